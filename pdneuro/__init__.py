@@ -1,0 +1,55 @@
+"""pdneuro: a ``.neuro`` accessor for pandas objects.
+
+Importing it registers the accessor; everything else is loaded when it is first used.
+"""
+
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from pdneuro import accessors as _accessors
+from pdneuro import errors
+from pdneuro._version import __version__
+from pdneuro.options import get_options, set_options
+
+if _TYPE_CHECKING:
+    from pdneuro import sandbox
+    from pdneuro.sources import open_source
+    from pdneuro.transport import cache, tokens
+    from pdneuro.transport.report import last_report
+    from pdneuro.versions import show_versions
+
+__all__ = [
+    "__version__",
+    "cache",
+    "errors",
+    "get_options",
+    "last_report",
+    "open_source",
+    "sandbox",
+    "set_options",
+    "show_versions",
+    "tokens",
+]
+
+# Public name -> module, and the name in it (None: the module itself).
+_LAZY = {
+    "cache": ("pdneuro.transport.cache", None),
+    "last_report": ("pdneuro.transport.report", "last_report"),
+    "open_source": ("pdneuro.sources", "open_source"),
+    "sandbox": ("pdneuro.sandbox", None),
+    "show_versions": ("pdneuro.versions", "show_versions"),
+    "tokens": ("pdneuro.transport.tokens", None),
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pdneuro' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    loaded = _importlib.import_module(module)
+    return loaded if attribute is None else getattr(loaded, attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,20 @@
+"""Differences between pandas 2 and 3 that results must not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
+
+#: Dtype of text columns: pandas 3 has ``str`` for them, before that ``str`` meant object.
+TEXT = "str" if PANDAS_3 else "string"
+
+#: Arguments that keep ``pd.concat`` from copying its parts; pandas 3 never does.
+CONCAT_BY_REFERENCE: dict[str, Any] = {} if PANDAS_3 else {"copy": False}
+
+
+def copies_on_write() -> bool:
+    """Whether frames may share memory without one's change showing in the other."""
+    return PANDAS_3 or bool(pd.get_option("mode.copy_on_write"))

@@ -1,0 +1,31 @@
+"""``Series.neuro``: a column of segment IDs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pdneuro import segments
+from pdneuro.accessors.door import door
+from pdneuro.accessors.recognised import describe_series
+from pdneuro.tables import exact_ids
+
+
+class SeriesNeuro:
+    """Methods for a column of segment IDs; print it to see what was recognised."""
+
+    def __init__(self, obj: pd.Series[Any]) -> None:
+        self._obj = obj
+
+    def __repr__(self) -> str:
+        return describe_series(self._obj)
+
+    ids = door(exact_ids)
+    properties = door(segments.properties)
+    records = door(segments.records)
+    edges = door(segments.edges)
+    upstream = door(segments.upstream)
+    downstream = door(segments.downstream)
+    partners = door(segments.partners)
+    graph = door(segments.graph)

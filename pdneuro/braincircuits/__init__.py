@@ -1,0 +1,10 @@
+"""BrainCircuits.io: segment properties and partners, by project."""
+
+from pdneuro.braincircuits.source import BrainCircuits
+
+__all__ = ["BrainCircuits", "open_source"]
+
+
+def open_source(project: str) -> BrainCircuits:
+    """The source for a project of the service."""
+    return BrainCircuits(project)

@@ -1,0 +1,270 @@
+"""Every error and warning of pdneuro, by cause.
+
+All errors are :class:`PdneuroError`; all warnings are :class:`PdneuroWarning`. An error also is the
+built-in exception that a pandas user would catch for it (``ValueError``, ``ImportError`` ...).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Hashable, Iterable, Sequence
+
+
+class PdneuroError(Exception):
+    """Root of all errors raised by pdneuro."""
+
+
+# -- the caller's input ---------------------------------------------------------------------------
+
+
+class InvalidIdError(PdneuroError, ValueError):
+    """An ID column holds something that cannot be an ID: text, a negative number, a boolean, a date.
+
+    Not raised for missing values and zeros: they mean "no segment" and stay missing.
+    """
+
+
+class PrecisionLossError(PdneuroError, ValueError):
+    """An ID column went through floating point (or a spreadsheet), so its digits are already gone.
+
+    Not raised for float columns whose values all are whole and at most 2**53: those are exact.
+    """
+
+
+class MissingColumnsError(PdneuroError, AttributeError):
+    """The frame lacks a column that the method needs, or none could be recognised."""
+
+
+class AmbiguousColumnError(PdneuroError, ValueError):
+    """Several columns could play the role; name one."""
+
+
+class ColumnExistsError(PdneuroError, ValueError):
+    """A join would replace a column of the caller's frame."""
+
+
+class MultipleRecordsError(PdneuroError, ValueError):
+    """One ID has several records and the call asked for one (``multiple="raise"``)."""
+
+
+class InvalidEdgesError(PdneuroError, ValueError):
+    """An edge table with weights that are not whole numbers, or without endpoints."""
+
+
+class NodeBudgetError(PdneuroError, ValueError):
+    """The question would reach more neurons than ``max_nodes``. Raised before the request is sent."""
+
+
+class OptionError(PdneuroError, ValueError):
+    """An unknown option, or a value that the option does not take."""
+
+
+class UnknownSourceError(PdneuroError, ValueError):
+    """``source`` is missing, or names no service that pdneuro knows."""
+
+
+class MissingDependencyError(PdneuroError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
+class CacheError(PdneuroError, OSError):
+    """A cache file that was named by the caller cannot be read or written."""
+
+
+# -- the services ---------------------------------------------------------------------------------
+
+
+class ServiceError(PdneuroError):
+    """A service could not be reached, refused the question, or gave an answer that is none.
+
+    Attributes
+    ----------
+    status : int or None
+        HTTP status, None when there was no answer.
+    url : str or None
+        The address asked, without secrets.
+    """
+
+    advice: str = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        url: str | None = None,
+        positions: Sequence[int] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.url = url
+        #: Positions in the question that the service named as the culprits.
+        self.positions = tuple(positions)
+        #: What had arrived before the error, in words; filled in by the fetch that was stopped.
+        self.progress = ""
+
+    def __str__(self) -> str:
+        parts = [self.message, f"URL: {self.url}." if self.url else "", self.advice, self.progress]
+        return " ".join(part for part in parts if part)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_restore_service_error, (type(self), self.__dict__))
+
+
+def _restore_service_error(cls: type[ServiceError], state: dict[str, object]) -> ServiceError:
+    error = cls(str(state["message"]))
+    error.__dict__.update(state)
+    return error
+
+
+class ConnectionFailedError(ServiceError, ConnectionError):
+    """No answer: no network, no such host, refused, reset, TLS trouble, or a time-out."""
+
+    advice = (
+        "Check the network and proxy settings; `pdneuro.set_options(timeout=..., retries=...)` "
+        "waits longer, `offline=True` answers from the cache alone."
+    )
+
+
+class AuthenticationError(ServiceError, PermissionError):
+    """The token is missing or wrong (401)."""
+
+    advice = "Save a valid token with `pdneuro token set` or `pdneuro.tokens.save(service, token)`."
+
+
+class MissingTokenError(AuthenticationError):
+    """No token is known for the service. Raised before anything is sent."""
+
+
+class ForbiddenError(ServiceError, PermissionError):
+    """The token is valid but may not read this project (403)."""
+
+    advice = (
+        "Ask the project's owners for access; a CAVE-managed project also needs a CAVE token "
+        '(`pdneuro token set cave`), a "..._public" project needs none.'
+    )
+
+
+class NotFoundError(ServiceError, LookupError):
+    """The service knows no such project or property (404)."""
+
+    advice = "Check the spelling of the project (`source=`) and of the property."
+
+
+class BatchRefusedError(ServiceError):
+    """The service refused a batch as such: its size, or an ID in it. Smaller batches may pass."""
+
+    advice = "pdneuro asks again in smaller batches until the culprit is known."
+
+
+class RequestTooLargeError(BatchRefusedError):
+    """More IDs in one request than the service takes (413)."""
+
+    advice = "Lower `batch_size`."
+
+
+class InvalidRequestError(BatchRefusedError, ValueError):
+    """The service calls the question invalid (400, 422)."""
+
+    advice = "Check the IDs it names, the property and the project."
+
+
+class ServerError(BatchRefusedError):
+    """The service failed (5xx) also after all retries."""
+
+    advice = "Run the same call again later: answers that arrived are stored and not asked again."
+
+
+class ServiceUnavailableError(ServiceError):
+    """The service is down or overloaded (502, 503), also after all retries."""
+
+    advice = "Run the same call again later: answers that arrived are stored and not asked again."
+
+
+class RateLimitError(ServiceError):
+    """The service wants fewer requests (429), also after waiting as long as it asked for."""
+
+    advice = "Lower `max_workers`, or run the same call again later: what arrived is stored."
+
+
+class InvalidResponseError(ServiceError):
+    """The body is not what the service documents: HTML, broken JSON, another shape. Never stored."""
+
+    advice = "A proxy or login page may stand in between; check the address in the options."
+
+
+class TruncatedResponseError(InvalidResponseError):
+    """The body broke off, also after all retries. Never stored."""
+
+    advice = "Lower `batch_size`, or run the same call again later."
+
+
+class OfflineError(PdneuroError, LookupError):
+    """``offline=True`` and the cache does not hold everything that was asked for."""
+
+
+class UnknownIdsError(PdneuroError, LookupError):
+    """The service does not know some of the IDs (``on_missing="raise"``)."""
+
+
+# -- warnings -------------------------------------------------------------------------------------
+
+
+class PdneuroWarning(UserWarning):
+    """Root of all warnings given by pdneuro."""
+
+
+class UnknownIdsWarning(PdneuroWarning):
+    """The service does not know some of the IDs; their rows hold NA."""
+
+
+class PartialResultWarning(PdneuroWarning):
+    """``on_error="partial"``: some IDs could not be fetched; their rows hold NA."""
+
+
+class MixedSnapshotWarning(PdneuroWarning):
+    """Answers to one call come from different materialisations of the service's data."""
+
+
+class InconsistentEdgesWarning(PdneuroWarning):
+    """Both ends of some edges were asked and do not report the same weight."""
+
+
+class DroppedRowsWarning(PdneuroWarning):
+    """Rows of an edge table without a start or an end were left out."""
+
+
+class CacheWarning(PdneuroWarning):
+    """The cache cannot be used or written; answers are returned but not all of them kept."""
+
+
+class CacheSetAsideWarning(CacheWarning):
+    """A damaged or foreign cache file was renamed; a new one was begun."""
+
+
+def listing(items: Iterable[Hashable], limit: int = 5) -> str:
+    """Join the first few items for an error message, and count the rest.
+
+    >>> listing(range(8))
+    '0, 1, 2, 3, 4 and 3 more'
+    """
+    shown = [str(item) for item in items]
+    rest = len(shown) - limit
+    return ", ".join(shown[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def warn(message: str, category: type[PdneuroWarning]) -> None:
+    """Warn at the caller's own line, however deep inside pdneuro or pandas this is."""
+    package = os.path.dirname(__file__)
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and (
+        frame.f_code.co_filename.startswith(package)
+        or f"{os.sep}pandas{os.sep}" in frame.f_code.co_filename
+        or frame.f_code.co_filename == contextlib.__file__
+    ):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

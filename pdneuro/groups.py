@@ -1,0 +1,113 @@
+"""The questions of ``segments`` for each group of a ``groupby``, asked once for all groups."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro import segments
+from pdneuro.graphs import to_networkx
+from pdneuro.options import FETCH_ARGUMENTS, Fetch
+from pdneuro.tables import edges as edge_tables
+from pdneuro.tables import roles
+from pdneuro.tables.ids import Int64Array, distinct_ids
+from pdneuro.transport.report import one_call
+
+
+def edges(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+    """Edges of each group.
+
+    Parameters
+    ----------
+    groups : DataFrameGroupBy or SeriesGroupBy
+        Groups of a table with a column of segment IDs, or of such a column.
+    on : hashable, optional
+        The column of segment IDs of a table. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`; ``within=True`` keeps edges inside a group.
+
+    Returns
+    -------
+    DataFrame
+        Edge table with the group keys as outer index levels. An edge between two groups stands in both.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    ...     sides.neuro.edges(within=True).groupby("side").size()
+    """
+    return _stacked(groups, dict(_edges_of_each(groups, on, how)))
+
+
+def upstream(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+    """Edges onto the neurons of each group: :func:`edges` with ``downstream=False``."""
+    return edges(groups, on, upstream=True, downstream=False, **how)
+
+
+def downstream(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+    """Edges from the neurons of each group: :func:`edges` with ``upstream=False``."""
+    return edges(groups, on, upstream=False, downstream=True, **how)
+
+
+def partners(
+    groups: Any, on: Hashable | None = None, *, group_by: Any = None, **how: Any
+) -> pd.DataFrame:
+    """Partners of each group, as :func:`pdneuro.segments.partners`, keys as outer index levels."""
+    sides = {side: how.get(side, True) for side in ("upstream", "downstream")}
+    members = dict(_members(groups, on))
+    return _stacked(
+        groups,
+        {
+            key: edge_tables.partners(table, members[key], group_by=group_by, **sides)
+            for key, table in _edges_of_each(groups, on, how)
+        },
+    )
+
+
+def graph(groups: Any, on: Hashable | None = None, **how: Any) -> pd.Series[Any]:
+    """A Series of directed graphs, one a group, by group key."""
+    graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, how)]
+    cells = np.empty(len(graphs), object)
+    cells[:] = graphs
+    return pd.Series(cells, index=groups.size().index, name="graph")
+
+
+def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:
+    for key, part in groups:
+        yield key, distinct_ids(roles.id_column(part, on) if isinstance(part, pd.DataFrame) else part)
+
+
+def _edges_of_each(
+    groups: Any, on: Hashable | None, how: dict[str, Any]
+) -> Iterator[tuple[Hashable, pd.DataFrame]]:
+    members = dict(_members(groups, on))
+    everyone = pd.Series(np.concatenate([np.empty(0, np.int64), *members.values()]))
+    if how.get("hops", 1) > 1:  # groups reach further neurons of their own
+        fetch = Fetch.of(**{name: how[name] for name in how.keys() & FETCH_ARGUMENTS})
+        with one_call(fetch):
+            for key, ids in members.items():
+                yield key, segments.edges(pd.Series(ids), **how)
+        return
+    within = how.get("within", False)
+    table = segments.edges(everyone, **{**how, "within": False})
+    for key, ids in members.items():
+        own = pd.Index(ids)
+        starts, ends = table["pre"].isin(own), table["post"].isin(own)
+        told = starts & how.get("downstream", True) | ends & how.get("upstream", True)
+        yield key, table[starts & ends if within else told].reset_index(drop=True)
+
+
+def _stacked(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
+    if not parts:
+        return segments.edges(pd.Series([], dtype="int64"))
+    names = groups.size().index.names
+    # groupby(["side"]) has keys of one element
+    keys = [key[0] if isinstance(key, tuple) and len(names) == 1 else key for key in parts]
+    stacked = pd.concat(list(parts.values()), keys=keys, names=[*names, None])
+    stacked.attrs = next(iter(parts.values())).attrs
+    return stacked

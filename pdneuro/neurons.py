@@ -1,0 +1,111 @@
+"""What can be asked about a table of neurons: the questions of ``segments``, with ``on=``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pdneuro import segments
+from pdneuro.segments import join_properties
+from pdneuro.tables import roles
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["downstream", "edges", "graph", "join_properties", "partners", "upstream"]
+
+
+def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+    """Edges of the neurons in a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64).
+
+    Raises
+    ------
+    MissingColumnsError, AmbiguousColumnError
+        No column of IDs is recognised, or several are.
+    Exception
+        As for :func:`pdneuro.segments.edges`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     neurons = pdneuro.sandbox.neurons().query("cell_type == 'T001'")
+    ...     neurons.neuro.edges(on="root_id", within=True).head(3)
+    """
+    return segments.edges(roles.id_column(table, on), **how)
+
+
+def upstream(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+    """Edges onto the neurons in a table: :func:`edges` with ``downstream=False``."""
+    return segments.upstream(roles.id_column(table, on), **how)
+
+
+def downstream(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+    """Edges from the neurons in a table: :func:`edges` with ``upstream=False``."""
+    return segments.downstream(roles.id_column(table, on), **how)
+
+
+def partners(
+    table: pd.DataFrame,
+    on: Hashable | None = None,
+    *,
+    group_by: Hashable | Mapping[int, Any] | pd.Series[Any] | None = None,
+    **how: Any,
+) -> pd.DataFrame:
+    """Partners of the neurons in a table taken together, the strongest first.
+
+    Parameters
+    ----------
+    table : DataFrame
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    group_by : hashable, mapping or Series, optional
+        As for :func:`pdneuro.segments.partners`, or a column of the table that labels those partners
+        which stand in the table themselves.
+    **how
+        As for :func:`pdneuro.segments.partners`.
+
+    Returns
+    -------
+    DataFrame
+        ``partner, direction, weight, n_neurons``; see :func:`pdneuro.segments.partners`.
+    """
+    ids = roles.id_column(table, on)
+    if group_by is not None and not isinstance(group_by, Mapping | pd.Series):
+        labels = roles.named_column(table, group_by)
+        group_by = labels.set_axis(pd.Index(ids)).loc[lambda s: ~s.index.duplicated()]
+    return segments.partners(ids, group_by=group_by, **how)
+
+
+def graph(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> nx.DiGraph[int]:
+    """The edges of the neurons in a table as a directed graph.
+
+    Parameters
+    ----------
+    table : DataFrame
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    networkx.DiGraph
+        Nodes and weights are Python integers.
+    """
+    return segments.graph(roles.id_column(table, on), **how)

@@ -1,0 +1,184 @@
+"""The sandbox's BrainCircuits.io: documented routes, FastAPI's status codes, hourly snapshots."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pdneuro.sandbox.connectome import Connectome
+from pdneuro.sandbox.server import Request, Response
+
+PROJECTS = ("fruitfly_fafb_flywire", "fruitfly_fafb_flywire_public", "fruitfly_fanc_cave")
+#: Projects that are managed by CAVE: without a CAVE token the answer is 403.
+CAVE_PROJECTS = ("fruitfly_fanc_cave",)
+TOKEN, CAVE_TOKEN = "sandbox-token", "sandbox-cave-token"
+_PREFIX = "/circuit/segment/property/"
+
+
+class BrainCircuitsApp:
+    """Answers the property route for a connectome.
+
+    Its public attributes may be changed at any time, to see how a client copes.
+    """
+
+    def __init__(self, connectome: Connectome) -> None:
+        self.connectome = connectome
+        #: How an unknown ID is answered: left out, null, or an empty object.
+        self.unknown: str = "absent"
+        #: More segments than this in one request are refused with a 413.
+        self.max_segments = 10_000
+        #: A request that holds one of these IDs is refused as a whole, with this status.
+        self.poison: dict[int, int] = {}
+        #: At most so many segments of a request are answered; the rest is left out without a word.
+        self.silent_cap: int | None = None
+        #: Materialisation times to answer with, in turn; by default the last full hour.
+        self.snapshots: Iterator[int] | None = None
+        self._entry = functools.lru_cache(maxsize=None)(self._encode)
+
+    def __call__(self, request: Request) -> Response:
+        refusal = _refuse(request)
+        if refusal:
+            return refusal
+        name = request.path.removeprefix(_PREFIX)
+        if name not in _PROPERTIES:
+            return Response({"detail": f"Property '{name}' not found"}, 404)
+        segments, errors = _segments(request)
+        if errors:
+            return Response({"detail": errors}, 422)
+        if len(segments) > self.max_segments:
+            return Response({"detail": f"at most {self.max_segments} segments"}, 413)
+        for number in segments:
+            if number in self.poison:
+                return Response({"detail": "could not be processed"}, self.poison[number])
+        # In another order than asked, as the service's own example.
+        entries = [self._entry(name, number, self.unknown) for number in reversed(segments)]
+        kept = [entry for entry in entries if entry is not None][: self.silent_cap]
+        snapshot = next(self.snapshots) if self.snapshots else int(time.time()) // 3600 * 3600 + 3
+        head = f'{{"materialized_timestamp":{snapshot},"results":{{'.encode()
+        return Response(head + b",".join(kept) + b"}}")
+
+    def _encode(self, name: str, number: int, unknown: str) -> bytes | None:
+        if number in self.connectome:
+            value = _PROPERTIES[name](self.connectome, number)
+        elif unknown == "absent":
+            return None
+        else:
+            value = None if unknown == "null" else {}
+        return f'"{number}":{json.dumps(value, separators=(",", ":"))}'.encode()
+
+
+def _refuse(request: Request) -> Response | None:
+    if not request.path.startswith(_PREFIX):
+        return Response({"detail": "Not Found"}, 404)
+    if request.method != "POST":
+        return Response({"detail": "Method Not Allowed"}, 405)
+    if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        return Response({"detail": "Unauthorized"}, 401)
+    project = request.query.get("project")
+    if project is None:
+        missing = {"type": "missing", "loc": ["query", "project"], "msg": "Field required"}
+        return Response({"detail": [missing]}, 422)
+    if project not in PROJECTS:
+        return Response({"detail": f"Project '{project}' not found"}, 404)
+    cave = request.headers.get("authorization-cave")
+    if (project in CAVE_PROJECTS or cave is not None) and cave != f"Bearer {CAVE_TOKEN}":
+        return Response({"detail": "CAVE token missing or invalid"}, 403)
+    return None
+
+
+def _segments(request: Request) -> tuple[list[int], list[dict[str, Any]]]:
+    try:
+        body = request.json()
+    except ValueError:
+        return [], [{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error"}]
+    segments = body.get("segments") if isinstance(body, dict) else None
+    if not isinstance(segments, list):
+        return [], [{"type": "missing", "loc": ["body", "segments"], "msg": "Field required"}]
+    errors = [
+        {
+            "type": "int_type",
+            "loc": ["body", "segments", place],
+            "msg": "Input should be a valid positive 64-bit integer",
+            "input": entry,
+        }
+        for place, entry in enumerate(segments)
+        if type(entry) is not int or not 0 < entry < 2**63
+    ]
+    return segments, errors
+
+
+def _link_pre(connectome: Connectome, number: int) -> Any:
+    (synapses, partners), _ = connectome.links(number)
+    return {"nr_pre": synapses, "nr_downstream_partner": partners}
+
+
+def _link_post(connectome: Connectome, number: int) -> Any:
+    _, (synapses, partners) = connectome.links(number)
+    return {"nr_post": synapses, "nr_upstream_partner": partners}
+
+
+def _connectivity(connectome: Connectome, number: int) -> Any:
+    sides = zip(("downstream", "upstream"), connectome.partners(number), strict=True)
+    return {
+        side: [{"segmentid": str(other), "synaptic_count": count} for other, count in partners]
+        for side, partners in sides
+    }
+
+
+def _size(connectome: Connectome, number: int) -> Any:
+    cells = connectome.cells(number)
+    return {"size": cells["size"]} if "size" in cells else {}
+
+
+def _neurotransmitter(connectome: Connectome, number: int) -> Any:
+    cells = connectome.cells(number)
+    found = {name: cells[name] for name in ("nt_type", "nt_type_score") if name in cells}
+    return found or None
+
+
+def _position(cells: dict[str, Any]) -> dict[str, Any] | None:
+    if "soma_x" not in cells:
+        return None
+    return {axis: cells[f"soma_{axis}"] for axis in "xyz"}
+
+
+def _soma(connectome: Connectome, number: int) -> Any:
+    position = _position(connectome.cells(number))
+    return {"position": position} if position else None
+
+
+def _nucleus(connectome: Connectome, number: int) -> Any:
+    cells = connectome.cells(number)
+    if "nucleus_id" not in cells:
+        return []
+    return [{"nucleus_id": str(cells["nucleus_id"]), "volume": cells["nucleus_volume"]}]
+
+
+def _mitochondria(connectome: Connectome, number: int) -> Any:
+    cells = connectome.cells(number)
+    return cells.get("mitochondria")
+
+
+def _dcv(connectome: Connectome, number: int) -> Any:
+    cells = connectome.cells(number)
+    position = _position(cells)
+    return [
+        {**{axis: at + 40 * k for axis, at in position.items()}, "diameter": 60 + number % 40 + k}
+        for k in range(cells.get("dcv", 0))
+    ] if position else []
+
+
+_PROPERTIES: dict[str, Callable[[Connectome, int], Any]] = {
+    "size": _size,
+    "link_pre": _link_pre,
+    "link_post": _link_post,
+    "neurotransmitter": _neurotransmitter,
+    "connectivity": _connectivity,
+    "nucleus": _nucleus,
+    "soma": _soma,
+    "mitochondria": _mitochondria,
+    "dcv": _dcv,
+}

@@ -1,0 +1,140 @@
+"""The connectome that the sandbox serves: the bundled synthetic one, or a user's own files."""
+
+from __future__ import annotations
+
+import functools
+import os
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.files import read_table
+from pdneuro.tables import as_edges
+from pdneuro.tables import roles
+from pdneuro.tables.edges import collapse
+from pdneuro.tables.ids import distinct_ids
+
+Table = pd.DataFrame | str | os.PathLike[str]
+
+
+@functools.cache
+def bundled(name: str) -> pd.DataFrame:
+    """The bundled table ``"neurons"`` or ``"edges"``, with all its columns."""
+    with resources.as_file(resources.files(__package__) / "data" / f"{name}.csv.gz") as path:
+        return read_table(path)
+
+
+def neurons() -> pd.DataFrame:
+    """The neurons of the sandbox: a synthetic brain, made by ``pdneuro.sandbox.make``.
+
+    Returns
+    -------
+    DataFrame
+        ``root_id`` (int64), ``side``, ``cell_class``, ``cell_type`` (text).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.sandbox.neurons().dtypes["root_id"]
+    dtype('int64')
+    """
+    labels = ["side", "cell_class", "cell_type"]
+    return bundled("neurons")[["root_id", *labels]].astype(
+        {"root_id": "int64", **dict.fromkeys(labels, TEXT)}
+    )
+
+
+def edges() -> pd.DataFrame:
+    """The edges of the sandbox's brain, as an edge table ``pre, post, weight`` (int64)."""
+    return as_edges(bundled("edges"))
+
+
+class Connectome:
+    """Neurons and edges, laid out to answer by segment.
+
+    Parameters
+    ----------
+    edges : DataFrame or path
+        Any known dialect; without a header the columns are pre, post, weight.
+    neurons : DataFrame or path, optional
+        A table with a column of IDs, or IDs in its first column; further columns are properties.
+        Neurons that stand only in ``edges`` are served too.
+    """
+
+    def __init__(self, edges: Table, neurons: Table | None = None) -> None:
+        table = edges if isinstance(edges, pd.DataFrame) else read_table(edges)
+        if list(table.columns[:2]) == ["0", "1"]:
+            table = table.set_axis(["pre", "post", "weight"][: table.shape[1]], axis=1)
+        pairs = collapse(as_edges(table))
+        pre, post = pairs["pre"].to_numpy(), pairs["post"].to_numpy()
+        ends = np.concatenate([pre, post])
+        self.table = _neuron_table(neurons)
+        known = ends if self.table is None else np.concatenate([self.table.index.to_numpy(), ends])
+        self.ids = np.unique(known)
+        self._place = {number: place for place, number in enumerate(self.ids.tolist())}
+        weight = pairs["weight"].to_numpy()
+        self._down = _Partners(self.ids, pre, post, weight)
+        self._up = _Partners(self.ids, post, pre, weight)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._place
+
+    def partners(self, number: int) -> tuple[list[list[int]], list[list[int]]]:
+        """Downstream and upstream partners as ``[id, weight]``, by falling weight."""
+        place = self._place[number]
+        return self._down.of(place), self._up.of(place)
+
+    def links(self, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Synapses and partners, downstream and upstream."""
+        place = self._place[number]
+        return self._down.sums(place), self._up.sums(place)
+
+    def cells(self, number: int) -> dict[str, Any]:
+        """The neuron's row of the neurons table, missing cells left out."""
+        if self.table is None or number not in self.table.index:
+            return {}
+        row = self.table.loc[number]
+        return {str(name): value for name, value in row.items() if not pd.isna(value)}
+
+
+class _Partners:
+    """Partners of each neuron in one direction, by falling weight."""
+
+    def __init__(
+        self,
+        ids: npt.NDArray[np.int64],
+        own: npt.NDArray[np.int64],
+        other: npt.NDArray[np.int64],
+        weight: npt.NDArray[np.int64],
+    ) -> None:
+        place = np.searchsorted(ids, own)
+        order = np.lexsort((-weight, place))
+        self.other, self.weight = other[order], weight[order]
+        self.start = np.searchsorted(place[order], np.arange(len(ids) + 1))
+        self.total = np.concatenate([[0], np.cumsum(self.weight)])
+
+    def of(self, place: int) -> list[list[int]]:
+        part = slice(self.start[place], self.start[place + 1])
+        return list(map(list, zip(self.other[part].tolist(), self.weight[part].tolist(), strict=True)))
+
+    def sums(self, place: int) -> tuple[int, int]:
+        start, end = self.start[place], self.start[place + 1]
+        return int(self.total[end] - self.total[start]), int(end - start)
+
+
+def _neuron_table(neurons: Table | None) -> pd.DataFrame | None:
+    if neurons is None:
+        return None
+    table = neurons if isinstance(neurons, pd.DataFrame) else read_table(neurons)
+    named = roles.id_columns(table)
+    if not named and table.shape[1]:
+        table = table.rename(columns={table.columns[0]: "root_id"})
+    column = roles.id_column(table)
+    ids = distinct_ids(column)
+    table = table.drop(columns=[column.name] if column.name in table.columns else [])
+    first = ~column.duplicated().to_numpy() & column.notna().to_numpy() & (column != 0).to_numpy(bool, na_value=False)
+    return table[first].astype(object).set_axis(pd.Index(ids))

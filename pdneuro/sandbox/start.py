@@ -1,0 +1,137 @@
+"""Start the sandbox and point pdneuro at it."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from typing import Any
+
+from pdneuro.options import set_options
+from pdneuro.sandbox import connectome
+from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
+from pdneuro.sandbox.connectome import Connectome, Table
+from pdneuro.sandbox.server import LocalServer, Request
+from pdneuro.transport import tokens
+
+
+class Sandbox:
+    """A running sandbox. Leave it by ``with``, or :meth:`stop`.
+
+    Attributes
+    ----------
+    url : str
+        Address of the server.
+    options : dict
+        The options that point pdneuro at it.
+    braincircuits : BrainCircuitsApp
+        The service's behaviour, which may be changed.
+    """
+
+    def __init__(
+        self, edges: Table | None, neurons: Table | None, port: int, latency: float
+    ) -> None:
+        if edges is None:
+            edges, neurons = connectome.bundled("edges"), connectome.bundled("neurons")
+        self.braincircuits = BrainCircuitsApp(Connectome(edges, neurons))
+        self._server = LocalServer(
+            {"/braincircuits": self.braincircuits}, port=port, latency=latency
+        )
+        self.url = self._server.url
+        self.options: dict[str, Any] = {
+            "braincircuits_url": f"{self.url}/braincircuits",
+            "source": PROJECTS[0],
+        }
+        self.tokens = {"braincircuits": TOKEN}
+        self.cave_token = CAVE_TOKEN
+        self._way_back = contextlib.ExitStack()
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request so far."""
+        return self._server.requests
+
+    def fail(self, **fault: Any) -> None:
+        """Let the next requests go wrong.
+
+        Parameters
+        ----------
+        times : int
+            How many of them. Default 1.
+        path : str
+            Only those whose path contains this.
+        status, retry_after : int, float
+            Answer with this status, and a ``Retry-After`` header.
+        delay : float
+            Seconds to wait first.
+        reset, truncate, html : bool
+            Drop the connection; send half of the body; send an HTML page.
+        body : bytes
+            Send this body.
+        """
+        self._server.fail(**fault)
+
+    def point_here(self, cache_dir: Any = None) -> None:
+        """Point the options at this sandbox, with its token and a cache of its own."""
+        if cache_dir is None:
+            cache_dir = self._way_back.enter_context(
+                tempfile.TemporaryDirectory(prefix="pdneuro-sandbox-", ignore_cleanup_errors=True)
+            )
+        self._way_back.enter_context(set_options(**self.options, cache_dir=cache_dir, offline=False))
+        self._way_back.enter_context(tokens.overridden(**self.tokens))
+
+    def stop(self) -> None:
+        """Close the server and put the options back."""
+        self._way_back.close()
+        self._server.stop()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Sandbox at {self.url}, {len(self.braincircuits.connectome.ids):,} neurons>"
+
+
+def start(
+    *,
+    edges: Table | None = None,
+    neurons: Table | None = None,
+    port: int = 0,
+    latency: float = 0.0,
+    cache_dir: Any = None,
+) -> Sandbox:
+    """Run the services on this machine and point the options at them, until the block is left.
+
+    Parameters
+    ----------
+    edges, neurons : DataFrame or path, optional
+        Your own data: edges in any known dialect (csv, tsv, txt, parquet, feather), neurons with a
+        column of IDs. Default: the bundled synthetic brain of 3,000 neurons and 45,000 edges.
+    port : int
+        0 takes a free one.
+    latency : float
+        Seconds to wait before each answer.
+    cache_dir : path, optional
+        Default: a temporary folder, deleted at the end.
+
+    Returns
+    -------
+    Sandbox
+        A context manager; in a notebook, call its ``stop()`` at the end.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     pdneuro.sandbox.neurons().root_id.head(2).neuro.properties("size").shape
+    (2, 1)
+    """
+    sandbox = Sandbox(edges, neurons, port, latency)
+    try:
+        sandbox.point_here(cache_dir)
+    except BaseException:
+        sandbox.stop()
+        raise
+    return sandbox

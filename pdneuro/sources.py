@@ -1,0 +1,88 @@
+"""Where segments are looked up: the protocol that services and local connectomes fulfil."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+
+from pdneuro.errors import UnknownSourceError
+from pdneuro.options import Fetch, get_option
+from pdneuro.tables.ids import Int64Array
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Properties and partners of segments. IDs are distinct int64; every one gets its answer."""
+
+    @property
+    def name(self) -> str:
+        """Short name for messages and provenance, such as ``braincircuits:fruitfly_fafb_flywire``."""
+
+    def properties(
+        self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch
+    ) -> dict[str, Any]:
+        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+
+    def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
+        """A list-valued property in long form: ``segment_id`` and the records' fields."""
+
+    def edges(
+        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
+    ) -> pd.DataFrame:
+        """Direct edges of the IDs as ``pre, post, weight``, each once."""
+
+
+#: Module that holds each service's source, by the word in front of the colon.
+SERVICES = {"braincircuits": "pdneuro.braincircuits"}
+_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def open_source(spec: str | Source | None = None) -> Source:
+    """The source that a name stands for.
+
+    Parameters
+    ----------
+    spec : str or Source, optional
+        A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
+        ``"braincircuits:..."`` says so. A source object is returned as it is. Default: the option
+        ``source``.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    UnknownSourceError
+        Nothing is set, or the name is of no known service.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.open_source("fruitfly_fafb_flywire").name
+    'braincircuits:fruitfly_fafb_flywire'
+    """
+    if spec is None:
+        spec = get_option("source")
+    if spec is None:
+        raise UnknownSourceError(
+            'no source is set. Name one: source="fruitfly_fafb_flywire", or once for all: '
+            'pdneuro.set_options(source="fruitfly_fafb_flywire").'
+        )
+    if isinstance(spec, str):
+        service, colon, rest = spec.partition(":")
+        service, rest = (service, rest) if colon else ("braincircuits", spec)
+        if service not in SERVICES or not _PROJECT.fullmatch(rest):
+            raise UnknownSourceError(
+                f"{spec!r} names no source: give a BrainCircuits.io project such as "
+                f"'fruitfly_fafb_flywire', or 'service:name' with one of {', '.join(SERVICES)}."
+            )
+        source: Source = importlib.import_module(SERVICES[service]).open_source(rest)
+        return source
+    if isinstance(spec, Source):
+        return spec
+    raise UnknownSourceError(f"a source is a name or a source object, not {type(spec).__name__}.")

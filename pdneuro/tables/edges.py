@@ -1,0 +1,318 @@
+"""The edge table: ``pre``, ``post``, ``weight``, all int64; optional ``roi``, ``nt``, ``hop``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.errors import (
+    AmbiguousColumnError,
+    DroppedRowsWarning,
+    InconsistentEdgesWarning,
+    InvalidEdgesError,
+    MissingColumnsError,
+    listing,
+    warn,
+)
+from pdneuro.tables import roles
+from pdneuro.tables.ids import Int64Array, id_array
+from pdneuro.tables.joins import take_or_missing
+
+COLUMNS = ("pre", "post", "weight")
+
+
+def edge_table(pre: Any, post: Any, weight: Any) -> pd.DataFrame:
+    """An edge table from three arrays, which are taken over without a copy."""
+    arrays = zip(COLUMNS, (pre, post, weight), strict=True)
+    return pd.DataFrame({name: np.asarray(a, np.int64) for name, a in arrays}, copy=False)
+
+
+def as_edges(
+    frame: pd.DataFrame,
+    pre: Hashable | None = None,
+    post: Hashable | None = None,
+    weight: Hashable | None = None,
+    roi: Hashable | None = None,
+) -> pd.DataFrame:
+    """Bring an edge table of any known dialect to ``pre``, ``post``, ``weight``.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Edges, or synapses: without a weight column each row counts one.
+    pre, post, weight, roi : hashable, optional
+        Columns that play the role. Default: recognised by name.
+
+    Returns
+    -------
+    DataFrame
+        ``pre, post, weight`` (int64), then ``roi`` where there is one, then the other columns.
+        The index is kept. Rows without a start or an end are left out with a warning.
+
+    Raises
+    ------
+    MissingColumnsError, AmbiguousColumnError
+        No columns, or several, may be the start and the end.
+    InvalidEdgesError
+        Weights that are no whole numbers, negative, or missing.
+    InvalidIdError, PrecisionLossError
+        Endpoints that are no exact IDs.
+    """
+    if pre is None or post is None:
+        pairs = [
+            pair
+            for pair in roles.endpoint_columns(frame.columns)
+            if (pre is None or pair[0] == pre) and (post is None or pair[1] == post)
+        ]
+        if len(pairs) > 1:
+            raise AmbiguousColumnError(
+                f"several pairs of columns may be the ends of the edges: {listing(map(str, pairs))}. "
+                "Choose: pre=..., post=..."
+            )
+        if not pairs:
+            raise MissingColumnsError(
+                f"no start and end of edges is recognised among {listing(map(repr, frame.columns), 12)}. "
+                "Name them: pre=..., post=..."
+            )
+        pre, post = pairs[0]
+    weight = weight if weight is not None else roles.one_of(frame.columns, roles.WEIGHT_NAMES, "weight")
+    roi = roi if roi is not None else roles.one_of(frame.columns, roles.ROI_NAMES, "roi")
+    starts, no_start = id_array(roles.named_column(frame, pre))
+    ends, no_end = id_array(roles.named_column(frame, post))
+    weights = (
+        np.ones(len(frame), np.int64) if weight is None else _weights(roles.named_column(frame, weight))
+    )
+    edges = edge_table(starts.copy(), ends.copy(), weights).set_axis(frame.index)
+    rest = frame.drop(columns=[name for name in (pre, post, weight) if name is not None])
+    rest = rest.rename(columns={roi: "roi"} if roi is not None else {})
+    others = sorted(rest.columns, key=lambda name: name != "roi")
+    edges = pd.concat([edges, rest[others]], axis=1)
+    edges.attrs = dict(frame.attrs)
+    endless = np.zeros(len(frame), bool)
+    for mask in (no_start, no_end):
+        endless |= False if mask is None else mask
+    if endless.any():
+        warn(
+            f"{int(endless.sum()):,} of {len(frame):,} edges have no start or no end (missing or 0) and "
+            f"were left out, the first at row {frame.index[int(endless.argmax())]!r}.",
+            DroppedRowsWarning,
+        )
+        edges = edges[~endless]
+    return edges
+
+
+def _weights(column: pd.Series[Any]) -> Int64Array:
+    """Whole, non-negative weights as int64."""
+    if pd.api.types.is_bool_dtype(column) or not (
+        pd.api.types.is_numeric_dtype(column) or column.map(_is_whole, na_action="ignore").all()
+    ):
+        raise InvalidEdgesError(f"the weights in {column.name!r} are {column.dtype}, not whole numbers.")
+    for wrong, reason in (
+        (column.isna(), "missing"),
+        (column.fillna(0).astype("float64") % 1 != 0, "not whole numbers"),
+        (column.fillna(0).astype("float64") < 0, "negative"),
+    ):
+        wrong = wrong.to_numpy(bool)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InvalidEdgesError(
+                f"{int(wrong.sum()):,} weights in {column.name!r} are {reason}, the first at row "
+                f"{column.index[row]!r}. Edge weights are numbers of synapses."
+            )
+    return column.to_numpy(dtype=np.int64)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame itself when it is an edge table, else what :func:`as_edges` makes of it."""
+    standard = all(
+        name in frame.columns and frame.columns.get_loc(name) is not None and frame[name].dtype == np.int64
+        for name in COLUMNS
+    )
+    return frame if standard else as_edges(frame)
+
+
+def collapse(edges: pd.DataFrame) -> pd.DataFrame:
+    """Sum the rows of each pair (one row a region, say) to one.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+
+    Returns
+    -------
+    DataFrame
+        ``pre, post, weight`` (int64), one row a pair in order of first appearance; ``hop``, where
+        there is one, is the smallest of the pair.
+    """
+    edges = require_edges(edges)
+    pairs = edges.groupby(["pre", "post"], sort=False, as_index=False)
+    result = pairs["weight"].sum()
+    if "hop" in edges.columns:
+        result["hop"] = pairs["hop"].min()["hop"]
+    result.attrs = dict(edges.attrs)
+    return result
+
+
+def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.DataFrame:
+    """Keep the edges of at least ``min_weight`` synapses (``>=``).
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+    min_weight : int
+        Least number of synapses.
+    by : {"pair", "row"}
+        Compare the sum over all rows of a pair, or each row alone. The two differ where a pair has
+        one row a region.
+
+    Returns
+    -------
+    DataFrame
+        The rows kept, with their index and all their columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import threshold
+    >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
+    >>> threshold(edges, 6)
+       pre  post  weight
+    0    1     2       3
+    1    1     2       4
+    """
+    edges = require_edges(edges)
+    if by == "row":
+        kept = edges["weight"] >= min_weight
+    elif by == "pair":
+        sums = edges["weight"]
+        if edges.duplicated(["pre", "post"]).any():
+            sums = edges.groupby(["pre", "post"], sort=False)["weight"].transform("sum")
+        kept = sums >= min_weight
+    else:
+        raise ValueError(f"by must be 'pair' or 'row', not {by!r}.")
+    return edges[kept]
+
+
+def partners(
+    edges: pd.DataFrame,
+    ids: Int64Array,
+    *,
+    upstream: bool = True,
+    downstream: bool = True,
+    group_by: Mapping[int, Any] | pd.Series[Any] | None = None,
+) -> pd.DataFrame:
+    """Partners of some neurons taken together, from an edge table.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+    ids : array of int64
+        The neurons.
+    upstream, downstream : bool
+        Which sides to list.
+    group_by : mapping or Series, optional
+        Label of each partner, by ID.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`pdneuro.segments.partners`.
+    """
+    own = pd.Index(ids)
+    sides = []
+    for wanted, direction, neuron, partner in (
+        (downstream, "downstream", "pre", "post"),
+        (upstream, "upstream", "post", "pre"),
+    ):
+        side = edges.loc[edges[neuron].isin(own) if wanted else [False] * len(edges)]
+        names = {neuron: "neuron", partner: "partner"}
+        sides.append(side.rename(columns=names).assign(direction=pd.array([direction] * len(side), TEXT)))
+    both = pd.concat(sides, ignore_index=True)
+    found = {"weight": ("weight", "sum"), "n_neurons": ("neuron", "nunique")}
+    if group_by is not None:
+        labels = group_by if isinstance(group_by, pd.Series) else pd.Series(dict(group_by))
+        both = both.assign(member=both["partner"], partner=_labels(both["partner"], labels))
+        found["n_partners"] = ("member", "nunique")
+    groups = both.groupby(["partner", "direction"], dropna=False, observed=True)
+    result = groups.agg(**found).reset_index()
+    result = result.sort_values("weight", ascending=False, kind="stable", ignore_index=True)
+    result.attrs = dict(edges.attrs)
+    return result
+
+
+def _labels(partners: pd.Series[Any], labels: pd.Series[Any]) -> Any:
+    known, missing = id_array(labels.index)
+    if missing is not None:
+        labels, known = labels[~missing], known[~missing]
+    index = pd.Index(known)
+    if not index.is_unique:
+        twice = known[index.duplicated()]
+        raise ValueError(f"group_by has several labels for {twice[0]}; keep one row an ID.")
+    cells = labels.to_numpy() if isinstance(labels.dtype, np.dtype) else labels.array
+    return take_or_missing(cells, index.get_indexer(pd.Index(partners)))
+
+
+def both_ends(
+    ids: Int64Array,
+    outgoing: tuple[Int64Array, Int64Array, Int64Array],
+    incoming: tuple[Int64Array, Int64Array, Int64Array],
+) -> pd.DataFrame:
+    """Put together what neurons tell of their outputs and of their inputs, each edge once.
+
+    Parameters
+    ----------
+    ids : array of int64
+        The neurons asked.
+    outgoing, incoming : tuple of three int64 arrays
+        ``pre, post, weight``; ``pre`` of the first and ``post`` of the second are among ``ids``.
+
+    Returns
+    -------
+    DataFrame
+        Edge table: outgoing edges, then incoming ones that are not among them.
+    """
+    asked = pd.Index(ids)
+    # Only an edge with both ends among the asked can have been told twice.
+    ends = asked.get_indexer(pd.Index(outgoing[1]))
+    starts = asked.get_indexer(pd.Index(incoming[0]))
+    told_out, told_in = np.flatnonzero(ends >= 0), np.flatnonzero(starts >= 0)
+    if len(told_out) and len(told_in):
+        size = len(ids)
+        out_pair = asked.get_indexer(pd.Index(outgoing[0][told_out])) * size + ends[told_out]
+        in_pair = starts[told_in] * size + asked.get_indexer(pd.Index(incoming[1][told_in]))
+        again = pd.Index(pd.unique(out_pair)).get_indexer(pd.Index(in_pair)) >= 0
+        _compare(out_pair, outgoing[2][told_out], in_pair[again], incoming[2][told_in[again]])
+        keep = np.ones(len(incoming[0]), bool)
+        keep[told_in[again]] = False
+        incoming = (incoming[0][keep], incoming[1][keep], incoming[2][keep])
+    return edge_table(*(np.concatenate(parts) for parts in zip(outgoing, incoming, strict=True)))
+
+
+def _compare(
+    out_pair: npt.NDArray[np.intp],
+    out_weight: Int64Array,
+    in_pair: npt.NDArray[np.intp],
+    in_weight: Int64Array,
+) -> None:
+    """Warn where the two ends of an edge tell different weights."""
+    ours = pd.Series(out_weight).groupby(out_pair).sum()
+    theirs = pd.Series(in_weight).groupby(in_pair).sum()
+    differ = int((ours.reindex(theirs.index) != theirs).sum())
+    if differ:
+        warn(
+            f"{differ:,} edges have another weight seen from their end than from their start; the "
+            "start's is taken. The answers may come from different snapshots.",
+            InconsistentEdgesWarning,
+        )

@@ -1,0 +1,317 @@
+"""Exact segment IDs: any column becomes int64, or is refused. No ID passes through a float."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Hashable, Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api import types
+
+from pdneuro.errors import InvalidIdError, PrecisionLossError, listing
+
+Int64Array = npt.NDArray[np.int64]
+
+#: Doubles hold every whole number up to here, and only some beyond.
+MAX_EXACT_FLOAT = 2**53
+MAX_ID = 2**63 - 1
+
+# So many distinct large IDs that all end in 000, or all fit a double, do not occur by chance.
+_DAMAGE_SAMPLE = 20
+
+NEGATIVE = "negative, which no segment ID is"
+TOO_LARGE = "2**63 or more, beyond 64-bit signed integers"
+
+_Ids = tuple[Int64Array, npt.NDArray[np.bool_] | None]
+
+
+def exact_ids(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
+    """Turn a column of segment IDs into exact integers, or refuse it.
+
+    Parameters
+    ----------
+    values : Series, Index, array or list
+        Integers of any width (NumPy, nullable, Arrow), decimal text, objects, categoricals. Floats
+        only when each is whole and at most 2**53.
+    name : hashable, optional
+        Column name for messages, when ``values`` has none.
+
+    Returns
+    -------
+    Series
+        Same length, order and index. ``int64``; ``Int64`` where something is missing. Missing
+        values, blank text and 0 ("no segment") are missing.
+
+    Raises
+    ------
+    PrecisionLossError
+        Digits were lost before pdneuro saw the column: floats beyond 2**53, text such as
+        ``7.2E+17``, or a column in which all IDs were rounded by a float or a spreadsheet.
+    InvalidIdError
+        Negative numbers, booleans, dates, lists, text that is no number, numbers from 2**63 on. Names
+        the first values and their rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import exact_ids
+    >>> exact_ids(pd.Series(["720575940621522189", None], name="root_id"))
+    0    720575940621522189
+    1                  <NA>
+    Name: root_id, dtype: Int64
+    """
+    series = _as_series(values, name)
+    numbers, missing = id_array(series, name)
+    ids = numbers if missing is None else pd.arrays.IntegerArray(numbers, missing)
+    return pd.Series(ids, index=series.index, name=series.name, copy=True)
+
+
+def id_array(
+    values: pd.Series[Any] | pd.Index[Any], name: Hashable | None = None
+) -> tuple[Int64Array, npt.NDArray[np.bool_] | None]:
+    """IDs as int64 (0 where missing) and the mask of the missing, None when there are none."""
+    series = _as_series(values, name)
+    label = series.name if series.name is not None else name
+    numbers, missing = _integers(series, label)
+    zero = numbers == 0
+    # A large int64 column without zeros is passed on as it is: no copy, no mask.
+    if zero.any():
+        missing = zero if missing is None else missing | zero
+    if missing is not None and not missing.any():
+        missing = None
+    if numbers.size and numbers.min() < 0:
+        raise _invalid(series, numbers < 0, label, NEGATIVE)
+    _refuse_rounded(numbers, series, label)
+    return numbers, missing
+
+
+def distinct_ids(values: pd.Series[Any] | pd.Index[Any]) -> Int64Array:
+    """Distinct IDs of a column in the order of first appearance, missing ones left out."""
+    numbers, missing = id_array(values)
+    if missing is not None:
+        numbers = numbers[~missing]
+    return np.asarray(pd.unique(numbers), dtype=np.int64)
+
+
+def _as_series(values: Any, name: Hashable | None) -> pd.Series[Any]:
+    if isinstance(values, pd.Series):
+        return values
+    if isinstance(values, pd.MultiIndex):
+        raise InvalidIdError("a MultiIndex is no column of IDs; pass one level, by get_level_values().")
+    if isinstance(values, pd.Index):
+        return pd.Series(values, name=values.name if name is None else name)
+    if isinstance(values, np.ndarray | pd.api.extensions.ExtensionArray):
+        return pd.Series(values, name=name)
+    # A list goes in as objects: pandas would turn [id, None] into floats.
+    return pd.Series(list(values), dtype=object, name=name)
+
+
+def _integers(series: pd.Series[Any], label: Hashable | None) -> _Ids:
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _from_categories(series, label)
+    if types.is_bool_dtype(dtype) and not types.is_object_dtype(dtype):
+        raise _invalid(series, series.notna().to_numpy(), label, _BOOLEAN.reason)
+    if types.is_integer_dtype(dtype):
+        return _from_integers(series, label)
+    if types.is_float_dtype(dtype):
+        return _from_floats(series, label)
+    if types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype):
+        present = series.notna().to_numpy()
+        if present.any():
+            raise _invalid(series, present, label, _DATE.reason)
+    return _from_objects(series, label)
+
+
+def _from_integers(series: pd.Series[Any], label: Hashable | None) -> _Ids:
+    missing = None if isinstance(series.dtype, np.dtype) else series.isna().to_numpy()
+    kind = np.uint64 if "uint" in str(series.dtype).lower() else np.int64
+    if missing is None or not missing.any():
+        numbers = series.to_numpy(dtype=kind)
+    else:  # zero stands in for NA: to_numpy() alone would go through float64
+        numbers = series.to_numpy(dtype=kind, na_value=0)
+    if kind is np.uint64:
+        over = numbers > MAX_ID
+        if over.any():
+            raise _invalid(series, over, label, TOO_LARGE)
+    return numbers.astype(np.int64, copy=False), missing
+
+
+def _from_floats(series: pd.Series[Any], label: Hashable | None) -> _Ids:
+    missing = series.isna().to_numpy()
+    numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = np.where(missing, 0.0, numbers)
+    # float32 rounds from 2**24 on; a float64 column holds whole numbers up to 2**53.
+    digits = np.finfo(getattr(series.dtype, "numpy_dtype", series.dtype)).nmant + 1
+    inexact = ~(np.abs(numbers) <= 2.0**digits)
+    if inexact.any():
+        raise _precision_loss(
+            series,
+            inexact,
+            label,
+            f"{series.dtype}, which holds whole numbers exactly up to 2**{digits} only",
+        )
+    broken = numbers != np.floor(numbers)
+    if broken.any():
+        raise _invalid(series, broken, label, "not whole numbers")
+    return numbers.astype(np.int64), missing
+
+
+def _from_categories(series: pd.Series[Any], label: Hashable | None) -> _Ids:
+    codes = series.cat.codes.to_numpy()
+    # Only categories in use count: a frame that was filtered still lists the others.
+    used = np.unique(codes[codes >= 0])
+    numbers, missing = _integers(pd.Series(series.cat.categories[used]), label)
+    table = np.zeros(len(series.cat.categories) + 1, np.int64)
+    absent = np.ones(len(table), bool)
+    table[used] = numbers
+    absent[used] = False if missing is None else missing
+    return table[codes], absent[codes]
+
+
+def _from_objects(series: pd.Series[Any], label: Hashable | None) -> _Ids:
+    items = series.to_numpy(dtype=object)
+    kind = pd.api.types.infer_dtype(items, skipna=True)
+    if kind == "string":  # parse each distinct text once
+        codes, distinct = pd.factorize(items)
+        parsed = [_parse(text) for text in distinct] + [None]
+    else:  # only equal objects of one type are the same ID, so nothing is merged here
+        codes, parsed = np.arange(len(items)), [_scalar(item) for item in items]
+    faults = np.array([type(value) is _Fault for value in parsed], bool)
+    if faults.any():
+        fault = next(value for value in parsed if type(value) is _Fault)
+        same = np.array([value is fault for value in parsed], bool)[codes]
+        if fault is _ROUNDED:
+            raise _precision_loss(series, same, label, fault.reason)
+        raise _invalid(series, same, label, fault.reason)
+    missing = np.array([value is None for value in parsed], bool)
+    numbers = np.array([value or 0 for value in parsed], np.int64)
+    return numbers[codes], missing[codes]
+
+
+class _Fault(NamedTuple):
+    reason: str
+
+
+_ROUNDED = _Fault("rounded by a float or a spreadsheet")
+_NO_NUMBER = _Fault("not a number")
+_NEGATIVE = _Fault(NEGATIVE)
+_TOO_LARGE = _Fault(TOO_LARGE)
+_FRACTION = _Fault("not whole numbers")
+_BOOLEAN = _Fault("booleans")
+_DATE = _Fault("dates or times")
+_CONTAINER = _Fault("lists or other containers")
+
+# How pandas and Python write a missing value when a column is turned into text.
+_MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT"})
+
+
+def _parse(text: str) -> int | None | _Fault:
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return _in_range(int(text))
+    if text in _MISSING_TEXT:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return _NO_NUMBER
+    if text[0] == "-":
+        return _NEGATIVE
+    # "7.20576E+17" and "720575940621522189.0" were floats before they were text.
+    plain = text.replace(".", "", 1).isdigit() and text.isascii()
+    return _from_float(number) if plain else _ROUNDED if number == number else _NO_NUMBER
+
+
+def _from_float(number: float) -> int | None | _Fault:
+    if number != number:
+        return None
+    if abs(number) > MAX_EXACT_FLOAT:
+        return _ROUNDED
+    return _in_range(int(number)) if number == int(number) else _FRACTION
+
+
+def _in_range(number: int) -> int | _Fault:
+    return _NEGATIVE if number < 0 else _TOO_LARGE if number > MAX_ID else number
+
+
+def _scalar(item: object) -> int | None | _Fault:
+    if isinstance(item, bool | np.bool_):
+        return _BOOLEAN
+    if isinstance(item, int | np.integer):
+        return _in_range(int(item))
+    if isinstance(item, str):
+        return _parse(item)
+    if item is None or item is pd.NA or item is pd.NaT:
+        return None
+    if isinstance(item, float | np.floating):
+        return _from_float(float(item))
+    if isinstance(item, Decimal):
+        return None if item.is_nan() else _in_range(int(item)) if item % 1 == 0 else _FRACTION
+    if isinstance(item, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64):
+        return _DATE
+    return _CONTAINER if isinstance(item, Iterable) else _NO_NUMBER
+
+
+def _refuse_rounded(numbers: Int64Array, series: pd.Series[Any], label: Hashable | None) -> None:
+    """Refuse integers that all were rounded before they became integers again."""
+    for reason, rounded in (("a float", _fits_double), ("a spreadsheet", _ends_in_000)):
+        # The head of a sound column settles it; only a suspicious one is looked at as a whole.
+        if len(numbers) < _DAMAGE_SAMPLE or not rounded(numbers[:1000]):
+            continue
+        large = pd.unique(numbers[numbers > MAX_EXACT_FLOAT])
+        if len(large) >= _DAMAGE_SAMPLE and rounded(large):
+            mask = numbers > MAX_EXACT_FLOAT
+            raise _precision_loss(series, mask, label, f"rounded throughout, as by {reason}")
+
+
+def _fits_double(numbers: Int64Array) -> bool:
+    near = numbers.astype(np.float64)
+    inside = near < 2.0**63
+    return bool(inside.all() and (near.astype(np.int64) == numbers).all())
+
+
+def _ends_in_000(numbers: Int64Array) -> bool:
+    large = numbers[numbers > MAX_EXACT_FLOAT]
+    return bool((large % 1000 == 0).all())
+
+
+def _offenders(series: pd.Series[Any], wrong: npt.NDArray[np.bool_], limit: int = 5) -> str:
+    rows = np.flatnonzero(wrong)
+    shown = [
+        f"{_plain(series.iloc[row])!r} (row {_plain(series.index[row])!r})"
+        for row in rows[:limit].tolist()
+    ]
+    return listing(shown + [""] * (len(rows) - len(shown)), limit)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.integer | np.floating | np.bool_) else value
+
+
+def _invalid(
+    series: pd.Series[Any], wrong: npt.NDArray[np.bool_], label: Hashable | None, reason: str
+) -> InvalidIdError:
+    return InvalidIdError(
+        f"{_column(label)} holds values that are {reason}: {_offenders(series, wrong)}. "
+        "Drop or correct these rows; leave an unknown ID missing (NA)."
+    )
+
+
+def _precision_loss(
+    series: pd.Series[Any], wrong: npt.NDArray[np.bool_], label: Hashable | None, reason: str
+) -> PrecisionLossError:
+    name = label if isinstance(label, str) else "root_id"
+    return PrecisionLossError(
+        f"{_column(label)} is {reason}: the digits of {_offenders(series, wrong, limit=1)} are already "
+        f'gone and cannot be restored. Read the file again with dtype={{"{name}": "Int64"}} or as text '
+        "(str), and keep the column out of spreadsheets and float arithmetic."
+    )
+
+
+def _column(label: Hashable | None) -> str:
+    return "the column of IDs" if label is None else f"column {label!r}"

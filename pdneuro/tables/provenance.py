@@ -1,0 +1,59 @@
+"""Where a table came from: one small, flat, JSON-only entry in ``attrs``."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from pdneuro._version import __version__
+
+KEY = "pdneuro"
+Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
+
+
+def stamp(
+    result: Frame,
+    *,
+    source: str,
+    query: str,
+    snapshots: Sequence[int] = (),
+    earlier: Mapping[Any, Any] | None = None,
+    **more: str | int | float | bool,
+) -> Frame:
+    """Write provenance into ``result.attrs["pdneuro"]`` and return ``result``.
+
+    Parameters
+    ----------
+    result : DataFrame or Series
+        A new object of pdneuro's own, never the caller's.
+    source, query : str
+        Who was asked, and what.
+    snapshots : sequence of int
+        Materialisation times of the answers, unix seconds.
+    earlier : mapping, optional
+        ``attrs`` of the table that this one was made from; its steps and snapshots are kept.
+    **more
+        Further facts: numbers, text.
+    """
+    attrs = dict(earlier or {})
+    before = attrs.get(KEY) if isinstance(attrs.get(KEY), dict) else None
+    entry: dict[str, Any] = {
+        "version": __version__,
+        "source": source,
+        "query": query,
+        "materialized_timestamp": sorted(set(snapshots)),
+        "requested_at": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        **more,
+    }
+    if before:
+        entry["query"] = f"{before.get('query', '')} | {query}"
+        known = before.get("materialized_timestamp") or []
+        entry["materialized_timestamp"] = sorted({*known, *entry["materialized_timestamp"]})
+        if before.get("source") not in (None, source):
+            entry["source"] = f"{before['source']} | {source}"
+        entry = {**before, **entry}
+    result.attrs = {**attrs, KEY: entry}
+    return result

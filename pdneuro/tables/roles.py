@@ -1,0 +1,130 @@
+"""Which column plays which role, by the names that the field uses."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, listing
+
+#: Columns of segment IDs. ``id`` counts only where no other name is there: CAVE's annotations have both.
+SEGMENT_NAMES = ("root_id", "pt_root_id", "segment_id", "segmentid", "bodyId", "body", "flywire_id")
+_LAST_RESORT = "id"
+#: IDs of something else that look alike.
+LOOK_ALIKES = ("supervoxel_id", "pt_supervoxel_id", "target_id", "nucleus_id")
+
+#: Start and end of an edge, as the neighbouring tools call them.
+ENDPOINT_NAMES = (
+    ("pre", "post"),
+    ("pre_pt_root_id", "post_pt_root_id"),
+    ("pre_root_id", "post_root_id"),
+    ("bodyId_pre", "bodyId_post"),
+    ("body_pre", "body_post"),
+    ("pre_id", "post_id"),
+    ("source", "target"),
+    ("src", "dst"),
+    ("Presynaptic_ID", "Postsynaptic_ID"),
+)
+WEIGHT_NAMES = ("weight", "syn_count", "n_syn", "count", "synaptic_count", "Connectivity")
+ROI_NAMES = ("roi", "neuropil")
+
+
+def id_columns(frame: pd.DataFrame) -> list[Hashable]:
+    """Columns whose name says that they hold segment IDs."""
+    found = _named(frame.columns, SEGMENT_NAMES)
+    return found or _named(frame.columns, (_LAST_RESORT,))
+
+
+def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
+    """The column of segment IDs of a table, on the table's index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    on : hashable, optional
+        Column, or name of the index. Default: the one column with a name such as ``root_id``,
+        ``pt_root_id``, ``segment_id``, ``bodyId``; else an index of that name, or an unnamed index
+        of large integers.
+
+    Raises
+    ------
+    MissingColumnsError
+        There is no such column, or none is recognised.
+    AmbiguousColumnError
+        Several are recognised, or the name stands over several columns.
+    """
+    if on is None:
+        candidates = id_columns(frame)
+        if len(candidates) > 1:
+            raise AmbiguousColumnError(
+                f"several columns may hold the segment IDs: {listing(map(repr, candidates))}. Choose one: "
+                f"on={candidates[0]!r}."
+            )
+        if candidates:
+            on = candidates[0]
+        elif _index_holds_ids(frame.index):
+            return pd.Series(frame.index, index=frame.index, name=frame.index.name)
+        else:
+            raise MissingColumnsError(
+                f"no column of segment IDs is recognised among {_columns(frame)}. Name it: on=..., or "
+                f"rename it to {SEGMENT_NAMES[0]!r}."
+            )
+    return named_column(frame, on)
+
+
+def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
+    """One column, or an index level, by its name."""
+    if name in frame.columns:
+        column = frame[name]
+        if isinstance(column, pd.DataFrame):
+            raise AmbiguousColumnError(
+                f"{column.shape[1]} columns are called {name!r}; rename all but one."
+            )
+        return column
+    if name is not None and name in frame.index.names:
+        values = frame.index.get_level_values(name)
+        return pd.Series(values, index=frame.index, name=name)
+    near = difflib.get_close_matches(str(name), [str(column) for column in frame.columns], n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise MissingColumnsError(f"there is no column {name!r} among {_columns(frame)}.{hint}")
+
+
+def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
+    """Pairs of columns that may be the start and the end of an edge."""
+    pairs = []
+    for pre, post in ENDPOINT_NAMES:
+        starts, ends = _named(columns, (pre,)), _named(columns, (post,))
+        if starts and ends:
+            pairs.append((starts[0], ends[0]))
+    return pairs
+
+
+def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable | None:
+    """The one column with one of these names, None when there is none."""
+    found = _named(columns, names)
+    if len(found) > 1:
+        raise AmbiguousColumnError(
+            f"several columns may be the {role}: {listing(map(repr, found))}. Choose one: {role}=..."
+        )
+    return found[0] if found else None
+
+
+def _named(columns: pd.Index[Any], names: Iterable[str]) -> list[Hashable]:
+    wanted = {name.casefold() for name in names}
+    return [column for column in columns if isinstance(column, str) and column.casefold() in wanted]
+
+
+def _index_holds_ids(index: pd.Index[Any]) -> bool:
+    if isinstance(index, pd.MultiIndex) or isinstance(index, pd.RangeIndex) or not len(index):
+        return False
+    if isinstance(index.name, str):
+        return index.name.casefold() in {name.casefold() for name in SEGMENT_NAMES}
+    # read_csv(index_col=0) of a file without a header over its IDs leaves an unnamed index.
+    return index.name is None and pd.api.types.is_integer_dtype(index) and bool(index.min() > 10**15)
+
+
+def _columns(frame: pd.DataFrame) -> str:
+    return listing([repr(column) for column in frame.columns], limit=12) or "no columns"

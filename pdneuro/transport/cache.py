@@ -1,0 +1,145 @@
+"""The cache as a person sees it: ``pdneuro.cache.info()``, ``clear()``, ``export()``, ``load()``."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from pdneuro.errors import CacheError
+from pdneuro.transport.store import Store
+
+__all__ = ["clear", "export", "info", "load"]
+
+
+def info() -> pd.DataFrame:
+    """What the cache holds.
+
+    Returns
+    -------
+    DataFrame
+        One row for each service address, credential, project and property: ``address``,
+        ``credential`` (a fingerprint, not the token), ``project``, ``property``, ``ids`` (number of
+        IDs, int64), ``bytes`` (int64), ``oldest`` and ``newest`` (time of the request, UTC).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    ...     pdneuro.cache.info()[["project", "property", "ids"]]
+                       project property  ids
+    0  fruitfly_fafb_flywire     size    3
+    """
+    with _store() as store:
+        rows = [(*scope, *facts) for scope, *facts in store.overview()]
+    columns = ["address", "credential", "project", "property", "ids", "bytes", "oldest", "newest"]
+    table = pd.DataFrame(rows, columns=columns)
+    times = {name: pd.to_datetime(table[name], unit="s", utc=True) for name in columns[-2:]}
+    return table.astype({"ids": "int64", "bytes": "int64"}).assign(**times)
+
+
+def clear(
+    *,
+    project: str | None = None,
+    property: str | None = None,
+    older_than: float | timedelta | None = None,
+) -> int:
+    """Forget stored answers.
+
+    Parameters
+    ----------
+    project, property : str, optional
+        Only those of this project, of this property. Default: all.
+    older_than : float or timedelta, optional
+        Only those fetched more than so many seconds ago.
+
+    Returns
+    -------
+    int
+        Number of answers forgotten.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    ...     pdneuro.cache.clear(property="size")
+    3
+    """
+    seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
+    with _store() as store:
+        return store.clear(project, property, seconds)
+
+
+def export(path: str | os.PathLike[str]) -> Path:
+    """Write all stored answers to one file, to be read by :func:`load` elsewhere.
+
+    Answers stay tied to the credential they were fetched with: they are served again to who holds
+    the same token.
+
+    Parameters
+    ----------
+    path : path
+        A file that does not exist yet.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    CacheError
+        The file exists already, or cannot be written.
+    """
+    target = Path(path).expanduser()
+    if target.exists():
+        raise CacheError(f"{target} exists already; name a new file.")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with _store() as store:
+            store.export(part)
+        os.replace(part, target)
+    except (sqlite3.Error, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise CacheError(f"{target} cannot be written: {error}.") from error
+    return target
+
+
+def load(path: str | os.PathLike[str]) -> int:
+    """Add the answers of an exported file; where both know an ID, the newer answer stays.
+
+    Parameters
+    ----------
+    path : path
+        A file written by :func:`export`.
+
+    Returns
+    -------
+    int
+        Number of answers added or renewed.
+
+    Raises
+    ------
+    CacheError
+        There is no such file, or it is not one that :func:`export` wrote. The cache is unchanged.
+    """
+    target = Path(path).expanduser()
+    with _store() as store:
+        try:
+            return store.load(target)
+        except sqlite3.Error as error:
+            raise CacheError(f"{target} cannot be read as an exported cache: {error}.") from error
+
+
+def _store() -> Store:
+    store = Store.open()
+    if store is None:
+        raise CacheError(
+            "the cache folder cannot be used; choose another: pdneuro.set_options(cache_dir=...)."
+        )
+    return store

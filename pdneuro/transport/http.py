@@ -1,0 +1,260 @@
+"""Send one request: time-outs, retries with back-off, and errors by cause."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import requests
+import requests_cache
+import urllib3
+from requests_cache import DO_NOT_CACHE
+
+from pdneuro.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+    ServiceError,
+    ServiceUnavailableError,
+    TruncatedResponseError,
+)
+from pdneuro.transport.session import without_secrets
+
+#: Answers that may be better next time.
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_ERRORS: Mapping[int, type[ServiceError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    413: RequestTooLargeError,
+    422: InvalidRequestError,
+    429: RateLimitError,
+    502: ServiceUnavailableError,
+    503: ServiceUnavailableError,
+}
+#: A server may ask for a longer pause than a person would wait; then it is an error.
+_LONGEST_PAUSE = 120.0
+_EXCERPT = 300
+
+
+class Stopped(Exception):
+    """Another thread called the work off while this one was waiting to try again."""
+
+
+class Outlet:
+    """Sends the requests of one fetch over one session, each with the fetch's time-out and retries.
+
+    Parameters
+    ----------
+    session : requests_cache.CachedSession
+        From :func:`pdneuro.transport.session.shared_session`.
+    headers : mapping
+        Sent with each request; may hold tokens, which never reach an error message.
+    timeout : float
+        Seconds to wait for a connection, and between two bytes.
+    retries : int
+        Further tries after a failed connection, a broken-off body, 408, 429 or 5xx.
+    """
+
+    def __init__(
+        self,
+        session: requests_cache.CachedSession,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        retries: int,
+    ) -> None:
+        self.session = session
+        self.headers = dict(headers)
+        self.timeout = timeout
+        self.retries = retries
+        self.stop = threading.Event()
+        self._environment: dict[str, Any] | None = None
+
+    def post_json(
+        self, url: str, params: Mapping[str, str], body: bytes, *, retries: int | None = None
+    ) -> requests.Response:
+        """POST a JSON body as a question; the answer is not kept by the response cache."""
+        request = requests.Request(
+            "POST",
+            url,
+            params=dict(params),
+            data=body,
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        return self.send(request, retries=retries, expire_after=DO_NOT_CACHE)
+
+    def send(
+        self, request: requests.Request, *, retries: int | None = None, expire_after: Any = None
+    ) -> requests.Response:
+        """Send, try again where that may help, and return the answer to a request that succeeded.
+
+        Raises
+        ------
+        ServiceError
+            One of its subclasses, by cause; see :mod:`pdneuro.errors`.
+        """
+        request.headers = {**self.headers, **request.headers}
+        # Without an auth object requests would put a ~/.netrc entry over the token.
+        request.auth = request.auth or _leave_headers_alone
+        prepared = self.session.prepare_request(request)
+        address = without_secrets(prepared.url or "")
+        backoff = urllib3.Retry(total=None, backoff_factor=0.4, backoff_jitter=0.2)
+        for remaining in range(self.retries if retries is None else retries, -1, -1):
+            if self.stop.is_set():
+                raise Stopped
+            pause = None
+            try:
+                response = self._send_once(prepared, expire_after)
+            except requests.RequestException as error:
+                failure = _no_answer(error, address)
+                if _hopeless(error):
+                    raise failure from error
+            else:
+                if response.status_code == 200:
+                    return response
+                failure = status_error(response, self._secrets())
+                if response.status_code not in _TRANSIENT:
+                    raise failure
+                pause = _asked_pause(response)
+                if pause is not None and pause > _LONGEST_PAUSE:
+                    failure.message += f" It asks to wait {pause:,.0f} s before the next request."
+                    raise failure
+            if not remaining:
+                raise failure
+            backoff = backoff.increment(prepared.method, "/", error=urllib3.exceptions.HTTPError())
+            wait = max(backoff.get_backoff_time(), 0.2) if pause is None else pause
+            if self.stop.wait(wait):
+                raise Stopped
+        raise AssertionError("unreachable")
+
+    def _send_once(self, prepared: requests.PreparedRequest, expire_after: Any) -> requests.Response:
+        if self._environment is None:  # proxies and certificates, looked up once
+            self._environment = dict(
+                self.session.merge_environment_settings(prepared.url, {}, None, None, None)
+            )
+        options = {**self._environment, "timeout": self.timeout, "expire_after": expire_after}
+        follow = prepared.method == "GET"
+        response = self.session.send(prepared.copy(), allow_redirects=follow, **options)
+        if response.status_code in (307, 308):  # the redirects that keep a POST's body
+            response = self.session.send(prepared.copy(), allow_redirects=True, **options)
+        return response
+
+    def not_documented(self, response: requests.Response, reason: str) -> InvalidResponseError:
+        """Error for a body that is not what the service documents."""
+        return InvalidResponseError(
+            f"{reason} The body begins: {excerpt(response, self._secrets())!r}.",
+            status=response.status_code,
+            url=without_secrets(response.url),
+        )
+
+    def _secrets(self) -> list[str]:
+        return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]
+
+
+def _leave_headers_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _asked_pause(response: requests.Response) -> float | None:
+    given = response.headers.get("Retry-After")
+    if not given:
+        return None
+    try:
+        return urllib3.Retry(retry_after_max=10**9).parse_retry_after(given)
+    except (urllib3.exceptions.InvalidHeader, TypeError):
+        return None
+
+
+def _hopeless(error: requests.RequestException) -> bool:
+    """Whether trying again cannot help: a wrong address, an untrusted certificate."""
+    return isinstance(
+        error,
+        requests.exceptions.SSLError
+        | requests.exceptions.InvalidURL
+        | requests.exceptions.InvalidSchema
+        | requests.exceptions.InvalidProxyURL,
+    )
+
+
+def _no_answer(error: requests.RequestException, address: str) -> ServiceError:
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        return TruncatedResponseError(f"the answer broke off or is damaged ({cause}).", url=address)
+    if isinstance(error, requests.ReadTimeout):
+        return ConnectionFailedError("no answer within the time-out.", url=address)
+    if isinstance(error, requests.exceptions.SSLError):
+        return ConnectionFailedError(
+            f"the server's certificate is not trusted ({cause}). Point REQUESTS_CA_BUNDLE to your "
+            "institution's certificates; pdneuro does not switch the check off.",
+            url=address,
+        )
+    return ConnectionFailedError(f"no connection ({type(cause).__name__}: {cause}).", url=address)
+
+
+def status_error(response: requests.Response, secrets: Iterable[str] = ()) -> ServiceError:
+    """The error that belongs to an HTTP status, with the service's own message."""
+    status = response.status_code
+    kind = _ERRORS.get(status) or (ServerError if status >= 500 else ServiceError)
+    message, positions, about_address = _detail(response, secrets)
+    if about_address and status == 422:  # the project or the property, not the IDs
+        kind = NotFoundError
+    location = response.headers.get("Location")
+    if 300 <= status < 400 and location:
+        message = f"redirected to {without_secrets(location)}; correct the address in the options"
+        kind = InvalidResponseError
+    said = f": {message}" if message else ""
+    return kind(
+        f"the service answered {status} {response.reason or ''}".rstrip() + f"{said}.",
+        status=status,
+        url=without_secrets(response.url),
+        positions=positions,
+    )
+
+
+def _detail(response: requests.Response, secrets: Iterable[str]) -> tuple[str, list[int], bool]:
+    """The service's message; the positions in a list, and whether it is the address, that it names."""
+    try:
+        body = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return excerpt(response, secrets), [], False
+    detail = body
+    if isinstance(body, dict):
+        names = ("detail", "message", "msg", "error")
+        detail = next((body[name] for name in names if body.get(name)), body)
+    said: list[str] = []
+    positions: list[int] = []
+    about_address = False
+    for entry in detail if isinstance(detail, list) else [detail]:
+        if not isinstance(entry, dict):  # FastAPI gives text, or a list of dicts with a location
+            said.append(str(entry))
+            continue
+        place = entry["loc"] if isinstance(entry.get("loc"), list) else []
+        positions += [part for part in place[-1:] if type(part) is int]
+        about_address |= place[:1] in (["path"], ["query"])
+        text = str(entry.get("msg") or entry.get("message") or entry)
+        said.append(f"{'.'.join(map(str, place))}: {text}" if place else text)
+    return _clipped("; ".join(said[:5]), secrets), positions, about_address
+
+
+def excerpt(response: requests.Response, secrets: Iterable[str] = ()) -> str:
+    """The first words of a body, on one line, without the tokens that were sent."""
+    return _clipped(response.content[: 4 * _EXCERPT].decode("utf-8", "replace"), secrets)
+
+
+def _clipped(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = " ".join(text.split())
+    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."

@@ -1,0 +1,29 @@
+"""The progress bar: shown by itself when work lasts, never in a pipe or a log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def bar(total: int, description: str, unit: str, show: bool | None) -> Any:
+    """A tqdm bar.
+
+    Parameters
+    ----------
+    total : int
+        Units of work.
+    description, unit : str
+        Words on the bar.
+    show : bool or None
+        None shows it in terminals and notebooks when work lasts longer than a second.
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=f" {unit}",
+        disable=None if show is None else not show,
+        delay=1.0 if show is None else 0.0,
+        leave=False if show is None else None,
+    )

@@ -1,0 +1,168 @@
+"""What became of every ID of the latest call, and the warnings that follow from it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.errors import (
+    MixedSnapshotWarning,
+    PartialResultWarning,
+    UnknownIdsError,
+    UnknownIdsWarning,
+    listing,
+    warn,
+)
+from pdneuro.options import Fetch
+
+if TYPE_CHECKING:
+    from pdneuro.transport.fetch import Answers
+
+#: Status of an ID, by number in :class:`pdneuro.transport.fetch.Answers`.
+ANSWERED, NONE, UNKNOWN, FAILED, NOT_ASKED = range(5)
+STATUS = ("answered", "none", "unknown", "failed", "not asked")
+
+
+class Report:
+    """The fetches of one call, in their order."""
+
+    def __init__(self) -> None:
+        self.fetches: list[Answers] = []
+
+    def table(self) -> pd.DataFrame:
+        """One row for each ID and property asked."""
+        parts = [fetch.report() for fetch in self.fetches]
+        return pd.concat(parts, ignore_index=True) if parts else _empty()
+
+    def snapshots(self) -> list[int]:
+        """Distinct materialisation times of the answers, unix seconds, rising."""
+        known = [np.unique(fetch.snapshots[fetch.snapshots >= 0]) for fetch in self.fetches]
+        return sorted({int(time) for times in known for time in times})
+
+    def conclude(self, fetch: Fetch) -> None:
+        """Warn of, or raise for, what a caller should know about the answers as a whole."""
+        failed = [answers for answers in self.fetches if answers.failure is not None]
+        if failed:
+            lost = sum(int((answers.status >= FAILED).sum()) for answers in failed)
+            warn(
+                f"{lost:,} IDs could not be fetched; their rows hold NA. The first failure: "
+                f"{failed[0].failure} See pdneuro.last_report().",
+                PartialResultWarning,
+            )
+        unknown = np.unique(
+            np.concatenate(
+                [np.empty(0, np.int64)]
+                + [answers.ids[answers.status == UNKNOWN] for answers in self.fetches]
+            )
+        )
+        if len(unknown) and fetch.on_missing != "ignore":
+            message = (
+                f"{self.fetches[0].source} does not know {len(unknown):,} of the IDs: "
+                f"{listing(unknown.tolist())}. They may be outdated, of another dataset, or no segment "
+                "IDs (supervoxels, nuclei)."
+            )
+            if fetch.on_missing == "raise":
+                raise UnknownIdsError(f"{message} What was found is stored.")
+            warn(
+                f"{message} Their rows hold NA; see pdneuro.last_report(). "
+                'on_missing="ignore" is silent, "raise" stops.',
+                UnknownIdsWarning,
+            )
+        times = self.snapshots()
+        if len(times) > 1:
+            shown = [f"{pd.Timestamp(time, unit='s'):%Y-%m-%dT%H:%M:%SZ} ({time})" for time in times]
+            warn(
+                f"the answers come from {len(times)} snapshots of the service's data: "
+                f"{listing(shown)}. They may not fit together; refresh=True asks for all of them anew.",
+                MixedSnapshotWarning,
+            )
+
+
+_current: ContextVar[Report | None] = ContextVar("pdneuro_report", default=None)
+_latest = Report()
+
+
+@contextlib.contextmanager
+def one_call(fetch: Fetch) -> Iterator[Report]:
+    """Gather the fetches of one public call into one report; warnings come once, at its end."""
+    global _latest
+    outer = _current.get()
+    if outer is not None:
+        yield outer
+        return
+    report = Report()
+    mark = _current.set(report)
+    try:
+        yield report
+    finally:
+        _current.reset(mark)
+        _latest = report
+    report.conclude(fetch)
+
+
+def record(answers: Answers) -> None:
+    """Add a fetch to the report of the call under way."""
+    report = _current.get()
+    if report is not None:
+        report.fetches.append(answers)
+
+
+def last_report() -> pd.DataFrame:
+    """What became of every ID of the latest call that asked a source.
+
+    Returns
+    -------
+    DataFrame
+        One row for each ID and property, in the order asked: ``id`` (int64), ``status`` (text:
+        ``"answered"``; ``"none"``, known to the service but with nothing to tell; ``"unknown"`` to
+        the service; ``"failed"``; ``"not asked"``), ``detail`` (text, what the service said),
+        ``from_cache`` (bool), ``materialized_timestamp`` (Int64, unix seconds of the service's
+        snapshot), ``property`` and ``source`` (text).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     ids = pdneuro.sandbox.neurons().root_id.head(2)
+    ...     _ = ids.neuro.properties("link_pre")
+    ...     pdneuro.last_report()[["status", "from_cache", "property"]]
+         status  from_cache  property
+    0  answered       False  link_pre
+    1  answered       False  link_pre
+    """
+    return _latest.table()
+
+
+def _empty() -> pd.DataFrame:
+    return report_table(
+        np.empty(0, np.int64), np.empty(0, np.int8), {}, np.empty(0, bool), np.empty(0, np.int64), "", ""
+    )
+
+
+def report_table(
+    ids: np.ndarray,
+    status: np.ndarray,
+    details: dict[int, str],
+    from_cache: np.ndarray,
+    snapshots: np.ndarray,
+    property: str,
+    source: str,
+) -> pd.DataFrame:
+    """Lay out the report of one fetch."""
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "status": pd.array(np.array(STATUS, object)[status], dtype=TEXT),
+            "detail": pd.array([details.get(number, "") for number in ids.tolist()], dtype=TEXT),
+            "from_cache": from_cache,
+            "materialized_timestamp": pd.arrays.IntegerArray(np.maximum(snapshots, 0), snapshots < 0),
+            "property": pd.array([property] * len(ids), dtype=TEXT),
+            "source": pd.array([source] * len(ids), dtype=TEXT),
+        }
+    )

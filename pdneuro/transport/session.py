@@ -1,0 +1,135 @@
+"""The one place that makes HTTP sessions: pooled, cached on disk, and discreet about secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import re
+import sqlite3
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import requests
+import requests_cache
+from requests.adapters import HTTPAdapter
+from requests_cache.models import CachedRequest, CachedResponse
+
+from pdneuro._version import __version__
+from pdneuro.transport.store import Store, cache_folder, is_unusable, set_aside
+
+#: What may be kept of an answer's headers. Anything else may hold a secret under a name of its own.
+_KEPT_HEADERS = ("Content-Type", "Content-Length", "Date", "ETag", "Last-Modified")
+#: What every request sends and no secret hides in; all other headers tell credentials apart.
+_PLAIN_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "user-agent"}
+)
+_SECRET_PARAMETER = re.compile(r"token|auth|key|secret|pass|pwd|sig|cred|session|bearer|jwt", re.I)
+
+
+def shared_session(workers: int) -> requests_cache.CachedSession:
+    """The session of this process for the cache folder in force, made at first use.
+
+    Connections stay open between calls; the pool holds one for each worker.
+    """
+    return _session(str(cache_folder()), workers, os.getpid())
+
+
+@functools.lru_cache(maxsize=8)
+def _session(folder: str, workers: int, process: int) -> requests_cache.CachedSession:
+    session = _Session(
+        backend=_backend(),
+        key_fn=_cache_key,
+        allowable_methods=("GET", "POST"),
+        allowable_codes=(200,),
+    )
+    session.headers["User-Agent"] = (
+        f"pdneuro/{__version__} (Python {platform.python_version()}; requests {requests.__version__})"
+    )
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=workers, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+class _Session(requests_cache.CachedSession):
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """On a redirect to another host, drop every header that may hold a token."""
+        if self.should_strip_auth(response.request.url or "", prepared_request.url or ""):
+            for name in list(prepared_request.headers):
+                if name.lower() not in _PLAIN_HEADERS:
+                    del prepared_request.headers[name]
+
+
+class _DiscreetCache(requests_cache.SQLiteCache):
+    """Keeps answers without what was sent to get them."""
+
+    def save_response(self, response: Any, cache_key: str, expires: Any = None) -> None:
+        kept = CachedResponse.from_response(response, expires=expires)
+        kept.url = without_secrets(response.url)
+        kept.request = CachedRequest(method=response.request.method, url=kept.url)
+        kept.headers = type(kept.headers)(
+            {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        )
+        kept.cookies = requests.cookies.RequestsCookieJar()
+        kept.history, kept._next, kept.raw = [], None, None
+        self.responses[cache_key] = kept
+
+
+def _backend() -> requests_cache.BaseCache:
+    """Responses on disk, or in memory where the cache folder cannot be used."""
+    # Opening the answer store warns about an unusable folder, once and in one way.
+    store = Store.open()
+    if store is None:
+        return requests_cache.BaseCache()
+    store.close()
+    path = cache_folder() / "responses.sqlite"
+    for _ in range(2):
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+                # requests-cache would wait for ever on a file that cannot be written.
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("BEGIN IMMEDIATE").connection.rollback()
+            return _DiscreetCache(path, wal=True)
+        except sqlite3.DatabaseError as error:
+            if is_unusable(error):
+                break
+            set_aside(path, error)
+    return requests_cache.BaseCache()
+
+
+def _cache_key(request: requests.PreparedRequest, **_: Any) -> str:
+    """Key of a request: everything sent, in its order; credentials take part as a hash."""
+    digest = hashlib.blake2b(digest_size=16, person=b"pdneuro")
+    headers = sorted(
+        (name.lower(), str(value))
+        for name, value in request.headers.items()
+        if name.lower() not in _PLAIN_HEADERS
+    )
+    body = request.body or b""
+    for part in (request.method, request.url, repr(headers)):
+        digest.update(f"{part}\0".encode())
+    digest.update(body.encode() if isinstance(body, str) else body)
+    return digest.hexdigest()
+
+
+def without_secrets(url: str) -> str:
+    """The address without user name, password and the values of parameters that may be secret.
+
+    >>> without_secrets("https://me:pw@host/path?project=a&api_key=123")
+    'https://host/path?project=a&api_key=***'
+    """
+    parts = urlsplit(url)
+    query = [
+        (name, "***" if _SECRET_PARAMETER.search(name) else value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query=urlencode(query, safe="*,:/"), fragment=""))

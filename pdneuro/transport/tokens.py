@@ -1,0 +1,209 @@
+"""Tokens: where they come from, one file each, readable by the owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from pdneuro.errors import MissingTokenError
+
+__all__ = ["forget", "get", "save", "status"]
+
+#: CAVE server of each well-known datastack, and the variable its users' set-up pages teach.
+CAVE_SERVERS = {
+    "minnie65_public": "global.daf-apis.com",
+    "v1dd_public": "global.em.brain.allentech.org",
+}
+_CAVE_DEFAULT = "global.daf-apis.com"
+_VARIABLES = {
+    "braincircuits": ("PDNEURO_BRAINCIRCUITS_TOKEN",),
+    "cave": ("PDNEURO_CAVE_TOKEN",),
+    "global.daf-apis.com": ("API_SECRET_microns",),
+    "global.em.brain.allentech.org": ("API_SECRET_v1dd",),
+}
+_overrides: dict[str, str] = {}
+
+
+class _Found(NamedTuple):
+    token: str
+    origin: str
+
+
+def get(service: str) -> str | None:
+    """The token for a service, None when there is none.
+
+    Looked up in this order: an environment variable, pdneuro's own file, and for CAVE the files that
+    its own client reads under ``~/.cloudvolume/secrets``.
+
+    Parameters
+    ----------
+    service : str
+        ``"braincircuits"``, ``"cave"`` (the default CAVE server), a CAVE server's address or a
+        datastack. A token of one CAVE server is never used for another.
+
+    Returns
+    -------
+    str or None
+    """
+    found = _find(_key(service))
+    return found.token if found else None
+
+
+def require(service: str) -> str:
+    """The token for a service, or a :class:`MissingTokenError` that says how to set one."""
+    token = get(service)
+    if token is None:
+        variable = _VARIABLES.get(_key(service), ("",))[0]
+        raise MissingTokenError(
+            f"no token for {service!r} is set" + (f" (nor in {variable})" if variable else "") + "."
+        )
+    return token
+
+
+def save(service: str, token: str) -> None:
+    """Keep a token for later sessions, in a file of mode 0600.
+
+    Parameters
+    ----------
+    service : str
+        As for :func:`get`.
+    token : str
+        The token. Blanks at its ends are dropped.
+
+    Raises
+    ------
+    ValueError
+        The token is empty, or holds blanks or characters that no header takes.
+    """
+    key, token = _key(service), _clean(token)
+    path = _path(key)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump({"token": token}, file)
+    os.replace(part, path)
+
+
+def forget(service: str) -> bool:
+    """Delete the saved token of a service. Environment variables and CAVE's own files stay.
+
+    Returns
+    -------
+    bool
+        Whether there was one.
+    """
+    try:
+        _path(_key(service)).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def status() -> pd.DataFrame:
+    """For each known service, whether a token is set and where it comes from; never the token.
+
+    Returns
+    -------
+    DataFrame
+        ``service``, ``set`` (bool), ``origin`` (text, missing when unset).
+    """
+    services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
+    found = [_find(_key(service)) for service in services]
+    return pd.DataFrame(
+        {
+            "service": services,
+            "set": [entry is not None for entry in found],
+            "origin": [entry.origin if entry else None for entry in found],
+        }
+    )
+
+
+def fingerprint(*tokens: str | None) -> str:
+    """Short one-way mark of the credentials, to keep the answers of different tokens apart."""
+    text = "\0".join(token or "" for token in tokens)
+    return hashlib.blake2b(text.encode(), digest_size=8, person=b"pdneuro").hexdigest()
+
+
+@contextlib.contextmanager
+def overridden(**tokens: str) -> Iterator[None]:
+    """Use these tokens for a block, whatever else is set; the sandbox does."""
+    before = dict(_overrides)
+    _overrides.update(tokens)
+    try:
+        yield
+    finally:
+        _overrides.clear()
+        _overrides.update(before)
+
+
+def _find(key: str) -> _Found | None:
+    if key in _overrides:
+        return _Found(_overrides[key], "this session")
+    for variable in _VARIABLES.get(key, ()):
+        if os.environ.get(variable, "").strip():
+            return _Found(_clean(os.environ[variable]), f"environment variable {variable}")
+    for path in (_path(key), *_cave_files(key)):
+        try:
+            token = json.loads(path.read_text())["token"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if isinstance(token, str) and token.strip():
+            return _Found(_clean(token), f"file {path}")
+    return None
+
+
+def _key(service: str) -> str:
+    """One name a credential: ``braincircuits``, ``cave`` or the host of a CAVE server."""
+    if service in ("braincircuits", "cave"):
+        return service
+    host = CAVE_SERVERS.get(service) or urlsplit(service).netloc or service
+    if not re.fullmatch(r"[A-Za-z0-9][\w.:-]*", host):
+        raise ValueError(
+            f"{service!r} names no service; use 'braincircuits', 'cave', a CAVE server's address or "
+            f"one of its datastacks ({', '.join(CAVE_SERVERS)})."
+        )
+    return host.lower()
+
+
+def _clean(token: str) -> str:
+    token = token.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(
+            "a token is one word of printable ASCII characters; this one is empty, or holds blanks or "
+            "other characters."
+        )
+    return token
+
+
+def _folder() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("pdneuro", appauthor=False)) / "tokens"
+
+
+def _path(key: str) -> Path:
+    return _folder() / f"{key.replace(':', '_')}.json"
+
+
+def _saved() -> list[str]:
+    return sorted(path.stem for path in _folder().glob("*.json"))
+
+
+def _cave_files(key: str) -> list[Path]:
+    folder = Path.home() / ".cloudvolume" / "secrets"
+    if key == "braincircuits":
+        return []
+    if key in ("cave", _CAVE_DEFAULT):
+        names = [f"{_CAVE_DEFAULT}-cave-secret.json", "cave-secret.json", "chunkedgraph-secret.json"]
+    else:
+        names = [f"{key}-cave-secret.json"]
+    return [folder / name for name in names]
