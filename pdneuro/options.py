@@ -121,7 +121,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "offline": Option(False, "True or False", _flag, "answer from the cache alone"),
     "batch_size": Option(1000, "a whole number, at least 1", _whole(1), "IDs in one request"),
-    "max_workers": Option(8, "a whole number, at least 1", _whole(1), "requests under way at once"),
+    "max_workers": Option(4, "a whole number, at least 1", _whole(1), "requests under way at once"),
     "timeout": Option(60.0, "seconds, more than 0", _timeout, "wait for a connection or more bytes"),
     "retries": Option(4, "a whole number, at least 0", _whole(0), "further tries after a failure"),
     "progress": Option(

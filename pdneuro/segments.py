@@ -336,7 +336,7 @@ def _hops(
         if hops > 1:
             table = table.assign(hop=np.full(len(table), hop, np.int64))
         found.append(table)
-        if within:  # further hops only add edges that leave
+        if within or hop == hops:  # within: further hops only add edges that leave
             break
         ends = [table["post"].to_numpy()] * downstream + [table["pre"].to_numpy()] * upstream
         reached = np.asarray(pd.unique(np.concatenate(ends)), np.int64)

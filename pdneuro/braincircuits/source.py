@@ -10,17 +10,22 @@ import pandas as pd
 
 from pdneuro.braincircuits import parse, payload, send
 from pdneuro.options import Fetch
-from pdneuro.tables import edges, records
+from pdneuro.tables import records
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import take_or_missing
 from pdneuro.transport.fetch import Answers, fetch_by_id
 
-#: Columns that the documentation promises, so that an answer about nothing has them as well.
+#: Columns that the documentation promises.
 _DOCUMENTED = {
     "size": ("size",),
     "link_pre": ("nr_pre", "nr_downstream_partner"),
     "link_post": ("nr_post", "nr_upstream_partner"),
     "connectivity": ("connectivity_downstream_count", "connectivity_upstream_count"),
 }
+
+
+def _nothing(count: int) -> Any:
+    return pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
 
 
 @dataclass(frozen=True)
@@ -55,23 +60,27 @@ class BrainCircuits:
     ) -> dict[str, Any]:
         """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
         answers = self._fetch(ids, name, fetch)
-        empty = {
-            label: pd.arrays.IntegerArray(np.zeros(len(ids), np.int64), np.ones(len(ids), bool))
-            for label in _DOCUMENTED.get(name, ())
-        }
-        known = np.isin(answers.forms, (parse.JSON_FORM, parse.PARTNERS_FORM))
-        if len(ids) and not known.any() and empty:
-            return empty
-        if multiple == "count" and (answers.forms == parse.PARTNERS_FORM).all():
-            return dict(parse.partner_counts(answers.bodies.tolist()))
-        columns = records.property_columns(
-            name,
-            parse.values(answers.forms, answers.bodies),
-            multiple=multiple,
-            keep_keys=name in ("link_pre", "link_post"),
-            ids=ids,
-        )
-        return {**empty, **columns} if len(ids) else empty or columns
+        known = np.flatnonzero(answers.forms >= parse.JSON_FORM)
+        forms, bodies = answers.forms[known], answers.bodies[known]
+        keep_keys = name in ("link_pre", "link_post")
+        cells = parse.flat_cells(forms, bodies) if multiple == "count" else None
+        if cells is not None:
+            columns = records.flat_property(name, cells, keep_keys=keep_keys)
+        else:
+            columns = records.property_columns(
+                name,
+                parse.values(forms, bodies),
+                multiple=multiple,
+                keep_keys=keep_keys,
+                ids=ids[known],
+            )
+        # An answer about nothing has the documented columns as well.
+        columns = {label: _nothing(len(known)) for label in _DOCUMENTED.get(name, ())} | columns
+        if len(known) == len(ids):
+            return columns
+        places = np.full(len(ids), -1)
+        places[known] = np.arange(len(known))
+        return {label: take_or_missing(cells, places) for label, cells in columns.items()}
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """A list-valued property in long form: ``segment_id`` and the records' fields."""
@@ -84,8 +93,6 @@ class BrainCircuits:
     ) -> pd.DataFrame:
         """Direct edges of the IDs as ``pre, post, weight``, each once."""
         answers = self._fetch(ids, "connectivity", fetch)
-        known = answers.forms >= parse.JSON_FORM
-        told = parse.edges(ids[known], answers.forms[known], answers.bodies[known])
-        if upstream and downstream:
-            return edges.both_ends(ids, *told)
-        return edges.edge_table(*told[0 if downstream else 1])
+        return parse.edges(
+            ids, answers.forms, answers.bodies, upstream=upstream, downstream=downstream
+        )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro._compat import TEXT
+from pdneuro._compat import TEXT, copies_on_write
 from pdneuro.errors import (
     AmbiguousColumnError,
     DroppedRowsWarning,
@@ -192,16 +192,13 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
     1    1     2       4
     """
     edges = require_edges(edges)
-    if by == "row":
-        kept = edges["weight"] >= min_weight
-    elif by == "pair":
-        sums = edges["weight"]
-        if edges.duplicated(["pre", "post"]).any():
-            sums = edges.groupby(["pre", "post"], sort=False)["weight"].transform("sum")
-        kept = sums >= min_weight
-    else:
+    if by not in ("pair", "row"):
         raise ValueError(f"by must be 'pair' or 'row', not {by!r}.")
-    return edges[kept]
+    strong = edges["weight"] >= min_weight
+    # Rows that pass alone need no sums; most tables have one row a pair.
+    if by == "pair" and not strong.all() and edges.duplicated(["pre", "post"]).any():
+        strong = edges.groupby(["pre", "post"], sort=False)["weight"].transform("sum") >= min_weight
+    return edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
 
 
 def partners(
@@ -264,52 +261,79 @@ def _labels(partners: pd.Series[Any], labels: pd.Series[Any]) -> Any:
     return take_or_missing(cells, index.get_indexer(pd.Index(partners)))
 
 
-def both_ends(
+def from_partners(
     ids: Int64Array,
-    outgoing: tuple[Int64Array, Int64Array, Int64Array],
-    incoming: tuple[Int64Array, Int64Array, Int64Array],
+    rows: npt.NDArray[np.intp],
+    partner: Int64Array,
+    weight: npt.NDArray[np.integer[Any]],
+    incoming: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Put together what neurons tell of their outputs and of their inputs, each edge once.
+    """Edge table from what neurons tell of their partners; told from both ends, an edge stands once.
 
     Parameters
     ----------
     ids : array of int64
-        The neurons asked.
-    outgoing, incoming : tuple of three int64 arrays
-        ``pre, post, weight``; ``pre`` of the first and ``post`` of the second are among ``ids``.
+        The neurons asked, each once.
+    rows : array of int
+        For each record, the place in ``ids`` of the neuron that tells.
+    partner, weight : array of int
+        The other neuron, and the number of synapses. Partners without a segment (0) are left out.
+    incoming : array of bool
+        Whether the partner is presynaptic.
 
     Returns
     -------
     DataFrame
-        Edge table: outgoing edges, then incoming ones that are not among them.
+        ``pre, post, weight`` (int64) in the order of the records. Where both ends tell of an edge, the
+        presynaptic one is taken.
     """
-    asked = pd.Index(ids)
-    # Only an edge with both ends among the asked can have been told twice.
-    ends = asked.get_indexer(pd.Index(outgoing[1]))
-    starts = asked.get_indexer(pd.Index(incoming[0]))
-    told_out, told_in = np.flatnonzero(ends >= 0), np.flatnonzero(starts >= 0)
-    if len(told_out) and len(told_in):
-        size = len(ids)
-        out_pair = asked.get_indexer(pd.Index(outgoing[0][told_out])) * size + ends[told_out]
-        in_pair = starts[told_in] * size + asked.get_indexer(pd.Index(incoming[1][told_in]))
-        again = pd.Index(pd.unique(out_pair)).get_indexer(pd.Index(in_pair)) >= 0
-        _compare(out_pair, outgoing[2][told_out], in_pair[again], incoming[2][told_in[again]])
-        keep = np.ones(len(incoming[0]), bool)
-        keep[told_in[again]] = False
-        incoming = (incoming[0][keep], incoming[1][keep], incoming[2][keep])
-    return edge_table(*(np.concatenate(parts) for parts in zip(outgoing, incoming, strict=True)))
+    keep = partner > 0
+    doubles = _doubles(ids, rows, partner, weight, incoming)
+    keep[doubles] = False
+    if not keep.all():
+        rows, partner, weight, incoming = rows[keep], partner[keep], weight[keep], incoming[keep]
+    own = ids[rows]
+    return edge_table(np.where(incoming, partner, own), np.where(incoming, own, partner), weight)
+
+
+def _doubles(
+    ids: Int64Array,
+    rows: npt.NDArray[np.intp],
+    partner: Int64Array,
+    weight: npt.NDArray[np.integer[Any]],
+    incoming: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.intp]:
+    """Places of incoming records whose edge an outgoing record tells as well."""
+    # Only an edge with both ends among the asked can have been told twice. The sieve by low bits
+    # spares most of the others the slower look-up.
+    bits = (1 << max(10, int(8 * len(ids)).bit_length())) - 1
+    sieve = np.zeros(bits + 1, bool)
+    sieve[ids & bits] = True
+    places = np.flatnonzero(sieve[partner & bits])
+    codes = pd.Index(ids).get_indexer(pd.Index(partner[places]))
+    places, codes = places[codes >= 0], codes[codes >= 0]
+    told_in = incoming[places]
+    starts, ends = np.where(told_in, codes, rows[places]), np.where(told_in, rows[places], codes)
+    pairs = starts * len(ids) + ends
+    out_code, distinct = pd.factorize(pairs[~told_in])
+    in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[told_in]))
+    doubles = places[told_in][in_code >= 0]
+    if len(doubles):
+        _compare(out_code, weight[places[~told_in]], in_code[in_code >= 0], weight[doubles])
+    return doubles
 
 
 def _compare(
-    out_pair: npt.NDArray[np.intp],
-    out_weight: Int64Array,
-    in_pair: npt.NDArray[np.intp],
-    in_weight: Int64Array,
+    out_code: npt.NDArray[np.intp],
+    out_weight: npt.NDArray[np.integer[Any]],
+    in_code: npt.NDArray[np.intp],
+    in_weight: npt.NDArray[np.integer[Any]],
 ) -> None:
-    """Warn where the two ends of an edge tell different weights."""
-    ours = pd.Series(out_weight).groupby(out_pair).sum()
-    theirs = pd.Series(in_weight).groupby(in_pair).sum()
-    differ = int((ours.reindex(theirs.index) != theirs).sum())
+    """Warn where the two ends of an edge tell different weights; codes number the pairs."""
+    size = int(out_code.max()) + 1
+    ours = np.bincount(out_code, out_weight, size)
+    theirs = np.bincount(in_code, in_weight, size)
+    differ = int(((ours != theirs) & (np.bincount(in_code, minlength=size) > 0)).sum())
     if differ:
         warn(
             f"{differ:,} edges have another weight seen from their end than from their start; the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -57,13 +57,22 @@ def property_columns(
     """
     if multiple not in MULTIPLE:
         raise ValueError(f"multiple must be one of {', '.join(MULTIPLE)}, not {multiple!r}.")
-    columns: dict[str, Any] = {}
+    return _named(name, _flatten("" if keep_keys else name, name, list(values), multiple, ids))
+
+
+def flat_property(
+    name: str, cells: Mapping[str, Sequence[Any]], *, keep_keys: bool = False
+) -> dict[str, Any]:
+    """As :func:`property_columns`, for mappings of the same keys to scalars, given by key."""
     prefix = "" if keep_keys else name
-    for label, cells in _flatten(prefix, name, list(values), multiple, ids):
-        if label in columns:  # two keys that come to one name, such as "id" and "nucleus_id"
-            label = f"{name}_{label}"
-        columns[label] = cells
-    return columns
+    return _named(name, ((_joined(prefix, key), column(cell, key)) for key, cell in cells.items()))
+
+
+def _named(name: str, columns: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for label, cells in columns:  # two keys may come to one name: "id" and "nucleus_id"
+        found[f"{name}_{label}" if label in found else label] = cells
+    return found
 
 
 def _flatten(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from pdneuro.transport.report import ANSWERED, FAILED, NONE, NOT_ASKED, UNKNOWN
 from pdneuro.transport.store import (
     NONE_FORM,
     UNKNOWN_FORM,
+    Batch,
     Scope,
     Store,
     is_damaged,
@@ -47,17 +49,8 @@ _PATIENCE = 16
 _FINAL = (AuthenticationError, ForbiddenError, NotFoundError)
 
 
-class Batch(NamedTuple):
-    """A service's answer to one request: aligned sequences over the IDs that it answered.
-
-    ``forms`` are numbers from ``FIRST_FORM`` on (how the body is encoded) or ``NONE_FORM``; IDs of
-    the request that are not listed are unknown to the service.
-    """
-
-    ids: list[int]
-    forms: list[int]
-    bodies: list[bytes | None]
-    snapshot: int | None
+_STATUS_OF_FORM = np.full(128, ANSWERED, np.int8)
+_STATUS_OF_FORM[[UNKNOWN_FORM, NONE_FORM]] = UNKNOWN, NONE
 
 
 class Question(NamedTuple):
@@ -105,22 +98,18 @@ class Answers:
         ids: Sequence[int] | npt.NDArray[np.int64],
         forms: Sequence[int] | npt.NDArray[np.int8],
         bodies: Sequence[bytes | None],
-        snapshots: int | npt.NDArray[np.int64] | None,
+        snapshots: npt.NDArray[np.int64],
         *,
         from_cache: bool,
     ) -> None:
         """Enter answers."""
         places = self.places(ids)
-        form = np.asarray(forms, np.int8)
-        self.forms[places] = form
-        self.status[places] = np.select(
-            [form == UNKNOWN_FORM, form == NONE_FORM], [UNKNOWN, NONE], ANSWERED
-        )
-        self.snapshots[places] = -1 if snapshots is None else snapshots
+        self.forms[places] = form = np.asarray(forms, np.int8)
+        self.status[places] = _STATUS_OF_FORM[form]
+        self.snapshots[places] = snapshots
         self.from_cache[places] = from_cache
-        entries = np.empty(len(bodies), object)
-        entries[:] = bodies
-        self.bodies[places] = entries
+        # Not np.array(): it would look for numbers inside each body.
+        self.bodies[places] = np.fromiter(bodies, object, len(bodies))
 
     def fail(self, ids: Sequence[int], error: ServiceError) -> None:
         """Enter IDs for which the service gave an error."""
@@ -213,17 +202,9 @@ class _Keeper:
 
         self._guard(read)
 
-    def keep(
-        self,
-        ids: Sequence[int],
-        forms: Sequence[int],
-        bodies: Sequence[bytes | None],
-        snapshot: int | None,
-    ) -> None:
-        def write(store: Store) -> None:
-            store.put(self._number, ids, forms, bodies, snapshot)
-
-        self._guard(write)
+    def keep(self, batches: Sequence[Batch]) -> None:
+        if batches:
+            self._guard(lambda store: store.put(self._number, batches))
 
     def _guard(self, action: Callable[[Store], None]) -> None:
         if self._store is None:
@@ -274,6 +255,7 @@ class _Run:
         self.under_way: dict[Future[Batch], _Part] = {}
         self.largest = fetch.batch_size
         self.failed_in_a_row = 0
+        self.arrived: list[Batch] = []
 
     def over(self, ids: list[int]) -> None:
         """Ask for all of ``ids``."""
@@ -285,10 +267,7 @@ class _Run:
         with progress.bar(len(ids), label, "IDs", self.fetch.progress) as bar:
             try:
                 while self._submit(pool):
-                    for future in wait(self.under_way, return_when=FIRST_COMPLETED).done:
-                        # Only then forgotten: an interrupt in between loses nothing.
-                        bar.update(self._settle(self.under_way[future], future))
-                        del self.under_way[future]
+                    bar.update(self._settle(wait(self.under_way, return_when=FIRST_COMPLETED).done))
             except ServiceError as error:
                 self._abandon(pool, patience=min(self.fetch.timeout, 10.0))
                 if self.fetch.on_error == "raise":
@@ -300,6 +279,7 @@ class _Run:
                 error.add_note(self._progress())
                 raise
         pool.shutdown()
+        self._enter_all()
         self._name_culprits()
 
     def _submit(self, pool: ThreadPoolExecutor) -> bool:
@@ -312,8 +292,17 @@ class _Run:
             self.under_way[pool.submit(self.question.ask, part.ids, part.retries)] = part
         return bool(self.under_way)
 
-    def _settle(self, part: _Part, future: Future[Batch]) -> int:
-        """Enter what became of a batch; the number of IDs that it settled."""
+    def _settle(self, done: Iterable[Future[Batch]]) -> int:
+        """Keep what has arrived; the number of IDs that it settled."""
+        known = len(self.arrived)
+        settled = sum([self._outcome(self.under_way[future], future) for future in done])
+        self.keeper.keep(self.arrived[known:])
+        for future in done:  # only now: an interrupt before this line loses nothing
+            del self.under_way[future]
+        return settled
+
+    def _outcome(self, part: _Part, future: Future[Batch]) -> int:
+        """Take the answer to a request, or find out what its failure means."""
         try:
             batch = future.result()
         except RequestTooLargeError as error:
@@ -342,9 +331,22 @@ class _Run:
             absent = []
         ids, forms = ids + absent, forms + [UNKNOWN_FORM] * len(absent)
         bodies = bodies + [None] * len(absent)
-        self.answers.take(ids, forms, bodies, snapshot, from_cache=False)
-        self.keeper.keep(ids, forms, bodies, snapshot)
+        self.arrived.append(Batch(ids, forms, bodies, snapshot))
         return len(ids)
+
+    def _enter_all(self) -> None:
+        """Enter what arrived, at once: one batch at a time costs several times as much."""
+        if self.arrived:
+            ids, forms, bodies, times = zip(*self.arrived, strict=True)
+            snapshots = [-1 if time is None else time for time in times]
+            self.answers.take(
+                [*chain.from_iterable(ids)],
+                [*chain.from_iterable(forms)],
+                [*chain.from_iterable(bodies)],
+                np.repeat(np.array(snapshots, np.int64), [*map(len, ids)]),
+                from_cache=False,
+            )
+            self.arrived.clear()
 
     def _refused(self, part: _Part, error: BatchRefusedError) -> int:
         """Halve a refused batch until the culprit stands alone; it fails, the rest is served."""
@@ -379,10 +381,12 @@ class _Run:
         self.question.stop()
         pool.shutdown(wait=False, cancel_futures=True)
         self.waiting.clear()
+        known = len(self.arrived)
         for future in wait(self.under_way, timeout=patience).done:
             if not future.cancelled() and future.exception() is None:
                 self._enter(self.under_way[future], future.result())
-        self.waiting.clear()
+        self.keeper.keep(self.arrived[known:])
+        self._enter_all()
 
     def _progress(self) -> str:
         arrived = int((self.answers.status < FAILED).sum())

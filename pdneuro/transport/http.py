@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 import requests
 import requests_cache
 import urllib3
-from requests_cache import DO_NOT_CACHE
 
 from pdneuro.errors import (
     AuthenticationError,
@@ -91,12 +91,14 @@ class Outlet:
             data=body,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
-        return self.send(request, retries=retries, expire_after=DO_NOT_CACHE)
+        return self.send(request, retries=retries, keep=False)
 
     def send(
-        self, request: requests.Request, *, retries: int | None = None, expire_after: Any = None
+        self, request: requests.Request, *, retries: int | None = None, keep: bool = True
     ) -> requests.Response:
         """Send, try again where that may help, and return the answer to a request that succeeded.
+
+        ``keep`` lets the response cache answer, and keep the answer.
 
         Raises
         ------
@@ -114,7 +116,7 @@ class Outlet:
                 raise Stopped
             pause = None
             try:
-                response = self._send_once(prepared, expire_after)
+                response = self._send_once(prepared, keep)
             except requests.RequestException as error:
                 failure = _no_answer(error, address)
                 if _hopeless(error):
@@ -137,16 +139,17 @@ class Outlet:
                 raise Stopped
         raise AssertionError("unreachable")
 
-    def _send_once(self, prepared: requests.PreparedRequest, expire_after: Any) -> requests.Response:
+    def _send_once(self, prepared: requests.PreparedRequest, keep: bool) -> requests.Response:
         if self._environment is None:  # proxies and certificates, looked up once
             self._environment = dict(
                 self.session.merge_environment_settings(prepared.url, {}, None, None, None)
             )
-        options = {**self._environment, "timeout": self.timeout, "expire_after": expire_after}
-        follow = prepared.method == "GET"
-        response = self.session.send(prepared.copy(), allow_redirects=follow, **options)
+        # The plain method of the parent class knows nothing of the cache.
+        send = self.session.send if keep else partial(requests.Session.send, self.session)
+        options = {**self._environment, "timeout": self.timeout}
+        response = send(prepared.copy(), allow_redirects=prepared.method == "GET", **options)
         if response.status_code in (307, 308):  # the redirects that keep a POST's body
-            response = self.session.send(prepared.copy(), allow_redirects=True, **options)
+            response = send(prepared.copy(), allow_redirects=True, **options)
         return response
 
     def not_documented(self, response: requests.Response, reason: str) -> InvalidResponseError:

@@ -42,8 +42,8 @@ class Report:
 
     def snapshots(self) -> list[int]:
         """Distinct materialisation times of the answers, unix seconds, rising."""
-        known = [np.unique(fetch.snapshots[fetch.snapshots >= 0]) for fetch in self.fetches]
-        return sorted({int(time) for times in known for time in times})
+        times = {time for fetch in self.fetches for time in pd.unique(fetch.snapshots).tolist()}
+        return sorted(times - {-1})
 
     def conclude(self, fetch: Fetch) -> None:
         """Warn of, or raise for, what a caller should know about the answers as a whole."""
@@ -55,16 +55,17 @@ class Report:
                 f"{failed[0].failure} See pdneuro.last_report().",
                 PartialResultWarning,
             )
-        unknown = np.unique(
-            np.concatenate(
-                [np.empty(0, np.int64)]
-                + [answers.ids[answers.status == UNKNOWN] for answers in self.fetches]
-            )
+        unknown = sorted(
+            {
+                number
+                for answers in self.fetches
+                for number in answers.ids[answers.status == UNKNOWN].tolist()
+            }
         )
-        if len(unknown) and fetch.on_missing != "ignore":
+        if unknown and fetch.on_missing != "ignore":
             message = (
                 f"{self.fetches[0].source} does not know {len(unknown):,} of the IDs: "
-                f"{listing(unknown.tolist())}. They may be outdated, of another dataset, or no segment "
+                f"{listing(unknown)}. They may be outdated, of another dataset, or no segment "
                 "IDs (supervoxels, nuclei)."
             )
             if fetch.on_missing == "raise":

@@ -12,9 +12,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,19 @@ class Scope(NamedTuple):
     credential: str
     project: str
     property: str
+
+
+class Batch(NamedTuple):
+    """A service's answer to one request: aligned sequences over the IDs that it answered.
+
+    ``forms`` are numbers from ``FIRST_FORM`` on (how the body is encoded) or ``NONE_FORM``; IDs of
+    the request that are not listed are unknown to the service.
+    """
+
+    ids: list[int]
+    forms: list[int]
+    bodies: list[bytes | None]
+    snapshot: int | None
 
 
 class Stored(NamedTuple):
@@ -157,24 +170,26 @@ class Store:
             raise
         self._connection.execute("COMMIT")
 
-    def put(
-        self,
-        scope: int,
-        ids: Sequence[int],
-        forms: Sequence[int],
-        bodies: Sequence[bytes | None],
-        snapshot: int | None,
-    ) -> None:
-        """Keep the answers of one batch, in one transaction."""
+    def put(self, scope: int, batches: Sequence[Batch]) -> None:
+        """Keep the answers of batches that have arrived, in one transaction."""
         with self.transaction() as connection:
-            batch = connection.execute(
-                "INSERT INTO batch (scope, fetched, snapshot) VALUES (?, ?, ?)",
-                (scope, time.time(), snapshot),
-            ).lastrowid
-            connection.executemany(
-                f"INSERT OR REPLACE INTO answers_{scope} VALUES (?, ?, ?, ?)",
-                zip(ids, repeat(batch), forms, bodies, strict=False),
-            )
+            cells: list[Any] = []
+            for snapshot in {batch.snapshot for batch in batches}:
+                number = connection.execute(
+                    "INSERT INTO batch (scope, fetched, snapshot) VALUES (?, ?, ?)",
+                    (scope, time.time(), snapshot),
+                ).lastrowid
+                for batch in batches:
+                    if batch.snapshot == snapshot:
+                        rows = zip(batch.ids, repeat(number), batch.forms, batch.bodies, strict=False)
+                        cells += chain.from_iterable(rows)
+            # Many rows a statement: executemany() would give up the interpreter lock for each row,
+            # and wait for the threads that fetch to hand it back.
+            size = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // 4 * 4
+            for start in range(0, len(cells), size):
+                part = cells[start : start + size]
+                marks = ",".join(["(?,?,?,?)"] * (len(part) // 4))
+                connection.execute(f"INSERT OR REPLACE INTO answers_{scope} VALUES {marks}", part)
 
     def get(
         self, scope: int, ids: npt.NDArray[np.int64], expire_after: float | None = None
@@ -186,7 +201,7 @@ class Store:
         ).fetchall()
         snapshots = {batch: -1 if snapshot is None else snapshot for batch, snapshot in batches}
         rows: list[tuple[int, int, int, bytes | None]] = []
-        ordered = np.sort(ids)
+        ordered = np.sort(ids) if snapshots else ids[:0]
         for start in range(0, len(ordered), _READ_CHUNK):
             chunk = ordered[start : start + _READ_CHUNK].tolist()
             rows += self._connection.execute(
@@ -285,10 +300,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path.resolve().as_uri(), timeout=30, isolation_level=None, uri=True)
     try:
         if _is_empty(connection):
+            connection.execute("PRAGMA page_size = 16384")  # a neuron's partners fit one page
             connection.execute("PRAGMA journal_mode = WAL")
             # In one transaction: another process never sees a file without its marks.
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA mmap_size = {2**30}")
         return connection
     except BaseException:
         connection.close()

@@ -1,0 +1,63 @@
+"""A server in a process of its own, so that it does not share the client's interpreter lock."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from pdneuro.sandbox.braincircuits import TOKEN
+from pdneuro.sandbox.server import LocalServer, Request, Response
+
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@functools.cache
+def _entry(number: int) -> bytes:
+    return b'"%d":{"nr_pre":%d,"nr_downstream_partner":%d}' % (number, number % 9973, number % 997)
+
+
+def _answer(request: Request) -> Response:
+    entries = b",".join(map(_entry, request.json()["segments"]))
+    return Response(b'{"materialized_timestamp":1679889604,"results":{' + entries + b"}}")
+
+
+def _serve(latency: float, ids: np.ndarray, pipe: Connection) -> None:
+    for number in ids.tolist():  # so that the first run is as quick as the next
+        _entry(number)
+    server = LocalServer({"/braincircuits": _answer}, latency=latency)
+    pipe.send(server.url)
+    while pipe.recv() == "count":
+        pipe.send(len(server.requests))
+    server.stop()
+
+
+class Running:
+    """The server's address, and how many requests it has seen."""
+
+    def __init__(self, url: str, pipe: Connection) -> None:
+        self.url = f"{url}/braincircuits"
+        self._pipe = pipe
+
+    def count(self) -> int:
+        self._pipe.send("count")
+        return int(self._pipe.recv())
+
+
+@contextlib.contextmanager
+def running(latency: float, ids: np.ndarray) -> Iterator[Running]:
+    """Run the server; ``link_pre`` of any ID, with a stated latency in seconds."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(latency, ids, theirs), daemon=True)
+    process.start()
+    server = Running(ours.recv(), ours)
+    try:
+        yield server
+    finally:
+        ours.send("stop")
+        process.join(10)
