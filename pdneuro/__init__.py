@@ -7,7 +7,7 @@ import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from pdneuro import accessors as _accessors
+from pdneuro import accessors as _accessors  # noqa: F401 - registers .neuro
 from pdneuro import errors
 from pdneuro._version import __version__
 from pdneuro.options import get_options, set_options

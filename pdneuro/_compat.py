@@ -9,7 +9,7 @@ import pandas as pd
 PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
 
 #: Dtype of text columns: pandas 3 has ``str`` for them, before that ``str`` meant object.
-TEXT = "str" if PANDAS_3 else "string"
+TEXT: Any = "str" if PANDAS_3 else "string"
 
 #: Arguments that keep ``pd.concat`` from copying its parts; pandas 3 never does.
 CONCAT_BY_REFERENCE: dict[str, Any] = {} if PANDAS_3 else {"copy": False}

@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
 
 
 class PdneuroError(Exception):
@@ -259,7 +260,7 @@ def listing(items: Iterable[Hashable], limit: int = 5) -> str:
 
 def warn(message: str, category: type[PdneuroWarning]) -> None:
     """Warn at the caller's own line, however deep inside pdneuro or pandas this is."""
-    package = os.path.dirname(__file__)
+    package = str(Path(__file__).parent)
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and (
         frame.f_code.co_filename.startswith(package)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,14 @@ import pandas as pd
 from pdneuro import segments
 from pdneuro.graphs import to_networkx
 from pdneuro.options import FETCH_ARGUMENTS, Fetch
+from pdneuro.segments import EdgeKeywords, HopKeywords, PartnerKeywords
 from pdneuro.tables import edges as edge_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.transport.report import one_call
 
 
-def edges(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+def edges(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) -> pd.DataFrame:
     """Edges of each group.
 
     Parameters
@@ -44,32 +45,34 @@ def edges(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
     return _stacked(groups, dict(_edges_of_each(groups, on, how)))
 
 
-def upstream(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+def upstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]) -> pd.DataFrame:
     """Edges onto the neurons of each group: :func:`edges` with ``downstream=False``."""
-    return edges(groups, on, upstream=True, downstream=False, **how)
+    chosen: EdgeKeywords = {**how, "upstream": True, "downstream": False}
+    return edges(groups, on, **chosen)
 
 
-def downstream(groups: Any, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+def downstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]) -> pd.DataFrame:
     """Edges from the neurons of each group: :func:`edges` with ``upstream=False``."""
-    return edges(groups, on, upstream=False, downstream=True, **how)
+    chosen: EdgeKeywords = {**how, "upstream": False, "downstream": True}
+    return edges(groups, on, **chosen)
 
 
 def partners(
-    groups: Any, on: Hashable | None = None, *, group_by: Any = None, **how: Any
+    groups: Any, on: Hashable | None = None, *, group_by: Any = None, **how: Unpack[PartnerKeywords]
 ) -> pd.DataFrame:
     """Partners of each group, as :func:`pdneuro.segments.partners`, keys as outer index levels."""
-    sides = {side: how.get(side, True) for side in ("upstream", "downstream")}
+    sides = {"upstream": how.get("upstream", True), "downstream": how.get("downstream", True)}
     members = dict(_members(groups, on))
     return _stacked(
         groups,
         {
             key: edge_tables.partners(table, members[key], group_by=group_by, **sides)
-            for key, table in _edges_of_each(groups, on, how)
+            for key, table in _edges_of_each(groups, on, cast(EdgeKeywords, how))
         },
     )
 
 
-def graph(groups: Any, on: Hashable | None = None, **how: Any) -> pd.Series[Any]:
+def graph(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) -> pd.Series[Any]:
     """A Series of directed graphs, one a group, by group key."""
     graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, how)]
     cells = np.empty(len(graphs), object)
@@ -83,18 +86,19 @@ def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64
 
 
 def _edges_of_each(
-    groups: Any, on: Hashable | None, how: dict[str, Any]
+    groups: Any, on: Hashable | None, how: EdgeKeywords
 ) -> Iterator[tuple[Hashable, pd.DataFrame]]:
     members = dict(_members(groups, on))
     everyone = pd.Series(np.concatenate([np.empty(0, np.int64), *members.values()]))
     if how.get("hops", 1) > 1:  # groups reach further neurons of their own
-        fetch = Fetch.of(**{name: how[name] for name in how.keys() & FETCH_ARGUMENTS})
+        fetch = Fetch.of(**{name: value for name, value in how.items() if name in FETCH_ARGUMENTS})
         with one_call(fetch):
             for key, ids in members.items():
                 yield key, segments.edges(pd.Series(ids), **how)
         return
     within = how.get("within", False)
-    table = segments.edges(everyone, **{**how, "within": False})
+    chosen: EdgeKeywords = {**how, "within": False}
+    table = segments.edges(everyone, **chosen)
     for key, ids in members.items():
         own = pd.Index(ids)
         starts, ends = table["pre"].isin(own), table["post"].isin(own)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
 from pdneuro import segments
-from pdneuro.segments import join_properties
+from pdneuro.segments import EdgeKeywords, HopKeywords, PartnerKeywords, join_properties
 from pdneuro.tables import roles
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["downstream", "edges", "graph", "join_properties", "partners", "upstream"]
 
 
-def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) -> pd.DataFrame:
     """Edges of the neurons in a table.
 
     Parameters
@@ -50,12 +50,16 @@ def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.Dat
     return segments.edges(roles.id_column(table, on), **how)
 
 
-def upstream(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+def upstream(
+    table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[HopKeywords]
+) -> pd.DataFrame:
     """Edges onto the neurons in a table: :func:`edges` with ``downstream=False``."""
     return segments.upstream(roles.id_column(table, on), **how)
 
 
-def downstream(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> pd.DataFrame:
+def downstream(
+    table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[HopKeywords]
+) -> pd.DataFrame:
     """Edges from the neurons in a table: :func:`edges` with ``upstream=False``."""
     return segments.downstream(roles.id_column(table, on), **how)
 
@@ -65,7 +69,7 @@ def partners(
     on: Hashable | None = None,
     *,
     group_by: Hashable | Mapping[int, Any] | pd.Series[Any] | None = None,
-    **how: Any,
+    **how: Unpack[PartnerKeywords],
 ) -> pd.DataFrame:
     """Partners of the neurons in a table taken together, the strongest first.
 
@@ -86,13 +90,17 @@ def partners(
         ``partner, direction, weight, n_neurons``; see :func:`pdneuro.segments.partners`.
     """
     ids = roles.id_column(table, on)
-    if group_by is not None and not isinstance(group_by, Mapping | pd.Series):
-        labels = roles.named_column(table, group_by)
-        group_by = labels.set_axis(pd.Index(ids)).loc[lambda s: ~s.index.duplicated()]
-    return segments.partners(ids, group_by=group_by, **how)
+    if group_by is None or isinstance(group_by, Mapping | pd.Series):
+        labels = group_by
+    else:
+        column = roles.named_column(table, group_by).set_axis(pd.Index(ids))
+        labels = column[~column.index.duplicated()]
+    return segments.partners(ids, group_by=labels, **how)
 
 
-def graph(table: pd.DataFrame, on: Hashable | None = None, **how: Any) -> nx.DiGraph[int]:
+def graph(
+    table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[EdgeKeywords]
+) -> nx.DiGraph[int]:
     """The edges of the neurons in a table as a directed graph.
 
     Parameters

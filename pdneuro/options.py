@@ -267,7 +267,7 @@ class Fetch(NamedTuple):
         unknown = sorted(call.keys() - FETCH_ARGUMENTS)
         if unknown:
             raise TypeError(
-                f"unexpected argument {unknown[0]!r}; a fetch takes {', '.join(sorted(FETCH_ARGUMENTS))}."
+                f"unexpected argument {unknown[0]!r}; it takes {', '.join(sorted(FETCH_ARGUMENTS))}."
             )
         refresh = bool(call.pop("refresh", False))
         return cls(

@@ -28,6 +28,33 @@ if TYPE_CHECKING:
 MAX_NODES = 50_000
 
 
+class HopKeywords(FetchKeywords, total=False):
+    """Arguments of :func:`edges` but for its directions."""
+
+    hops: int
+    min_weight: int
+    within: bool
+    autapses: bool
+    max_nodes: int | None
+    source: str | Source | None
+
+
+class EdgeKeywords(HopKeywords, total=False):
+    """Arguments of :func:`edges`."""
+
+    upstream: bool
+    downstream: bool
+
+
+class PartnerKeywords(FetchKeywords, total=False):
+    """Arguments of :func:`partners` but for ``group_by``."""
+
+    upstream: bool
+    downstream: bool
+    min_weight: int
+    source: str | Source | None
+
+
 def properties(
     ids: pd.Series[Any],
     *names: str,
@@ -95,7 +122,9 @@ def properties(
     """
     label, report, columns, rows = _ask_properties(ids, names, source, multiple, fetch)
     table = pd.DataFrame(joins.spread(columns, rows), index=ids.index, copy=False)
-    return stamp(table, source=label, query=f"properties({', '.join(names)})", snapshots=report.snapshots())
+    return stamp(
+        table, source=label, query=f"properties({', '.join(names)})", snapshots=report.snapshots()
+    )
 
 
 def join_properties(
@@ -149,9 +178,7 @@ def join_properties(
     label, report, columns, rows = _ask_properties(ids, names, source, multiple, fetch)
     joined = joins.attach(table, joins.spread(columns, rows), prefix=prefix, overwrite=overwrite)
     query = f"join_properties({', '.join(names)})"
-    return stamp(
-        joined, source=label, query=query, snapshots=report.snapshots(), earlier=joined.attrs
-    )
+    return stamp(joined, source=label, query=query, snapshots=report.snapshots(), earlier=joined.attrs)
 
 
 def _ask_properties(
@@ -219,9 +246,7 @@ def records(
     opened = open_source(source)
     with one_call(options) as report:
         table = opened.records(distinct, name, fetch=options)
-    return stamp(
-        table, source=opened.name, query=f"records({name})", snapshots=report.snapshots()
-    )
+    return stamp(table, source=opened.name, query=f"records({name})", snapshots=report.snapshots())
 
 
 def edges(
@@ -351,7 +376,7 @@ def _hops(
     return both[both["hop"] == first]
 
 
-def upstream(ids: pd.Series[Any], **how: Any) -> pd.DataFrame:
+def upstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
     """Edges onto the segments: :func:`edges` with ``downstream=False``.
 
     Parameters
@@ -375,7 +400,7 @@ def upstream(ids: pd.Series[Any], **how: Any) -> pd.DataFrame:
     return edges(ids, upstream=True, downstream=False, **how)
 
 
-def downstream(ids: pd.Series[Any], **how: Any) -> pd.DataFrame:
+def downstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
     """Edges from the segments: :func:`edges` with ``upstream=False``.
 
     Parameters
@@ -454,7 +479,7 @@ def partners(
     )
 
 
-def graph(ids: pd.Series[Any], **how: Any) -> nx.DiGraph[int]:
+def graph(ids: pd.Series[Any], **how: Unpack[EdgeKeywords]) -> nx.DiGraph[int]:
     """The segments' edges as a directed graph.
 
     Parameters

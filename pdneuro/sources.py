@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
@@ -22,17 +21,13 @@ class Source(Protocol):
     def name(self) -> str:
         """Short name for messages and provenance, such as ``braincircuits:fruitfly_fafb_flywire``."""
 
-    def properties(
-        self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch
-    ) -> dict[str, Any]:
+    def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """A list-valued property in long form: ``segment_id`` and the records' fields."""
 
-    def edges(
-        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
-    ) -> pd.DataFrame:
+    def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
         """Direct edges of the IDs as ``pre, post, weight``, each once."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import types
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import attrgetter
@@ -155,7 +156,7 @@ def _pack(entries: list[_Partners]) -> list[bytes]:
         counts = np.array([p.synaptic_count for side in sides for p in side], np.int64)
     except OverflowError:
         return []
-    if len(counts) and not 0 <= counts.min() <= counts.max() < 2**30:
+    if len(counts) and not (np.min(counts) >= 0 and np.max(counts) < 2**30):
         return []
     records["code"] = counts << 1 | np.repeat(np.tile([0, 1], len(entries)), sizes)
     data, ends = records.tobytes(), (_RECORD.itemsize * np.cumsum(sizes)[1::2]).tolist()
@@ -193,7 +194,7 @@ def edges(
     weight, incoming = code >> 1, (code & 1).astype(bool)
     if len(packed) < len(ids):
         others = np.flatnonzero(forms == JSON_FORM)
-        told = _edges_by_shape(ids[others], bodies[others])
+        told = _edges_by_shape(ids[others], bodies[others].tolist())
         rows = np.concatenate([rows, pd.Index(ids).get_indexer(pd.Index(told[0]))])
         partner, weight, incoming = map(
             np.concatenate, zip((partner, weight, incoming), told[1:], strict=True)
@@ -268,7 +269,7 @@ def _flat_decoder(keys: tuple[str, ...]) -> tuple[Any, dict[str, str]]:
         gc=False,
         forbid_unknown_fields=True,
     )
-    return msgspec.json.Decoder(list[struct]), fields
+    return msgspec.json.Decoder(types.GenericAlias(list, (struct,))), fields
 
 
 def values(forms: npt.NDArray[np.int8], bodies: npt.NDArray[np.object_]) -> list[Any]:

@@ -55,9 +55,7 @@ class BrainCircuits:
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
         return fetch_by_id(ids, send.question(self.project, name, self.name, fetch), fetch)
 
-    def properties(
-        self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch
-    ) -> dict[str, Any]:
+    def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
         answers = self._fetch(ids, name, fetch)
         known = np.flatnonzero(answers.forms >= parse.JSON_FORM)
@@ -88,11 +86,7 @@ class BrainCircuits:
         side = "direction" if name == "connectivity" else "list"
         return records.long_records(ids, parse.values(answers.forms, answers.bodies), side)
 
-    def edges(
-        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
-    ) -> pd.DataFrame:
+    def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
         """Direct edges of the IDs as ``pre, post, weight``, each once."""
         answers = self._fetch(ids, "connectivity", fetch)
-        return parse.edges(
-            ids, answers.forms, answers.bodies, upstream=upstream, downstream=downstream
-        )
+        return parse.edges(ids, answers.forms, answers.bodies, upstream=upstream, downstream=downstream)

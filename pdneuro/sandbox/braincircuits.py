@@ -39,6 +39,7 @@ class BrainCircuitsApp:
         self._entry = functools.lru_cache(maxsize=None)(self._encode)
 
     def __call__(self, request: Request) -> Response:
+        """Answer a request."""
         refusal = _refuse(request)
         if refusal:
             return refusal
@@ -165,10 +166,14 @@ def _mitochondria(connectome: Connectome, number: int) -> Any:
 def _dcv(connectome: Connectome, number: int) -> Any:
     cells = connectome.cells(number)
     position = _position(cells)
-    return [
-        {**{axis: at + 40 * k for axis, at in position.items()}, "diameter": 60 + number % 40 + k}
-        for k in range(cells.get("dcv", 0))
-    ] if position else []
+    return (
+        [
+            {**{axis: at + 40 * k for axis, at in position.items()}, "diameter": 60 + number % 40 + k}
+            for k in range(cells.get("dcv", 0))
+        ]
+        if position
+        else []
+    )
 
 
 _PROPERTIES: dict[str, Callable[[Connectome, int], Any]] = {

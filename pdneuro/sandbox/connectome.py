@@ -13,8 +13,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.files import read_table
-from pdneuro.tables import as_edges
-from pdneuro.tables import roles
+from pdneuro.tables import as_edges, roles
 from pdneuro.tables.edges import collapse
 from pdneuro.tables.ids import distinct_ids
 
@@ -136,5 +135,9 @@ def _neuron_table(neurons: Table | None) -> pd.DataFrame | None:
     column = roles.id_column(table)
     ids = distinct_ids(column)
     table = table.drop(columns=[column.name] if column.name in table.columns else [])
-    first = ~column.duplicated().to_numpy() & column.notna().to_numpy() & (column != 0).to_numpy(bool, na_value=False)
+    first = (
+        ~column.duplicated().to_numpy()
+        & column.notna().to_numpy()
+        & (column != 0).to_numpy(bool, na_value=False)
+    )
     return table[first].astype(object).set_axis(pd.Index(ids))

@@ -42,7 +42,8 @@ class Response:
 class App(Protocol):
     """A service: answers requests."""
 
-    def __call__(self, request: Request) -> Response: ...
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
 
 
 @dataclass

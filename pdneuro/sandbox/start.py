@@ -27,15 +27,11 @@ class Sandbox:
         The service's behaviour, which may be changed.
     """
 
-    def __init__(
-        self, edges: Table | None, neurons: Table | None, port: int, latency: float
-    ) -> None:
+    def __init__(self, edges: Table | None, neurons: Table | None, port: int, latency: float) -> None:
         if edges is None:
             edges, neurons = connectome.bundled("edges"), connectome.bundled("neurons")
         self.braincircuits = BrainCircuitsApp(Connectome(edges, neurons))
-        self._server = LocalServer(
-            {"/braincircuits": self.braincircuits}, port=port, latency=latency
-        )
+        self._server = LocalServer({"/braincircuits": self.braincircuits}, port=port, latency=latency)
         self.url = self._server.url
         self.options: dict[str, Any] = {
             "braincircuits_url": f"{self.url}/braincircuits",

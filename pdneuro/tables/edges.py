@@ -76,7 +76,7 @@ def as_edges(
             )
         if not pairs:
             raise MissingColumnsError(
-                f"no start and end of edges is recognised among {listing(map(repr, frame.columns), 12)}. "
+                f"no start and end of edges recognised among {listing(map(repr, frame.columns), 12)}. "
                 "Name them: pre=..., post=..."
             )
         pre, post = pairs[0]
@@ -99,7 +99,7 @@ def as_edges(
     if endless.any():
         warn(
             f"{int(endless.sum()):,} of {len(frame):,} edges have no start or no end (missing or 0) and "
-            f"were left out, the first at row {frame.index[int(endless.argmax())]!r}.",
+            f"were left out, the first at row {frame.index[int(np.argmax(endless))]!r}.",
             DroppedRowsWarning,
         )
         edges = edges[~endless]
@@ -117,9 +117,8 @@ def _weights(column: pd.Series[Any]) -> Int64Array:
         (column.fillna(0).astype("float64") % 1 != 0, "not whole numbers"),
         (column.fillna(0).astype("float64") < 0, "negative"),
     ):
-        wrong = wrong.to_numpy(bool)
         if wrong.any():
-            row = int(wrong.argmax())
+            row = int(np.argmax(wrong.to_numpy(bool)))
             raise InvalidEdgesError(
                 f"{int(wrong.sum()):,} weights in {column.name!r} are {reason}, the first at row "
                 f"{column.index[row]!r}. Edge weights are numbers of synapses."
@@ -134,7 +133,9 @@ def _is_whole(value: object) -> bool:
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame itself when it is an edge table, else what :func:`as_edges` makes of it."""
     standard = all(
-        name in frame.columns and frame.columns.get_loc(name) is not None and frame[name].dtype == np.int64
+        name in frame.columns
+        and frame.columns.get_loc(name) is not None
+        and frame[name].dtype == np.int64
         for name in COLUMNS
     )
     return frame if standard else as_edges(frame)
@@ -155,10 +156,8 @@ def collapse(edges: pd.DataFrame) -> pd.DataFrame:
         there is one, is the smallest of the pair.
     """
     edges = require_edges(edges)
-    pairs = edges.groupby(["pre", "post"], sort=False, as_index=False)
-    result = pairs["weight"].sum()
-    if "hop" in edges.columns:
-        result["hop"] = pairs["hop"].min()["hop"]
+    sums = {"weight": "sum", "hop": "min"} if "hop" in edges.columns else {"weight": "sum"}
+    result = edges.groupby(["pre", "post"], sort=False).agg(sums).reset_index()
     result.attrs = dict(edges.attrs)
     return result
 
@@ -235,7 +234,9 @@ def partners(
     ):
         side = edges.loc[edges[neuron].isin(own) if wanted else [False] * len(edges)]
         names = {neuron: "neuron", partner: "partner"}
-        sides.append(side.rename(columns=names).assign(direction=pd.array([direction] * len(side), TEXT)))
+        sides.append(
+            side.rename(columns=names).assign(direction=pd.array([direction] * len(side), TEXT))
+        )
     both = pd.concat(sides, ignore_index=True)
     found = {"weight": ("weight", "sum"), "n_neurons": ("neuron", "nunique")}
     if group_by is not None:
@@ -317,7 +318,7 @@ def _doubles(
     pairs = starts * len(ids) + ends
     out_code, distinct = pd.factorize(pairs[~told_in])
     in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[told_in]))
-    doubles = places[told_in][in_code >= 0]
+    doubles: npt.NDArray[np.intp] = places[told_in][in_code >= 0]
     if len(doubles):
         _compare(out_code, weight[places[~told_in]], in_code[in_code >= 0], weight[doubles])
     return doubles
@@ -330,7 +331,7 @@ def _compare(
     in_weight: npt.NDArray[np.integer[Any]],
 ) -> None:
     """Warn where the two ends of an edge tell different weights; codes number the pairs."""
-    size = int(out_code.max()) + 1
+    size = int(np.max(out_code)) + 1
     ours = np.bincount(out_code, out_weight, size)
     theirs = np.bincount(in_code, in_weight, size)
     differ = int(((ours != theirs) & (np.bincount(in_code, minlength=size) > 0)).sum())

@@ -83,7 +83,7 @@ def id_array(
         missing = zero if missing is None else missing | zero
     if missing is not None and not missing.any():
         missing = None
-    if numbers.size and numbers.min() < 0:
+    if numbers.size and np.min(numbers) < 0:
         raise _invalid(series, numbers < 0, label, NEGATIVE)
     _refuse_rounded(numbers, series, label)
     return numbers, missing
@@ -210,7 +210,7 @@ _CONTAINER = _Fault("lists or other containers")
 _MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT"})
 
 
-def _parse(text: str) -> int | None | _Fault:
+def _parse(text: str) -> int | _Fault | None:
     text = text.strip()
     if text.isascii() and text.isdigit():
         return _in_range(int(text))
@@ -227,7 +227,7 @@ def _parse(text: str) -> int | None | _Fault:
     return _from_float(number) if plain else _ROUNDED if number == number else _NO_NUMBER
 
 
-def _from_float(number: float) -> int | None | _Fault:
+def _from_float(number: float) -> int | _Fault | None:
     if number != number:
         return None
     if abs(number) > MAX_EXACT_FLOAT:
@@ -239,7 +239,7 @@ def _in_range(number: int) -> int | _Fault:
     return _NEGATIVE if number < 0 else _TOO_LARGE if number > MAX_ID else number
 
 
-def _scalar(item: object) -> int | None | _Fault:
+def _scalar(item: object) -> int | _Fault | None:
     if isinstance(item, bool | np.bool_):
         return _BOOLEAN
     if isinstance(item, int | np.integer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,7 @@ def attach(
         return joined
     attrs = joined.attrs
     added = pd.DataFrame(named, index=frame.index, copy=False)
-    joined = pd.concat([joined, added], axis=1, **CONCAT_BY_REFERENCE)
+    joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1, **CONCAT_BY_REFERENCE))
     joined.attrs = attrs
     return joined
 

@@ -39,7 +39,7 @@ def stamp(
         Further facts: numbers, text.
     """
     attrs = dict(earlier or {})
-    before = attrs.get(KEY) if isinstance(attrs.get(KEY), dict) else None
+    before: dict[str, Any] = attrs[KEY] if isinstance(attrs.get(KEY), dict) else {}
     entry: dict[str, Any] = {
         "version": __version__,
         "source": source,
@@ -50,8 +50,8 @@ def stamp(
     }
     if before:
         entry["query"] = f"{before.get('query', '')} | {query}"
-        known = before.get("materialized_timestamp") or []
-        entry["materialized_timestamp"] = sorted({*known, *entry["materialized_timestamp"]})
+        times = {*(before.get("materialized_timestamp") or ()), *snapshots}
+        entry["materialized_timestamp"] = sorted(times)
         if before.get("source") not in (None, source):
             entry["source"] = f"{before['source']} | {source}"
         entry = {**before, **entry}

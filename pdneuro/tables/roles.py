@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -60,7 +60,7 @@ def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]
         candidates = id_columns(frame)
         if len(candidates) > 1:
             raise AmbiguousColumnError(
-                f"several columns may hold the segment IDs: {listing(map(repr, candidates))}. Choose one: "
+                f"several columns may hold the segment IDs: {listing(map(repr, candidates))}. Choose: "
                 f"on={candidates[0]!r}."
             )
         if candidates:
@@ -85,9 +85,11 @@ def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
             )
         return column
     if name is not None and name in frame.index.names:
-        values = frame.index.get_level_values(name)
+        values = frame.index.get_level_values(cast(str, name))
         return pd.Series(values, index=frame.index, name=name)
-    near = difflib.get_close_matches(str(name), [str(column) for column in frame.columns], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(
+        str(name), [str(column) for column in frame.columns], n=3, cutoff=0.5
+    )
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise MissingColumnsError(f"there is no column {name!r} among {_columns(frame)}.{hint}")
 
@@ -118,7 +120,7 @@ def _named(columns: pd.Index[Any], names: Iterable[str]) -> list[Hashable]:
 
 
 def _index_holds_ids(index: pd.Index[Any]) -> bool:
-    if isinstance(index, pd.MultiIndex) or isinstance(index, pd.RangeIndex) or not len(index):
+    if isinstance(index, pd.MultiIndex | pd.RangeIndex) or not len(index):
         return False
     if isinstance(index.name, str):
         return index.name.casefold() in {name.casefold() for name in SEGMENT_NAMES}

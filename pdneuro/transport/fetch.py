@@ -322,7 +322,8 @@ class _Run:
         asked = set(part.ids)
         if not asked.issuperset(ids):  # answers to IDs that nobody asked for
             wanted = [place for place, number in enumerate(ids) if number in asked]
-            ids, forms, bodies = ([row[place] for place in wanted] for row in (ids, forms, bodies))
+            ids, forms = [ids[place] for place in wanted], [forms[place] for place in wanted]
+            bodies = [bodies[place] for place in wanted]
         absent = sorted(asked.difference(ids))
         doubtful = len(absent) >= max(_DOUBT_COUNT, _DOUBT_SHARE * len(asked))
         if absent and ids and (doubtful or part.again):

@@ -46,7 +46,7 @@ _LONGEST_PAUSE = 120.0
 _EXCERPT = 300
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - no error, a way out
     """Another thread called the work off while this one was waiting to try again."""
 
 
@@ -193,7 +193,9 @@ def _no_answer(error: requests.RequestException, address: str) -> ServiceError:
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
-    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+    if isinstance(
+        error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
+    ):
         return TruncatedResponseError(f"the answer broke off or is damaged ({cause}).", url=address)
     if isinstance(error, requests.ReadTimeout):
         return ConnectionFailedError("no answer within the time-out.", url=address)

@@ -16,7 +16,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import requests
 import requests_cache
 from requests.adapters import HTTPAdapter
-from requests_cache.models import CachedRequest, CachedResponse
+from requests_cache.backends.base import BaseCache
+from requests_cache.backends.sqlite import SQLiteCache
+from requests_cache.models.request import CachedRequest
+from requests_cache.models.response import CachedResponse
 
 from pdneuro._version import __version__
 from pdneuro.transport.store import Store, cache_folder, is_unusable, set_aside
@@ -61,16 +64,17 @@ class _Session(requests_cache.CachedSession):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """On a redirect to another host, drop every header that may hold a token."""
-        if self.should_strip_auth(response.request.url or "", prepared_request.url or ""):
+        here, there = response.request.url or "", prepared_request.url or ""
+        if self.should_strip_auth(here, there):  # type: ignore[no-untyped-call]
             for name in list(prepared_request.headers):
                 if name.lower() not in _PLAIN_HEADERS:
                     del prepared_request.headers[name]
 
 
-class _DiscreetCache(requests_cache.SQLiteCache):
+class _DiscreetCache(SQLiteCache):
     """Keeps answers without what was sent to get them."""
 
-    def save_response(self, response: Any, cache_key: str, expires: Any = None) -> None:
+    def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         kept = CachedResponse.from_response(response, expires=expires)
         kept.url = without_secrets(response.url)
         kept.request = CachedRequest(method=response.request.method, url=kept.url)
@@ -78,16 +82,16 @@ class _DiscreetCache(requests_cache.SQLiteCache):
             {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         )
         kept.cookies = requests.cookies.RequestsCookieJar()
-        kept.history, kept._next, kept.raw = [], None, None
-        self.responses[cache_key] = kept
+        kept.history, kept._next = [], None
+        self.responses[cache_key or self.create_key(response.request)] = kept
 
 
-def _backend() -> requests_cache.BaseCache:
+def _backend() -> BaseCache:
     """Responses on disk, or in memory where the cache folder cannot be used."""
     # Opening the answer store warns about an unusable folder, once and in one way.
     store = Store.open()
     if store is None:
-        return requests_cache.BaseCache()
+        return BaseCache()
     store.close()
     path = cache_folder() / "responses.sqlite"
     for _ in range(2):
@@ -102,7 +106,7 @@ def _backend() -> requests_cache.BaseCache:
             if is_unusable(error):
                 break
             set_aside(path, error)
-    return requests_cache.BaseCache()
+    return BaseCache()
 
 
 def _cache_key(request: requests.PreparedRequest, **_: Any) -> str:

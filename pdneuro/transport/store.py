@@ -117,11 +117,19 @@ class Store:
                 return cls(path)
             except sqlite3.DatabaseError as error:
                 if is_unusable(error):
-                    return _unusable(path, error)
+                    reason: object = error
+                    break
                 set_aside(path, error)
+                reason = "it could not be renamed"
             except OSError as error:
-                return _unusable(path, error)
-        return _unusable(path, "it could not be renamed")
+                reason = error
+                break
+        warn(
+            f"The cache {path} cannot be used ({reason}): answers are returned but not kept. Choose "
+            "another folder with pdneuro.set_options(cache_dir=...).",
+            CacheWarning,
+        )
+        return None
 
     def __enter__(self) -> Store:
         return self
@@ -148,8 +156,7 @@ class Store:
                 scope,
             )
             number = connection.execute(
-                "SELECT scope FROM scope WHERE (address, credential, project, property) "
-                "= (?, ?, ?, ?)",
+                "SELECT scope FROM scope WHERE (address, credential, project, property) = (?, ?, ?, ?)",
                 scope,
             ).fetchone()[0]
             connection.execute(
@@ -191,9 +198,7 @@ class Store:
                 marks = ",".join(["(?,?,?,?)"] * (len(part) // 4))
                 connection.execute(f"INSERT OR REPLACE INTO answers_{scope} VALUES {marks}", part)
 
-    def get(
-        self, scope: int, ids: npt.NDArray[np.int64], expire_after: float | None = None
-    ) -> Stored:
+    def get(self, scope: int, ids: npt.NDArray[np.int64], expire_after: float | None = None) -> Stored:
         """Stored answers to some of ``ids``, those older than ``expire_after`` seconds left out."""
         oldest = 0.0 if expire_after is None else time.time() - expire_after
         batches = self._connection.execute(
@@ -246,9 +251,7 @@ class Store:
                     "(SELECT batch FROM batch WHERE scope = ? AND fetched < ?)",
                     (number, limit),
                 ).rowcount
-                connection.execute(
-                    "DELETE FROM batch WHERE scope = ? AND fetched < ?", (number, limit)
-                )
+                connection.execute("DELETE FROM batch WHERE scope = ? AND fetched < ?", (number, limit))
         with contextlib.suppress(sqlite3.OperationalError):  # another process is reading
             self._connection.execute("VACUUM")
         return gone
@@ -357,12 +360,3 @@ def set_aside(path: Path, reason: object) -> None:
         "was begun.",
         CacheSetAsideWarning,
     )
-
-
-def _unusable(path: Path, reason: object) -> None:
-    warn(
-        f"The cache {path} cannot be used ({reason}): answers are returned but not kept. Choose "
-        "another folder with pdneuro.set_options(cache_dir=...).",
-        CacheWarning,
-    )
-

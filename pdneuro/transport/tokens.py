@@ -88,8 +88,8 @@ def save(service: str, token: str) -> None:
     path = _path(key)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({"token": token}, file)
+    part.touch(0o600)
+    part.write_text(json.dumps({"token": token}))
     os.replace(part, path)
 
 

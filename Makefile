@@ -1,0 +1,56 @@
+# make demo and make test set up all they need: a Python from 3.11 on, pip, venv and make are enough.
+
+PYTHONS := $(shell sh .ci/pythons)
+NEWEST := $(lastword $(PYTHONS))
+OLDEST := $(firstword $(PYTHONS))
+WORKERS ?= 2
+QUIET := --quiet --disable-pip-version-check
+
+.PHONY: demo test test-newest test-oldest lint types bench clean
+
+demo: .venv/demo
+	.venv/bin/pdneuro demo
+
+test: test-newest test-oldest
+
+# The newest Python and the newest pandas.
+test-newest: .venv/test
+	.venv/bin/python -m pytest -n $(WORKERS)
+
+# The oldest Python and the oldest pandas that are supported.
+test-oldest: .venv-oldest/test
+	.venv-oldest/bin/python -m pytest -n $(WORKERS)
+
+lint: .venv/lint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: .venv/lint
+	.venv/bin/mypy
+
+bench: .venv/test
+	.venv/bin/python benchmarks/run.py $(if $(ROWS),--rows $(ROWS))
+
+.venv/bin/python:
+	@test -n "$(NEWEST)" || { echo "pdneuro needs Python 3.11 or newer"; exit 1; }
+	$(NEWEST) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml
+	.venv/bin/pip install $(QUIET) -e '.[plot]'
+	@touch $@
+
+.venv/test: .venv/bin/python pyproject.toml
+	.venv/bin/pip install $(QUIET) -e '.[test]'
+	@touch $@
+
+.venv/lint: .venv/test
+	.venv/bin/pip install $(QUIET) -e '.[test,lint]'
+	@touch $@
+
+.venv-oldest/test: pyproject.toml
+	$(OLDEST) -m venv .venv-oldest
+	.venv-oldest/bin/pip install $(QUIET) -e '.[test]' 'pandas==2.2.*'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-oldest demo-output

@@ -1,0 +1,7 @@
+"""``python -m pdneuro``."""
+
+import sys
+
+from pdneuro.cli import main
+
+sys.exit(main())

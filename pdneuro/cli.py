@@ -1,0 +1,132 @@
+"""The command line: ``pdneuro demo``, ``sandbox``, ``token``, ``cache``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pdneuro._version import __version__
+from pdneuro.errors import PdneuroError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen) or 0)
+    except (PdneuroError, ValueError, OSError) as error:
+        print(f"pdneuro: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pdneuro: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pdneuro", description="Segment IDs in, properties, edge lists and graphs out."
+    )
+    parser.add_argument("--version", action="version", version=f"pdneuro {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="run the main job on a bundled synthetic brain",
+        description="Example: pdneuro demo --out demo-output",
+    )
+    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for what it writes")
+    demo.set_defaults(run=_demo)
+
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="serve the services on this machine, on bundled data or your own files",
+        description="Example: pdneuro sandbox --edges edges.csv --neurons neurons.csv --port 8765",
+    )
+    sandbox.add_argument("--edges", help="csv, tsv, txt, parquet or feather; any known column names")
+    sandbox.add_argument("--neurons", help="the same, with a column of IDs")
+    sandbox.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    sandbox.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    sandbox.set_defaults(run=_sandbox)
+
+    token = commands.add_parser(
+        "token",
+        help="keep, show the origin of, or delete a service's token",
+        description="Example: pdneuro token set braincircuits (asks for the token, without echo)",
+    )
+    token.add_argument("action", choices=["set", "status", "forget"])
+    token.add_argument("service", nargs="?", default="braincircuits", help="default: braincircuits")
+    token.set_defaults(run=_token)
+
+    cache = commands.add_parser(
+        "cache",
+        help="show, clear, export or load stored answers",
+        description="Example: pdneuro cache export answers.sqlite",
+    )
+    cache.add_argument("action", choices=["info", "clear", "export", "load"])
+    cache.add_argument("file", nargs="?", help="for export and load")
+    cache.add_argument("--project", help="for clear: only this project")
+    cache.add_argument("--property", help="for clear: only this property")
+    cache.set_defaults(run=_cache)
+    return parser
+
+
+def _demo(chosen: argparse.Namespace) -> None:
+    from pdneuro.demo import run
+
+    run(chosen.out)
+
+
+def _sandbox(chosen: argparse.Namespace) -> None:
+    from pdneuro.sandbox.start import Sandbox
+
+    if chosen.neurons and not chosen.edges:
+        raise ValueError("--neurons needs --edges as well.")
+    with Sandbox(chosen.edges, chosen.neurons, chosen.port, chosen.latency) as sandbox:
+        neurons = len(sandbox.braincircuits.connectome.ids)
+        print(f"Serving {neurons:,} neurons at {sandbox.url}; Ctrl-C ends it. In another shell:\n")
+        for name, value in sandbox.options.items():
+            print(f"export PDNEURO_{name.upper()}={value}")
+        for service, value in sandbox.tokens.items():
+            print(f"export PDNEURO_{service.upper()}_TOKEN={value}")
+        sys.stdout.flush()
+        while True:
+            time.sleep(3600)
+
+
+def _token(chosen: argparse.Namespace) -> None:
+    from pdneuro.transport import tokens
+
+    if chosen.action == "status":
+        print(tokens.status().to_string(index=False, na_rep="-"))
+    elif chosen.action == "forget":
+        known = tokens.forget(chosen.service)
+        print(f"The saved token for {chosen.service} was deleted." if known else "None was saved.")
+    else:
+        import getpass
+
+        if sys.stdin.isatty():
+            token = getpass.getpass(f"Token for {chosen.service} (not shown): ")
+        else:
+            token = sys.stdin.readline()
+        tokens.save(chosen.service, token)
+        print(f"The token for {chosen.service} is saved.")
+
+
+def _cache(chosen: argparse.Namespace) -> None:
+    from pdneuro.transport import cache
+
+    if chosen.action in ("export", "load") and not chosen.file:
+        raise ValueError(f"cache {chosen.action} needs a file.")
+    if chosen.action == "info":
+        table = cache.info()
+        print("The cache is empty." if table.empty else table.to_string(index=False))
+    elif chosen.action == "clear":
+        gone = cache.clear(project=chosen.project, property=chosen.property)
+        print(f"{gone:,} answers forgotten.")
+    elif chosen.action == "export":
+        print(f"Written: {cache.export(chosen.file)}")
+    else:
+        print(f"{cache.load(chosen.file):,} answers added or renewed.")

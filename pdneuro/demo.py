@@ -1,0 +1,108 @@
+"""``pdneuro demo``: the main job, step by step, on the embedded sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+import pdneuro
+from pdneuro.errors import MissingDependencyError
+
+_NEXT = """
+What to try next
+  with your own neurons:   pdneuro token set braincircuits
+                           df.neuro.join_properties("link_pre", on="root_id",
+                                                    source="fruitfly_fafb_flywire")
+  what a table can do:     print(df.neuro)
+  what became of each ID:  pdneuro.last_report()
+  without the network:     pdneuro.set_options(offline=True)
+  your files as a server:  pdneuro sandbox --edges edges.csv --neurons neurons.csv
+"""
+
+
+def run(folder: Path) -> None:
+    """Run the demo and write an edge list and a picture into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # A little latency, so that the progress bar has something to show.
+    with pdneuro.sandbox.start(latency=0.05) as sandbox:
+        print(f"A synthetic brain is served at {sandbox.url}; nothing leaves this machine.")
+        file = folder / "neurons.csv"
+        pdneuro.sandbox.neurons().to_csv(file, index=False)
+
+        _say(f'neurons = pd.read_csv("{file}", dtype={{"root_id": "Int64"}})')
+        neurons = pd.read_csv(file, dtype={"root_id": "Int64"})
+        _show(neurons)
+        print(neurons.neuro)
+
+        _say('known = neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")')
+        with pdneuro.set_options(batch_size=250, progress=True):
+            known = neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")
+        _show(known)
+
+        _say('strong = known.query("nr_pre > 200")')
+        strong = known.query("nr_pre > 200")
+        _show(strong)
+
+        _say("edges = strong.neuro.edges(downstream=True, upstream=False, min_weight=5)")
+        edges = strong.neuro.edges(on="root_id", downstream=True, upstream=False, min_weight=5)
+        _show(edges)
+        listed = folder / "edges.csv"
+        edges.to_csv(listed, index=False)
+
+        _say("graph = edges.neuro.threshold(5).neuro.to_networkx()")
+        graph = edges.neuro.threshold(5).neuro.to_networkx()
+        print(graph)
+
+        _say("the same question again is answered by the store")
+        asked = len(sandbox.requests)
+        neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")
+        print(f"{len(neurons):,} neurons, {len(sandbox.requests) - asked} requests")
+
+    print(f"\nWritten: {listed} ({len(edges):,} edges)")
+    try:
+        print(f"Written: {_picture(edges, neurons, folder / 'types.png')}")
+    except MissingDependencyError as error:
+        print(f"No picture: {error}")
+    print(_NEXT)
+
+
+def _say(step: str) -> None:
+    print(f"\n>>> {step}")
+
+
+def _show(table: pd.DataFrame) -> None:
+    print(table.head(3).to_string())
+    print(f"({len(table):,} rows)")
+
+
+def _picture(edges: pd.DataFrame, neurons: pd.DataFrame, path: Path) -> Path:
+    """Synapses between the most connected cell types, as a matrix."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingDependencyError("it needs matplotlib: pip install 'pdneuro[plot]'.") from None
+    matplotlib.use("Agg")
+    from matplotlib import colors
+    from matplotlib import pyplot as plt
+
+    kind = neurons.set_index("root_id")["cell_type"]
+    pre, post = edges["pre"].map(kind), edges["post"].map(kind)
+    matrix = edges.groupby([pre, post])["weight"].sum().unstack(fill_value=0)
+    rows = matrix.sum(axis=1).nlargest(25).index
+    columns = matrix.loc[rows].sum().nlargest(25).index
+    matrix = matrix.loc[rows, columns]
+    figure, axes = plt.subplots(figsize=(7.5, 6.5), layout="constrained")
+    norm = colors.LogNorm(vmin=1, vmax=max(10, matrix.to_numpy().max()))
+    image = axes.imshow(matrix.where(matrix > 0).to_numpy(float), cmap="viridis_r", norm=norm)
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_xlabel("postsynaptic cell type")
+    axes.set_ylabel("presynaptic cell type")
+    axes.set_title(
+        "Synapses between the 25 strongest cell types\n(synthetic brain, pairs of at least 5)"
+    )
+    figure.colorbar(image, label="synapses (white: none)", shrink=0.8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
