@@ -213,7 +213,9 @@ def _edges_by_shape(
     if table.empty:
         nothing = np.empty(0, np.int64)
         return nothing, nothing, nothing, nothing.astype(bool)
-    partner = roles.one_of(table.columns.drop("segment_id"), roles.SEGMENT_NAMES, "partner")
+    # "segment_id" is the neuron; long_records() calls a field of that name "record_segment_id".
+    names = (*roles.SEGMENT_NAMES, "record_segment_id")
+    partner = roles.one_of(table.columns.drop("segment_id"), names, "partner")
     weight = roles.one_of(table.columns, roles.WEIGHT_NAMES, "weight")
     if partner is None or "direction" not in table.columns:
         raise ShapeError(

@@ -61,10 +61,11 @@ class BrainCircuits:
         known = np.flatnonzero(answers.forms >= parse.JSON_FORM)
         forms, bodies = answers.forms[known], answers.bodies[known]
         keep_keys = name in ("link_pre", "link_post")
+        documented = {label: _nothing(len(known)) for label in _DOCUMENTED.get(name, ())}
         cells = parse.flat_cells(forms, bodies) if multiple == "count" else None
         if cells is not None:
             columns = records.flat_property(name, cells, keep_keys=keep_keys)
-        else:
+        elif len(known) or not documented:
             columns = records.property_columns(
                 name,
                 parse.values(forms, bodies),
@@ -72,8 +73,9 @@ class BrainCircuits:
                 keep_keys=keep_keys,
                 ids=ids[known],
             )
-        # An answer about nothing has the documented columns as well.
-        columns = {label: _nothing(len(known)) for label in _DOCUMENTED.get(name, ())} | columns
+        else:
+            columns = {}
+        columns = documented | columns
         if len(known) == len(ids):
             return columns
         places = np.full(len(ids), -1)

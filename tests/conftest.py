@@ -1,0 +1,55 @@
+"""What all tests share: no network but loopback, and a home and cache of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import pdneuro
+from pdneuro.sandbox import Sandbox
+
+SHARED = Path(os.environ.get("PDNEURO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees, or writes to, the user's home, cache, tokens or settings."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("PDNEURO_", "API_SECRET_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """The bundled brain, served; short time-outs, one try."""
+    with pdneuro.sandbox.start(cache_dir=tmp_path / "cache") as running:
+        with pdneuro.set_options(retries=0, timeout=10, progress=False):
+            yield running
+
+
+@pytest.fixture
+def ids() -> pd.Series:
+    """Ten IDs of the sandbox."""
+    return pdneuro.sandbox.neurons()["root_id"].head(10)
+
+
+@pytest.fixture(autouse=True)
+def _doctests(doctest_namespace: dict[str, object]) -> None:
+    doctest_namespace["pd"] = pd
+    doctest_namespace["pdneuro"] = pdneuro
+
+
+def shared(path: str) -> Path:
+    """A file of the shared data, or a skip with the reason."""
+    file = SHARED / path
+    if not file.exists():
+        pytest.skip(f"the shared data are not beside this checkout: {path}")
+    return file

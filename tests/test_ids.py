@@ -1,0 +1,187 @@
+"""Exact IDs: kept bit for bit, or refused."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pdneuro.errors import InvalidIdError, PrecisionLossError
+from pdneuro.tables import distinct_ids, exact_ids
+from tests.conftest import shared
+
+ID = 720575940621522189
+valid = st.integers(1, 2**63 - 1)
+# Fewer than would look like a column that was rounded as a whole.
+columns = st.lists(
+    valid | st.none() | st.sampled_from([1, 2**53, 2**53 + 1, 2**63 - 1, ID]), max_size=15
+)
+
+
+def as_expected(values: list[int | None]) -> pd.Series:
+    missing = any(value is None for value in values)
+    return pd.Series(values, dtype="Int64" if missing else "int64")
+
+
+CARRIERS = {
+    "list": list,
+    "object": lambda v: pd.Series(v, dtype=object),
+    "Int64": lambda v: pd.Series(v, dtype="Int64"),
+    "UInt64": lambda v: pd.Series(v, dtype="UInt64"),
+    "int64[pyarrow]": lambda v: pd.Series(v, dtype="int64[pyarrow]"),
+    "uint64[pyarrow]": lambda v: pd.Series(v, dtype="uint64[pyarrow]"),
+    "text": lambda v: pd.Series([None if x is None else str(x) for x in v], dtype=object),
+    "string": lambda v: pd.Series([None if x is None else str(x) for x in v], dtype="string"),
+    "string[pyarrow]": lambda v: pd.Series(
+        [None if x is None else str(x) for x in v], dtype=pd.ArrowDtype(pa.string())
+    ),
+    "padded text": lambda v: pd.Series(["" if x is None else f" {x} " for x in v], dtype=object),
+    "category": lambda v: pd.Series(pd.array(v, dtype="Int64")).astype("category"),
+    "category of text": lambda v: pd.Series(
+        [None if x is None else str(x) for x in v], dtype="object"
+    ).astype("category"),
+    "decimal": lambda v: pd.Series([None if x is None else Decimal(x) for x in v], dtype=object),
+    "arrow decimal": lambda v: pd.Series(v, dtype=pd.ArrowDtype(pa.decimal128(19, 0))),
+    "dictionary": lambda v: pd.Series(
+        pd.arrays.ArrowExtensionArray(
+            pa.array([None if x is None else str(x) for x in v]).dictionary_encode()
+        )
+    ),
+    "mixed": lambda v: pd.Series([str(x) if x and x % 2 else x for x in v], dtype=object),
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@given(values=columns)
+@settings(max_examples=60, deadline=None)
+def test_every_carrier_gives_the_same_exact_ids(carrier: str, values: list[int | None]) -> None:
+    found = exact_ids(CARRIERS[carrier](values))
+    pd.testing.assert_series_equal(found, as_expected(values), check_names=False)
+
+
+@given(values=st.lists(valid, max_size=15), dtype=st.sampled_from(["int64", "uint64", ">i8"]))
+def test_numpy_integers_stay_bit_for_bit(values: list[int], dtype: str) -> None:
+    assert exact_ids(np.array(values, dtype)).tolist() == values
+
+
+@given(values=st.lists(st.integers(0, 2**53) | st.none(), min_size=1, max_size=50))
+def test_floats_pass_where_they_are_exact(values: list[int | None]) -> None:
+    found = exact_ids(pd.Series([np.nan if v is None else float(v) for v in values], dtype="float64"))
+    assert found.fillna(0).tolist() == [v or 0 for v in values]
+
+
+@given(value=st.integers(2**53 + 1, 2**63 - 1))
+def test_no_float_beyond_2_to_the_53_passes(value: int) -> None:
+    near = float(value)
+    if near == 2**53:
+        return
+    with pytest.raises(PrecisionLossError):
+        exact_ids(pd.Series([near, 1.0]))
+
+
+@given(values=columns)
+def test_index_order_and_duplicates_are_kept(values: list[int | None]) -> None:
+    column = pd.Series(values * 2, dtype="Int64", index=[f"r{i % 3}" for i in range(2 * len(values))])
+    found = exact_ids(column)
+    pd.testing.assert_index_equal(found.index, column.index)
+    seen = [v for v in dict.fromkeys(values) if v is not None]
+    assert distinct_ids(column).tolist() == seen
+
+
+def test_zero_means_no_segment() -> None:
+    assert exact_ids(pd.Series([0, ID])).isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        (
+            pd.Series([float(ID)], name="root_id"),
+            PrecisionLossError,
+            ["root_id", "7.205759406215222e+17", "Int64"],
+        ),
+        (pd.Series(["7.20576E+17"], name="root_id"), PrecisionLossError, ["7.20576E+17", "spreadsheet"]),
+        (pd.Series(["720575940621522189.0"]), PrecisionLossError, ["720575940621522189.0"]),
+        (pd.Series([ID, float(ID)], dtype=object), PrecisionLossError, ["row 1"]),
+        (pd.Series(np.float32([2**24 + 2])), PrecisionLossError, ["float32"]),
+        (pd.Series([1.5, 2.0]), InvalidIdError, ["1.5", "row 0"]),
+        (pd.Series([np.inf]), PrecisionLossError, ["inf"]),
+        (
+            pd.Series([ID, -5], index=["a", "b"], name="q"),
+            InvalidIdError,
+            ["'q'", "-5", "'b'", "negative"],
+        ),
+        (pd.Series(["-5"]), InvalidIdError, ["negative"]),
+        (pd.Series(["NO MATCH", "12", "dim"]), InvalidIdError, ["'NO MATCH' (row 0)", "'dim' (row 2)"]),
+        (pd.Series([True, False]), InvalidIdError, ["booleans"]),
+        (pd.Series([True, 1], dtype=object), InvalidIdError, ["booleans"]),
+        (pd.to_datetime(pd.Series(["2020-01-01"])), InvalidIdError, ["dates"]),
+        (pd.Series([datetime.date(2020, 1, 1)], dtype=object), InvalidIdError, ["dates"]),
+        (pd.Series([[1], 2], dtype=object), InvalidIdError, ["lists"]),
+        (pd.Series([2**63], dtype="uint64"), InvalidIdError, ["2**63"]),
+        (pd.Series([2**70], dtype=object), InvalidIdError, ["2**63"]),
+        (pd.Series([object()], dtype=object), InvalidIdError, ["not a number"]),
+        (pd.MultiIndex.from_tuples([(1, 2)]), InvalidIdError, ["MultiIndex"]),
+    ],
+)
+def test_what_is_no_exact_id_is_refused_by_value_and_row(
+    values: object, error: type[Exception], words: list[str]
+) -> None:
+    with pytest.raises(error) as caught:
+        exact_ids(values)
+    assert isinstance(caught.value, ValueError)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [None, None], pd.Series([np.nan, np.nan]), pd.Series([pd.NaT, pd.NaT]), ["", "nan", "<NA>"]],
+)
+def test_empty_and_all_missing_columns_hold_no_id(values: object) -> None:
+    found = exact_ids(values)
+    assert found.isna().all()
+    assert str(found.dtype) == ("int64" if found.empty else "Int64")
+
+
+def test_the_result_shares_no_memory_with_the_column() -> None:
+    column = pd.Series([ID, ID + 1])
+    found = exact_ids(column)
+    found.iloc[0] = 7
+    assert column.iloc[0] == ID
+
+
+def test_unused_categories_are_not_looked_at() -> None:
+    column = pd.Series(["12", "bad"], dtype="category")
+    assert exact_ids(column[column != "bad"]).tolist() == [12]
+
+
+def test_real_ids_survive_and_their_float_copies_are_refused() -> None:
+    ids = pd.read_csv(shared("braincircuits/Completeness_783.csv.gz"), index_col=0).index
+    assert len(ids) == 138_639
+    for copy in (
+        ids,
+        ids.astype("uint64"),
+        pd.Series(ids).astype(str),
+        pd.Series(ids, dtype="int64[pyarrow]"),
+    ):
+        assert np.array_equal(exact_ids(copy).to_numpy(), ids.to_numpy())
+    damaged = [ids.astype("float64"), ids.astype("float64").astype("int64"), ids // 1000 * 1000]
+    damaged.append(pd.Series(ids.astype("float64")).astype(str))
+    for copy in damaged:
+        with pytest.raises(PrecisionLossError):
+            exact_ids(copy)
+
+
+def test_unsigned_ids_of_a_real_table_are_normalised() -> None:
+    table = pd.read_feather(shared("braincircuits/flywire_v630_ranking_allinputs.feather"))
+    assert table["root_id"].dtype == "uint64"
+    found = exact_ids(table["root_id"])
+    assert found.dtype == "int64"
+    assert found.tolist() == table["root_id"].tolist()

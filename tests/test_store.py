@@ -1,0 +1,273 @@
+"""The per-ID store and the cache: several processes, damage, full disks, read-only folders."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pdneuro
+from pdneuro import errors
+from pdneuro.sandbox import Sandbox
+from pdneuro.transport.store import FIRST_FORM, NONE_FORM, UNKNOWN_FORM, Batch, Scope, Store
+
+SCOPE = Scope("https://host", "me", "fly", "size")
+
+answers = st.dictionaries(
+    st.integers(1, 2**63 - 1),
+    st.sampled_from([UNKNOWN_FORM, NONE_FORM]).map(lambda form: (form, None))
+    | st.tuples(st.integers(FIRST_FORM, 100), st.binary(max_size=50)),
+    max_size=30,
+)
+
+
+@given(first=answers, second=answers, asked=st.sets(st.integers(1, 2**63 - 1), max_size=10))
+@settings(max_examples=60, deadline=None)
+def test_what_is_put_comes_back_and_the_later_answer_wins(
+    tmp_path_factory: pytest.TempPathFactory, first: dict, second: dict, asked: set[int]
+) -> None:
+    with Store(tmp_path_factory.mktemp("store") / "answers.sqlite") as store:
+        scope, other = store.scope_id(SCOPE), store.scope_id(SCOPE._replace(credential="you"))
+        for number, batch in enumerate((first, second)):
+            forms, bodies = [v[0] for v in batch.values()], [v[1] for v in batch.values()]
+            store.put(scope, [Batch(list(batch), forms, bodies, number or None)])
+        known = first | second
+        wanted = np.array(sorted(asked | set(known)), np.int64)
+        found = store.get(scope, wanted)
+        assert found.ids.tolist() == sorted(known)
+        assert [*zip(found.forms.tolist(), found.bodies, strict=True)] == [
+            known[n] for n in found.ids.tolist()
+        ]
+        assert found.snapshots.tolist() == [1 if n in second else -1 for n in found.ids.tolist()]
+        assert not len(store.get(other, wanted).ids)
+
+
+def test_files_are_the_owners_alone(sandbox: Sandbox, ids: pd.Series, tmp_path: Path) -> None:
+    ids.neuro.properties("size")
+    folder = tmp_path / "cache"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for file in folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    with sqlite3.connect(folder / "answers.sqlite") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_a_folder_with_other_things_in_it_keeps_its_mode(
+    sandbox: Sandbox, ids: pd.Series, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir(0o755)
+    (folder / "notes.txt").write_text("mine")
+    with pdneuro.set_options(cache_dir=folder):
+        ids.neuro.properties("size")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "answers.sqlite").stat().st_mode) == 0o600
+
+
+def test_no_secret_is_written(sandbox: Sandbox, ids: pd.Series, tmp_path: Path) -> None:
+    ids.neuro.properties("size", "connectivity")
+    for file in (tmp_path / "cache").iterdir():
+        assert b"sandbox-token" not in file.read_bytes()
+    assert "sandbox-token" not in pdneuro.cache.info().to_string()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database at all " * 100, b"SQLite format 3\x00" + b"\x00" * 4000, "foreign", "newer"],
+)
+def test_a_damaged_or_foreign_file_is_set_aside(
+    sandbox: Sandbox, ids: pd.Series, tmp_path: Path, content: bytes | str
+) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir(exist_ok=True)
+    path = folder / "answers.sqlite"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE mine (x)")
+        if content == "newer":
+            connection.execute(f"PRAGMA application_id = {0x70646E72}")
+            connection.execute("PRAGMA user_version = 999")
+        connection.commit()
+        connection.close()
+    before = path.read_bytes()
+    with pytest.warns(errors.CacheSetAsideWarning, match="renamed"):
+        found = ids.neuro.properties("size")
+    assert found["size"].notna().all()
+    (aside,) = folder.glob("answers.sqlite.unreadable-*")
+    assert aside.read_bytes() == before
+    asked = len(sandbox.requests)
+    ids.neuro.properties("size")
+    assert len(sandbox.requests) == asked
+
+
+def test_damage_inside_is_noticed_when_it_is_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    neurons = pdneuro.sandbox.neurons()["root_id"]
+    neurons.neuro.properties("connectivity", progress=False)
+    path = tmp_path / "cache" / "answers.sqlite"
+    content = bytearray(path.read_bytes())
+    content[3 * 16384 :] = b"\xff" * (len(content) - 3 * 16384)
+    path.write_bytes(content)
+    with pytest.warns(errors.CacheSetAsideWarning):
+        found = neurons.neuro.edges()
+    assert len(found) == 45_000
+
+
+def _write(folder: str, start: int) -> None:
+    with pdneuro.set_options(cache_dir=folder):
+        for batch in range(20):
+            with Store.open() as store:
+                ids = list(range(start + 100 * batch, start + 100 * batch + 100))
+                store.put(store.scope_id(SCOPE), [Batch(ids, [FIRST_FORM] * 100, [b"5"] * 100, 1)])
+
+
+def test_several_processes_write_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    folder = str(tmp_path / "cache")
+    processes = [context.Process(target=_write, args=(folder, 10_000 * k + 1)) for k in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    with pdneuro.set_options(cache_dir=folder):
+        assert pdneuro.cache.info()["ids"].tolist() == [8000]
+
+
+def run_restricted(restriction: str, sandbox: Sandbox, folder: Path, spare: Path) -> str:
+    """Fetch in a process that puts a restriction on itself; what it warned of.
+
+    It asks a little beforehand, with a cache elsewhere, so that everything is imported by then.
+    """
+    script = """
+        import os, pdneuro
+        ids = pdneuro.sandbox.neurons()["root_id"]
+        with pdneuro.set_options(cache_dir=os.environ["SPARE"]):
+            ids[:5].neuro.properties("size"), ids[:5].neuro.edges()
+        RESTRICTION
+        found = ids.neuro.properties("link_pre", "connectivity", batch_size=500)
+        print(found.notna().all().all(), len(ids.neuro.edges()), flush=True)
+    """
+    environment = {
+        **os.environ,
+        **{f"PDNEURO_{name.upper()}": str(value) for name, value in sandbox.options.items()},
+        "PDNEURO_BRAINCIRCUITS_TOKEN": sandbox.tokens["braincircuits"],
+        "PDNEURO_CACHE_DIR": str(folder),
+        "PYTHONWARNINGS": "always",
+        "SPARE": str(spare),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script).replace("RESTRICTION", restriction)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["True", "45000"], done.stderr
+    assert "CacheWarning" in done.stderr
+    assert "cache_dir" in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_a_read_only_cache_folder_costs_the_keeping_alone(
+    sandbox: Sandbox, tmp_path: Path, ready: bool
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    if ready:
+        with pdneuro.set_options(cache_dir=folder):
+            pd.Series([1]).neuro.properties("size", on_missing="ignore")
+        for file in folder.iterdir():
+            file.chmod(0o444)
+    folder.chmod(0o555)
+    # Permissions do not bind root, so root becomes somebody else.
+    restriction = "os.setgid(65534); os.setuid(65534)" if os.geteuid() == 0 else "pass"
+    run_restricted(restriction, sandbox, folder, tmp_path / "spare")
+
+
+def test_a_full_disk_costs_the_keeping_alone(sandbox: Sandbox, tmp_path: Path) -> None:
+    restriction = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
+    )
+    said = run_restricted(restriction, sandbox, tmp_path / "small", tmp_path / "spare")
+    assert "cannot be used any more" in said
+
+
+def test_a_file_in_place_of_the_folder(sandbox: Sandbox, ids: pd.Series, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pdneuro.set_options(cache_dir=tmp_path / "taken" / "cache"):
+        with pytest.warns(errors.CacheWarning, match="answers are returned but not kept"):
+            assert ids.neuro.properties("size")["size"].notna().all()
+        with pytest.warns(errors.CacheWarning), pytest.raises(errors.CacheError):
+            pdneuro.cache.info()
+
+
+class TestCache:
+    def test_info_and_clear(self, sandbox: Sandbox, ids: pd.Series) -> None:
+        assert pdneuro.cache.info().empty
+        assert pdneuro.cache.info().dtypes["ids"] == "int64"
+        ids.neuro.properties("size", "link_pre")
+        ids[:3].neuro.properties("size", source="fruitfly_fafb_flywire_public")
+        info = pdneuro.cache.info().set_index(["project", "property"])["ids"].to_dict()
+        assert info == {
+            ("fruitfly_fafb_flywire", "size"): 10,
+            ("fruitfly_fafb_flywire", "link_pre"): 10,
+            ("fruitfly_fafb_flywire_public", "size"): 3,
+        }
+        assert pdneuro.cache.clear(older_than=timedelta(hours=1)) == 0
+        assert pdneuro.cache.clear(property="link_pre") == 10
+        assert pdneuro.cache.clear(project="fruitfly_fafb_flywire_public") == 3
+        assert pdneuro.cache.clear() == 10
+        assert pdneuro.cache.info().empty
+        asked = len(sandbox.requests)
+        ids.neuro.properties("size")
+        assert len(sandbox.requests) == asked + 1
+
+    def test_export_and_load(self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path) -> None:
+        known = ids[:6].neuro.properties("size")
+        file = pdneuro.cache.export(tmp_path / "answers.sqlite")
+        assert not list(tmp_path.glob("*.part"))
+        with pytest.raises(errors.CacheError, match="exists already"):
+            pdneuro.cache.export(file)
+        with pdneuro.set_options(cache_dir=tmp_path / "elsewhere"):
+            ids[4:].neuro.properties("size")
+            asked = len(sandbox.requests)
+            assert pdneuro.cache.load(file) == 4  # the newer answers to the other two stay
+            with pdneuro.set_options(offline=True):
+                pd.testing.assert_frame_equal(ids[:6].neuro.properties("size"), known)
+                assert ids.neuro.properties("size")["size"].notna().all()
+            assert len(sandbox.requests) == asked
+        time.sleep(0.01)
+        ids[:6].neuro.properties("size", refresh=True)
+        assert pdneuro.cache.load(file) == 0
+
+    @pytest.mark.parametrize("content", [None, b"", b"no database " * 99])
+    def test_only_exported_files_are_loaded(
+        self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path, content: bytes | None
+    ) -> None:
+        ids.neuro.properties("size")
+        file = tmp_path / "wrong.sqlite"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(errors.CacheError, match="cannot be read"):
+            pdneuro.cache.load(file)
+        assert pdneuro.cache.info()["ids"].tolist() == [10]
+        assert file.exists() == (content is not None)
