@@ -41,18 +41,74 @@ def edges(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) 
     >>> with pdneuro.sandbox.start():
     ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     ...     sides.neuro.edges(within=True).groupby("side").size()
+    side
+    left     47
+    right    20
+    dtype: int64
     """
     return _stacked(groups, dict(_edges_of_each(groups, on, how)))
 
 
 def upstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]) -> pd.DataFrame:
-    """Edges onto the neurons of each group: :func:`edges` with ``downstream=False``."""
+    """Edges onto the neurons of each group: :func:`edges` with ``downstream=False``.
+
+    Parameters
+    ----------
+    groups : DataFrameGroupBy or SeriesGroupBy
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64), with the group keys as outer index levels.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    ...     sides.neuro.upstream(min_weight=50).head(3)
+                           pre                post  weight
+    side
+    left 0  720575940643788498  720575940628052124     104
+         1  720575940655257127  720575940647656294     120
+         2  720575940603930398  720575940647656294      96
+    """
     chosen: EdgeKeywords = {**how, "upstream": True, "downstream": False}
     return edges(groups, on, **chosen)
 
 
 def downstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]) -> pd.DataFrame:
-    """Edges from the neurons of each group: :func:`edges` with ``upstream=False``."""
+    """Edges from the neurons of each group: :func:`edges` with ``upstream=False``.
+
+    Parameters
+    ----------
+    groups : DataFrameGroupBy or SeriesGroupBy
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64), with the group keys as outer index levels.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    ...     sides.neuro.downstream(min_weight=50).head(3)
+                           pre                post  weight
+    side
+    left 0  720575940637060607  720575940645453511     184
+         1  720575940636462515  720575940653858550      62
+         2  720575940621751069  720575940627133928      99
+    """
     chosen: EdgeKeywords = {**how, "upstream": False, "downstream": True}
     return edges(groups, on, **chosen)
 
@@ -60,7 +116,34 @@ def downstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeyword
 def partners(
     groups: Any, on: Hashable | None = None, *, group_by: Any = None, **how: Unpack[PartnerKeywords]
 ) -> pd.DataFrame:
-    """Partners of each group, as :func:`pdneuro.segments.partners`, keys as outer index levels."""
+    """Partners of each group, the strongest first.
+
+    Parameters
+    ----------
+    groups : DataFrameGroupBy or SeriesGroupBy
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    group_by : mapping or Series, optional
+        Label of each partner, by ID.
+    **how
+        As for :func:`pdneuro.segments.partners`.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`pdneuro.segments.partners`, with the group keys as outer index levels.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    ...     sides.neuro.partners(min_weight=10).groupby("side").head(1)
+                        partner   direction  weight  n_neurons
+    side
+    left  0  720575940615123282  downstream     900          1
+    right 0  720575940625198262    upstream     911          2
+    """
     sides = {"upstream": how.get("upstream", True), "downstream": how.get("downstream", True)}
     members = dict(_members(groups, on))
     return _stacked(
@@ -73,7 +156,29 @@ def partners(
 
 
 def graph(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) -> pd.Series[Any]:
-    """A Series of directed graphs, one a group, by group key."""
+    """Directed graphs of the groups.
+
+    Parameters
+    ----------
+    groups : DataFrameGroupBy or SeriesGroupBy
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    Series
+        One ``networkx.DiGraph`` a group, by group key.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    ...     print(sides.neuro.graph(within=True)["left"])
+    DiGraph with 47 nodes and 47 edges
+    """
     graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, how)]
     cells = np.empty(len(graphs), object)
     cells[:] = graphs

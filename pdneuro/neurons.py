@@ -46,6 +46,9 @@ def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[EdgeKey
     >>> with pdneuro.sandbox.start():
     ...     neurons = pdneuro.sandbox.neurons().query("cell_type == 'T001'")
     ...     neurons.neuro.edges(on="root_id", within=True).head(3)
+    Empty DataFrame
+    Columns: [pre, post, weight]
+    Index: []
     """
     return segments.edges(roles.id_column(table, on), **how)
 
@@ -53,14 +56,64 @@ def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[EdgeKey
 def upstream(
     table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[HopKeywords]
 ) -> pd.DataFrame:
-    """Edges onto the neurons in a table: :func:`edges` with ``downstream=False``."""
+    """Edges onto the neurons in a table: :func:`edges` with ``downstream=False``.
+
+    Parameters
+    ----------
+    table : DataFrame
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     neurons = pdneuro.sandbox.neurons().head(50)
+    ...     neurons.neuro.upstream(min_weight=30).head(3)
+                      pre                post  weight
+    0  720575940607888220  720575940614626315      46
+    1  720575940618495860  720575940644966971      45
+    2  720575940643788498  720575940628052124     104
+    """
     return segments.upstream(roles.id_column(table, on), **how)
 
 
 def downstream(
     table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[HopKeywords]
 ) -> pd.DataFrame:
-    """Edges from the neurons in a table: :func:`edges` with ``upstream=False``."""
+    """Edges from the neurons in a table: :func:`edges` with ``upstream=False``.
+
+    Parameters
+    ----------
+    table : DataFrame
+    on : hashable, optional
+        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    **how
+        As for :func:`pdneuro.segments.edges`.
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     neurons = pdneuro.sandbox.neurons().head(50)
+    ...     neurons.neuro.downstream(min_weight=30).head(3)
+                      pre                post  weight
+    0  720575940609676979  720575940626709709     119
+    1  720575940637060607  720575940645453511     184
+    2  720575940637060607  720575940632800256      32
+    """
     return segments.downstream(roles.id_column(table, on), **how)
 
 
@@ -88,6 +141,17 @@ def partners(
     -------
     DataFrame
         ``partner, direction, weight, n_neurons``; see :func:`pdneuro.segments.partners`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     neurons = pdneuro.sandbox.neurons().head(50)
+    ...     neurons.neuro.partners(min_weight=10).head(3)
+                  partner   direction  weight  n_neurons
+    0  720575940620171167    upstream     373          1
+    1  720575940632765258  downstream     355          1
+    2  720575940645453511  downstream     195          2
     """
     ids = roles.id_column(table, on)
     if group_by is None or isinstance(group_by, Mapping | pd.Series):
@@ -115,5 +179,13 @@ def graph(
     -------
     networkx.DiGraph
         Nodes and weights are Python integers.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     neurons = pdneuro.sandbox.neurons().head(50)
+    ...     print(neurons.neuro.graph(within=True))
+    DiGraph with 9 nodes and 5 edges
     """
     return segments.graph(roles.id_column(table, on), **how)

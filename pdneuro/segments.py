@@ -119,6 +119,10 @@ def properties(
     >>> with pdneuro.sandbox.start():
     ...     neurons = pdneuro.sandbox.neurons().head(3)
     ...     neurons.root_id.neuro.properties("link_pre")
+       nr_pre  nr_downstream_partner
+    0     158                     14
+    1      55                     14
+    2      87                     19
     """
     label, report, columns, rows = _ask_properties(ids, names, source, multiple, fetch)
     table = pd.DataFrame(joins.spread(columns, rows), index=ids.index, copy=False)
@@ -173,6 +177,10 @@ def join_properties(
     >>> with pdneuro.sandbox.start():
     ...     neurons = pdneuro.sandbox.neurons()[["root_id", "cell_type"]].head(3)
     ...     neurons.neuro.join_properties("link_pre")
+                  root_id cell_type  nr_pre  nr_downstream_partner
+    0  720575940609676979      T000     158                     14
+    1  720575940622217710      T000      55                     14
+    2  720575940614626315      T000      87                     19
     """
     ids = roles.id_column(table, on)
     label, report, columns, rows = _ask_properties(ids, names, source, multiple, fetch)
@@ -240,6 +248,8 @@ def records(
     >>> import pdneuro
     >>> with pdneuro.sandbox.start():
     ...     pdneuro.sandbox.neurons().root_id.head(1).neuro.records("nucleus")
+               segment_id  nucleus_id  volume
+    0  720575940609676979     9162345    24.8
     """
     options = Fetch.of(**fetch)
     distinct = distinct_ids(ids)
@@ -308,6 +318,9 @@ def edges(
     >>> with pdneuro.sandbox.start():
     ...     neurons = pdneuro.sandbox.neurons().root_id.head(50)
     ...     neurons.neuro.edges(within=True, min_weight=5).head(3)
+                      pre                post  weight
+    0  720575940650239002  720575940640789882      14
+    1  720575940652959873  720575940601328727       5
     """
     if hops < 1 or not (upstream or downstream):
         raise ValueError("edges need hops of at least 1, and upstream or downstream.")
@@ -396,6 +409,10 @@ def upstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
     >>> import pdneuro
     >>> with pdneuro.sandbox.start():
     ...     pdneuro.sandbox.neurons().root_id.head(50).neuro.upstream(min_weight=30).head(3)
+                      pre                post  weight
+    0  720575940607888220  720575940614626315      46
+    1  720575940618495860  720575940644966971      45
+    2  720575940643788498  720575940628052124     104
     """
     return edges(ids, upstream=True, downstream=False, **how)
 
@@ -420,6 +437,10 @@ def downstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
     >>> import pdneuro
     >>> with pdneuro.sandbox.start():
     ...     pdneuro.sandbox.neurons().root_id.head(50).neuro.downstream(min_weight=30).head(3)
+                      pre                post  weight
+    0  720575940609676979  720575940626709709     119
+    1  720575940637060607  720575940645453511     184
+    2  720575940637060607  720575940632800256      32
     """
     return edges(ids, upstream=False, downstream=True, **how)
 
@@ -470,6 +491,10 @@ def partners(
     ...     neurons = pdneuro.sandbox.neurons()
     ...     types = neurons.set_index("root_id").cell_type
     ...     neurons.root_id.head(20).neuro.partners(group_by=types).head(3)
+      partner   direction  weight  n_neurons  n_partners
+    0    T106  downstream     720         20          19
+    1    T080    upstream     332         18          20
+    2    T083    upstream     253         12          13
     """
     table = edges(
         ids, upstream=upstream, downstream=downstream, min_weight=min_weight, source=source, **fetch
@@ -498,6 +523,7 @@ def graph(ids: pd.Series[Any], **how: Unpack[EdgeKeywords]) -> nx.DiGraph[int]:
     --------
     >>> import pdneuro
     >>> with pdneuro.sandbox.start():
-    ...     pdneuro.sandbox.neurons().root_id.head(50).neuro.graph(within=True, min_weight=5)
+    ...     print(pdneuro.sandbox.neurons().root_id.head(50).neuro.graph(within=True))
+    DiGraph with 9 nodes and 5 edges
     """
     return to_networkx(edges(ids, **how))

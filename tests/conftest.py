@@ -30,9 +30,9 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     """The bundled brain, served; short time-outs, one try."""
-    with pdneuro.sandbox.start(cache_dir=tmp_path / "cache") as running:
-        with pdneuro.set_options(retries=0, timeout=10, progress=False):
-            yield running
+    quick = {"retries": 0, "timeout": 10, "progress": False}
+    with pdneuro.sandbox.start(cache_dir=tmp_path / "cache") as running, pdneuro.set_options(**quick):
+        yield running
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_edges_agree_with_a_plain_breadth_first_search(
     for hop in range(1, hops + 1):
         reached: set[int] = set()
         for pre, post, weight in pairs:
-            if weight >= min_weight and (downstream and pre in front or upstream and post in front):
+            if weight >= min_weight and ((downstream and pre in front) or (upstream and post in front)):
                 expected.setdefault((pre, post, weight), hop)
                 reached |= ({post} if downstream else set()) | ({pre} if upstream else set())
         seen |= front

@@ -236,9 +236,12 @@ class TestFaults:
                 return answer
 
             sandbox._server.apps["/braincircuits"] = redirecting
-            with pdneuro.set_options(**sandbox.options), tokens.overridden(cave=CAVE_TOKEN):
-                with pytest.raises(errors.AuthenticationError):
-                    ids.neuro.properties("size", source="fruitfly_fanc_cave")
+            with (
+                pdneuro.set_options(**sandbox.options),
+                tokens.overridden(cave=CAVE_TOKEN),
+                pytest.raises(errors.AuthenticationError),
+            ):
+                ids.neuro.properties("size", source="fruitfly_fanc_cave")
             (request,) = other.requests
             assert not [name for name in request.headers if name.startswith("authorization")]
             assert request.json()["segments"]

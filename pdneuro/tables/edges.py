@@ -62,6 +62,14 @@ def as_edges(
         Weights that are no whole numbers, negative, or missing.
     InvalidIdError, PrecisionLossError
         Endpoints that are no exact IDs.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import as_edges
+    >>> as_edges(pd.DataFrame({"source": ["12"], "target": ["15"], "syn_count": [3.0]}))
+       pre  post  weight
+    0   12    15       3
     """
     if pre is None or post is None:
         pairs = [
@@ -154,6 +162,15 @@ def collapse(edges: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``pre, post, weight`` (int64), one row a pair in order of first appearance; ``hop``, where
         there is one, is the smallest of the pair.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import collapse
+    >>> collapse(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]}))
+       pre  post  weight
+    0    1     2       7
+    1    2     1       5
     """
     edges = require_edges(edges)
     sums = {"weight": "sum", "hop": "min"} if "hop" in edges.columns else {"weight": "sum"}

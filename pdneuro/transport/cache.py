@@ -95,6 +95,16 @@ def export(path: str | os.PathLike[str]) -> Path:
     ------
     CacheError
         The file exists already, or cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, pdneuro, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with pdneuro.sandbox.start():
+    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    ...     file = pdneuro.cache.export(folder / "answers.sqlite")
+    >>> file.name
+    'answers.sqlite'
     """
     target = Path(path).expanduser()
     if target.exists():
@@ -127,6 +137,16 @@ def load(path: str | os.PathLike[str]) -> int:
     ------
     CacheError
         There is no such file, or it is not one that :func:`export` wrote. The cache is unchanged.
+
+    Examples
+    --------
+    >>> import pathlib, pdneuro, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with pdneuro.sandbox.start():
+    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    ...     file = pdneuro.cache.export(folder / "answers.sqlite")
+    ...     pdneuro.cache.clear(), pdneuro.cache.load(file)
+    (3, 3)
     """
     target = Path(path).expanduser()
     with _store() as store:

@@ -53,6 +53,12 @@ def get(service: str) -> str | None:
     Returns
     -------
     str or None
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.tokens.get("braincircuits") is None
+    True
     """
     found = _find(_key(service))
     return found.token if found else None
@@ -83,6 +89,13 @@ def save(service: str, token: str) -> None:
     ------
     ValueError
         The token is empty, or holds blanks or characters that no header takes.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.tokens.save("braincircuits", "not-a-real-token")
+    >>> pdneuro.tokens.forget("braincircuits")
+    True
     """
     key, token = _key(service), _clean(token)
     path = _path(key)
@@ -100,6 +113,12 @@ def forget(service: str) -> bool:
     -------
     bool
         Whether there was one.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.tokens.forget("braincircuits")
+    False
     """
     try:
         _path(_key(service)).unlink()
@@ -115,6 +134,12 @@ def status() -> pd.DataFrame:
     -------
     DataFrame
         ``service``, ``set`` (bool), ``origin`` (text, missing when unset).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.tokens.status()["service"].tolist()[:2]
+    ['braincircuits', 'cave']
     """
     services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
     found = [_find(_key(service)) for service in services]
