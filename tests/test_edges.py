@@ -150,7 +150,8 @@ def test_partners_by_label(sandbox: Sandbox, ids: pd.Series) -> None:
     assert {"partner", "n_partners"} <= set(found.columns)
     assert found["weight"].sum() == ids.neuro.partners()["weight"].sum()
     same = ids.neuro.partners(group_by=types.to_dict())
-    pd.testing.assert_frame_equal(found, same, check_dtype=False)
+    pd.testing.assert_frame_equal(found.drop(columns="partner"), same.drop(columns="partner"))
+    assert found["partner"].dropna().tolist() == same["partner"].dropna().tolist()
     by_column = neurons.head(10).neuro.partners(group_by="cell_type")
     assert by_column["partner"].isna().any()
     with pytest.raises(ValueError, match="several labels"):

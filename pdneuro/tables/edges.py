@@ -116,26 +116,26 @@ def as_edges(
 
 def _weights(column: pd.Series[Any]) -> Int64Array:
     """Whole, non-negative weights as int64."""
-    if pd.api.types.is_bool_dtype(column) or not (
-        pd.api.types.is_numeric_dtype(column) or column.map(_is_whole, na_action="ignore").all()
-    ):
+    missing = column.isna()
+    if missing.any():
+        raise _invalid_weights(column, missing, "missing")
+    if pd.api.types.is_object_dtype(column) and all(type(value) is int for value in column):
+        column = column.astype("int64")
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise InvalidEdgesError(f"the weights in {column.name!r} are {column.dtype}, not whole numbers.")
-    for wrong, reason in (
-        (column.isna(), "missing"),
-        (column.fillna(0).astype("float64") % 1 != 0, "not whole numbers"),
-        (column.fillna(0).astype("float64") < 0, "negative"),
-    ):
-        if wrong.any():
-            row = int(np.argmax(wrong.to_numpy(bool)))
-            raise InvalidEdgesError(
-                f"{int(wrong.sum()):,} weights in {column.name!r} are {reason}, the first at row "
-                f"{column.index[row]!r}. Edge weights are numbers of synapses."
-            )
+    if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():
+        raise _invalid_weights(column, column % 1 != 0, "not whole numbers")
+    if (column < 0).any():
+        raise _invalid_weights(column, column < 0, "negative")
     return column.to_numpy(dtype=np.int64)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str) -> InvalidEdgesError:
+    row = int(np.argmax(wrong.to_numpy(bool)))
+    return InvalidEdgesError(
+        f"{int(wrong.sum()):,} weights in {column.name!r} are {reason}, the first at row "
+        f"{column.index[row]!r}. Edge weights are numbers of synapses."
+    )
 
 
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
