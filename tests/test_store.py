@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
-from pdneuro.transport.store import FIRST_FORM, NONE_FORM, UNKNOWN_FORM, Batch, Scope, Store
+from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, UNKNOWN_FORM, Batch
+from pdneuro.transport.store import Scope, Store
 
 SCOPE = Scope("https://host", "me", "fly", "size")
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pdneuro.braincircuits import parse, payload
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport import tokens
+from pdneuro.transport.answers import Batch
 from pdneuro.transport.fetch import Question
 from pdneuro.transport.http import Outlet
 from pdneuro.transport.session import shared_session
-from pdneuro.transport.store import Batch, Scope
+from pdneuro.transport.store import Scope
 
 
 def question(project: str, name: str, source: str, fetch: Fetch) -> Question:

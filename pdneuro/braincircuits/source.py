@@ -13,7 +13,8 @@ from pdneuro.options import Fetch
 from pdneuro.tables import records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import take_or_missing
-from pdneuro.transport.fetch import Answers, fetch_by_id
+from pdneuro.transport.answers import Answers
+from pdneuro.transport.fetch import fetch_by_id
 
 #: Columns that the documentation promises.
 _DOCUMENTED = {

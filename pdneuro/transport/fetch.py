@@ -7,13 +7,11 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from pdneuro.errors import (
     AuthenticationError,
@@ -28,18 +26,10 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.options import Fetch
-from pdneuro.transport import progress, report
-from pdneuro.transport.report import ANSWERED, FAILED, NONE, NOT_ASKED, UNKNOWN
-from pdneuro.transport.store import (
-    NONE_FORM,
-    UNKNOWN_FORM,
-    Batch,
-    Scope,
-    Store,
-    is_damaged,
-    is_unusable,
-    set_aside,
-)
+from pdneuro.transport import progress
+from pdneuro.transport.answers import FAILED, NOT_ASKED, UNKNOWN_FORM, Answers, Batch
+from pdneuro.transport.report import record
+from pdneuro.transport.store import Scope, Store, is_damaged, is_unusable, set_aside
 
 #: So many unanswered IDs, and such a share of a batch, look like an answer cut short: asked again.
 _DOUBT_COUNT, _DOUBT_SHARE = 10, 0.1
@@ -47,10 +37,6 @@ _DOUBT_COUNT, _DOUBT_SHARE = 10, 0.1
 _PATIENCE = 16
 #: Errors that every further request would meet as well.
 _FINAL = (AuthenticationError, ForbiddenError, NotFoundError)
-
-
-_STATUS_OF_FORM = np.full(128, ANSWERED, np.int8)
-_STATUS_OF_FORM[[UNKNOWN_FORM, NONE_FORM]] = UNKNOWN, NONE
 
 
 class Question(NamedTuple):
@@ -62,72 +48,6 @@ class Question(NamedTuple):
     ask: Callable[[Sequence[int], int], Batch]
     #: Makes threads that wait to try again give up.
     stop: Callable[[], None]
-
-
-@dataclass
-class Answers:
-    """One entry for each ID asked, in the order asked."""
-
-    ids: npt.NDArray[np.int64]
-    property: str
-    source: str
-    status: npt.NDArray[np.int8] = field(init=False)
-    forms: npt.NDArray[np.int8] = field(init=False)
-    snapshots: npt.NDArray[np.int64] = field(init=False)
-    from_cache: npt.NDArray[np.bool_] = field(init=False)
-    #: Encoded answers; None unless ``status`` is ANSWERED.
-    bodies: npt.NDArray[np.object_] = field(init=False)
-    details: dict[int, str] = field(default_factory=dict)
-    failure: Exception | None = None
-
-    def __post_init__(self) -> None:
-        count = len(self.ids)
-        self.status = np.full(count, NOT_ASKED, np.int8)
-        self.forms = np.zeros(count, np.int8)
-        self.snapshots = np.full(count, -1, np.int64)
-        self.from_cache = np.zeros(count, bool)
-        self.bodies = np.full(count, None, object)
-        self._places = pd.Index(self.ids)
-
-    def places(self, ids: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-        """Where these IDs stand."""
-        return self._places.get_indexer(pd.Index(np.asarray(ids, np.int64)))
-
-    def take(
-        self,
-        ids: Sequence[int] | npt.NDArray[np.int64],
-        forms: Sequence[int] | npt.NDArray[np.int8],
-        bodies: Sequence[bytes | None],
-        snapshots: npt.NDArray[np.int64],
-        *,
-        from_cache: bool,
-    ) -> None:
-        """Enter answers."""
-        places = self.places(ids)
-        self.forms[places] = form = np.asarray(forms, np.int8)
-        self.status[places] = _STATUS_OF_FORM[form]
-        self.snapshots[places] = snapshots
-        self.from_cache[places] = from_cache
-        # Not np.array(): it would look for numbers inside each body.
-        self.bodies[places] = np.fromiter(bodies, object, len(bodies))
-
-    def fail(self, ids: Sequence[int], error: ServiceError) -> None:
-        """Enter IDs for which the service gave an error."""
-        self.status[self.places(ids)] = FAILED
-        self.details.update(dict.fromkeys(ids, error.message))
-        self.failure = self.failure or error
-
-    def report(self) -> pd.DataFrame:
-        """The rows of these answers in ``pdneuro.last_report()``."""
-        return report.report_table(
-            self.ids,
-            self.status,
-            self.details,
-            self.from_cache,
-            self.snapshots,
-            self.property,
-            self.source,
-        )
 
 
 def fetch_by_id(ids: npt.NDArray[np.int64], question: Question, fetch: Fetch) -> Answers:
@@ -154,7 +74,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], question: Question, fetch: Fetch) ->
         The service failed and ``on_error`` is ``"raise"``; what had arrived is stored.
     """
     answers = Answers(ids, question.scope.property, question.source)
-    report.record(answers)
+    record(answers)
     if not len(ids):
         return answers
     keeper = _Keeper(question.scope)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from pdneuro._compat import TEXT
 from pdneuro.errors import (
     MixedSnapshotWarning,
     PartialResultWarning,
@@ -20,13 +17,7 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.options import Fetch
-
-if TYPE_CHECKING:
-    from pdneuro.transport.fetch import Answers
-
-#: Status of an ID, by number in :class:`pdneuro.transport.fetch.Answers`.
-ANSWERED, NONE, UNKNOWN, FAILED, NOT_ASKED = range(5)
-STATUS = ("answered", "none", "unknown", "failed", "not asked")
+from pdneuro.transport.answers import FAILED, UNKNOWN, Answers
 
 
 class Report:
@@ -38,7 +29,7 @@ class Report:
     def table(self) -> pd.DataFrame:
         """One row for each ID and property asked."""
         parts = [fetch.report() for fetch in self.fetches]
-        return pd.concat(parts, ignore_index=True) if parts else _empty()
+        return pd.concat(parts, ignore_index=True) if parts else Answers.of_none().report()
 
     def snapshots(self) -> list[int]:
         """Distinct materialisation times of the answers, unix seconds, rising."""
@@ -138,32 +129,3 @@ def last_report() -> pd.DataFrame:
     1  answered       False  link_pre
     """
     return _latest.table()
-
-
-def _empty() -> pd.DataFrame:
-    return report_table(
-        np.empty(0, np.int64), np.empty(0, np.int8), {}, np.empty(0, bool), np.empty(0, np.int64), "", ""
-    )
-
-
-def report_table(
-    ids: np.ndarray,
-    status: np.ndarray,
-    details: dict[int, str],
-    from_cache: np.ndarray,
-    snapshots: np.ndarray,
-    property: str,
-    source: str,
-) -> pd.DataFrame:
-    """Lay out the report of one fetch."""
-    return pd.DataFrame(
-        {
-            "id": ids,
-            "status": pd.array(np.array(STATUS, object)[status], dtype=TEXT),
-            "detail": pd.array([details.get(number, "") for number in ids.tolist()], dtype=TEXT),
-            "from_cache": from_cache,
-            "materialized_timestamp": pd.arrays.IntegerArray(np.maximum(snapshots, 0), snapshots < 0),
-            "property": pd.array([property] * len(ids), dtype=TEXT),
-            "source": pd.array([source] * len(ids), dtype=TEXT),
-        }
-    )

@@ -21,9 +21,7 @@ import numpy.typing as npt
 
 from pdneuro.errors import CacheSetAsideWarning, CacheWarning, warn
 from pdneuro.options import get_option
-
-#: Forms that mean the same for every service; a service numbers its encodings from FIRST_FORM on.
-UNKNOWN_FORM, NONE_FORM, FIRST_FORM = 0, 1, 2
+from pdneuro.transport.answers import Batch
 
 _APPLICATION_ID = 0x70646E72
 _VERSION = 1
@@ -50,19 +48,6 @@ class Scope(NamedTuple):
     credential: str
     project: str
     property: str
-
-
-class Batch(NamedTuple):
-    """A service's answer to one request: aligned sequences over the IDs that it answered.
-
-    ``forms`` are numbers from ``FIRST_FORM`` on (how the body is encoded) or ``NONE_FORM``; IDs of
-    the request that are not listed are unknown to the service.
-    """
-
-    ids: list[int]
-    forms: list[int]
-    bodies: list[bytes | None]
-    snapshot: int | None
 
 
 class Stored(NamedTuple):
