@@ -209,7 +209,7 @@ class TestFaults:
     def test_no_token_is_said_before_anything_is_sent(
         self, sandbox: Sandbox, ids: pd.Series, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tokens, "_overrides", {})
+        monkeypatch.delitem(tokens._overrides, "braincircuits")
         with pytest.raises(errors.MissingTokenError, match="PDNEURO_BRAINCIRCUITS_TOKEN"):
             ids.neuro.properties("size")
         assert not sandbox.requests
