@@ -217,7 +217,6 @@ def _ask_properties(
 def records(
     ids: pd.Series[Any],
     name: str,
-    *,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:

@@ -206,15 +206,14 @@ class TestFaults:
             ids.neuro.properties("colour")
         assert len(sandbox.requests) == 3
 
-    def test_no_token_is_said_before_anything_is_sent(
-        self, sandbox: Sandbox, ids: pd.Series, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delitem(tokens._overrides, "braincircuits")
-        with pytest.raises(errors.MissingTokenError, match="PDNEURO_BRAINCIRCUITS_TOKEN"):
-            ids.neuro.properties("size")
-        assert not sandbox.requests
-        with pytest.raises(errors.AuthenticationError, match="401"):
-            ids.neuro.properties("size", source="fruitfly_fafb_flywire_public")
+    def test_no_token_is_said_before_anything_is_sent(self, sandbox: Sandbox, ids: pd.Series) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delitem(tokens._overrides, "braincircuits")
+            with pytest.raises(errors.MissingTokenError, match="PDNEURO_BRAINCIRCUITS_TOKEN"):
+                ids.neuro.properties("size")
+            assert not sandbox.requests
+            with pytest.raises(errors.AuthenticationError, match="401"):
+                ids.neuro.properties("size", source="fruitfly_fafb_flywire_public")
         assert "authorization" not in sandbox.requests[0].headers
 
     def test_no_network(self, sandbox: Sandbox, ids: pd.Series) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import errors
@@ -293,6 +295,27 @@ class TestJoin:
         array.flags.writeable = not read_only
         frame = pd.DataFrame({"root_id": array}, copy=False)[::2]
         assert frame.neuro.join_properties("size")["size"].notna().all()
+
+
+@given(
+    rows=st.lists(st.integers(0, 11), max_size=40),
+    carrier=st.sampled_from(["Int64", "int64[pyarrow]", "string", "category", "object"]),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_column_joins_as_a_look_up_would(
+    sandbox: Sandbox, ids: pd.Series, rows: list[int], carrier: str
+) -> None:
+    cells = [*ids.tolist(), None, 0]  # a missing one, and one that means no segment
+    column = pd.Series([cells[row] for row in rows], dtype="Int64")
+    column = column.astype({"object": object, "category": "category"}.get(carrier, carrier))
+    frame = pd.DataFrame({"root_id": column, "n": range(len(rows))})
+    frame.index = pd.Index([row % 3 for row in rows])
+    joined = frame.neuro.join_properties("size")
+    pd.testing.assert_frame_equal(joined[["root_id", "n"]], frame)
+    known = dict(zip(ids.tolist(), ids.neuro.properties("size")["size"].tolist(), strict=True))
+    expected = [known.get(cells[row]) for row in rows]
+    assert [None if value is pd.NA else value for value in joined["size"].tolist()] == expected
+    assert str(joined["size"].dtype) == ("Int64" if None in expected or not rows else "int64")
 
 
 def test_real_ids_go_through_fetch_join_and_store_bit_for_bit(tmp_path: Any) -> None:

@@ -19,7 +19,7 @@ def question(project: str, name: str, source: str, fetch: Fetch) -> Question:
     address: str = get_option("braincircuits_url")
     headers, credential = _credentials(project, offline=fetch.offline)
     outlet = Outlet(
-        shared_session(fetch.max_workers),
+        shared_session(fetch.max_workers, keep=False),
         headers=headers,
         timeout=fetch.timeout,
         retries=fetch.retries,

@@ -33,18 +33,19 @@ _PLAIN_HEADERS = frozenset(
 _SECRET_PARAMETER = re.compile(r"token|auth|key|secret|pass|pwd|sig|cred|session|bearer|jwt", re.I)
 
 
-def shared_session(workers: int) -> requests_cache.CachedSession:
+def shared_session(workers: int, *, keep: bool = True) -> requests_cache.CachedSession:
     """The session of this process for the cache folder in force, made at first use.
 
-    Connections stay open between calls; the pool holds one for each worker.
+    Connections stay open between calls; the pool holds one for each worker. Without ``keep`` no
+    response is kept: for services whose answers are in the per-ID store.
     """
-    return _session(str(cache_folder()), workers, os.getpid())
+    return _session(str(cache_folder()) if keep else None, workers, os.getpid())
 
 
 @functools.lru_cache(maxsize=8)
-def _session(folder: str, workers: int, process: int) -> requests_cache.CachedSession:
+def _session(folder: str | None, workers: int, process: int) -> requests_cache.CachedSession:
     session = _Session(
-        backend=_backend(),
+        backend=_backend() if folder else BaseCache(),
         key_fn=_cache_key,
         allowable_methods=("GET", "POST"),
         allowable_codes=(200,),
