@@ -162,7 +162,7 @@ def get_option(name: str, override: Any = None) -> Any:
     if name in _set:
         return _set[name]
     variable = f"PDNEURO_{name.upper()}"
-    if variable in os.environ:
+    if os.environ.get(variable):  # an empty variable counts as unset
         return _checked(name, os.environ[variable], f" (environment variable {variable})")
     return OPTIONS[name].default
 

@@ -343,7 +343,7 @@ def edges(
         source=opened.name,
         query=query,
         snapshots=report.snapshots(),
-        min_weight=min_weight,
+        min_weight=int(min_weight),
     )
 
 

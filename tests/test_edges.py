@@ -346,6 +346,14 @@ class TestTables:
         with pytest.warns(errors.DroppedRowsWarning, match="2 of 3 edges"):
             assert as_edges(table).index.tolist() == [0]
 
+    def test_repeated_columns_are_named(self) -> None:
+        table = pd.DataFrame([[1, 2, 3, 4]], columns=["pre", "post", "weight", "weight"])
+        with pytest.raises(errors.AmbiguousColumnError, match="weight"):
+            table.neuro.threshold(1)
+
+    def test_provenance_of_numpy_arguments_is_json(self, sandbox: Sandbox, ids: pd.Series) -> None:
+        json.dumps(ids.neuro.edges(min_weight=pd.Series([2]).iloc[0]).attrs)
+
     def test_ambiguity_names_the_choices(self) -> None:
         table = pd.DataFrame({"pre": [1], "post": [2], "source": [1], "target": [2]})
         with pytest.raises(errors.AmbiguousColumnError, match="source"):

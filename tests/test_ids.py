@@ -126,6 +126,7 @@ def test_zero_means_no_segment() -> None:
         (pd.Series([[1], 2], dtype=object), InvalidIdError, ["lists"]),
         (pd.Series([2**63], dtype="uint64"), InvalidIdError, ["2**63"]),
         (pd.Series([2**70], dtype=object), InvalidIdError, ["2**63"]),
+        (pd.Series(["9" * 5000]), InvalidIdError, ["2**63"]),
         (pd.Series([object()], dtype=object), InvalidIdError, ["not a number"]),
         (pd.MultiIndex.from_tuples([(1, 2)]), InvalidIdError, ["MultiIndex"]),
     ],

@@ -129,6 +129,20 @@ def test_damage_inside_is_noticed_when_it_is_read(sandbox: Sandbox, tmp_path: Pa
     assert len(found) == 45_000
 
 
+def test_a_store_without_its_table_is_set_aside(
+    sandbox: Sandbox, ids: pd.Series, tmp_path: Path
+) -> None:
+    ids.neuro.properties("size")
+    connection = sqlite3.connect(tmp_path / "cache" / "answers.sqlite")
+    connection.execute("DROP TABLE answers_1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(errors.CacheError, match="no such table"):
+        pdneuro.cache.info()
+    with pytest.warns(errors.CacheSetAsideWarning):
+        assert ids.neuro.properties("size")["size"].notna().all()
+
+
 def _write(folder: str, start: int) -> None:
     with pdneuro.set_options(cache_dir=folder):
         for batch in range(20):

@@ -140,12 +140,8 @@ def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str
 
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame itself when it is an edge table, else what :func:`as_edges` makes of it."""
-    standard = all(
-        name in frame.columns
-        and frame.columns.get_loc(name) is not None
-        and frame[name].dtype == np.int64
-        for name in COLUMNS
-    )
+    columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
+    standard = all(isinstance(c, pd.Series) and c.dtype == np.int64 for c in columns)
     return frame if standard else as_edges(frame)
 
 

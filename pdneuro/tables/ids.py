@@ -213,7 +213,7 @@ _MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT"})
 def _parse(text: str) -> int | _Fault | None:
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return _in_range(int(text))
+        return _in_range(int(text)) if len(text) < 50 else _TOO_LARGE
     if text in _MISSING_TEXT:
         return None
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -114,9 +116,9 @@ def export(path: str | os.PathLike[str]) -> Path:
         with _store() as store:
             store.export(part)
         os.replace(part, target)
-    except (sqlite3.Error, OSError) as error:
+    except OSError as error:
         part.unlink(missing_ok=True)
-        raise CacheError(f"{target} cannot be written: {error}.") from error
+        raise CacheError(f"{target} cannot be written: {error}") from error
     return target
 
 
@@ -156,10 +158,17 @@ def load(path: str | os.PathLike[str]) -> int:
             raise CacheError(f"{target} cannot be read as an exported cache: {error}.") from error
 
 
-def _store() -> Store:
+@contextlib.contextmanager
+def _store() -> Iterator[Store]:
     store = Store.open()
     if store is None:
         raise CacheError(
             "the cache folder cannot be used; choose another: pdneuro.set_options(cache_dir=...)."
         )
-    return store
+    try:
+        with store:
+            yield store
+    except sqlite3.Error as error:
+        raise CacheError(
+            f"the cache {store.path} cannot be read or written: {error}. If it is damaged, delete it."
+        ) from error

@@ -330,7 +330,7 @@ def is_unusable(error: sqlite3.DatabaseError) -> bool:
 def is_damaged(error: sqlite3.DatabaseError) -> bool:
     """Whether the file's inside is broken."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(error)
 
 
 def set_aside(path: Path, reason: object) -> None:

@@ -200,7 +200,7 @@ def _key(service: str) -> str:
 
 
 def _clean(token: str) -> str:
-    token = token.strip()
+    token = token.strip() if isinstance(token, str) else ""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
             "a token is one word of printable ASCII characters; this one is empty, or holds blanks or "
