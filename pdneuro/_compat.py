@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pandas as pd
+
+from pdneuro.errors import MissingDependencyError
 
 PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
 
@@ -13,6 +16,15 @@ TEXT: Any = "str" if PANDAS_3 else "string"
 
 #: Arguments that keep ``pd.concat`` from copying its parts; pandas 3 never does.
 CONCAT_BY_REFERENCE: dict[str, Any] = {} if PANDAS_3 else {"copy": False}
+
+
+def optional(module: str, extra: str) -> Any:
+    """An optional module, imported at its first use; its absence names the extra that brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingDependencyError(f"this needs {package}: pip install 'pdneuro[{extra}]'.") from error
 
 
 def copies_on_write() -> bool:

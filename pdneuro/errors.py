@@ -59,6 +59,10 @@ class NodeBudgetError(PdneuroError, ValueError):
     """The question would reach more neurons than ``max_nodes``. Raised before the request is sent."""
 
 
+class TooLargeError(PdneuroError, ValueError):
+    """The result would not fit: a dense matrix of too many neurons, too many paths."""
+
+
 class OptionError(PdneuroError, ValueError):
     """An unknown option, or a value that the option does not take."""
 
@@ -233,6 +237,14 @@ class MixedSnapshotWarning(PdneuroWarning):
 
 class InconsistentEdgesWarning(PdneuroWarning):
     """Both ends of some edges were asked and do not report the same weight."""
+
+
+class IncompleteEdgesWarning(PdneuroWarning):
+    """A total was taken over an edge table that is known to lack edges."""
+
+
+class LargeGraphWarning(PdneuroWarning):
+    """The graph will take gigabytes of memory."""
 
 
 class DroppedRowsWarning(PdneuroWarning):

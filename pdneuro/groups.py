@@ -12,7 +12,7 @@ from pdneuro import segments
 from pdneuro.graphs import to_networkx
 from pdneuro.options import FETCH_ARGUMENTS, Fetch
 from pdneuro.segments import EdgeKeywords, HopKeywords, PartnerKeywords
-from pdneuro.tables import edges as edge_tables
+from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.transport.report import one_call
@@ -149,7 +149,7 @@ def partners(
     return _stacked(
         groups,
         {
-            key: edge_tables.partners(table, members[key], group_by=group_by, **sides)
+            key: partner_tables.partners(table, members[key], group_by=group_by, **sides)
             for key, table in _edges_of_each(groups, on, cast(EdgeKeywords, how))
         },
     )

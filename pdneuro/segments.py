@@ -5,27 +5,26 @@ Each function is also a method: ``column.neuro.properties(...)``, ``table.neuro.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.errors import NodeBudgetError
+from pdneuro import hops as hop_search
 from pdneuro.graphs import to_networkx
+from pdneuro.hops import MAX_NODES
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, open_source
-from pdneuro.tables import edges as edge_tables
 from pdneuro.tables import joins, roles
-from pdneuro.tables.ids import Int64Array, distinct_ids
+from pdneuro.tables import partners as partner_tables
+from pdneuro.tables.ids import distinct_ids
+from pdneuro.tables.labels import Labels
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.report import Report, one_call
 
 if TYPE_CHECKING:
     import networkx as nx
-
-#: Neurons that further hops may reach before a call must say that it wants more.
-MAX_NODES = 50_000
 
 
 class HopKeywords(FetchKeywords, total=False):
@@ -321,14 +320,27 @@ def edges(
     0  720575940650239002  720575940640789882      14
     1  720575940652959873  720575940601328727       5
     """
-    if hops < 1 or not (upstream or downstream):
-        raise ValueError("edges need hops of at least 1, and upstream or downstream.")
+    if hops < 1:
+        raise ValueError("edges need hops of at least 1.")
+    sides = hop_search.direction(upstream, downstream)
     options = Fetch.of(**fetch)
     given = distinct_ids(ids)
     opened = open_source(source)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
     with one_call(options) as report:
-        table = _hops(given, opened, upstream, downstream, hops, min_weight, within, limit, options)
+        table, counts = hop_search.follow(
+            given,
+            opened,
+            upstream=upstream,
+            downstream=downstream,
+            hops=hops,
+            min_weight=min_weight,
+            within=within,
+            max_nodes=limit,
+            fetch=options,
+        )
+    if hops == 1:
+        table = table.drop(columns="hop")
     if within:
         inside = pd.Index(given)
         table = table[table["pre"].isin(inside) & table["post"].isin(inside)]
@@ -343,49 +355,8 @@ def edges(
         source=opened.name,
         query=query,
         snapshots=report.snapshots(),
-        min_weight=int(min_weight),
+        **hop_search.provenance(min_weight, sides, within, counts),
     )
-
-
-def _hops(
-    given: Int64Array,
-    source: Source,
-    upstream: bool,
-    downstream: bool,
-    hops: int,
-    min_weight: int,
-    within: bool,
-    limit: int,
-    fetch: Fetch,
-) -> pd.DataFrame:
-    asked, front = given[:0], given
-    found: list[pd.DataFrame] = []
-    for hop in range(1, hops + 1):
-        if len(asked) + len(front) > limit:
-            raise NodeBudgetError(
-                f"hop {hop} would ask about {len(front):,} neurons, {len(asked) + len(front):,} in all: "
-                f"more than max_nodes={limit:,}. Raise min_weight (now {min_weight}), ask for fewer "
-                "hops, or pass a larger max_nodes."
-            )
-        table = source.edges(front, upstream=upstream, downstream=downstream, fetch=fetch)
-        table = edge_tables.threshold(table, min_weight)
-        asked = np.concatenate([asked, front])
-        if hops > 1:
-            table = table.assign(hop=np.full(len(table), hop, np.int64))
-        found.append(table)
-        if within or hop == hops:  # within: further hops only add edges that leave
-            break
-        ends = [table["post"].to_numpy()] * downstream + [table["pre"].to_numpy()] * upstream
-        reached = np.asarray(pd.unique(np.concatenate(ends)), np.int64)
-        front = reached[pd.Index(asked).get_indexer(pd.Index(reached)) < 0]
-        if not len(front):
-            break
-    if len(found) == 1:
-        return found[0]
-    both = pd.concat(found, ignore_index=True)
-    # A later hop sees an edge again from its other end.
-    first = both.groupby(["pre", "post"], sort=False)["hop"].transform("min")
-    return both[both["hop"] == first]
 
 
 def upstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
@@ -447,7 +418,7 @@ def downstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
 def partners(
     ids: pd.Series[Any],
     *,
-    group_by: Mapping[int, Any] | pd.Series[Any] | None = None,
+    group_by: Labels | None = None,
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
@@ -498,7 +469,7 @@ def partners(
     table = edges(
         ids, upstream=upstream, downstream=downstream, min_weight=min_weight, source=source, **fetch
     )
-    return edge_tables.partners(
+    return partner_tables.partners(
         table, distinct_ids(ids), upstream=upstream, downstream=downstream, group_by=group_by
     )
 

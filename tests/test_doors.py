@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import pdneuro
-from pdneuro import errors, groups, neurons, segments
+from pdneuro import edges, errors, graphs, groups, neurons, segments, tables
 from pdneuro.accessors.frame import DataFrameNeuro
 from pdneuro.accessors.groups import GroupByNeuro
 from pdneuro.accessors.series import SeriesNeuro
@@ -28,7 +28,7 @@ BELOW = {"options", "errors", "_compat", "_version"}
 LAYERS = {
     "errors": set(),
     "_version": set(),
-    "_compat": set(),
+    "_compat": {"errors"},
     "options": {"errors"},
     "files": {"errors"},
     "versions": {"_version"},
@@ -37,10 +37,12 @@ LAYERS = {
     "sources": BELOW | {"tables"},
     "graphs": BELOW | {"tables"},
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
-    "segments": BELOW | {"sources", "transport", "tables", "graphs"},
+    "hops": BELOW | {"sources", "tables"},
+    "segments": BELOW | {"hops", "sources", "transport", "tables", "graphs"},
+    "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
-    "accessors": BELOW | {"segments", "neurons", "groups", "tables", "graphs"},
+    "accessors": BELOW | {"segments", "neurons", "groups", "edges", "tables", "graphs"},
     "sandbox": BELOW | {"files", "tables", "transport"},
 }
 
@@ -107,6 +109,9 @@ def test_import_is_light() -> None:
         "platformdirs",
         "http",
         "pyarrow",
+        "scipy",
+        "igraph",
+        "dask",
     }
     assert not loaded & heavy
     assert "pdneuro" in loaded
@@ -115,6 +120,9 @@ def test_import_is_light() -> None:
 DOORS = [
     *[(SeriesNeuro, name, segments) for name in ("properties", "records", "edges", "upstream", "downstream", "partners", "graph")],
     *[(DataFrameNeuro, name, neurons) for name in ("join_properties", "edges", "upstream", "downstream", "partners", "graph")],
+    *[(DataFrameNeuro, name, edges) for name in ("expand", "fractions")],
+    *[(DataFrameNeuro, name, tables) for name in ("as_edges", "threshold", "collapse", "annotate", "sign", "degree", "reciprocal", "motifs")],
+    *[(DataFrameNeuro, name, graphs) for name in ("paths", "shortest_paths", "similarity", "to_networkx", "to_sparse", "to_matrix", "to_xarray", "to_igraph", "to_gephi", "to_cytoscape")],
     *[(GroupByNeuro, name, groups) for name in ("edges", "upstream", "downstream", "partners", "graph")],
 ]  # fmt: skip
 
@@ -129,7 +137,7 @@ def test_a_method_is_its_function(accessor: type, name: str, module: object) -> 
 
 def public_functions() -> list[object]:
     modules = [segments, neurons, groups, *map(importlib.import_module, (
-        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.convert", "pdneuro.transport.cache",
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.hops", "pdneuro.edges", "pdneuro.transport.cache",
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files",
     ))]  # fmt: skip
     return [

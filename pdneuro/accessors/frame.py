@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pdneuro import neurons
+from pdneuro import edges as edge_questions
+from pdneuro import graphs, neurons, tables
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_frame
-from pdneuro.graphs import to_networkx
-from pdneuro.tables import as_edges, threshold
 
 
 class DataFrameNeuro:
@@ -29,6 +28,25 @@ class DataFrameNeuro:
     graph = door(neurons.graph)
 
     # An edge table
-    as_edges = door(as_edges)
-    threshold = door(threshold)
-    to_networkx = door(to_networkx)
+    as_edges = door(tables.as_edges)
+    threshold = door(tables.threshold)
+    collapse = door(tables.collapse)
+    annotate = door(tables.annotate)
+    fractions = door(edge_questions.fractions)
+    sign = door(tables.sign)
+    degree = door(tables.degree)
+    reciprocal = door(tables.reciprocal)
+    motifs = door(tables.motifs)
+    expand = door(edge_questions.expand)
+    paths = door(graphs.paths)
+    shortest_paths = door(graphs.shortest_paths)
+    similarity = door(graphs.similarity)
+
+    # Out of an edge table
+    to_networkx = door(graphs.to_networkx)
+    to_sparse = door(graphs.to_sparse)
+    to_matrix = door(graphs.to_matrix)
+    to_xarray = door(graphs.to_xarray)
+    to_igraph = door(graphs.to_igraph)
+    to_gephi = door(graphs.to_gephi)
+    to_cytoscape = door(graphs.to_cytoscape)

@@ -12,7 +12,7 @@ from pandas.api import types
 
 from pdneuro.errors import listing
 from pdneuro.tables import roles
-from pdneuro.tables.provenance import KEY
+from pdneuro.tables.provenance import facts
 
 
 def describe_series(series: pd.Series[Any]) -> str:
@@ -44,7 +44,7 @@ def describe_frame(frame: pd.DataFrame) -> str:
         lines.append(f"  edges: {pre!r} -> {post!r}")
     if pairs:
         lines.append(
-            "  .threshold(5) .to_networkx()"
+            "  .threshold(5) .annotate(neurons) .fractions() .degree() .paths(a, b) .to_networkx()"
             if pairs == [("pre", "post")]
             else "  .as_edges()    to the columns pre, post, weight"
         )
@@ -53,8 +53,20 @@ def describe_frame(frame: pd.DataFrame) -> str:
             f"  no segment IDs and no edges recognised among {listing(map(repr, frame.columns), 8)}; "
             "name the column: .edges(on=...)"
         )
-    if isinstance(frame.attrs.get(KEY), dict):
-        lines.append(f"  from {frame.attrs[KEY].get('source')}: {frame.attrs[KEY].get('query')}")
+    known = facts(frame)
+    if "source" in known:
+        lines.append(f"  from {known['source']}: {known.get('query')}")
+    return "\n".join(lines)
+
+
+def describe_array(array: Any) -> str:
+    """Repr of ``DataArray.neuro``."""
+    dims = ", ".join(f"{dim}: {size:,}" for dim, size in array.sizes.items())
+    lines = [f"<neuro: array ({dims})>"]
+    if roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
+        lines.append("  .to_edges()    the edge table pre, post, weight")
+    else:
+        lines.append("  no dims 'pre' and 'post', so no edges are recognised")
     return "\n".join(lines)
 
 

@@ -21,8 +21,8 @@ import pandas as pd
 
 from pdneuro.errors import InvalidIdError, PrecisionLossError
 from pdneuro.tables import records, roles
-from pdneuro.tables.edges import from_partners
 from pdneuro.tables.ids import Int64Array, id_array
+from pdneuro.tables.partners import from_partners
 from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch
 
 JSON_FORM, PARTNERS_FORM = FIRST_FORM, FIRST_FORM + 1

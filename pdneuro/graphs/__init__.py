@@ -1,5 +1,23 @@
-"""Pure functions from edge tables to graphs."""
+"""Pure functions from edge tables to graphs and matrices, and back."""
 
-from pdneuro.graphs.convert import to_networkx
+from pdneuro.graphs.exports import to_cytoscape, to_gephi, to_igraph
+from pdneuro.graphs.matrix import from_matrix, from_xarray, to_matrix, to_sparse, to_xarray
+from pdneuro.graphs.networkx import from_networkx, to_networkx
+from pdneuro.graphs.paths import paths, shortest_paths
+from pdneuro.graphs.similarity import similarity
 
-__all__ = ["to_networkx"]
+__all__ = [
+    "from_matrix",
+    "from_networkx",
+    "from_xarray",
+    "paths",
+    "shortest_paths",
+    "similarity",
+    "to_cytoscape",
+    "to_gephi",
+    "to_igraph",
+    "to_matrix",
+    "to_networkx",
+    "to_sparse",
+    "to_xarray",
+]

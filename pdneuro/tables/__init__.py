@@ -1,6 +1,20 @@
-"""Pure functions on frames, no I/O: exact IDs, column roles, edge tables, joins, provenance."""
+"""Pure functions on frames: no network, no disk."""
 
-from pdneuro.tables.edges import as_edges, collapse, threshold
+from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids, exact_ids
+from pdneuro.tables.pairs import degree, motifs, reciprocal
+from pdneuro.tables.weights import fractions, sign
 
-__all__ = ["as_edges", "collapse", "distinct_ids", "exact_ids", "threshold"]
+__all__ = [
+    "annotate",
+    "as_edges",
+    "collapse",
+    "degree",
+    "distinct_ids",
+    "exact_ids",
+    "fractions",
+    "motifs",
+    "reciprocal",
+    "sign",
+    "threshold",
+]

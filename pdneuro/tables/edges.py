@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pdneuro._compat import TEXT, copies_on_write
+from pdneuro._compat import copies_on_write
 from pdneuro.errors import (
     AmbiguousColumnError,
     DroppedRowsWarning,
-    InconsistentEdgesWarning,
     InvalidEdgesError,
     MissingColumnsError,
     listing,
     warn,
 )
 from pdneuro.tables import roles
+from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.joins import take_or_missing
+from pdneuro.tables.joins import attach
+from pdneuro.tables.labels import Labels, are_labels, labels_of, lookup
+from pdneuro.tables.provenance import facts, note
 
 COLUMNS = ("pre", "post", "weight")
 
@@ -38,6 +39,7 @@ def as_edges(
     post: Hashable | None = None,
     weight: Hashable | None = None,
     roi: Hashable | None = None,
+    nt: Hashable | None = None,
 ) -> pd.DataFrame:
     """Bring an edge table of any known dialect to ``pre``, ``post``, ``weight``.
 
@@ -45,19 +47,20 @@ def as_edges(
     ----------
     frame : DataFrame
         Edges, or synapses: without a weight column each row counts one.
-    pre, post, weight, roi : hashable, optional
-        Columns that play the role. Default: recognised by name.
+    pre, post, weight, roi, nt : hashable, optional
+        Columns that play the role; ``nt`` is the transmitter. Default: recognised by name.
 
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64), then ``roi`` where there is one, then the other columns.
-        The index is kept. Rows without a start or an end are left out with a warning.
+        ``pre, post, weight`` (int64, synapses), then ``roi`` and ``nt`` where they are there, then the
+        other columns; one that is called ``pre`` though another was chosen is ``pre_original``. The
+        index is kept. Rows without a start or an end are left out with a warning.
 
     Raises
     ------
     MissingColumnsError, AmbiguousColumnError
-        No columns, or several, may be the start and the end.
+        No columns, or several, may play a role; an adjacency matrix is no edge table.
     InvalidEdgesError
         Weights that are no whole numbers, negative, or missing.
     InvalidIdError, PrecisionLossError
@@ -83,23 +86,26 @@ def as_edges(
                 "Choose: pre=..., post=..."
             )
         if not pairs:
-            raise MissingColumnsError(
-                f"no start and end of edges recognised among {listing(map(repr, frame.columns), 12)}. "
-                "Name them: pre=..., post=..."
-            )
+            raise MissingColumnsError(_no_ends(frame))
         pre, post = pairs[0]
     weight = weight if weight is not None else roles.one_of(frame.columns, roles.WEIGHT_NAMES, "weight")
     roi = roi if roi is not None else roles.one_of(frame.columns, roles.ROI_NAMES, "roi")
+    nt = nt if nt is not None else roles.one_of(frame.columns, roles.TRANSMITTER_NAMES, "nt")
     starts, no_start = id_array(roles.named_column(frame, pre))
     ends, no_end = id_array(roles.named_column(frame, post))
     weights = (
         np.ones(len(frame), np.int64) if weight is None else _weights(roles.named_column(frame, weight))
     )
     edges = edge_table(starts.copy(), ends.copy(), weights).set_axis(frame.index)
-    rest = frame.drop(columns=[name for name in (pre, post, weight) if name is not None])
-    rest = rest.rename(columns={roi: "roi"} if roi is not None else {})
-    others = sorted(rest.columns, key=lambda name: name != "roi")
-    edges = pd.concat([edges, rest[others]], axis=1)
+    taken = [name for name in (pre, post, weight) if name is not None]
+    rest = frame.drop(columns=[name for name in taken if name in frame.columns])
+    optional = {old: new for old, new in ((roi, "roi"), (nt, "nt")) if old is not None}
+    others = rest.columns.drop(list(optional))
+    # Where others were chosen, columns with the standard names must not pass for them.
+    passed_over = others.intersection([*COLUMNS, *optional.values()])
+    renamed = {**optional, **{name: f"{name}_original" for name in passed_over}}
+    rest = rest[[*optional, *others]].rename(columns=renamed)
+    edges = pd.concat([edges, rest], axis=1)
     edges.attrs = dict(frame.attrs)
     endless = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
@@ -112,6 +118,23 @@ def as_edges(
         )
         edges = edges[~endless]
     return edges
+
+
+def _no_ends(frame: pd.DataFrame) -> str:
+    rows, columns = frame.shape
+    names = frame.columns.map(str)
+    numbered = bool(columns) and all(name.isdigit() for name in names)
+    if (rows == columns > 0 and (numbered or set(names) == set(frame.index.map(str)))) or (
+        numbered and columns > 5
+    ):
+        return (
+            f"this looks like an adjacency matrix ({rows:,} x {columns:,}), not like an edge table. "
+            "Make edges of it first: pdneuro.graphs.from_matrix(frame)."
+        )
+    return (
+        f"no start and end of edges recognised among {listing(map(repr, frame.columns), 12)}. "
+        "Name them: pre=..., post=..."
+    )
 
 
 def _weights(column: pd.Series[Any]) -> Int64Array:
@@ -145,32 +168,103 @@ def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if standard else as_edges(frame)
 
 
-def collapse(edges: pd.DataFrame) -> pd.DataFrame:
-    """Sum the rows of each pair (one row a region, say) to one.
+def collapse(
+    edges: pd.DataFrame,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    *,
+    roi: bool = False,
+) -> pd.DataFrame:
+    """Sum the rows of each pair of neurons, or of each pair of groups, to one.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
+    group_by : hashable, list, mapping or Series, optional
+        Columns of the neurons to group by: ``"type"`` means ``type_pre`` and ``type_post``, which
+        :func:`annotate` adds. Or a label for each ID. Default: each neuron by itself.
+    roi : bool
+        Keep the regions apart: one row a pair and region.
 
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64), one row a pair in order of first appearance; ``hop``, where
-        there is one, is the smallest of the pair.
+        In order of first appearance. Pairs: ``pre, post, weight`` (int64), ``roi`` on request; ``hop``,
+        where there is one, is the smallest of the pair. Groups: ``{column}_pre, {column}_post`` for
+        each column, ``weight`` and ``n_pairs`` (int64, pairs of neurons with an edge). Neurons without
+        a label are gathered under NA.
+
+    Raises
+    ------
+    MissingColumnsError
+        The edges are not annotated with a column to group by, or have no regions.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from pdneuro.tables import collapse
-    >>> collapse(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]}))
+    >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
+    >>> collapse(edges)
        pre  post  weight
     0    1     2       7
     1    2     1       5
+    >>> collapse(edges, group_by={1: "sensory", 2: "motor"})
+      group_pre group_post  weight  n_pairs
+    0   sensory      motor       7        1
+    1     motor    sensory       5        1
     """
     edges = require_edges(edges)
-    sums = {"weight": "sum", "hop": "min"} if "hop" in edges.columns else {"weight": "sum"}
-    result = edges.groupby(["pre", "post"], sort=False).agg(sums).reset_index()
+    regions = ["roi"] if roi else []
+    if group_by is None:
+        return sum_rows(edges, ["pre", "post", *regions])
+    if are_labels(group_by):
+        name = getattr(group_by, "name", None) or "group"
+        edges = attach(edges, _at_both_ends(name, edges, group_by), overwrite=True)
+        group_by = name
+    stems = group_by if isinstance(group_by, list | tuple) else [group_by]
+    ends = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
+    for name in ends:
+        if name not in edges.columns:
+            raise MissingColumnsError(
+                f"to group by {listing(map(repr, stems))} the edges need the column {name!r}. Add it "
+                f"with .neuro.annotate(neurons, {str(stems[0])!r}), or pass a label for each ID."
+            )
+    pairs = sum_rows(edges, ["pre", "post", *regions], keep=ends)
+    return sum_rows(pairs.assign(n_pairs=np.int64(1)), [*ends, *regions], also=["n_pairs"])
+
+
+def sum_rows(
+    edges: pd.DataFrame,
+    keys: Sequence[Hashable],
+    *,
+    keep: Sequence[Hashable] = (),
+    also: Sequence[Hashable] = (),
+) -> pd.DataFrame:
+    """One row for each combination of keys: ``weight`` (and ``also``) summed, ``hop`` the smallest.
+
+    Of the columns ``keep`` the first cell is taken.
+    """
+    missing = [name for name in keys if name not in edges.columns]
+    if missing:
+        raise MissingColumnsError(
+            f"there is no column {missing[0]!r} among {listing(map(repr, edges.columns), 12)}."
+        )
+    names = [*keys, "weight", *also, *(["hop"] if "hop" in edges.columns and not also else []), *keep]
+    groups = group_rows(*(edges[key] for key in keys))
+    if len(groups.starts) == len(edges):
+        result = edges[names].reset_index(drop=True)
+    else:
+        # Totals are scattered to the first row of each group: order of appearance without a sort.
+        first = groups.first
+        chosen = np.zeros(len(edges), bool)
+        chosen[first] = True
+        result = edges.loc[chosen, names].reset_index(drop=True)
+        for name in ("weight", *also, "hop"):
+            if name in names:
+                reduce = np.minimum if name == "hop" else np.add
+                total = np.zeros(len(edges), np.int64)
+                total[first] = reduce.reduceat(edges[name].to_numpy()[groups.rows], groups.starts)
+                result[name] = total[chosen]
     result.attrs = dict(edges.attrs)
     return result
 
@@ -191,7 +285,8 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
     Returns
     -------
     DataFrame
-        The rows kept, with their index and all their columns.
+        The rows kept, with their index and all their columns. ``attrs["pdneuro"]["min_weight"]`` says
+        that weaker edges are missing.
 
     Examples
     --------
@@ -206,151 +301,87 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
     edges = require_edges(edges)
     if by not in ("pair", "row"):
         raise ValueError(f"by must be 'pair' or 'row', not {by!r}.")
-    strong = edges["weight"] >= min_weight
-    # Rows that pass alone need no sums; most tables have one row a pair.
-    if by == "pair" and not strong.all() and edges.duplicated(["pre", "post"]).any():
-        strong = edges.groupby(["pre", "post"], sort=False)["weight"].transform("sum") >= min_weight
-    return edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
+    strong = (edges["weight"] >= min_weight).to_numpy()
+    if by == "pair" and not strong.all():  # rows that pass alone need no sums
+        groups = group_rows(edges["pre"], edges["post"])
+        if len(groups.starts) < len(edges):
+            totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
+            strong = np.empty(len(edges), bool)
+            strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
+    kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
+    return note(kept, min_weight=max(int(min_weight), least_weight(edges)))
 
 
-def partners(
+def least_weight(edges: pd.DataFrame) -> int:
+    """Least weight of a pair that the table can hold, as far as its provenance tells."""
+    return int(facts(edges).get("min_weight", 1))
+
+
+def annotate(
     edges: pd.DataFrame,
-    ids: Int64Array,
+    nodes: pd.DataFrame | Labels,
+    columns: Hashable | Sequence[Hashable] | None = None,
     *,
-    upstream: bool = True,
-    downstream: bool = True,
-    group_by: Mapping[int, Any] | pd.Series[Any] | None = None,
+    on: Hashable | None = None,
+    overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Partners of some neurons taken together, from an edge table.
+    """Put columns of the neurons beside both ends of each edge.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    ids : array of int64
-        The neurons.
-    upstream, downstream : bool
-        Which sides to list.
-    group_by : mapping or Series, optional
-        Label of each partner, by ID.
+    nodes : DataFrame, Series or mapping
+        A table with one row a neuron, or a label for each ID.
+    columns : hashable or list, optional
+        Columns of ``nodes``. Default: all but the IDs.
+    on : hashable, optional
+        The column of ``nodes`` that holds the IDs. Default: recognised by a name such as ``root_id``.
+    overwrite : bool
+        Replace columns that have the new names.
 
     Returns
     -------
     DataFrame
-        See :func:`pdneuro.segments.partners`.
+        The edges, row by row, with ``{column}_pre`` and ``{column}_post``: NA where a neuron is not in
+        ``nodes``. Integers stay integers (``Int64`` when something is missing).
+
+    Raises
+    ------
+    MissingColumnsError, AmbiguousColumnError
+        A column is not there, or no column of IDs is recognised.
+    ValueError
+        A neuron stands on several rows of ``nodes``.
+    ColumnExistsError
+        A new name is taken.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import annotate
+    >>> edges = pd.DataFrame({"pre": [1, 2], "post": [2, 1], "weight": [3, 5]})
+    >>> neurons = pd.DataFrame({"root_id": [1, 2], "type": ["KC", "MBON"]})
+    >>> annotate(edges, neurons, "type")
+       pre  post  weight type_pre type_post
+    0    1     2       3       KC      MBON
+    1    2     1       5     MBON        KC
     """
-    own = pd.Index(ids)
-    sides = []
-    for wanted, direction, neuron, partner in (
-        (downstream, "downstream", "pre", "post"),
-        (upstream, "upstream", "post", "pre"),
-    ):
-        side = edges.loc[edges[neuron].isin(own) if wanted else [False] * len(edges)]
-        names = {neuron: "neuron", partner: "partner"}
-        sides.append(
-            side.rename(columns=names).assign(direction=pd.array([direction] * len(side), TEXT))
-        )
-    both = pd.concat(sides, ignore_index=True)
-    found = {"weight": ("weight", "sum"), "n_neurons": ("neuron", "nunique")}
-    if group_by is not None:
-        labels = group_by if isinstance(group_by, pd.Series) else pd.Series(dict(group_by))
-        both = both.assign(member=both["partner"], partner=_labels(both["partner"], labels))
-        found["n_partners"] = ("member", "nunique")
-    groups = both.groupby(["partner", "direction"], dropna=False, observed=True)
-    result = groups.agg(**found).reset_index()
-    result = result.sort_values("weight", ascending=False, kind="stable", ignore_index=True)
-    result.attrs = dict(edges.attrs)
-    return result
+    edges = require_edges(edges)
+    if not isinstance(nodes, pd.DataFrame):
+        name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
+        return attach(edges, _at_both_ends(name or "group", edges, nodes), overwrite=overwrite)
+    ids = roles.id_column(nodes, on)
+    if columns is None:
+        columns = [name for name in nodes.columns if name != ids.name]
+    names = list(columns) if isinstance(columns, list | tuple | pd.Index) else [columns]
+    chosen = {name: roles.named_column(nodes, name) for name in names}
+    added: dict[str, Any] = {}
+    for end in ("pre", "post"):
+        found = lookup(edges[end].to_numpy(), ids, chosen)
+        added |= {f"{name}_{end}": cells for name, cells in found.items()}
+    order = [f"{name}_{end}" for name in names for end in ("pre", "post")]
+    return attach(edges, {name: added[name] for name in order}, overwrite=overwrite)
 
 
-def _labels(partners: pd.Series[Any], labels: pd.Series[Any]) -> Any:
-    known, missing = id_array(labels.index)
-    if missing is not None:
-        labels, known = labels[~missing], known[~missing]
-    index = pd.Index(known)
-    if not index.is_unique:
-        twice = known[index.duplicated()]
-        raise ValueError(f"group_by has several labels for {twice[0]}; keep one row an ID.")
-    cells = labels.to_numpy() if isinstance(labels.dtype, np.dtype) else labels.array
-    return take_or_missing(cells, index.get_indexer(pd.Index(partners)))
-
-
-def from_partners(
-    ids: Int64Array,
-    rows: npt.NDArray[np.intp],
-    partner: Int64Array,
-    weight: npt.NDArray[np.integer[Any]],
-    incoming: npt.NDArray[np.bool_],
-) -> pd.DataFrame:
-    """Edge table from what neurons tell of their partners; told from both ends, an edge stands once.
-
-    Parameters
-    ----------
-    ids : array of int64
-        The neurons asked, each once.
-    rows : array of int
-        For each record, the place in ``ids`` of the neuron that tells.
-    partner, weight : array of int
-        The other neuron, and the number of synapses. Partners without a segment (0) are left out.
-    incoming : array of bool
-        Whether the partner is presynaptic.
-
-    Returns
-    -------
-    DataFrame
-        ``pre, post, weight`` (int64) in the order of the records. Where both ends tell of an edge, the
-        presynaptic one is taken.
-    """
-    keep = partner > 0
-    doubles = _doubles(ids, rows, partner, weight, incoming)
-    keep[doubles] = False
-    if not keep.all():
-        rows, partner, weight, incoming = rows[keep], partner[keep], weight[keep], incoming[keep]
-    own = ids[rows]
-    return edge_table(np.where(incoming, partner, own), np.where(incoming, own, partner), weight)
-
-
-def _doubles(
-    ids: Int64Array,
-    rows: npt.NDArray[np.intp],
-    partner: Int64Array,
-    weight: npt.NDArray[np.integer[Any]],
-    incoming: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.intp]:
-    """Places of incoming records whose edge an outgoing record tells as well."""
-    # Only an edge with both ends among the asked can have been told twice. The sieve by low bits
-    # spares most of the others the slower look-up.
-    bits = (1 << max(10, int(8 * len(ids)).bit_length())) - 1
-    sieve = np.zeros(bits + 1, bool)
-    sieve[ids & bits] = True
-    places = np.flatnonzero(sieve[partner & bits])
-    codes = pd.Index(ids).get_indexer(pd.Index(partner[places]))
-    places, codes = places[codes >= 0], codes[codes >= 0]
-    told_in = incoming[places]
-    starts, ends = np.where(told_in, codes, rows[places]), np.where(told_in, rows[places], codes)
-    pairs = starts * len(ids) + ends
-    out_code, distinct = pd.factorize(pairs[~told_in])
-    in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[told_in]))
-    doubles: npt.NDArray[np.intp] = places[told_in][in_code >= 0]
-    if len(doubles):
-        _compare(out_code, weight[places[~told_in]], in_code[in_code >= 0], weight[doubles])
-    return doubles
-
-
-def _compare(
-    out_code: npt.NDArray[np.intp],
-    out_weight: npt.NDArray[np.integer[Any]],
-    in_code: npt.NDArray[np.intp],
-    in_weight: npt.NDArray[np.integer[Any]],
-) -> None:
-    """Warn where the two ends of an edge tell different weights; codes number the pairs."""
-    size = int(np.max(out_code)) + 1
-    ours = np.bincount(out_code, out_weight, size)
-    theirs = np.bincount(in_code, in_weight, size)
-    differ = int(((ours != theirs) & (np.bincount(in_code, minlength=size) > 0)).sum())
-    if differ:
-        warn(
-            f"{differ:,} edges have another weight seen from their end than from their start; the "
-            "start's is taken. The answers may come from different snapshots.",
-            InconsistentEdgesWarning,
-        )
+def _at_both_ends(name: Hashable, edges: pd.DataFrame, labels: Labels) -> dict[str, Any]:
+    return {f"{name}_{end}": labels_of(edges[end].to_numpy(), labels) for end in ("pre", "post")}

@@ -14,6 +14,18 @@ KEY = "pdneuro"
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 
+def facts(table: pd.DataFrame | pd.Series[Any]) -> dict[str, Any]:
+    """The provenance of a table; empty where it has none."""
+    entry = table.attrs.get(KEY)
+    return dict(entry) if isinstance(entry, dict) else {}
+
+
+def note(result: Frame, **more: str | int | float | bool) -> Frame:
+    """Add facts to the provenance of a new object, and return it."""
+    result.attrs = {**result.attrs, KEY: {"version": __version__, **facts(result), **more}}
+    return result
+
+
 def stamp(
     result: Frame,
     *,

@@ -30,6 +30,7 @@ ENDPOINT_NAMES = (
 )
 WEIGHT_NAMES = ("weight", "syn_count", "n_syn", "count", "synaptic_count", "Connectivity")
 ROI_NAMES = ("roi", "neuropil")
+TRANSMITTER_NAMES = ("nt", "top_nt", "nt_type", "predicted_nt", "pred_nt")
 
 
 def id_columns(frame: pd.DataFrame) -> list[Hashable]:

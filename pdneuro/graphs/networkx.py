@@ -1,0 +1,207 @@
+"""Edge tables to networkx and back."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro.errors import LargeGraphWarning, warn
+from pdneuro.graphs.nodes import node_table, records
+from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
+from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.provenance import KEY, facts
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+#: Memory of a networkx graph, measured: benchmarks/run.py.
+GIGABYTES_PER_MILLION = 0.35
+_LARGE = 3_000_000
+
+
+def to_networkx(
+    edges: pd.DataFrame,
+    nodes: pd.DataFrame | None = None,
+    on: Hashable | None = None,
+    *,
+    backend: str | None = None,
+) -> nx.DiGraph[int]:
+    """A directed graph with Python integers as nodes and as weights.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Edge table. Where it has one row a pair, its other columns become attributes of the edges,
+        missing values left out. Else the rows of a pair are summed, and only ``weight`` and ``hop``
+        are kept.
+    nodes : DataFrame, optional
+        Neurons: all of them become nodes, their other columns attributes. Missing values are left out.
+    on : hashable, optional
+        The column of ``nodes`` that holds the IDs; recognised by name when not given.
+    backend : str, optional
+        Passed on to networkx, which then makes the graph of that backend. None is set by default.
+
+    Returns
+    -------
+    networkx.DiGraph
+        Edge attribute ``weight`` (number of synapses). ``graph["pdneuro"]`` is the provenance of the
+        table, as JSON text, so that every file format of networkx takes it.
+
+    Warns
+    -----
+    LargeGraphWarning
+        Above three million edges, before the graph is built: how much memory it will take.
+
+    See Also
+    --------
+    to_sparse : some sixty times faster, for whole brains.
+    to_igraph : a fifth of the memory.
+
+    Notes
+    -----
+    A graph takes about 0.35 GB of memory for each million edges. ``networkx.write_graphml(graph, path)``
+    and the other writers of networkx take it as it is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.graphs import to_networkx
+    >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
+    >>> to_networkx(edges).edges(data="weight")
+    OutEdgeDataView([(1, 2, 7), (2, 1, 5)])
+    """
+    import networkx as nx
+
+    pairs = one_row_a_pair(edges)
+    if len(pairs) > _LARGE:
+        warn(
+            f"a networkx graph of {len(pairs):,} edges takes about "
+            f"{len(pairs) / 1e6 * GIGABYTES_PER_MILLION:,.1f} GB of memory. to_sparse() and to_igraph() "
+            "are quicker and smaller; threshold() leaves weak edges out.",
+            LargeGraphWarning,
+        )
+    attributes = [name for name in pairs.columns if name not in ("pre", "post")]
+    graph: nx.DiGraph[int]
+    if backend is not None:
+        build: Any = nx.from_pandas_edgelist  # the stubs do not know backend=
+        graph = build(pairs, "pre", "post", attributes, create_using=nx.DiGraph, backend=backend)
+    else:
+        graph = nx.DiGraph()
+        with _collector_paused():
+            _fill(graph, pairs, _edge_data(pairs, attributes))
+    if facts(edges):
+        graph.graph[KEY] = json.dumps(facts(edges))
+    if nodes is not None:
+        ids, others = node_table(nodes, on)
+        graph.add_nodes_from(zip(ids.tolist(), records(others), strict=True))
+    return graph
+
+
+def one_row_a_pair(edges: pd.DataFrame) -> pd.DataFrame:
+    """The table itself where it has one row a pair, else its sums."""
+    edges = require_edges(edges)
+    several = len(group_rows(edges["pre"], edges["post"]).starts) < len(edges)
+    return collapse(edges) if several else edges
+
+
+def _edge_data(pairs: pd.DataFrame, attributes: Sequence[Hashable]) -> list[dict[str, Any]]:
+    if list(attributes) == ["weight"]:
+        return [{"weight": weight} for weight in pairs["weight"].tolist()]
+    return records(pairs[attributes])
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Millions of new dicts would set off the garbage collector again and again, for nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, data: list[dict[str, Any]]) -> None:
+    """Add edges to an empty graph, all edges of a node at a time.
+
+    ``adjacency()`` hands out the graph's own inner dicts; should a networkx hand out copies one day,
+    the edges are added one by one.
+    """
+    import networkx as nx
+
+    pre, post = pairs["pre"].to_numpy(), pairs["post"].to_numpy()
+    # Nodes in the order in which add_edge() would meet them.
+    codes, ids = pd.factorize(np.column_stack([pre, post]).ravel())
+    graph.add_nodes_from(ids.tolist())
+    # The graph's own node objects serve as keys everywhere: one integer a node, not one an edge.
+    names = np.fromiter(graph, object, len(graph))
+    cells = np.fromiter(data, object, len(data))
+    backwards: Any = nx.reverse_view(graph)  # type: ignore[type-var]
+    sides = ((graph, codes[::2], codes[1::2]), (backwards, codes[1::2], codes[::2]))
+    for view, own, other in sides:
+        order = np.argsort(own, kind="stable")
+        ends = np.cumsum(np.bincount(own, minlength=len(ids))).tolist()
+        partners, values, start = names[other[order]].tolist(), cells[order].tolist(), 0
+        for (_, inner), end in zip(view.adjacency(), ends, strict=True):
+            inner.update(zip(partners[start:end], values[start:end], strict=True))
+            start = end
+    if graph.number_of_edges() != len(pairs) or backwards.number_of_edges() != len(pairs):
+        graph.add_edges_from(zip(names[codes[::2]], names[codes[1::2]], data, strict=True))
+
+
+def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
+    """The edges of a graph as an edge table.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph or MultiDiGraph
+        Nodes are IDs: integers, or decimal text as GraphML files have it.
+    weight : str
+        Attribute with the number of synapses; an edge without it counts 1.
+
+    Returns
+    -------
+    DataFrame
+        ``pre, post, weight`` (int64), and the other attributes of the edges as columns. The provenance
+        that :func:`to_networkx` wrote is in ``attrs`` again.
+
+    Raises
+    ------
+    ValueError
+        The graph is undirected: which end is presynaptic?
+    InvalidIdError, InvalidEdgesError
+        Nodes that are no IDs, weights that are no numbers of synapses.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from pdneuro.graphs import from_networkx
+    >>> from_networkx(nx.DiGraph([(1, 2, {"weight": 3})]))
+       pre  post  weight
+    0    1     2       3
+    """
+    if not graph.is_directed():
+        raise ValueError(
+            "the graph is undirected, so it does not say which end of an edge is presynaptic. Make it a "
+            "DiGraph first, for example by graph.to_directed(), which gives each edge both directions."
+        )
+    pre, post, data = zip(*graph.edges(data=True), strict=True) if graph.size() else ((), (), ())
+    names = list(dict.fromkeys(name for record in data for name in record))
+    columns = {"pre": pd.Series(pre, dtype=object), "post": pd.Series(post, dtype=object)}
+    columns["weight"] = pd.Series([record.get(weight, 1) for record in data], dtype=object)
+    for name in names:
+        if name != weight:
+            cells = pd.Series([record.get(name) for record in data], dtype=object)
+            columns[str(name)] = cells.infer_objects() if cells.notna().all() else cells.convert_dtypes()
+    columns["weight"] = columns["weight"].infer_objects()
+    table = as_edges(pd.DataFrame(columns), *COLUMNS)
+    with contextlib.suppress(TypeError, ValueError):
+        table.attrs = {KEY: dict(json.loads(graph.graph[KEY]))} if KEY in graph.graph else {}
+    return table

@@ -1,0 +1,154 @@
+"""How alike neurons are in their partners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.errors import TooLargeError
+from pdneuro.graphs.matrix import MAX_DENSE, to_sparse
+from pdneuro.tables.edges import require_edges
+from pdneuro.tables.ids import distinct_ids
+
+#: Entries of the block of the product that is looked at at once.
+_BLOCK = 10_000_000
+
+
+def similarity(
+    edges: pd.DataFrame,
+    metric: str = "cosine",
+    of: str = "both",
+    *,
+    top: int | None = None,
+    ids: Any = None,
+) -> pd.DataFrame:
+    """Compare neurons by their partners.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table; the rows of a pair are summed.
+    metric : {"cosine", "jaccard"}
+        Cosine of the vectors of synapse counts, or the share of partners in common.
+    of : {"both", "input", "output"}
+        Partners that count: presynaptic, postsynaptic, or both side by side.
+    top : int, optional
+        Give the most similar neurons of each only: for many neurons.
+    ids : Series, Index, array or list, optional
+        The neurons to compare with each other, by all their partners in the table. Default: all
+        neurons of the table, by rising ID.
+
+    Returns
+    -------
+    DataFrame
+        Without ``top`` a square matrix (float64, 0 to 1) with the IDs as index and columns; a neuron
+        without partners is 0 everywhere. With ``top``: ``id, other`` (int64), ``similarity`` (float64),
+        up to ``top`` rows a neuron, falling; similarities of 0 are left out.
+
+    Raises
+    ------
+    TooLargeError
+        A matrix of more than 20,000 neurons: use ``top``.
+    MissingDependencyError
+        Needs SciPy: the extra ``graph``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.graphs import similarity
+    >>> edges = pd.DataFrame({"pre": [1, 1, 2, 2], "post": [3, 4, 3, 5], "weight": [3, 4, 3, 4]})
+    >>> similarity(edges, of="output", ids=[1, 2]).round(2)
+    id     1     2
+    id
+    1   1.00  0.36
+    2   0.36  1.00
+    >>> similarity(edges, "jaccard", top=1, ids=[1, 2])
+       id  other  similarity
+    0   1      2    0.333333
+    1   2      1    0.333333
+    """
+    sparse = optional("scipy.sparse", "graph")
+    if metric not in ("cosine", "jaccard"):
+        raise ValueError(f"metric must be 'cosine' or 'jaccard', not {metric!r}.")
+    if of not in ("both", "input", "output"):
+        raise ValueError(f"of must be 'both', 'input' or 'output', not {of!r}.")
+    if top is not None and top < 1:
+        raise ValueError("top must be at least 1.")
+    edges = require_edges(edges)
+    matrix, known = to_sparse(edges)
+    sides = {"output": [matrix], "input": [matrix.T], "both": [matrix, matrix.T]}[of]
+    features = sparse.csr_array(sparse.hstack(sides, format="csr"), dtype=np.float64)
+    if ids is not None:
+        column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
+        chosen = distinct_ids(column)
+        places = known.get_indexer(pd.Index(chosen))
+        nothing = sparse.csr_array((1, features.shape[1]), dtype=np.float64)
+        features = sparse.vstack([features, nothing], format="csr")[places]
+        known = pd.Index(chosen, name="id")
+    features.eliminate_zeros()
+    if metric == "jaccard":
+        features.data[:] = 1.0
+    lengths = np.sqrt(features.multiply(features).sum(axis=1))
+    if metric == "cosine":
+        features.data /= np.repeat(lengths, np.diff(features.indptr))
+    sizes = np.diff(features.indptr)
+    if top is None and len(known) > MAX_DENSE:
+        raise TooLargeError(
+            f"a matrix of {len(known):,} x {len(known):,} would take {len(known) ** 2 * 8 / 1e9:,.0f} "
+            "GB. Ask for the most similar neurons only (top=10), or choose some (ids=...)."
+        )
+    blocks = _blocks(features, sizes if metric == "jaccard" else None)
+    table = _dense(blocks, known) if top is None else _best(blocks, known, top)
+    table.attrs = dict(edges.attrs)
+    return table
+
+
+def _blocks(features: Any, sizes: Any) -> Any:
+    """Rows of the similarity matrix, some at a time, as sparse blocks."""
+    turned = features.T.tocsr()
+    height = max(1, _BLOCK // max(features.shape[0], 1))
+    for start in range(0, features.shape[0], height):
+        block = features[start : start + height] @ turned
+        if sizes is not None:  # common partners to shares of all partners
+            rows = np.repeat(sizes[start : start + height], np.diff(block.indptr))
+            block.data /= rows + sizes[block.indices] - block.data
+        np.minimum(block.data, 1.0, out=block.data)  # rounding
+        yield start, block
+
+
+def _dense(blocks: Any, known: pd.Index[Any]) -> pd.DataFrame:
+    cells = np.zeros((len(known), len(known)))
+    for start, block in blocks:
+        cells[start : start + block.shape[0]] = block.toarray()
+    return pd.DataFrame(cells, index=known, columns=known, copy=False)
+
+
+def _best(blocks: Any, known: pd.Index[Any], top: int) -> pd.DataFrame:
+    owners, others, values = [], [], []
+    for start, block in blocks:
+        height, width = block.shape
+        dense = block.toarray()
+        dense[np.arange(height), np.arange(start, start + height)] = 0.0
+        # The value that a row's best entries reach, all rows at once.
+        limit = np.partition(dense, -top, axis=1)[:, -top] if top < width else np.zeros(height)
+        rows, columns = np.nonzero((dense >= limit[:, None]) & (dense > 0))
+        found = dense[rows, columns]
+        order = np.lexsort((columns, -found, rows))
+        rows, columns, found = rows[order], columns[order], found[order]
+        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        kept = rank < top  # equal values may reach the limit together
+        owners.append(rows[kept] + start)
+        others.append(columns[kept])
+        values.append(found[kept])
+    empty = [np.empty(0, np.int64)]
+    ids = known.to_numpy()
+    return pd.DataFrame(
+        {
+            "id": ids[np.concatenate(owners or empty)],
+            "other": ids[np.concatenate(others or empty)],
+            "similarity": np.concatenate(values or [np.empty(0)]),
+        }
+    )

@@ -1,0 +1,149 @@
+"""Counts over pairs of neurons: degrees, reciprocal edges, motifs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro.tables.edges import collapse, require_edges
+from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import attach
+
+
+def degree(edges: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of partners and synapses of each neuron in an edge table.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table. Several rows of a pair count as one partner.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by neuron (``id``, int64, rising): ``in_degree``, ``out_degree`` (partners; an autapse
+        counts on both sides), ``in_weight``, ``out_weight`` (synapses), all int64.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import degree
+    >>> degree(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 1], "weight": [3, 4, 5]}))
+        in_degree  out_degree  in_weight  out_weight
+    id
+    1           1           2          5           7
+    2           1           1          3           5
+    3           1           0          4           0
+    """
+    pairs = collapse(edges)
+    ids, pre, post = coded_ends(pairs)
+    weight, size = pairs["weight"].to_numpy(), len(ids)
+    return pd.DataFrame(
+        {
+            "in_degree": np.bincount(post, minlength=size),
+            "out_degree": np.bincount(pre, minlength=size),
+            "in_weight": _sums(post, weight, size),
+            "out_weight": _sums(pre, weight, size),
+        },
+        index=pd.Index(ids, name="id"),
+        dtype="int64",
+    )
+
+
+def coded_ends(edges: pd.DataFrame) -> tuple[Int64Array, Any, Any]:
+    """The neurons of an edge table (rising), and the places of each edge's start and end among them."""
+    (pre, starts), (post, ends) = (pd.factorize(edges[end].to_numpy()) for end in ("pre", "post"))
+    ids = np.union1d(starts, ends).astype(np.int64, copy=False)
+    kind = np.int32 if len(ids) < 2**31 else np.int64
+    places = [np.searchsorted(ids, known).astype(kind) for known in (starts, ends)]
+    return ids, places[0][pre], places[1][post]
+
+
+def _sums(codes: Any, weight: Int64Array, size: int) -> Int64Array:
+    # bincount adds doubles, which are exact up to 2**53 synapses.
+    return np.bincount(codes, weight, size).astype(np.int64)
+
+
+def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
+    """Put the weight of the edge in the opposite direction beside each edge.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+
+    Returns
+    -------
+    DataFrame
+        The edges, row by row, with ``reciprocal_weight`` (int64, synapses; summed over the rows of the
+        opposite pair; 0 where there is none, and for autapses).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import reciprocal
+    >>> reciprocal(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 1], "weight": [3, 4, 5]}))
+       pre  post  weight  reciprocal_weight
+    0    1     2       3                  5
+    1    1     3       4                  0
+    2    2     1       5                  3
+    """
+    edges = require_edges(edges)
+    return attach(edges, {"reciprocal_weight": _opposite(edges, collapse(edges))}, overwrite=True)
+
+
+def _opposite(edges: pd.DataFrame, pairs: pd.DataFrame) -> Int64Array:
+    """Weight of the opposite pair of each edge, 0 where there is none."""
+    ids, pre, post = coded_ends(edges)
+    here = pd.Index(ids)
+    forward = here.get_indexer(pd.Index(pairs["pre"])) * len(ids) + here.get_indexer(
+        pd.Index(pairs["post"])
+    )
+    backward = post.astype(np.int64) * len(ids) + pre
+    places = pd.Index(forward).get_indexer(pd.Index(backward))
+    weight = np.append(pairs["weight"].to_numpy(), 0)
+    found: Int64Array = np.where(pre == post, 0, weight[places])
+    return found
+
+
+def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
+    """How the pairs of neurons in an edge table are connected.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+
+    Returns
+    -------
+    Series
+        int64, by motif: ``mutual`` (pairs with edges both ways), ``one_way``, ``unconnected`` (pairs of
+        neurons of the table without an edge), ``autapse`` (neurons with an edge on themselves).
+
+    Notes
+    -----
+    The dyad census of Holland and Leinhardt (1970). The share of edges that are reciprocated is
+    ``2 * mutual / (2 * mutual + one_way + autapse)``, as in networkx.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import motifs
+    >>> motifs(pd.DataFrame({"pre": [1, 1, 2, 3], "post": [2, 3, 1, 3], "weight": 1}))
+    mutual         1
+    one_way        1
+    unconnected    1
+    autapse        1
+    Name: pairs, dtype: int64
+    """
+    pairs = collapse(edges)
+    neurons = len(np.union1d(pairs["pre"], pairs["post"]))
+    autapse = int((pairs["pre"] == pairs["post"]).sum())
+    # An edge of weight 0 counts as an edge, so the opposite ones are made to differ from "none".
+    both = int((_opposite(pairs, pairs.assign(weight=np.int64(1))) > 0).sum())
+    mutual, one_way = both // 2, len(pairs) - both - autapse
+    unconnected = neurons * (neurons - 1) // 2 - mutual - one_way
+    counts = {"mutual": mutual, "one_way": one_way, "unconnected": unconnected, "autapse": autapse}
+    return pd.Series(counts, name="pairs", dtype="int64")
