@@ -13,32 +13,39 @@ from pdneuro._version import __version__
 from pdneuro.options import get_options, set_options
 
 if _TYPE_CHECKING:
-    from pdneuro import sandbox
+    from pdneuro import graphs, sandbox, tables
+    from pdneuro.connectome import Connectome
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
     from pdneuro.versions import show_versions
 
 __all__ = [
+    "Connectome",
     "__version__",
     "cache",
     "errors",
     "get_options",
+    "graphs",
     "last_report",
     "open_source",
     "sandbox",
     "set_options",
     "show_versions",
+    "tables",
     "tokens",
 ]
 
 # Public name -> module, and the name in it (None: the module itself).
 _LAZY = {
+    "Connectome": ("pdneuro.connectome", "Connectome"),
+    "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "open_source": ("pdneuro.sources", "open_source"),
     "sandbox": ("pdneuro.sandbox", None),
     "show_versions": ("pdneuro.versions", "show_versions"),
+    "tables": ("pdneuro.tables", None),
     "tokens": ("pdneuro.transport.tokens", None),
 }
 

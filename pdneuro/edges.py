@@ -177,7 +177,7 @@ def fractions(
     ...     neurons = pdneuro.sandbox.neurons().root_id.head(5)
     ...     edges = neurons.neuro.upstream(min_weight=10)
     ...     edges.neuro.fractions(total="source").input_fraction.head(2).round(3).tolist()
-    [0.136, 0.075]
+    [0.351, 0.076]
     """
     table = require_edges(edges)
     if not (isinstance(total, str) and total == "source"):

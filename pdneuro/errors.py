@@ -109,6 +109,8 @@ class ServiceError(PdneuroError):
         self.url = url
         #: Positions in the question that the service named as the culprits.
         self.positions = tuple(positions)
+        #: Seconds that the service asked to wait before the next request.
+        self.pause: float | None = None
         #: What had arrived before the error, in words; filled in by the fetch that was stopped.
         self.progress = ""
 

@@ -3,57 +3,171 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pdneuro.errors import MissingDependencyError
+from pdneuro._compat import optional
+from pdneuro.tables.edges import as_edges, edge_roles
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": r"\s+"}
+_ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
-def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+def is_table(name: str) -> bool:
+    """Whether a name ends like a table that :func:`read_table` reads."""
+    return _ending(Path(name)) in (*_SEPARATORS, *_ARROW)
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[Hashable] | None = None) -> pd.DataFrame:
     """Read a table; integers stay exact, also beside missing values.
 
     Parameters
     ----------
     path : path
-        csv, tsv, txt (separated by blanks), each also compressed; parquet, feather. A text file whose
-        first line holds numbers only has no header: its columns are ``0, 1, 2, ...``.
+        csv, tsv, txt (separated by blanks), each also compressed; parquet, feather. Or a folder of
+        such files of one kind, with partitions (``roi=ME/...``) as columns. A text file whose first
+        line holds numbers only has no header: its columns are ``0, 1, 2, ...``.
+    columns : sequence, optional
+        Only these.
 
     Returns
     -------
     DataFrame
-        Nullable dtypes (``Int64``, ``Float64``) where the file is text.
+        Nullable dtypes (``Int64``, ``Float64``, text).
 
     Raises
     ------
+    FileNotFoundError
+        There is no such file, or no table in the folder.
     ValueError
         The ending is of no known format.
     MissingDependencyError
         Parquet and feather need the extra ``files``.
     """
-    path = Path(path).expanduser()
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    ending = next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")
-    if ending in (".parquet", ".pq", ".feather"):
-        try:
-            return pd.read_feather(path) if ending == ".feather" else pd.read_parquet(path)
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"{path.name} needs pyarrow: pip install 'pdneuro[files]'."
-            ) from error
-    if ending not in _SEPARATORS:
-        raise ValueError(
-            f"{path.name} is of no known format; use csv, tsv, txt (also .gz), parquet or feather."
+    files, ending = _files(path)
+    if ending in _ARROW:
+        data = _dataset(path, files, ending).to_table(columns=None if columns is None else list(columns))
+        # Not to_pandas() as it is: a column of integers with a missing one would become floats.
+        table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
+        return table
+    parts = [_read_text(file, _SEPARATORS[ending], columns) for file in files]
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Names of a table's columns, without reading the table."""
+    files, ending = _files(path)
+    if ending in _ARROW:
+        return list(_dataset(path, files, ending).schema.names)
+    return list(_read_text(files[0], _SEPARATORS[ending], None, nrows=1).columns)
+
+
+def read_edges(
+    edges: pd.DataFrame | str | os.PathLike[str], *, only: bool = False, **roles: Hashable | None
+) -> pd.DataFrame:
+    """An edge table from a frame or a file in any dialect.
+
+    Parameters
+    ----------
+    edges : DataFrame or path
+        Without a header the columns are ``pre``, ``post`` and, if there is a third, ``weight``.
+    only : bool
+        Read ``pre``, ``post`` and ``weight`` only.
+    **roles
+        ``pre=``, ``post=``, ``weight=``, as for :func:`pdneuro.tables.as_edges`.
+    """
+    given = edges if isinstance(edges, pd.DataFrame) else pd.DataFrame(columns=column_names(edges))
+    columns: list[Hashable] = list(given.columns)
+    if columns[:2] == ["0", "1"]:
+        roles = {"pre": "0", "post": "1", "weight": "2" if len(columns) > 2 else None, **roles}
+    if only:
+        found = edge_roles(given, **roles)[:3]
+        columns = [name for name in found if name is not None]
+        roles = dict(zip(("pre", "post", "weight"), found, strict=True))
+    table = edges[columns] if isinstance(edges, pd.DataFrame) else read_table(edges, columns)
+    return as_edges(table, **roles)
+
+
+def table_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The file, or the files of a folder that hold the table."""
+    return _files(path)[0]
+
+
+def _files(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
+    place = Path(path).expanduser()
+    if place.is_dir():
+        inside = sorted(
+            file
+            for file in place.rglob("*")
+            if file.is_file() and is_table(file.name) and file.name[0] not in "._"
         )
-    separator = _SEPARATORS[ending]
+        endings = sorted({_ending(file) for file in inside})
+        if not inside:
+            raise FileNotFoundError(
+                f"the folder {place} holds no table (csv, tsv, txt, parquet, feather)."
+            )
+        if len(endings) > 1:
+            raise ValueError(f"the folder {place} holds tables of several kinds: {', '.join(endings)}.")
+        return inside, endings[0]
+    if not is_table(place.name):
+        raise ValueError(
+            f"{place.name} is of no known format; use csv, tsv, txt (also .gz), parquet or feather."
+        )
+    if not place.exists():
+        raise FileNotFoundError(f"there is no file {place}.")
+    return [place], _ending(place)
+
+
+def _ending(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")
+
+
+def _dataset(path: str | os.PathLike[str], files: list[Path], ending: str) -> Any:
+    dataset = optional("pyarrow.dataset", "files")
+    base = Path(path).expanduser()
+    return dataset.dataset(
+        [str(file) for file in files],
+        format=_ARROW[ending],
+        partitioning=dataset.HivePartitioning.discover(infer_dictionary=False),
+        partition_base_dir=str(base) if base.is_dir() else None,
+    )
+
+
+def _nullable() -> dict[Any, Any]:
+    arrow = optional("pyarrow", "files")
+    signed = {
+        getattr(arrow, f"int{bits}")(): getattr(pd, f"Int{bits}Dtype")() for bits in (8, 16, 32, 64)
+    }
+    unsigned = {
+        getattr(arrow, f"uint{bits}")(): getattr(pd, f"UInt{bits}Dtype")() for bits in (8, 16, 32, 64)
+    }
+    text = dict.fromkeys((arrow.string(), arrow.large_string()), pd.StringDtype())
+    other = {
+        arrow.bool_(): pd.BooleanDtype(),
+        arrow.float32(): pd.Float32Dtype(),
+        arrow.float64(): pd.Float64Dtype(),
+    }
+    return {**signed, **unsigned, **text, **other}
+
+
+def _read_text(
+    path: Path, separator: str, columns: Sequence[Hashable] | None, nrows: int | None = None
+) -> pd.DataFrame:
     first = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
     headless = pd.to_numeric(first.iloc[0], errors="coerce").notna().all()
     table = pd.read_csv(
-        path, sep=separator, header=None if headless else 0, dtype_backend="numpy_nullable"
+        path,
+        sep=separator,
+        header=None if headless else 0,
+        usecols=None if columns is None else [int(str(c)) if headless else c for c in columns],
+        nrows=nrows,
+        dtype_backend="numpy_nullable",
     )
     if headless:
         table.columns = [str(column) for column in table.columns]
-    return table
+    return table if columns is None else table[list(columns)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import pandas as pd
 
 from pdneuro.errors import UnknownSourceError
+from pdneuro.files import is_table
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.ids import Int64Array
 
@@ -31,19 +34,37 @@ class Source(Protocol):
         """Direct edges of the IDs as ``pre, post, weight``, each once."""
 
 
+class Dump(NamedTuple):
+    """Files with a whole graph, and the state of the data in unix seconds."""
+
+    edges: Path
+    nodes: Path | None
+    materialized_timestamp: int | None
+
+
+@runtime_checkable
+class Dumping(Protocol):
+    """A source whose whole graph can be downloaded."""
+
+    def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
+        """Download the whole graph into a folder; what is there and up to date stays."""
+
+
 #: Module that holds each service's source, by the word in front of the colon.
 SERVICES = {"braincircuits": "pdneuro.braincircuits"}
 _PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
-def open_source(spec: str | Source | None = None) -> Source:
+def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     """The source that a name stands for.
 
     Parameters
     ----------
-    spec : str or Source, optional
+    spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
-        ``"braincircuits:..."`` says so. A source object is returned as it is. Default: the option
+        ``"braincircuits:..."`` says so. A path (an object, or text with a folder or the ending of a
+        table in it) is a file of edges, opened by :meth:`pdneuro.Connectome.from_files`. A source
+        object, such as a :class:`pdneuro.Connectome`, is returned as it is. Default: the option
         ``source``.
 
     Returns
@@ -54,6 +75,8 @@ def open_source(spec: str | Source | None = None) -> Source:
     ------
     UnknownSourceError
         Nothing is set, or the name is of no known service.
+    FileNotFoundError
+        There is no such file.
 
     Examples
     --------
@@ -68,16 +91,27 @@ def open_source(spec: str | Source | None = None) -> Source:
             'no source is set. Name one: source="fruitfly_fafb_flywire", or once for all: '
             'pdneuro.set_options(source="fruitfly_fafb_flywire").'
         )
+    if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
+        opened: Source = importlib.import_module("pdneuro.connectome").Connectome.from_files(spec)
+        return opened
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
         service, rest = (service, rest) if colon else ("braincircuits", spec)
         if service not in SERVICES or not _PROJECT.fullmatch(rest):
             raise UnknownSourceError(
                 f"{spec!r} names no source: give a BrainCircuits.io project such as "
-                f"'fruitfly_fafb_flywire', or 'service:name' with one of {', '.join(SERVICES)}."
+                f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "
+                "path of a file of edges."
             )
         source: Source = importlib.import_module(SERVICES[service]).open_source(rest)
         return source
     if isinstance(spec, Source):
         return spec
-    raise UnknownSourceError(f"a source is a name or a source object, not {type(spec).__name__}.")
+    raise UnknownSourceError(
+        f"a source is a name, a path or a source object, not {type(spec).__name__}. Make a source of a "
+        "frame with pdneuro.Connectome(edges)."
+    )
+
+
+def _is_path(text: str) -> bool:
+    return is_table(text) or ((os.sep in text or "/" in text) and Path(text).expanduser().exists())

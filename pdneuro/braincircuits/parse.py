@@ -122,6 +122,20 @@ def _seconds(snapshot: object) -> int | None:
     return int(snapshot) if isinstance(snapshot, int | float) else None
 
 
+def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
+    """Addresses of the edges' and the nodes' file, and the state of the data in unix seconds."""
+    try:
+        found = _anything.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ShapeError(f"the answer is no valid JSON ({error}).") from None
+    edges = found.get("edges_url") if isinstance(found, dict) else None
+    if not isinstance(edges, str) or not edges:
+        raise ShapeError("the answer has no 'edges_url'.")
+    nodes = found.get("nodes_url")
+    snapshot = _seconds(found.get("last_materialized", found.get("materialized_timestamp")))
+    return edges, nodes if isinstance(nodes, str) and nodes else None, snapshot
+
+
 # -- partners -------------------------------------------------------------------------------------
 
 #: A partner: its ID, and twice the number of synapses, plus one where it is presynaptic.

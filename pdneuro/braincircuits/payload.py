@@ -22,6 +22,11 @@ PROPERTIES = (
 )
 
 
+def graph_dump(address: str, project: str) -> tuple[str, dict[str, str]]:
+    """Address and parameters of the question where a project's whole graph is."""
+    return f"{address}/circuit/graph/dump", {"project": project}
+
+
 class Payload(NamedTuple):
     """One request, without credentials."""
 

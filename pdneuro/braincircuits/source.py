@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from pdneuro.braincircuits import parse, payload, send
 from pdneuro.options import Fetch
+from pdneuro.sources import Dump
 from pdneuro.tables import records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import take_or_missing
@@ -55,6 +57,10 @@ class BrainCircuits:
 
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
         return fetch_by_id(ids, send.question(self.project, name, self.name, fetch), fetch)
+
+    def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
+        """Download the whole graph into a folder."""
+        return send.graph_dump(self.project, folder, fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of one property: arrays with one entry an ID, missing where nothing is known."""

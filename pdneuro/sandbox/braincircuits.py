@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +18,12 @@ PROJECTS = ("fruitfly_fafb_flywire", "fruitfly_fafb_flywire_public", "fruitfly_f
 CAVE_PROJECTS = ("fruitfly_fanc_cave",)
 TOKEN, CAVE_TOKEN = "sandbox-token", "sandbox-cave-token"
 _PREFIX = "/circuit/segment/property/"
+_DUMP = "/circuit/graph/dump"
+_FILES = "/files/"
 
 
 class BrainCircuitsApp:
-    """Answers the property route for a connectome.
+    """Answers the property and the graph routes for a connectome.
 
     Its public attributes may be changed at any time, to see how a client copes.
     """
@@ -36,13 +40,18 @@ class BrainCircuitsApp:
         self.silent_cap: int | None = None
         #: Materialisation times to answer with, in turn; by default the last full hour.
         self.snapshots: Iterator[int] | None = None
+        self._parquet = functools.lru_cache(maxsize=2)(self._write_parquet)
         self._entry = functools.lru_cache(maxsize=None)(self._encode)
 
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
+        if request.path.startswith(_FILES):
+            return self._file(request)
         refusal = _refuse(request)
         if refusal:
             return refusal
+        if request.path == _DUMP:
+            return self._dump(request)
         name = request.path.removeprefix(_PREFIX)
         if name not in _PROPERTIES:
             return Response({"detail": f"Property '{name}' not found"}, 404)
@@ -61,6 +70,33 @@ class BrainCircuitsApp:
         head = f'{{"materialized_timestamp":{snapshot},"results":{{'.encode()
         return Response(head + b",".join(kept) + b"}}")
 
+    def _dump(self, request: Request) -> Response:
+        snapshot = int(time.time()) // 3600 * 3600 + 3
+        base = f"{request.root}{_FILES}{request.query['project']}"
+        urls = {f"{name}_url": f"{base}/{name}.parquet?signature=abc" for name in ("nodes", "edges")}
+        return Response({"last_materialized": snapshot, **urls})
+
+    def _file(self, request: Request) -> Response:
+        """A file of the dump, or the rest of it; whoever knows the address may have it."""
+        name = request.path.rpartition("/")[2].removesuffix(".parquet")
+        if name not in ("nodes", "edges"):
+            return Response({"detail": "Not Found"}, 404)
+        body, mark = self._parquet(name)
+        headers = {"Content-Type": "application/octet-stream", "ETag": mark, "Accept-Ranges": "bytes"}
+        wanted = request.headers.get("range", "")
+        begin = wanted.removeprefix("bytes=").partition("-")[0]
+        if begin.isdigit() and request.headers.get("if-range", mark) == mark:
+            place = f"bytes {begin}-{len(body) - 1}/{len(body)}"
+            return Response(body[int(begin) :], 206, {**headers, "Content-Range": place})
+        return Response(body, 200, headers)
+
+    def _write_parquet(self, name: str) -> tuple[bytes, str]:
+        nodes, edges = self.connectome.dump()
+        file = io.BytesIO()
+        (nodes if name == "nodes" else edges).to_parquet(file, index=False)
+        body = file.getvalue()
+        return body, f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+
     def _encode(self, name: str, number: int, unknown: str) -> bytes | None:
         if number in self.connectome:
             value = _PROPERTIES[name](self.connectome, number)
@@ -72,9 +108,9 @@ class BrainCircuitsApp:
 
 
 def _refuse(request: Request) -> Response | None:
-    if not request.path.startswith(_PREFIX):
+    if not request.path.startswith((_PREFIX, _DUMP)):
         return Response({"detail": "Not Found"}, 404)
-    if request.method != "POST":
+    if request.method != ("GET" if request.path == _DUMP else "POST"):
         return Response({"detail": "Method Not Allowed"}, 405)
     if request.headers.get("authorization") != f"Bearer {TOKEN}":
         return Response({"detail": "Unauthorized"}, 401)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.files import read_table
+from pdneuro.files import read_edges, read_table
 from pdneuro.tables import as_edges, roles
 from pdneuro.tables.edges import collapse
 from pdneuro.tables.ids import distinct_ids
@@ -65,10 +65,7 @@ class Connectome:
     """
 
     def __init__(self, edges: Table, neurons: Table | None = None) -> None:
-        table = edges if isinstance(edges, pd.DataFrame) else read_table(edges)
-        if list(table.columns[:2]) == ["0", "1"]:
-            table = table.set_axis(["pre", "post", "weight"][: table.shape[1]], axis=1)
-        pairs = collapse(as_edges(table))
+        pairs = collapse(read_edges(edges, only=True))
         pre, post = pairs["pre"].to_numpy(), pairs["post"].to_numpy()
         ends = np.concatenate([pre, post])
         self.table = _neuron_table(neurons)
@@ -92,6 +89,25 @@ class Connectome:
         place = self._place[number]
         return self._down.sums(place), self._up.sums(place)
 
+    def dump(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Nodes and edges as the service's graph dump has them."""
+        edges = pd.DataFrame(
+            {
+                "src": np.repeat(self.ids, np.diff(self._down.start)).astype(np.uint64),
+                "dst": self._down.other.astype(np.uint64),
+                "count": self._down.weight,
+            }
+        )
+        links = [(*down, *up) for down, up in map(self.links, self.ids.tolist())]
+        names = ["nr_pre", "nr_downstream_partner", "nr_post", "nr_upstream_partner"]
+        counts = pd.DataFrame(links, columns=names, dtype="float64")
+        sizes = [self.cells(number).get("size", 0) for number in self.ids.tolist()]
+        # Neurons without synapses have NaN, as the real dump.
+        nodes = pd.DataFrame({"segment_id": self.ids.astype(np.uint64), "size": sizes})
+        nodes = pd.concat([nodes, counts.where(counts > 0)], axis=1)
+        order: Any = {"ascending": False, "kind": "stable", "ignore_index": True}
+        return nodes.sort_values("size", **order), edges.sort_values("count", **order)
+
     def cells(self, number: int) -> dict[str, Any]:
         """The neuron's row of the neurons table, missing cells left out."""
         if self.table is None or number not in self.table.index:
@@ -111,7 +127,7 @@ class _Partners:
         weight: npt.NDArray[np.int64],
     ) -> None:
         place = np.searchsorted(ids, own)
-        order = np.lexsort((-weight, place))
+        order = np.lexsort((other, -weight, place))
         self.other, self.weight = other[order], weight[order]
         self.start = np.searchsorted(place[order], np.arange(len(ids) + 1))
         self.total = np.concatenate([[0], np.cumsum(self.weight)])

@@ -24,6 +24,8 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    #: Address of the app that answers.
+    root: str = ""
 
     def json(self) -> Any:
         """The body, decoded."""
@@ -124,6 +126,7 @@ class LocalServer:
                     request.query,
                     request.headers,
                     request.body,
+                    f"{self.url}{prefix}",
                 )
                 return app(inner), bool(fault and fault.truncate)
         return Response({"detail": "Not Found"}, 404), False

@@ -74,23 +74,7 @@ def as_edges(
        pre  post  weight
     0   12    15       3
     """
-    if pre is None or post is None:
-        pairs = [
-            pair
-            for pair in roles.endpoint_columns(frame.columns)
-            if (pre is None or pair[0] == pre) and (post is None or pair[1] == post)
-        ]
-        if len(pairs) > 1:
-            raise AmbiguousColumnError(
-                f"several pairs of columns may be the ends of the edges: {listing(map(str, pairs))}. "
-                "Choose: pre=..., post=..."
-            )
-        if not pairs:
-            raise MissingColumnsError(_no_ends(frame))
-        pre, post = pairs[0]
-    weight = weight if weight is not None else roles.one_of(frame.columns, roles.WEIGHT_NAMES, "weight")
-    roi = roi if roi is not None else roles.one_of(frame.columns, roles.ROI_NAMES, "roi")
-    nt = nt if nt is not None else roles.one_of(frame.columns, roles.TRANSMITTER_NAMES, "nt")
+    pre, post, weight, roi, nt = edge_roles(frame, pre, post, weight, roi, nt)
     starts, no_start = id_array(roles.named_column(frame, pre))
     ends, no_end = id_array(roles.named_column(frame, post))
     weights = (
@@ -103,7 +87,10 @@ def as_edges(
     others = rest.columns.drop(list(optional))
     # Where others were chosen, columns with the standard names must not pass for them.
     passed_over = others.intersection([*COLUMNS, *optional.values()])
-    renamed = {**optional, **{name: f"{name}_original" for name in passed_over}}
+    renamed: dict[Hashable, Hashable] = {
+        **optional,
+        **{name: f"{name}_original" for name in passed_over},
+    }
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
     edges.attrs = dict(frame.attrs)
@@ -118,6 +105,37 @@ def as_edges(
         )
         edges = edges[~endless]
     return edges
+
+
+def edge_roles(
+    frame: pd.DataFrame,
+    pre: Hashable | None = None,
+    post: Hashable | None = None,
+    weight: Hashable | None = None,
+    roi: Hashable | None = None,
+    nt: Hashable | None = None,
+) -> tuple[Hashable, Hashable, Hashable | None, Hashable | None, Hashable | None]:
+    """Columns that play the roles of :func:`as_edges`: those given, else recognised by name."""
+    if pre is None or post is None:
+        pairs = [
+            pair
+            for pair in roles.endpoint_columns(frame.columns)
+            if (pre is None or pair[0] == pre) and (post is None or pair[1] == post)
+        ]
+        if len(pairs) > 1:
+            raise AmbiguousColumnError(
+                f"several pairs of columns may be the ends of the edges: {listing(map(str, pairs))}. "
+                "Choose: pre=..., post=..."
+            )
+        if not pairs:
+            raise MissingColumnsError(_no_ends(frame))
+        pre, post = pairs[0]
+    given = ((weight, roles.WEIGHT_NAMES), (roi, roles.ROI_NAMES), (nt, roles.TRANSMITTER_NAMES))
+    weight, roi, nt = (
+        name if name is not None else roles.one_of(frame.columns, names, role)
+        for (name, names), role in zip(given, ("weight", "roi", "nt"), strict=True)
+    )
+    return pre, post, weight, roi, nt
 
 
 def _no_ends(frame: pd.DataFrame) -> str:

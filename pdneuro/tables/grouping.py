@@ -39,7 +39,7 @@ def group_rows(*keys: pd.Series[Any]) -> Groups:
             size = len(distinct)
         code = code * count + further
         size *= count
-    return _ordered(code, size)
+    return group_codes(code, size)
 
 
 def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
@@ -50,7 +50,8 @@ def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
     return codes.astype(np.int64, copy=False), max(len(distinct), 1)
 
 
-def _ordered(code: npt.NDArray[np.int64], size: int) -> Groups:
+def group_codes(code: npt.NDArray[np.int64], size: int) -> Groups:
+    """Groups of equal codes, which are whole numbers below ``size``."""
     bits = max(len(code) - 1, 1).bit_length()
     if size.bit_length() + bits <= 63:
         # Code and row in one integer: a plain sort is several times faster than argsort.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import requests
@@ -46,6 +46,9 @@ _LONGEST_PAUSE = 120.0
 _EXCERPT = 300
 
 
+T = TypeVar("T")
+
+
 class Stopped(Exception):  # noqa: N818 - no error, a way out
     """Another thread called the work off while this one was waiting to try again."""
 
@@ -80,6 +83,20 @@ class Outlet:
         self.stop = threading.Event()
         self._environment: dict[str, Any] | None = None
 
+    def get(self, url: str, params: Mapping[str, str]) -> requests.Response:
+        """GET a document that changes with time; the answer is not kept by the response cache."""
+        request = requests.Request(
+            "GET", url, params=dict(params), headers={"Accept": "application/json"}
+        )
+        return self.send(request, keep=False)
+
+    def open_stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """GET a file whose body is read bit by bit; close the response in the end."""
+        request = requests.Request("GET", url, headers={**self.headers, **headers})
+        request.auth = _leave_headers_alone
+        prepared = self.session.prepare_request(request)
+        return self.checked(self._send_once(prepared, keep=False, stream=True))
+
     def post_json(
         self, url: str, params: Mapping[str, str], body: bytes, *, retries: int | None = None
     ) -> requests.Response:
@@ -110,43 +127,57 @@ class Outlet:
         request.auth = request.auth or _leave_headers_alone
         prepared = self.session.prepare_request(request)
         address = without_secrets(prepared.url or "")
+
+        def attempt() -> requests.Response:
+            return self.checked(self._send_once(prepared, keep))
+
+        return self.retrying(attempt, address, retries)
+
+    def checked(self, response: requests.Response) -> requests.Response:
+        """The response if it succeeded, else its error is raised."""
+        if response.status_code in (200, 206):
+            return response
+        failure = status_error(response, self._secrets())
+        failure.pause = _asked_pause(response)
+        raise failure
+
+    def retrying(self, attempt: Callable[[], T], address: str, retries: int | None = None) -> T:
+        """Call ``attempt`` until it succeeds, with pauses in between, as long as that may help."""
         backoff = urllib3.Retry(total=None, backoff_factor=0.4, backoff_jitter=0.2)
         for remaining in range(self.retries if retries is None else retries, -1, -1):
             if self.stop.is_set():
                 raise Stopped
-            pause = None
             try:
-                response = self._send_once(prepared, keep)
+                return attempt()
             except requests.RequestException as error:
                 failure = _no_answer(error, address)
                 if _hopeless(error):
                     raise failure from error
-            else:
-                if response.status_code == 200:
-                    return response
-                failure = status_error(response, self._secrets())
-                if response.status_code not in _TRANSIENT:
-                    raise failure
-                pause = _asked_pause(response)
-                if pause is not None and pause > _LONGEST_PAUSE:
-                    failure.message += f" It asks to wait {pause:,.0f} s before the next request."
-                    raise failure
+            except ServiceError as error:
+                if error.status not in _TRANSIENT:
+                    raise
+                failure = error
+            if failure.pause is not None and failure.pause > _LONGEST_PAUSE:
+                failure.message += f" It asks to wait {failure.pause:,.0f} s before the next request."
+                raise failure
             if not remaining:
                 raise failure
-            backoff = backoff.increment(prepared.method, "/", error=urllib3.exceptions.HTTPError())
-            wait = max(backoff.get_backoff_time(), 0.2) if pause is None else pause
+            backoff = backoff.increment("POST", "/", error=urllib3.exceptions.HTTPError())
+            wait = max(backoff.get_backoff_time(), 0.2) if failure.pause is None else failure.pause
             if self.stop.wait(wait):
                 raise Stopped
         raise AssertionError("unreachable")
 
-    def _send_once(self, prepared: requests.PreparedRequest, keep: bool) -> requests.Response:
+    def _send_once(
+        self, prepared: requests.PreparedRequest, keep: bool, *, stream: bool = False
+    ) -> requests.Response:
         if self._environment is None:  # proxies and certificates, looked up once
             self._environment = dict(
                 self.session.merge_environment_settings(prepared.url, {}, None, None, None)
             )
         # The plain method of the parent class knows nothing of the cache.
         send = self.session.send if keep else partial(requests.Session.send, self.session)
-        options = {**self._environment, "timeout": self.timeout}
+        options = {**self._environment, "timeout": self.timeout, "stream": stream}
         response = send(prepared.copy(), allow_redirects=prepared.method == "GET", **options)
         if response.status_code in (307, 308):  # the redirects that keep a POST's body
             response = send(prepared.copy(), allow_redirects=True, **options)

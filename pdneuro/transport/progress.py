@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 
-def bar(total: int, description: str, unit: str, show: bool | None) -> Any:
+def bar(
+    total: int | None, description: str, unit: str, show: bool | None, *, scale: bool = False
+) -> Any:
     """A tqdm bar.
 
     Parameters
     ----------
-    total : int
-        Units of work.
+    total : int, optional
+        Units of work, where they are known.
     description, unit : str
         Words on the bar.
     show : bool or None
         None shows it in terminals and notebooks when work lasts longer than a second.
+    scale : bool
+        Write large numbers as 1.2k, 3.4M.
     """
     from tqdm.auto import tqdm
 
@@ -23,6 +27,7 @@ def bar(total: int, description: str, unit: str, show: bool | None) -> Any:
         total=total,
         desc=description,
         unit=f" {unit}",
+        unit_scale=scale,
         disable=None if show is None else not show,
         delay=1.0 if show is None else 0.0,
         leave=False if show is None else None,

@@ -1,0 +1,216 @@
+"""Where each neuron's partners stand: arrays that are built once and then mapped from disk.
+
+The records of a neuron lie side by side: its downstream partners, then its upstream ones, each by
+falling weight. A question about k neurons reads k slices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro.errors import CacheWarning, warn
+from pdneuro.tables.edges import edge_table
+from pdneuro.tables.grouping import group_codes
+from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.pairs import coded_ends
+from pdneuro.transport.store import cache_folder, make_private_folder
+
+#: Changes when the files' layout does.
+_LAYOUT = 1
+_ARRAYS = ("ids", "start", "partner", "weight")
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Index:
+    """Partners by neuron.
+
+    Attributes
+    ----------
+    ids : array of int64
+        Neurons, rising.
+    start : array of int64
+        The downstream records of neuron ``i`` are those from ``start[2 * i]`` to ``start[2 * i + 1]``,
+        the upstream ones go on to ``start[2 * i + 2]``.
+    partner : array of int
+        Place of the partner in ``ids``.
+    weight : array of int
+        Synapses.
+    """
+
+    ids: Any
+    start: Any
+    partner: Any
+    weight: Any
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs with an edge."""
+        return len(self.partner) // 2
+
+    def places(self, ids: Int64Array) -> Places:
+        """Where neurons stand, -1 for those that do not."""
+        found = np.searchsorted(self.ids, ids)
+        found[found == len(self.ids)] = 0
+        known = self.ids[found] == ids if len(self.ids) else np.zeros(len(ids), bool)
+        return np.where(known, found, -1)
+
+    def records(
+        self, places: Places, *, upstream: bool = True, downstream: bool = True
+    ) -> tuple[Places, Any, Any, npt.NDArray[np.bool_]]:
+        """Records of some neurons, neuron by neuron.
+
+        Returns
+        -------
+        tuple
+            For each record: position of its neuron in ``places``, place of the partner, weight, and
+            whether the partner is upstream.
+        """
+        begin = self.start[2 * places + (0 if downstream else 1)]
+        end = self.start[2 * places + (2 if upstream else 1)]
+        counts = end - begin
+        rows = np.repeat(np.arange(len(places)), counts)
+        at = np.arange(len(rows)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
+        incoming = at >= np.repeat(self.start[2 * places + 1], counts)
+        return rows, self.partner[at], self.weight[at], incoming
+
+    def sums(self, places: Places) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
+        """Synapses and partners downstream, synapses and partners upstream."""
+        rows, _, weight, incoming = self.records(places)
+        sides = [
+            np.bincount(rows[side], weight[side], len(places)).astype(np.int64)
+            for side in (~incoming, incoming)
+        ]
+        middle = self.start[2 * places + 1]
+        return (
+            sides[0],
+            middle - self.start[2 * places],
+            sides[1],
+            self.start[2 * places + 2] - middle,
+        )
+
+    def table(self) -> pd.DataFrame:
+        """All pairs as an edge table, by presynaptic neuron."""
+        rows, partner, weight, _ = self.records(np.arange(len(self.ids)), upstream=False)
+        return edge_table(self.ids[rows], self.ids[partner], weight)
+
+
+def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
+    """The index of an edge table; ``neurons`` are in it also when they have no edge."""
+    ids, pre, post = coded_ends(edges)
+    if len(neurons):
+        everyone = np.union1d(ids, neurons)
+        moved = np.searchsorted(everyone, ids).astype(pre.dtype)
+        ids, pre, post = everyone, moved[pre], moved[post]
+    count, weight = len(ids), edges["weight"].to_numpy()
+    pairs = group_codes(pre.astype(np.int64) * count + post, max(count**2, 1))
+    first = pairs.first
+    if len(first) < len(edges):
+        weight = np.add.reduceat(weight[pairs.rows], pairs.starts) if len(first) else weight
+    else:
+        weight = weight[first]
+    pre, post = pre[first], post[first]
+    sides = [_by_weight(own, other, weight, count) for own, other in ((pre, post), (post, pre))]
+    counts = [np.bincount(own, minlength=count) for own in (pre, post)]
+    start = np.zeros(2 * count + 1, np.int64)
+    np.cumsum(np.column_stack(counts).ravel(), out=start[1:])
+    partner = np.empty(2 * len(first), np.int32 if count < 2**31 else np.int64)
+    small = not len(weight) or int(np.max(weight)) < 2**31
+    weights = np.empty(len(partner), np.int32 if small else np.int64)
+    for side, ((other, heavy), number) in enumerate(zip(sides, counts, strict=True)):
+        at = np.arange(len(first)) + np.repeat(
+            start[side : 2 * count : 2] - (np.cumsum(number) - number), number
+        )
+        partner[at], weights[at] = other, heavy
+    return Index(ids, start, partner, weights)
+
+
+def _by_weight(own: Any, other: Any, weight: Int64Array, count: int) -> tuple[Any, Int64Array]:
+    """Partners and weights by neuron, falling weight, rising partner."""
+    by_partner = group_codes(own.astype(np.int64) * count + other, max(count**2, 1)).rows
+    own, other, weight = own[by_partner], other[by_partner], weight[by_partner]
+    top = int(np.max(weight)) if len(weight) else 0
+    if count * (top + 1) < 2**62:
+        order = group_codes(own.astype(np.int64) * (top + 1) + (top - weight), count * (top + 1)).rows
+    else:
+        order = np.lexsort((-weight, own))
+    return other[order], weight[order]
+
+
+# -- on disk --------------------------------------------------------------------------------------
+
+
+def on_disk(files: list[Path], how: object, make: Callable[[], Index]) -> Index:
+    """The index of some files as they are now: mapped from the cache folder, or built and kept there.
+
+    Parameters
+    ----------
+    files : list of Path
+        What the index is made of; the first one names it.
+    how : object
+        Anything else that it depends on, as JSON.
+    make : callable
+        Builds the index.
+    """
+    state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    owner, content = _digest(str(files[0].resolve())), _digest([_LAYOUT, state, how])
+    home = cache_folder() / "indexes"
+    place = home / f"{owner}-{content}"
+    try:
+        return _open(place)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError):  # cut short, or not ours: made anew
+        shutil.rmtree(place, ignore_errors=True)
+    index = make()
+    try:
+        make_private_folder(cache_folder())
+        home.mkdir(exist_ok=True)
+        _save(index, place)
+        for old in home.glob(f"{owner}-*"):
+            if old != place:
+                shutil.rmtree(old, ignore_errors=True)
+        return _open(place)
+    except OSError as error:
+        warn(
+            f"The index of {files[0].name} cannot be kept in {home} ({error}), so it is built at each "
+            "start. Choose another folder with pdneuro.set_options(cache_dir=...).",
+            CacheWarning,
+        )
+        return index
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+
+
+def _open(place: Path) -> Index:
+    arrays = [np.load(place / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+    return Index(*(np.asarray(array) for array in arrays))
+
+
+def _save(index: Index, place: Path) -> None:
+    """Write a whole index, or none: a reader never sees half of it."""
+    unfinished = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
+    try:
+        for name in _ARRAYS:
+            np.save(unfinished / f"{name}.npy", getattr(index, name), allow_pickle=False)
+        try:
+            unfinished.rename(place)
+        except OSError:
+            if not place.is_dir():  # else another process was first
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,81 @@
+"""The table of neurons beside a local connectome: a frame, or a file of which columns are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.files import column_names, read_table
+from pdneuro.tables import roles
+from pdneuro.tables.ids import Int64Array, distinct_ids
+from pdneuro.tables.labels import lookup
+
+
+class Neurons:
+    """Properties by neuron.
+
+    Parameters
+    ----------
+    table : DataFrame, path or None
+    on : hashable, optional
+        The column of IDs. Default: recognised by name; in a file, else the first column.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame | str | os.PathLike[str] | None, on: Hashable | None = None
+    ) -> None:
+        if table is None:
+            table = pd.DataFrame({"root_id": pd.Series(dtype="int64")})
+        self._path = None if isinstance(table, pd.DataFrame) else table
+        if isinstance(table, pd.DataFrame):
+            column = roles.id_column(table, on)
+            self._on: Hashable = "root_id" if column.name is None else column.name
+            self._frame = table.drop(columns=[self._on], errors="ignore")
+            self._frame.insert(0, self._on, column)
+            names = list(self._frame.columns)
+        else:
+            names = list(column_names(table))
+            found = roles.id_columns(pd.DataFrame(columns=names))
+            self._on = on if on is not None else found[0] if len(found) == 1 else names[0]
+            if len(found) > 1 and on is None:
+                roles.id_column(pd.DataFrame(columns=names))  # raises, naming the candidates
+        #: The columns but for the IDs.
+        self.columns = [name for name in names if name != self._on]
+
+    def frame(self, columns: Sequence[Hashable] | None = None) -> pd.DataFrame:
+        """The table, or the IDs and some columns of it."""
+        chosen = None if columns is None else [self._on, *columns]
+        if self._path is not None:
+            return read_table(self._path, chosen)
+        return self._frame if chosen is None else self._frame[chosen]
+
+    def ids(self) -> Int64Array:
+        """Distinct IDs."""
+        return distinct_ids(self.frame([])[self._on])
+
+    def cells(self, ids: Int64Array, columns: Sequence[Hashable]) -> dict[str, pd.Series[Any]]:
+        """Cells of columns by ID, missing where an ID is not in the table."""
+        table = self.frame(columns)
+        found = lookup(ids, table[self._on], {name: table[name] for name in columns})
+        return {str(name): pd.Series(cells) for name, cells in found.items()}
+
+
+def honest(cells: pd.Series[Any]) -> Any:
+    """An array with the dtype that a service's answer has: int64 or Int64, Float64, bool, text."""
+    types = pd.api.types
+    if isinstance(cells.dtype, pd.CategoricalDtype) or types.is_datetime64_any_dtype(cells.dtype):
+        return cells.array
+    if types.is_object_dtype(cells.dtype) and types.infer_dtype(cells, skipna=True) != "string":
+        return cells.to_numpy()
+    if types.is_bool_dtype(cells.dtype):
+        return cells.astype("boolean").array if cells.hasnans else cells.to_numpy(dtype=bool)
+    if types.is_integer_dtype(cells.dtype):
+        return cells.astype("Int64").array if cells.hasnans else cells.to_numpy(dtype=np.int64)
+    if types.is_float_dtype(cells.dtype):
+        return cells.astype("Float64").array
+    return cells.astype(TEXT).array

@@ -1,0 +1,369 @@
+"""A local connectome that answers as a service does."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.connectome import index as indexes
+from pdneuro.connectome.download import download_dump
+from pdneuro.connectome.index import Places
+from pdneuro.connectome.neurons import Neurons, honest
+from pdneuro.errors import NotFoundError, listing
+from pdneuro.files import read_edges, table_files
+from pdneuro.options import Fetch
+from pdneuro.tables import records as record_tables
+from pdneuro.tables.edges import edge_table
+from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import take_or_missing
+from pdneuro.transport.answers import ANSWERED, NONE, UNKNOWN, Answers
+from pdneuro.transport.report import record
+
+PathLike = str | os.PathLike[str]
+
+#: Properties that the edges themselves tell, and their columns.
+_LINKS = {
+    "link_pre": ("nr_pre", "nr_downstream_partner"),
+    "link_post": ("nr_post", "nr_upstream_partner"),
+}
+
+
+class Connectome:
+    """A connectome on this machine, which ``source=`` takes wherever it takes a service.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        Edges, or synapses, in any dialect that :func:`pdneuro.tables.as_edges` knows; rows of one pair
+        (one a region, say) are summed.
+    neurons : DataFrame, optional
+        A table with one row a neuron; its columns are properties. Neurons that stand in neither are
+        unknown.
+    name : str
+        Name in messages and provenance.
+    on : hashable, optional
+        The column of ``neurons`` that holds the IDs. Default: recognised by a name such as ``root_id``.
+    **roles
+        ``pre=``, ``post=``, ``weight=``: columns of ``edges``, where they are not recognised.
+
+    See Also
+    --------
+    Connectome.from_files : from files, with an index that is kept on disk.
+    Connectome.download : from a service's graph dump.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons(), name="mine")
+    >>> brain
+    <Connectome 'mine': 3,000 neurons, 45,000 pairs>
+    >>> neurons = pdneuro.sandbox.neurons().head(2)
+    >>> neurons.neuro.join_properties("link_pre", source=brain)[["cell_type", "nr_pre"]]
+      cell_type  nr_pre
+    0      T000     158
+    1      T000      55
+    """
+
+    def __init__(
+        self,
+        edges: pd.DataFrame,
+        neurons: pd.DataFrame | None = None,
+        name: str = "local",
+        *,
+        on: Hashable | None = None,
+        **roles: Hashable | None,
+    ) -> None:
+        self._label = name
+        self._files: dict[str, Any] | None = None
+        self._neurons = Neurons(neurons, on)
+        self._index = indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids())
+        #: State of the data, unix seconds, where it is known.
+        self.materialized_timestamp: int | None = None
+
+    @classmethod
+    def from_files(
+        cls,
+        edges: PathLike,
+        neurons: PathLike | None = None,
+        name: str | None = None,
+        *,
+        on: Hashable | None = None,
+        materialized_timestamp: int | None = None,
+        **roles: Hashable | None,
+    ) -> Connectome:
+        """Open a connectome in files.
+
+        An index of the edges is built at the first time and kept in the cache folder; from then on
+        opening takes no time, and questions read only what they are about. A changed file is indexed
+        anew. Of ``neurons`` only the columns that are asked for are read.
+
+        Parameters
+        ----------
+        edges, neurons : path
+            csv, tsv, txt (also compressed), parquet, feather; or a folder of such files.
+        name : str, optional
+            Default: the name of the edges' file.
+        on : hashable, optional
+            The column of ``neurons`` that holds the IDs.
+        materialized_timestamp : int, optional
+            The state of the data, unix seconds; goes into provenance.
+        **roles
+            ``pre=``, ``post=``, ``weight=``: columns of ``edges``, where they are not recognised.
+
+        Returns
+        -------
+        Connectome
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            No such file, or one of no known format.
+        MissingColumnsError, AmbiguousColumnError, InvalidIdError, InvalidEdgesError
+            As for :func:`pdneuro.tables.as_edges`.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, pdneuro
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "edges.csv.gz"
+        ...     pdneuro.sandbox.edges().to_csv(path, index=False)
+        ...     brain = pdneuro.Connectome.from_files(path)
+        >>> pdneuro.sandbox.neurons().head(3).neuro.downstream(min_weight=20, source=brain)
+                          pre                post  weight
+        0  720575940609676979  720575940626709709     119
+        1  720575940622217710  720575940602873341      24
+        2  720575940614626315  720575940626709709      20
+        """
+        self = cls.__new__(cls)
+        self._label = name or Path(edges).name.split(".")[0]
+        self._files = {
+            "edges": edges,
+            "neurons": neurons,
+            "name": name,
+            "on": on,
+            "materialized_timestamp": materialized_timestamp,
+            **roles,
+        }
+        self._neurons = Neurons(neurons, on)
+        self._index = indexes.on_disk(
+            [*table_files(edges), *(table_files(neurons) if neurons is not None else [])],
+            [str(on), sorted((role, str(column)) for role, column in roles.items())],
+            lambda: indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids()),
+        )
+        self.materialized_timestamp = materialized_timestamp
+        return self
+
+    @classmethod
+    def download(
+        cls,
+        project: str,
+        folder: PathLike | None = None,
+        *,
+        progress: bool | None = None,
+        refresh: bool = False,
+    ) -> Connectome:
+        """Download a project's whole graph, and open it.
+
+        The service offers two parquet files: the neurons with their sizes and numbers of synapses, and
+        one row a pair. A download that broke off goes on where it stopped; a file is there as a whole or
+        not at all. What is there already is not downloaded again.
+
+        Parameters
+        ----------
+        project : str
+            A BrainCircuits.io project, such as ``"fruitfly_fafb_flywire"``.
+        folder : path, optional
+            Where the files go, in a folder of their own for each state of the data. Default: in the
+            cache folder.
+        progress : bool, optional
+            Show a bar. Default: the option of this name.
+        refresh : bool
+            Download again what is there.
+
+        Returns
+        -------
+        Connectome
+            Its ``materialized_timestamp`` is the state of the data.
+
+        Raises
+        ------
+        ServiceError
+            The service failed, or offers no dump; see :mod:`pdneuro.errors` for its kinds.
+        OfflineError
+            Offline, and nothing was downloaded before.
+        MissingDependencyError
+            Parquet needs the extra ``files``.
+
+        Notes
+        -----
+        A private copy: what your token may read, you may not be free to pass on.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.Connectome.download("fruitfly_fafb_flywire")
+        <Connectome 'fruitfly_fafb_flywire': 3,000 neurons, 45,000 pairs>
+        """
+        dump = download_dump(project, folder, progress=progress, refresh=refresh)
+        return cls.from_files(
+            dump.edges, dump.nodes, project, materialized_timestamp=dump.materialized_timestamp
+        )
+
+    def __reduce__(self) -> Any:
+        # Files are opened again where the copy arrives: an index is mapped, not sent.
+        if self._files is not None:
+            return (_from_files, (self._files,))
+        return (_from_state, (self.__dict__,))
+
+    def __repr__(self) -> str:
+        neurons, pairs = len(self._index.ids), self._index.pairs
+        return f"<Connectome {self._label!r}: {neurons:,} neurons, {pairs:,} pairs>"
+
+    @property
+    def name(self) -> str:
+        """Name in messages and provenance."""
+        return f"connectome:{self._label}"
+
+    @property
+    def ids(self) -> pd.Series[Any]:
+        """All neurons, by rising ID."""
+        return pd.Series(np.array(self._index.ids), name="root_id")
+
+    @property
+    def neurons(self) -> pd.DataFrame:
+        """The table of neurons as it was given; empty when there is none."""
+        return self._neurons.frame()
+
+    def to_frame(self) -> pd.DataFrame:
+        """All edges as one edge table, by presynaptic neuron and falling weight."""
+        return self._index.table()
+
+    # -- the protocol of a source -----------------------------------------------------------------
+
+    def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
+        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+        places = self._index.places(ids)
+        known = np.flatnonzero(places >= 0)
+        columns = self._columns(ids[known], places[known], name, multiple)
+        nothing = np.ones(len(known), bool)
+        for cells in columns.values():
+            nothing &= np.asarray(pd.isna(pd.Series(cells)))
+        status = np.full(len(ids), UNKNOWN, np.int8)
+        status[known] = np.where(nothing, NONE, ANSWERED)
+        self._report(ids, name, status)
+        if len(known) == len(ids):
+            return columns
+        rows = np.full(len(ids), -1)
+        rows[known] = np.arange(len(known))
+        return {label: take_or_missing(cells, rows) for label, cells in columns.items()}
+
+    def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
+        """A list-valued property in long form: ``segment_id`` and the records' fields."""
+        places = self._index.places(ids)
+        known = places >= 0
+        self._report(ids, name, np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
+        if name != "connectivity":
+            cells = self._columns(ids[known], places[known], name, "list")
+            values = pd.DataFrame(cells).to_dict("records")
+            return record_tables.long_records(ids[known], [_present(value) for value in values])
+        rows, partner, weight, incoming = self._index.records(places[known])
+        return pd.DataFrame(
+            {
+                "segment_id": ids[known][rows],
+                "direction": pd.array(np.where(incoming, "upstream", "downstream"), TEXT),
+                "segmentid": self._index.ids[partner],
+                "synaptic_count": weight.astype(np.int64),
+            }
+        )
+
+    def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
+        """Direct edges of the IDs as ``pre, post, weight``, each once."""
+        index = self._index
+        places = index.places(ids)
+        known = places >= 0
+        self._report(ids, "connectivity", np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
+        places = places[known]
+        rows, partner, weight, incoming = index.records(places, upstream=upstream, downstream=downstream)
+        if upstream and downstream:  # an edge with both ends asked stands with its start
+            asked = np.zeros(len(index.ids), bool)
+            asked[places] = True
+            keep = ~(incoming & asked[partner])
+            rows, partner, weight, incoming = rows[keep], partner[keep], weight[keep], incoming[keep]
+        own, other = ids[known][rows], index.ids[partner]
+        return edge_table(np.where(incoming, other, own), np.where(incoming, own, other), weight)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _report(self, ids: Int64Array, name: str, status: Any) -> None:
+        answers = Answers(ids, name, self.name)
+        answers.status = status
+        if self.materialized_timestamp is not None:
+            answers.snapshots[status != UNKNOWN] = self.materialized_timestamp
+        record(answers)
+
+    def _columns(self, ids: Int64Array, places: Places, name: str, multiple: str) -> dict[str, Any]:
+        available = self._neurons.columns
+        if name == "connectivity":
+            return self._connectivity(places, multiple)
+        if name in _LINKS:
+            sums = self._index.sums(places)
+            counts = dict(zip(_LINKS[name], sums[:2] if name == "link_pre" else sums[2:], strict=True))
+            # The table of neurons knows the whole brain, also where the edges are a part of it. In a
+            # dump missing means no synapse.
+            told = [label for label in counts if label in available]
+            for label, cells in self._neurons.cells(ids, told).items() if told else ():
+                known = cells.notna().to_numpy()
+                counts[label] = np.where(known, cells.fillna(0).to_numpy(dtype=np.int64), counts[label])
+            return counts
+        labels = [name] if name in available else [c for c in available if str(c).startswith(f"{name}_")]
+        if not labels:
+            names = list(map(str, available))
+            near = difflib.get_close_matches(name, [*names, *_LINKS, "connectivity"], n=3)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise NotFoundError(
+                f"{self.name} has no property {name!r}, only "
+                f"{listing([*_LINKS, 'connectivity', *names], 12)}.{hint}"
+            )
+        return {label: honest(cells) for label, cells in self._neurons.cells(ids, labels).items()}
+
+    def _connectivity(self, places: Places, multiple: str) -> dict[str, Any]:
+        if multiple == "count":
+            _, downstream, _, upstream = self._index.sums(places)
+            return {
+                "connectivity_downstream_count": downstream,
+                "connectivity_upstream_count": upstream,
+            }
+        values: list[dict[str, list[Any]]] = [{"downstream": [], "upstream": []} for _ in places]
+        rows, partner, weight, incoming = self._index.records(places)
+        others, sides = self._index.ids[partner].tolist(), np.where(incoming, "upstream", "downstream")
+        for row, other, count, side in zip(
+            rows.tolist(), others, weight.tolist(), sides.tolist(), strict=True
+        ):
+            values[row][side].append({"segmentid": other, "synaptic_count": count})
+        ids = self._index.ids[places]
+        return record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
+
+
+def _present(row: dict[Hashable, Any]) -> Any:
+    found = {
+        str(name): cell for name, cell in row.items() if isinstance(cell, list) or not pd.isna(cell)
+    }
+    return (next(iter(found.values())) if len(found) == 1 else found) or None
+
+
+def _from_files(given: dict[str, Any]) -> Connectome:
+    return Connectome.from_files(**given)
+
+
+def _from_state(state: dict[str, Any]) -> Connectome:
+    connectome = Connectome.__new__(Connectome)
+    connectome.__dict__.update(state)
+    return connectome

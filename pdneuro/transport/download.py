@@ -1,0 +1,118 @@
+"""Large files: streamed to disk, resumed where they broke off, there as a whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pdneuro.errors import InvalidResponseError, TruncatedResponseError
+from pdneuro.transport import progress
+from pdneuro.transport.http import Outlet, excerpt
+from pdneuro.transport.session import without_secrets
+
+_CHUNK = 1 << 20
+
+
+def download(
+    outlet: Outlet,
+    url: str,
+    path: Path,
+    *,
+    version: str,
+    check: Callable[[Path], str | None],
+    show: bool | None,
+) -> Path:
+    """Download a file; one that is unfinished is gone on with.
+
+    Parameters
+    ----------
+    outlet : Outlet
+        Sends the requests, with its headers, time-out and retries.
+    url : str
+        The file's address.
+    path : Path
+        Where the file goes when it is complete. Until then its bytes are in ``path`` + ``.part``.
+    version : str
+        What the content depends on; bytes of another version are not gone on with.
+    check : callable
+        Looks at the finished file; says what is wrong with it, or None.
+    show : bool or None
+        Show a bar; see :func:`pdneuro.transport.progress.bar`.
+
+    Raises
+    ------
+    ServiceError
+        As for :meth:`Outlet.send`. What had arrived stays, for the next call.
+    InvalidResponseError
+        The file is not what it should be.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(f"{path}.part")
+    state = Path(f"{path}.part.json")
+    address = without_secrets(url)
+    with contextlib.closing(progress.bar(None, path.name, "B", show, scale=True)) as bar:
+        outlet.retrying(lambda: _go_on(outlet, url, part, state, version, bar), address)
+    fault = check(part)
+    if fault:
+        begin = part.read_bytes()[:200]
+        part.unlink()
+        state.unlink(missing_ok=True)
+        raise InvalidResponseError(f"{fault} It begins: {begin!r}.", url=address)
+    os.replace(part, path)
+    state.unlink(missing_ok=True)
+    return path
+
+
+def _go_on(outlet: Outlet, url: str, part: Path, state: Path, version: str, bar: Any) -> None:
+    known = _known(state)
+    here = part.stat().st_size if part.exists() else 0
+    resume = here > 0 and known.get("version") == version and bool(known.get("mark"))
+    headers = {"Accept-Encoding": "identity"}
+    if resume:
+        if here == known.get("total"):
+            return
+        headers |= {"Range": f"bytes={here}-", "If-Range": known["mark"]}
+    with contextlib.closing(outlet.open_stream(url, headers)) as response:
+        resumed = response.status_code == 206 and _starts_at(response.headers, here)
+        if response.status_code == 206 and not resumed:
+            part.unlink()
+            raise TruncatedResponseError("the server sent another part of the file.", url=response.url)
+        length = response.headers.get("Content-Length")
+        total = int(length) + (here if resumed else 0) if length else None
+        if "text/html" in response.headers.get("Content-Type", ""):
+            raise InvalidResponseError(
+                f"an HTML page came in place of the file: {excerpt(response)!r}.",
+                url=without_secrets(response.url),
+            )
+        # If-Range takes strong marks only.
+        mark = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        mark = "" if mark.startswith("W/") else mark
+        state.write_text(json.dumps({"version": version, "mark": mark, "total": total}))
+        bar.total, bar.n = total, here if resumed else 0
+        bar.refresh()
+        with part.open("ab" if resumed else "wb") as file:
+            for chunk in response.iter_content(_CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+            file.flush()
+            os.fsync(file.fileno())
+    if total is not None and part.stat().st_size != total:
+        raise TruncatedResponseError(
+            f"{part.stat().st_size:,} of {total:,} bytes arrived.", url=without_secrets(url), status=None
+        )
+
+
+def _known(state: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(state.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _starts_at(headers: Any, here: int) -> bool:
+    return str(headers.get("Content-Range", "")).startswith(f"bytes {here}-")
