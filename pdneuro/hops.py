@@ -29,6 +29,7 @@ def follow(
     max_nodes: int,
     fetch: Fetch,
     first: int = 1,
+    numbered: bool = True,
 ) -> tuple[pd.DataFrame, list[int]]:
     """Edges of the given neurons, and of those that they reach, up to ``hops`` times.
 
@@ -38,6 +39,8 @@ def follow(
         Distinct neurons.
     first : int
         Number of the first hop.
+    numbered : bool
+        Add the column ``hop``; needed for several hops.
     upstream, downstream, hops, min_weight, within, max_nodes
         As for :func:`pdneuro.segments.edges`.
 
@@ -68,7 +71,7 @@ def follow(
         table = threshold(table, min_weight)
         asked = np.concatenate([asked, front])
         counts.append(len(front))
-        found.append(table.assign(hop=np.full(len(table), hop, np.int64)))
+        found.append(table.assign(hop=np.int64(hop)) if numbered else table)
         if within or hop == first + hops - 1:  # within: further hops only add edges that leave
             break
         ends = [table["post"].to_numpy()] * downstream + [table["pre"].to_numpy()] * upstream

@@ -338,9 +338,8 @@ def edges(
             within=within,
             max_nodes=limit,
             fetch=options,
+            numbered=hops > 1,
         )
-    if hops == 1:
-        table = table.drop(columns="hop")
     if within:
         inside = pd.Index(given)
         table = table[table["pre"].isin(inside) & table["post"].isin(inside)]

@@ -75,36 +75,36 @@ class Index:
         Returns
         -------
         tuple
-            For each record: position of its neuron in ``places``, place of the partner, weight, and
-            whether the partner is upstream.
+            How many records each neuron has; and for each record the place of the partner, the weight,
+            and whether the partner is upstream.
         """
-        begin = self.start[2 * places + (0 if downstream else 1)]
-        end = self.start[2 * places + (2 if upstream else 1)]
-        counts = end - begin
-        rows = np.repeat(np.arange(len(places)), counts)
-        at = np.arange(len(rows)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
-        incoming = at >= np.repeat(self.start[2 * places + 1], counts)
-        return rows, self.partner[at], self.weight[at], incoming
+        bounds = self.start[2 * places[:, None] + np.arange(3)]
+        sizes = np.diff(bounds, axis=1)
+        sizes[:, 0] *= downstream
+        sizes[:, 1] *= upstream
+        counts = sizes.sum(axis=1)
+        begin = bounds[:, 0 if downstream else 1]
+        at = np.repeat(begin - (np.cumsum(counts) - counts), counts)
+        at += np.arange(len(at))
+        incoming = np.repeat(np.tile([False, True], len(places)), sizes.ravel())
+        # As positions: NumPy would convert them again at each use.
+        return counts, self.partner[at].astype(np.intp), self.weight[at], incoming
 
     def sums(self, places: Places) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
         """Synapses and partners downstream, synapses and partners upstream."""
-        rows, _, weight, incoming = self.records(places)
-        sides = [
+        counts, _, weight, incoming = self.records(places)
+        rows = np.repeat(np.arange(len(places)), counts)
+        down, up = (
             np.bincount(rows[side], weight[side], len(places)).astype(np.int64)
             for side in (~incoming, incoming)
-        ]
-        middle = self.start[2 * places + 1]
-        return (
-            sides[0],
-            middle - self.start[2 * places],
-            sides[1],
-            self.start[2 * places + 2] - middle,
         )
+        partners = np.diff(self.start[2 * places[:, None] + np.arange(3)], axis=1)
+        return down, partners[:, 0], up, partners[:, 1]
 
     def table(self) -> pd.DataFrame:
         """All pairs as an edge table, by presynaptic neuron."""
-        rows, partner, weight, _ = self.records(np.arange(len(self.ids)), upstream=False)
-        return edge_table(self.ids[rows], self.ids[partner], weight)
+        counts, partner, weight, _ = self.records(np.arange(len(self.ids)), upstream=False)
+        return edge_table(np.repeat(self.ids, counts), self.ids[partner], weight)
 
 
 def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:

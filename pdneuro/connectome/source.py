@@ -274,10 +274,10 @@ class Connectome:
             cells = self._columns(ids[known], places[known], name, "list")
             values = pd.DataFrame(cells).to_dict("records")
             return record_tables.long_records(ids[known], [_present(value) for value in values])
-        rows, partner, weight, incoming = self._index.records(places[known])
+        counts, partner, weight, incoming = self._index.records(places[known])
         return pd.DataFrame(
             {
-                "segment_id": ids[known][rows],
+                "segment_id": np.repeat(ids[known], counts),
                 "direction": pd.array(np.where(incoming, "upstream", "downstream"), TEXT),
                 "segmentid": self._index.ids[partner],
                 "synaptic_count": weight.astype(np.int64),
@@ -291,14 +291,18 @@ class Connectome:
         known = places >= 0
         self._report(ids, "connectivity", np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
         places = places[known]
-        rows, partner, weight, incoming = index.records(places, upstream=upstream, downstream=downstream)
+        counts, partner, weight, incoming = index.records(
+            places, upstream=upstream, downstream=downstream
+        )
+        own, other = np.repeat(ids[known], counts), index.ids[partner]
+        pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
         if upstream and downstream:  # an edge with both ends asked stands with its start
             asked = np.zeros(len(index.ids), bool)
             asked[places] = True
-            keep = ~(incoming & asked[partner])
-            rows, partner, weight, incoming = rows[keep], partner[keep], weight[keep], incoming[keep]
-        own, other = ids[known][rows], index.ids[partner]
-        return edge_table(np.where(incoming, other, own), np.where(incoming, own, other), weight)
+            twice = incoming & asked[partner]
+            if twice.any():
+                pre, post, weight = pre[~twice], post[~twice], weight[~twice]
+        return edge_table(pre, post, weight)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -342,7 +346,8 @@ class Connectome:
                 "connectivity_upstream_count": upstream,
             }
         values: list[dict[str, list[Any]]] = [{"downstream": [], "upstream": []} for _ in places]
-        rows, partner, weight, incoming = self._index.records(places)
+        counts, partner, weight, incoming = self._index.records(places)
+        rows = np.repeat(np.arange(len(places)), counts)
         others, sides = self._index.ids[partner].tolist(), np.where(incoming, "upstream", "downstream")
         for row, other, count, side in zip(
             rows.tolist(), others, weight.tolist(), sides.tolist(), strict=True

@@ -14,7 +14,7 @@ import pandas as pd
 from pdneuro.errors import LargeGraphWarning, warn
 from pdneuro.graphs.nodes import node_table, records
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
-from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.grouping import group_codes, pairs_differ
 from pdneuro.tables.provenance import KEY, facts
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def to_networkx(
     else:
         graph = nx.DiGraph()
         with _collector_paused():
-            _fill(graph, pairs, _edge_data(pairs, attributes))
+            _fill(graph, pairs, attributes)
     if facts(edges):
         graph.graph[KEY] = json.dumps(facts(edges))
     if nodes is not None:
@@ -106,8 +106,7 @@ def to_networkx(
 def one_row_a_pair(edges: pd.DataFrame) -> pd.DataFrame:
     """The table itself where it has one row a pair, else its sums."""
     edges = require_edges(edges)
-    several = len(group_rows(edges["pre"], edges["post"]).starts) < len(edges)
-    return collapse(edges) if several else edges
+    return edges if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()) else collapse(edges)
 
 
 def _edge_data(pairs: pd.DataFrame, attributes: Sequence[Hashable]) -> list[dict[str, Any]]:
@@ -128,7 +127,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, data: list[dict[str, Any]]) -> None:
+def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, attributes: Sequence[Hashable]) -> None:
     """Add edges to an empty graph, all edges of a node at a time.
 
     ``adjacency()`` hands out the graph's own inner dicts; should a networkx hand out copies one day,
@@ -136,24 +135,37 @@ def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, data: list[dict[str, Any]
     """
     import networkx as nx
 
-    pre, post = pairs["pre"].to_numpy(), pairs["post"].to_numpy()
+    if not len(pairs):
+        return
     # Nodes in the order in which add_edge() would meet them.
-    codes, ids = pd.factorize(np.column_stack([pre, post]).ravel())
+    codes, ids = pd.factorize(pairs[["pre", "post"]].to_numpy().ravel())
+    starts, ends = codes[::2], codes[1::2]
     graph.add_nodes_from(ids.tolist())
     # The graph's own node objects serve as keys everywhere: one integer a node, not one an edge.
     names = np.fromiter(graph, object, len(graph))
-    cells = np.fromiter(data, object, len(data))
     backwards: Any = nx.reverse_view(graph)  # type: ignore[type-var]
-    sides = ((graph, codes[::2], codes[1::2]), (backwards, codes[1::2], codes[::2]))
-    for view, own, other in sides:
-        order = np.argsort(own, kind="stable")
-        ends = np.cumsum(np.bincount(own, minlength=len(ids))).tolist()
-        partners, values, start = names[other[order]].tolist(), cells[order].tolist(), 0
-        for (_, inner), end in zip(view.adjacency(), ends, strict=True):
-            inner.update(zip(partners[start:end], values[start:end], strict=True))
-            start = end
-    if graph.number_of_edges() != len(pairs) or backwards.number_of_edges() != len(pairs):
-        graph.add_edges_from(zip(names[codes[::2]], names[codes[1::2]], data, strict=True))
+    by_start, by_end = (group_codes(own, len(ids)).rows for own in (starts, ends))
+    # Data are made in the order of their first use, and handed to the other side by their place in it.
+    place = np.empty(len(pairs), np.intp)
+    place[by_start] = np.arange(len(pairs))
+    data = _edge_data(pairs.take(by_start), attributes)
+    _fill_side(graph, names, starts[by_start], ends[by_start], data)
+    cells = np.fromiter(data, object, len(data))[place[by_end]].tolist()
+    _fill_side(backwards, names, ends[by_end], starts[by_end], cells)
+    pre, post, first = names[starts[0]], names[ends[0]], data[place[0]]
+    if graph.get_edge_data(pre, post) is not first or backwards.get_edge_data(post, pre) is not first:
+        in_order = (data[where] for where in place.tolist())
+        graph.add_edges_from(zip(names[starts], names[ends], in_order, strict=True))
+
+
+def _fill_side(view: Any, names: Any, own: Any, other: Any, data: list[dict[str, Any]]) -> None:
+    """Enter edges, which are ordered by ``own``, into the inner dicts of a graph's view."""
+    partners, start = names[other].tolist(), 0
+    until = np.cumsum(np.bincount(own, minlength=len(names))).tolist()
+    for (_, inner), end in zip(view.adjacency(), until, strict=True):
+        for partner, datum in zip(partners[start:end], data[start:end], strict=True):
+            inner[partner] = datum
+        start = end
 
 
 def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:

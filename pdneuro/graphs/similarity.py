@@ -129,17 +129,16 @@ def _dense(blocks: Any, known: pd.Index[Any]) -> pd.DataFrame:
 def _best(blocks: Any, known: pd.Index[Any], top: int) -> pd.DataFrame:
     owners, others, values = [], [], []
     for start, block in blocks:
-        height, width = block.shape
-        dense = block.toarray()
-        dense[np.arange(height), np.arange(start, start + height)] = 0.0
-        # The value that a row's best entries reach, all rows at once.
-        limit = np.partition(dense, -top, axis=1)[:, -top] if top < width else np.zeros(height)
-        rows, columns = np.nonzero((dense >= limit[:, None]) & (dense > 0))
-        found = dense[rows, columns]
+        counts = np.diff(block.indptr)
+        rows = np.repeat(np.arange(block.shape[0]), counts)
+        cells = np.where(block.indices == rows + start, 0.0, block.data)  # not the neuron itself
+        limit = _lower_bound(cells, block.indptr[:-1], counts, top)
+        near = np.flatnonzero((cells >= limit[rows]) & (cells > 0))
+        rows, columns, found = rows[near], block.indices[near], cells[near]
         order = np.lexsort((columns, -found, rows))
         rows, columns, found = rows[order], columns[order], found[order]
         rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        kept = rank < top  # equal values may reach the limit together
+        kept = rank < top
         owners.append(rows[kept] + start)
         others.append(columns[kept])
         values.append(found[kept])
@@ -152,3 +151,20 @@ def _best(blocks: Any, known: pd.Index[Any], top: int) -> pd.DataFrame:
             "similarity": np.concatenate(values or [np.empty(0)]),
         }
     )
+
+
+def _lower_bound(cells: Any, begin: Any, counts: Any, top: int) -> Any:
+    """A value that at least ``top`` cells of each row reach, without sorting the rows.
+
+    Each row is cut into a few times ``top`` pieces; the ``top`` greatest of their maxima are cells of
+    the row. A row with fewer pieces has no bound.
+    """
+    length = np.maximum(1, -(-counts // (8 * top)))
+    pieces = -(-counts // length)
+    rows = np.repeat(np.arange(len(counts)), pieces)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    starts = begin[rows] + within * length[rows]
+    maxima = np.full((len(counts), max(int(pieces.max(initial=0)), top)), -np.inf)
+    if len(starts):
+        maxima[rows, within] = np.maximum.reduceat(cells, starts)
+    return np.partition(maxima, -top, axis=1)[:, -top]

@@ -18,7 +18,7 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.tables import roles
-from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.grouping import group_rows, pairs_differ
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.joins import attach
 from pdneuro.tables.labels import Labels, are_labels, labels_of, lookup
@@ -319,13 +319,12 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
     edges = require_edges(edges)
     if by not in ("pair", "row"):
         raise ValueError(f"by must be 'pair' or 'row', not {by!r}.")
-    strong = (edges["weight"] >= min_weight).to_numpy()
-    if by == "pair" and not strong.all():  # rows that pass alone need no sums
+    strong = edges["weight"].to_numpy() >= min_weight
+    ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
+    if by == "pair" and not strong.all() and not pairs_differ(*ends):
         groups = group_rows(edges["pre"], edges["post"])
-        if len(groups.starts) < len(edges):
-            totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
-            strong = np.empty(len(edges), bool)
-            strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
+        totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
+        strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
     return note(kept, min_weight=max(int(min_weight), least_weight(edges)))
 

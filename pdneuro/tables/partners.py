@@ -11,6 +11,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.edges import edge_table
+from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.labels import Labels, labels_of
 
@@ -42,27 +43,42 @@ def partners(
         See :func:`pdneuro.segments.partners`.
     """
     own = pd.Index(ids)
-    sides = []
-    for wanted, direction, neuron, partner in (
-        (downstream, "downstream", "pre", "post"),
-        (upstream, "upstream", "post", "pre"),
-    ):
-        side = edges.loc[edges[neuron].isin(own) if wanted else [False] * len(edges)]
-        names = {neuron: "neuron", partner: "partner"}
-        sides.append(
-            side.rename(columns=names).assign(direction=pd.array([direction] * len(side), TEXT))
-        )
+    ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))
+    sides = [
+        _partners(edges[edges[neuron].isin(own)], neuron, partner, group_by).assign(side=number)
+        for number, (wanted, neuron, partner) in enumerate(ends)
+        if wanted
+    ]
     both = pd.concat(sides, ignore_index=True)
-    found = {"weight": ("weight", "sum"), "n_neurons": ("neuron", "nunique")}
-    if group_by is not None:
-        labels = labels_of(both["partner"].to_numpy(), group_by)
-        both = both.assign(member=both["partner"], partner=labels)
-        found["n_partners"] = ("member", "nunique")
-    groups = both.groupby(["partner", "direction"], dropna=False, observed=True)
-    result = groups.agg(**found).reset_index()
-    result = result.sort_values("weight", ascending=False, kind="stable", ignore_index=True)
+    order = ["weight", "partner", "side"]
+    result: pd.DataFrame = both.sort_values(order, ascending=[False, True, True], ignore_index=True)
+    words = pd.array(["downstream", "upstream"], TEXT).take(result.pop("side").to_numpy())
+    result.insert(1, "direction", words)
     result.attrs = dict(edges.attrs)
     return result
+
+
+def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:
+    """One row a partner, or a label of partners."""
+    others = edges[partner].reset_index(drop=True)
+    key = others if group_by is None else pd.Series(labels_of(others.to_numpy(), group_by))
+    groups = group_rows(key)
+    weight = edges["weight"].to_numpy()[groups.rows]
+    group = np.empty(len(key), np.int64)
+    group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
+
+    def distinct(end: str) -> Int64Array:
+        once = group_rows(pd.Series(group), edges[end]).first
+        return np.bincount(group[once], minlength=len(groups.starts))
+
+    found = pd.DataFrame(
+        {
+            "partner": key.iloc[groups.first].reset_index(drop=True),
+            "weight": np.add.reduceat(weight, groups.starts) if len(weight) else weight,
+            "n_neurons": distinct(neuron),
+        }
+    )
+    return found if group_by is None else found.assign(n_partners=distinct(partner))
 
 
 def from_partners(
