@@ -13,7 +13,7 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, open_source
 from pdneuro.tables import weights
 from pdneuro.tables.edges import least_weight, require_edges
-from pdneuro.tables.joins import take_or_missing
+from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.labels import Labels
 from pdneuro.tables.provenance import note, stamp
 from pdneuro.transport.report import one_call
@@ -122,8 +122,7 @@ def _appended(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
         if name in new.columns:
             columns[name] = np.concatenate([column.to_numpy(), new[name].to_numpy()])
         else:
-            cells = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
-            columns[name] = take_or_missing(cells, rows)
+            columns[name] = take_or_missing(cells_of(column), rows)
     return pd.DataFrame(columns)
 
 

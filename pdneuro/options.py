@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
@@ -139,6 +141,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 _set: dict[str, Any] = {}
+_carried: ContextVar[Mapping[str, Any]] = ContextVar("pdneuro_options", default=MappingProxyType({}))
 
 
 def _checked(name: str, value: Any, origin: str = "") -> Any:
@@ -159,12 +162,24 @@ def get_option(name: str, override: Any = None) -> Any:
     """Value of one option; ``override`` (a call's own argument), when not None, is checked and wins."""
     if override is not None:
         return _checked(name, override)
+    if name in _carried.get():
+        return _carried.get()[name]
     if name in _set:
         return _set[name]
     variable = f"PDNEURO_{name.upper()}"
     if os.environ.get(variable):  # an empty variable counts as unset
         return _checked(name, os.environ[variable], f" (environment variable {variable})")
     return OPTIONS[name].default
+
+
+@contextlib.contextmanager
+def carried(options: Mapping[str, Any]) -> Iterator[None]:
+    """Use options of another process (from :func:`get_options`) in this thread, for a block."""
+    mark = _carried.set(options)
+    try:
+        yield
+    finally:
+        _carried.reset(mark)
 
 
 def get_options() -> dict[str, Any]:

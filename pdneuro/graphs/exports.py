@@ -15,6 +15,7 @@ from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.graphs.nodes import node_table
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
 
@@ -78,7 +79,9 @@ def _nodes(
         return ids, pd.DataFrame(index=pd.RangeIndex(len(ids)))
     given, others = node_table(nodes, on)
     both = np.concatenate([given, np.setdiff1d(ids, given)])
-    return both, others.reset_index(drop=True).convert_dtypes().reindex(pd.RangeIndex(len(both)))
+    places = np.where(np.arange(len(both)) < len(given), np.arange(len(both)), -1)
+    cells = {name: take_or_missing(cells_of(others[name]), places) for name in others.columns}
+    return both, pd.DataFrame(cells, index=pd.RangeIndex(len(both)))
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from pdneuro.errors import InvalidEdgesError, MissingColumnsError, TooLargeError
 from pdneuro.tables import roles
 from pdneuro.tables.edges import as_edges, collapse, edge_table, require_edges
 from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array, distinct_ids, id_array
-from pdneuro.tables.labels import Labels
+from pdneuro.tables.labels import Labels, lookup
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
 
@@ -66,18 +66,22 @@ def to_sparse(
     """
     sparse = optional("scipy.sparse", "graph")
     edges = require_edges(edges)
-    cells = _numbers(edges, values)
-    if ids is None:
-        known, pre, post = coded_ends(edges)
-    else:
-        known = _given(ids)
-        here = pd.Index(known)
-        pre, post = (here.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
-        inside = (pre >= 0) & (post >= 0)
-        cells, pre, post = cells[inside], pre[inside], post[inside]
+    known, pre, post, cells = _entries(edges, values, ids)
     matrix = sparse.csr_array((cells, (pre, post)), shape=(len(known), len(known)))
     matrix.sum_duplicates()
     return matrix, pd.Index(known, name="id")
+
+
+def _entries(edges: pd.DataFrame, values: str, ids: Any) -> tuple[Int64Array, Any, Any, Any]:
+    """The neurons; and row, column and cell of each edge between them."""
+    cells = _numbers(edges, values)
+    if ids is None:
+        return *coded_ends(edges), cells
+    known = _given(ids)
+    here = pd.Index(known)
+    pre, post = (here.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
+    inside = (pre >= 0) & (post >= 0)
+    return known, pre[inside], post[inside], cells[inside]
 
 
 def _numbers(edges: pd.DataFrame, values: str) -> Any:
@@ -148,12 +152,7 @@ def to_matrix(
         if values != "weight" or ids is not None:
             raise ValueError("values and ids do not go together with group_by.")
         return _group_matrix(collapse(edges, group_by))
-    cells = _numbers(edges, values)
-    known, pre, post = coded_ends(edges)
-    if ids is not None:
-        known = _given(ids)
-        here = pd.Index(known)
-        pre, post = (here.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
+    known, pre, post, cells = _entries(edges, values, ids)
     dense = _dense(pre, post, cells, len(known))
     index, columns = pd.Index(known, name="pre"), pd.Index(known, name="post")
     return _with_attrs(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
@@ -186,9 +185,8 @@ def _dense(pre: Any, post: Any, cells: Any, size: int) -> Any:
             f"a dense matrix of {size:,} x {size:,} would take {size**2 * 8 / 1e9:,.0f} GB. Use "
             "to_sparse(), group the neurons (group_by=...), or choose some (ids=...)."
         )
-    inside = (pre >= 0) & (post >= 0)
     dense = np.zeros((size, size), cells.dtype)
-    np.add.at(dense, (pre[inside], post[inside]), cells[inside])
+    np.add.at(dense, (pre, post), cells)
     return dense
 
 
@@ -231,26 +229,26 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
     import xarray as xr
 
     edges = require_edges(edges)
-    matrix = to_matrix(edges, values=values, ids=ids)
-    coordinates: dict[str, Any] = {
-        "pre": matrix.index.to_numpy(copy=True),
-        "post": matrix.columns.to_numpy(copy=True),
-    }
-    for name in edges.columns:
+    known, pre, post, cells = _entries(edges, values, ids)
+    dense = _dense(pre, post, cells, len(known))
+    coordinates: dict[str, Any] = {"pre": known, "post": known.copy()}
+    for stem, labels in _node_labels(edges, known).items():
         for end in ("pre", "post"):
-            stem = str(name).removesuffix(f"_{end}")
-            if str(name) != stem and f"{stem}_pre" in edges.columns and f"{stem}_post" in edges.columns:
-                found = edges[~edges[end].duplicated()].set_index(end)[name]
-                # A neuron that stands at the other end only has its label there.
-                other = {"pre": "post", "post": "pre"}[end]
-                there = edges[~edges[other].duplicated()].set_index(other)[f"{stem}_{other}"]
-                both = pd.concat([found, there])
-                both = both[~both.index.duplicated()].reindex(coordinates[end])
-                coordinates[str(name)] = (end, _plain(both))
+            coordinates[f"{stem}_{end}"] = (end, _plain(pd.Series(labels)))
     attributes = {"units": "synapses"} if values == "weight" else {}
     if facts(edges):
         attributes[KEY] = json.dumps(facts(edges))
-    return xr.DataArray(matrix.to_numpy(), coordinates, ("pre", "post"), name=values, attrs=attributes)
+    return xr.DataArray(dense, coordinates, ("pre", "post"), name=values, attrs=attributes)
+
+
+def _node_labels(edges: pd.DataFrame, known: Int64Array) -> dict[Hashable, Any]:
+    """Labels of the neurons, from the columns that the edges have for both ends."""
+    stems = [str(name).removesuffix("_pre") for name in edges.columns if str(name).endswith("_pre")]
+    stems = [stem for stem in stems if f"{stem}_post" in edges.columns]
+    nodes = pd.concat([edges["pre"], edges["post"]])
+    once = ~nodes.duplicated().to_numpy()
+    columns = {stem: pd.concat([edges[f"{stem}_pre"], edges[f"{stem}_post"]])[once] for stem in stems}
+    return lookup(known, nodes[once], columns)
 
 
 def _plain(column: pd.Series[Any]) -> Any:

@@ -16,6 +16,7 @@ from pdneuro.graphs.nodes import node_table, records
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
 from pdneuro.tables.grouping import group_codes, pairs_differ
 from pdneuro.tables.provenance import KEY, facts
+from pdneuro.tables.records import column
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -109,10 +110,10 @@ def one_row_a_pair(edges: pd.DataFrame) -> pd.DataFrame:
     return edges if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()) else collapse(edges)
 
 
-def _edge_data(pairs: pd.DataFrame, attributes: Sequence[Hashable]) -> list[dict[str, Any]]:
-    if list(attributes) == ["weight"]:
-        return [{"weight": weight} for weight in pairs["weight"].tolist()]
-    return records(pairs[attributes])
+def _edge_data(attributes: pd.DataFrame) -> list[dict[str, Any]]:
+    if list(attributes.columns) == ["weight"]:
+        return [{"weight": weight} for weight in attributes["weight"].tolist()]
+    return records(attributes)
 
 
 @contextlib.contextmanager
@@ -148,7 +149,7 @@ def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, attributes: Sequence[Hash
     # Data are made in the order of their first use, and handed to the other side by their place in it.
     place = np.empty(len(pairs), np.intp)
     place[by_start] = np.arange(len(pairs))
-    data = _edge_data(pairs.take(by_start), attributes)
+    data = _edge_data(pairs[attributes].take(by_start))
     _fill_side(graph, names, starts[by_start], ends[by_start], data)
     cells = np.fromiter(data, object, len(data))[place[by_end]].tolist()
     _fill_side(backwards, names, ends[by_end], starts[by_end], cells)
@@ -210,8 +211,7 @@ def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
     columns["weight"] = pd.Series([record.get(weight, 1) for record in data], dtype=object)
     for name in names:
         if name != weight:
-            cells = pd.Series([record.get(name) for record in data], dtype=object)
-            columns[str(name)] = cells.infer_objects() if cells.notna().all() else cells.convert_dtypes()
+            columns[str(name)] = pd.Series(column([record.get(name) for record in data], str(name)))
     columns["weight"] = columns["weight"].infer_objects()
     table = as_edges(pd.DataFrame(columns), *COLUMNS)
     with contextlib.suppress(TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -160,8 +161,11 @@ def _weights(column: pd.Series[Any]) -> Int64Array:
     missing = column.isna()
     if missing.any():
         raise _invalid_weights(column, missing, "missing")
-    if pd.api.types.is_object_dtype(column) and all(type(value) is int for value in column):
-        column = column.astype("int64")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
+        with contextlib.suppress(ValueError, TypeError):
+            column = pd.to_numeric(column.astype(object))
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise InvalidEdgesError(f"the weights in {column.name!r} are {column.dtype}, not whole numbers.")
     if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():

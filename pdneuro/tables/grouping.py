@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro.tables.joins import cells_of
+
 
 class Groups(NamedTuple):
     """Rows ordered by group; within a group they keep their order.
@@ -45,8 +47,7 @@ def group_rows(*keys: pd.Series[Any]) -> Groups:
 def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
     if isinstance(key.dtype, pd.CategoricalDtype):
         return key.cat.codes.to_numpy().astype(np.int64) + 1, len(key.cat.categories) + 1
-    values = key.to_numpy() if isinstance(key.dtype, np.dtype) else key.array
-    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    codes, distinct = pd.factorize(cells_of(key), use_na_sentinel=False)
     return codes.astype(np.int64, copy=False), max(len(distinct), 1)
 
 

@@ -70,6 +70,11 @@ def attach(
     return joined
 
 
+def cells_of(column: pd.Series[Any]) -> Any:
+    """The array of a column: NumPy's where it is one."""
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+
+
 def take_or_missing(cells: Any, places: npt.NDArray[np.intp]) -> Any:
     """Entries of an array by position, missing where the position is -1; integers stay exact."""
     absent = places < 0

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, TypeGuard
 
-import numpy as np
 import pandas as pd
 
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.joins import take_or_missing
+from pdneuro.tables.joins import cells_of, take_or_missing
 
 #: A label for each ID: a mapping, or a Series with the IDs in its index.
 Labels = Mapping[int, Any] | pd.Series
@@ -57,6 +56,5 @@ def lookup(
     places = index.get_indexer(pd.Index(ids))
     found = {}
     for name, column in columns.items():
-        cells = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
-        found[name] = take_or_missing(cells[present], places)
+        found[name] = take_or_missing(cells_of(column)[present], places)
     return found

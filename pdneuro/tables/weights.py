@@ -122,6 +122,7 @@ def sign(
     inhibitory: str | Iterable[str],
     excitatory: str | Iterable[str],
     other: int = 0,
+    check: bool = True,
 ) -> pd.DataFrame:
     """Put the sign of each edge, by transmitter, and its signed weight beside it.
 
@@ -136,6 +137,8 @@ def sign(
         receptors. Upper and lower case are the same.
     other : {0, -1, 1}
         Sign of all other transmitters, and of edges without one.
+    check : bool
+        Refuse a column in which none of the transmitters occurs: they may be spelled otherwise.
 
     Returns
     -------
@@ -166,10 +169,9 @@ def sign(
     if both:
         raise ValueError(f"{listing(sorted(both))} cannot be both inhibitory and excitatory.")
     signs |= dict.fromkeys(_words(inhibitory), -1)
-    column = roles.named_column(edges, nt)
-    codes, names = pd.factorize(column)
+    codes, names = pd.factorize(roles.named_column(edges, nt))
     words = [str(name).strip().casefold() for name in names]
-    if words and signs and not signs.keys() & set(words):
+    if check and words and signs and not signs.keys() & set(words):
         raise ValueError(
             f"none of {listing(sorted(signs))} occurs in column {nt!r}, which holds "
             f"{listing(map(repr, names))}."

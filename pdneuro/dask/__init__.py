@@ -1,0 +1,87 @@
+"""``.neuro`` on dask frames and series: ``import pdneuro.dask`` puts it there.
+
+Everything is lazy: a call builds a graph and asks no service. Each partition is answered by the same
+functions as a pandas object, on whichever worker has it; what needs all rows of a neuron or of a pair
+goes through dask's own shuffle. Options travel with the graph; tokens do not: each worker reads them
+from its environment or its files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dask.dataframe import extensions
+
+from pdneuro.accessors.door import door
+from pdneuro.dask import edges as edge_tables
+from pdneuro.dask import neurons
+
+__all__ = ["DataFrameNeuro", "SeriesNeuro"]
+
+
+class SeriesNeuro:
+    """Methods for a lazy column of segment IDs."""
+
+    def __init__(self, obj: Any) -> None:
+        self._obj = obj
+
+    def __repr__(self) -> str:
+        return f"<neuro: lazy column {self._obj.name!r}>\n  .ids() .properties() .edges() .partners()"
+
+    ids = door(neurons.ids)
+    properties = door(neurons.properties)
+    edges = door(neurons.edges)
+    upstream = door(neurons.upstream)
+    downstream = door(neurons.downstream)
+    partners = door(neurons.partners)
+
+
+class DataFrameNeuro:
+    """Methods for a lazy table of neurons, and for lazy edge tables."""
+
+    def __init__(self, obj: Any) -> None:
+        self._obj = obj
+
+    def __repr__(self) -> str:
+        return (
+            f"<neuro: lazy table of {len(self._obj.columns)} columns>\n"
+            "  neurons: .join_properties() .edges() .partners()\n"
+            "  edges: .as_edges() .threshold() .collapse() .annotate() .fractions() .sign() .degree()\n"
+            "  .compute() gives the pandas table, which has .neuro too"
+        )
+
+    # A table of neurons
+    join_properties = door(neurons.join_properties)
+    edges = door(neurons.table_edges)
+    upstream = door(neurons.table_upstream)
+    downstream = door(neurons.table_downstream)
+    partners = door(neurons.table_partners)
+
+    # An edge table
+    as_edges = door(edge_tables.as_edges)
+    threshold = door(edge_tables.threshold)
+    collapse = door(edge_tables.collapse)
+    annotate = door(edge_tables.annotate)
+    fractions = door(edge_tables.fractions)
+    sign = door(edge_tables.sign)
+    degree = door(edge_tables.degree)
+    reciprocal = door(edge_tables.reciprocal)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{name!r} is nothing that is done partition by partition: .compute().neuro.{name}(...) "
+            "does it in memory."
+        )
+
+
+def _register() -> None:
+    for register, accessor in (
+        (extensions.register_series_accessor, SeriesNeuro),
+        (extensions.register_dataframe_accessor, DataFrameNeuro),
+    ):
+        register("neuro")(accessor)  # type: ignore[no-untyped-call]
+
+
+_register()
