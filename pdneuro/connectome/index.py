@@ -172,7 +172,7 @@ def on_disk(files: list[Path], how: object, make: Callable[[], Index]) -> Index:
         return _open(place)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError):  # cut short, or not ours: made anew
+    except (OSError, ValueError, EOFError):  # cut short, or not ours: made anew
         shutil.rmtree(place, ignore_errors=True)
     index = make()
     try:

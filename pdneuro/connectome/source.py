@@ -339,12 +339,13 @@ class Connectome:
         return {label: honest(cells) for label, cells in self._neurons.cells(ids, labels).items()}
 
     def _connectivity(self, places: Places, multiple: str) -> dict[str, Any]:
+        _, downstream, _, upstream = self._index.sums(places)
+        numbers = {
+            "connectivity_downstream_count": downstream,
+            "connectivity_upstream_count": upstream,
+        }
         if multiple == "count":
-            _, downstream, _, upstream = self._index.sums(places)
-            return {
-                "connectivity_downstream_count": downstream,
-                "connectivity_upstream_count": upstream,
-            }
+            return numbers
         values: list[dict[str, list[Any]]] = [{"downstream": [], "upstream": []} for _ in places]
         counts, partner, weight, incoming = self._index.records(places)
         rows = np.repeat(np.arange(len(places)), counts)
@@ -354,7 +355,8 @@ class Connectome:
         ):
             values[row][side].append({"segmentid": other, "synaptic_count": count})
         ids = self._index.ids[places]
-        return record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
+        told = record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
+        return numbers | told
 
 
 def _present(row: dict[Hashable, Any]) -> Any:

@@ -247,7 +247,9 @@ def _node_labels(edges: pd.DataFrame, known: Int64Array) -> dict[Hashable, Any]:
     stems = [stem for stem in stems if f"{stem}_post" in edges.columns]
     nodes = pd.concat([edges["pre"], edges["post"]])
     once = ~nodes.duplicated().to_numpy()
-    columns = {stem: pd.concat([edges[f"{stem}_pre"], edges[f"{stem}_post"]])[once] for stem in stems}
+    columns: dict[Hashable, pd.Series[Any]] = {
+        stem: pd.concat([edges[f"{stem}_pre"], edges[f"{stem}_post"]])[once] for stem in stems
+    }
     return lookup(known, nodes[once], columns)
 
 

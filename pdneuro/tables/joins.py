@@ -80,10 +80,12 @@ def take_or_missing(cells: Any, places: npt.NDArray[np.intp]) -> Any:
     absent = places < 0
     if not absent.any():
         return cells.take(places)
-    if isinstance(cells, np.ndarray) and cells.dtype != object:
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iufb":
         safe = np.append(cells, np.zeros(1, cells.dtype)).take(places)
-        kinds = {"i": pd.arrays.IntegerArray, "b": pd.arrays.BooleanArray}
-        return kinds.get(cells.dtype.kind, pd.arrays.FloatingArray)(safe, absent)
-    if isinstance(cells, np.ndarray):
+        if cells.dtype.kind == "f":  # NaN is no number among nullable floats
+            absent |= np.isnan(safe)
+        kinds = {"f": pd.arrays.FloatingArray, "b": pd.arrays.BooleanArray}
+        return kinds.get(cells.dtype.kind, pd.arrays.IntegerArray)(safe, absent)
+    if isinstance(cells, np.ndarray) and cells.dtype == object:
         return np.append(cells, [None]).take(places)
-    return cells.take(places, allow_fill=True)
+    return pd.Series(cells).array.take(places, allow_fill=True)

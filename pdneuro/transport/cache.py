@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from pdneuro.errors import CacheError
-from pdneuro.transport.store import Store
+from pdneuro.transport.store import Store, cache_folder
 
 __all__ = ["clear", "export", "info", "load"]
 
@@ -50,7 +51,9 @@ def clear(
     property: str | None = None,
     older_than: float | timedelta | None = None,
 ) -> int:
-    """Forget stored answers.
+    """Forget stored answers; without arguments also the indexes of local connectomes.
+
+    Files that :meth:`pdneuro.Connectome.download` put into the cache folder stay.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def clear(
     3
     """
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
+    if project is None and property is None and seconds is None:
+        shutil.rmtree(cache_folder() / "indexes", ignore_errors=True)
     with _store() as store:
         return store.clear(project, property, seconds)
 

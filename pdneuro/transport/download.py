@@ -14,7 +14,8 @@ from pdneuro.transport import progress
 from pdneuro.transport.http import Outlet, excerpt
 from pdneuro.transport.session import without_secrets
 
-_CHUNK = 1 << 20
+#: A chunk that is cut short is lost, so chunks are small.
+_CHUNK = 1 << 16
 
 
 def download(
