@@ -43,6 +43,7 @@ LAYERS = {
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
+    "dask": BELOW | {"accessors", "segments", "edges", "sources", "tables"},
     "accessors": BELOW | {"segments", "neurons", "groups", "edges", "tables", "graphs"},
     "sandbox": BELOW | {"files", "tables", "transport"},
 }
@@ -77,7 +78,7 @@ def test_every_room_has_its_layer() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    for file in PACKAGE.rglob("*.py"):
+    for file in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "dask").rglob("*.py")):
         for node in ast.parse(file.read_text()).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -86,6 +87,7 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
                     "networkx",
                     "pyarrow",
                     "scipy",
+                    "igraph",
                     "matplotlib",
                     "dask",
                     "caveclient",
@@ -138,7 +140,7 @@ def test_a_method_is_its_function(accessor: type, name: str, module: object) -> 
 
 def public_functions() -> list[object]:
     modules = [segments, neurons, groups, *map(importlib.import_module, (
-        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.hops", "pdneuro.edges", "pdneuro.transport.cache",
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.hops", "pdneuro.edges", "pdneuro.dask.edges", "pdneuro.dask.neurons", "pdneuro.transport.cache",
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files",
     ))]  # fmt: skip
     return [

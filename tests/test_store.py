@@ -286,3 +286,15 @@ class TestCache:
             pdneuro.cache.load(file)
         assert pdneuro.cache.info()["ids"].tolist() == [10]
         assert file.exists() == (content is not None)
+
+
+def test_many_threads_may_begin_a_store_at_once(tmp_path: Path) -> None:
+    """Each of them finds it made, whoever came first."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pdneuro.transport.store import Store
+
+    for number in range(10):
+        path = tmp_path / f"{number}.sqlite"
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _, path=path: Store(path).close(), range(16)))

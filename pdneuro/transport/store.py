@@ -287,11 +287,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path.resolve().as_uri(), timeout=30, isolation_level=None, uri=True)
     try:
-        if _is_empty(connection):
-            connection.execute("PRAGMA page_size = 16384")  # a neuron's partners fit one page
-            connection.execute("PRAGMA journal_mode = WAL")
-            # In one transaction: another process never sees a file without its marks.
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        _create(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA mmap_size = {2**30}")
         return connection
@@ -300,16 +296,34 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise
 
 
+def _create(connection: sqlite3.Connection, patience: float = 30.0) -> None:
+    """Lay out an empty file; other threads and processes may be about to do the same."""
+    until = time.monotonic() + patience
+    while _is_empty(connection):
+        try:
+            connection.execute("PRAGMA page_size = 16384")  # a neuron's partners fit one page
+            # SQLite does not wait for others here, whatever the time-out.
+            connection.execute("PRAGMA journal_mode = WAL")
+            # In one transaction: another process never sees a file without its marks.
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
 def _is_empty(connection: sqlite3.Connection) -> bool:
     """Whether the file holds nothing yet; DatabaseError when it holds something else than answers."""
+    # The tables first: whoever sees tables also sees the marks that were written with them.
+    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return True
     marks = connection.execute(
         "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
     ).fetchone()
-    if marks == (_APPLICATION_ID, _VERSION):
-        return False
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if marks != (_APPLICATION_ID, _VERSION):
         raise sqlite3.DatabaseError("it is not a pdneuro store of this version")
-    return True
+    return False
 
 
 def is_unusable(error: sqlite3.DatabaseError) -> bool:

@@ -1,0 +1,177 @@
+"""Dask frames: lazy, nothing asked while the graph is built, the same results on other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.dataframe as dd
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+
+import pdneuro
+import pdneuro.dask
+from pdneuro import errors
+from pdneuro.sandbox import Sandbox
+
+BASE = 720575940600000000
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Two worker processes, with a home of their own and the sandbox's token in their environment."""
+    folder = tmp_path_factory.mktemp("dask")
+    environment = {"PDNEURO_BRAINCIRCUITS_TOKEN": "sandbox-token", "HOME": str(folder)}
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        local_directory=str(folder),
+        env=environment,
+    ) as workers:
+        yield workers
+
+
+@pytest.fixture(params=["threads", "processes"])
+def scheduler(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "processes":
+        with Client(request.getfixturevalue("cluster")):
+            yield request.param
+    else:
+        with dask.config.set(scheduler="threads"):
+            yield request.param
+
+
+def neurons() -> pd.DataFrame:
+    # Some IDs stand in several partitions.
+    table = pdneuro.sandbox.neurons().head(120)
+    return pd.concat([table, table.head(10)], ignore_index=True)
+
+
+def edges() -> pd.DataFrame:
+    table = pdneuro.sandbox.edges().head(5000)
+    return pd.concat([table, table.head(500)], ignore_index=True)
+
+
+def annotated(table: Any) -> Any:
+    nodes = pdneuro.sandbox.neurons().iloc[:2000].assign(nt="GABA")
+    return table.neuro.annotate(nodes, ["cell_type", "side", "nt"])
+
+
+def labels() -> pd.Series:
+    return pdneuro.sandbox.neurons().set_index("root_id")["cell_type"].iloc[:2000]
+
+
+NEURON_VERBS: dict[str, Callable[[Any], Any]] = {
+    "join": lambda t: t.neuro.join_properties("link_pre", "size", on="root_id"),
+    "properties": lambda t: t["root_id"].neuro.properties("link_post", "connectivity"),
+    "ids": lambda t: t["root_id"].neuro.ids().to_frame(),
+    "edges": lambda t: t.neuro.edges(),
+    "edges of a column": lambda t: t["root_id"].neuro.edges(min_weight=4, autapses=False),
+    "within": lambda t: t.neuro.edges(on="root_id", within=True),
+    "upstream": lambda t: t.neuro.upstream(min_weight=2),
+    "downstream": lambda t: t["root_id"].neuro.downstream(),
+    "partners": lambda t: t.neuro.partners(min_weight=2),
+    "downstream partners": lambda t: t["root_id"].neuro.partners(upstream=False),
+    "partners by label": lambda t: t.neuro.partners(group_by=labels()),
+}
+EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
+    "as_edges": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.as_edges(),
+    "threshold": lambda e: e.neuro.threshold(6),
+    "threshold by row": lambda e: e.neuro.threshold(6, by="row"),
+    "collapse": lambda e: e.neuro.collapse(),
+    "collapse dialect": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.collapse(),
+    "collapse by label": lambda e: e.neuro.collapse(labels()),
+    "collapse by columns": lambda e: annotated(e).neuro.collapse(["cell_type", "side"]),
+    "annotate": annotated,
+    "fractions": lambda e: e.neuro.fractions(),
+    "output fractions": lambda e: e.neuro.fractions("output"),
+    "given fractions": lambda e: e.neuro.fractions(total=pd.Series(10**6, index=labels().index)),
+    "source fractions": lambda e: e.drop_duplicates().neuro.fractions(total="source"),
+    "sign": lambda e: annotated(e).neuro.sign(inhibitory="gaba", excitatory="ach"),
+    "degree": lambda e: e.neuro.degree().reset_index(),
+    "reciprocal": lambda e: e.neuro.reciprocal(),
+}
+
+
+def same(found: Any, expected: pd.DataFrame) -> None:
+    columns = list(expected.columns)
+    assert list(found.columns) == columns
+    computed = found.compute()
+    # The dtypes promised are those that come.
+    for name in columns:
+        assert str(computed[name].dtype).replace("str", "string").startswith(
+            str(found.dtypes[name]).replace("str", "string").partition("[")[0]
+        ) or isinstance(computed[name].dtype, pd.CategoricalDtype), name
+    kinds = {name: "Int64" for name in columns if str(found.dtypes[name]) == "Int64"}
+    text = {name: "string" for name in columns if pd.api.types.is_string_dtype(expected[name])}
+    left, right = (
+        part.astype({**kinds, **text}).sort_values(columns, ignore_index=True)
+        for part in (computed, expected)
+    )
+    for part in (left, right):
+        part.attrs = {}
+    pd.testing.assert_frame_equal(left, right, check_dtype=False)
+
+
+@pytest.mark.parametrize("verb", NEURON_VERBS)
+def test_questions_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
+    lazy = NEURON_VERBS[verb](dd.from_pandas(neurons(), npartitions=3))
+    assert not sandbox.requests  # nothing was asked so far
+    expected = NEURON_VERBS[verb](neurons())
+    if isinstance(expected, pd.Series):
+        expected = expected.to_frame()
+    with pdneuro.set_options(cache_dir=pdneuro.get_options()["cache_dir"] / scheduler):
+        same(NEURON_VERBS[verb](dd.from_pandas(neurons(), npartitions=3)), expected)
+        asked = [n for r in sandbox.requests for n in r.json()["segments"]]
+    assert asked or verb == "ids"
+    assert list(lazy.columns) == list(expected.columns)
+
+
+@pytest.mark.parametrize("verb", EDGE_VERBS)
+def test_edge_verbs_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
+    same(EDGE_VERBS[verb](dd.from_pandas(edges(), npartitions=4)), EDGE_VERBS[verb](edges()))
+
+
+def test_options_travel_with_the_graph(cluster: LocalCluster, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Options set where the graph is built hold where and when it is computed."""
+    pdneuro.sandbox.edges().to_parquet(tmp_path / "e.parquet")
+    with pdneuro.set_options(source=pdneuro.Connectome.from_files(tmp_path / "e.parquet")):
+        lazy = dd.from_pandas(neurons(), npartitions=2).neuro.edges()
+    with Client(cluster):
+        found = lazy.compute()
+    assert not sandbox.requests
+    assert len(found) == len(neurons().neuro.edges())
+
+
+def test_errors_come_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
+    lazy = dd.from_pandas(neurons(), npartitions=2)
+    with pytest.raises(ValueError, match=r"nothing is asked .*meta="):
+        lazy.neuro.join_properties("neurotransmitter")
+    told = lazy.neuro.join_properties("neurotransmitter", meta={"neurotransmitter_nt_type": "str"})
+    plain = neurons().neuro.join_properties("neurotransmitter")["neurotransmitter_nt_type"]
+    assert told.compute()["neurotransmitter_nt_type"].dropna().tolist() == plain.dropna().tolist()
+    with pytest.raises(errors.ColumnExistsError, match="size"):
+        lazy.assign(size=1).neuro.join_properties("size")
+    with pytest.raises(errors.MissingColumnsError):
+        lazy[["side"]].neuro.edges()
+    with pytest.raises(errors.MissingColumnsError, match="no start and end"):
+        lazy.neuro.collapse()
+    with pytest.raises(AttributeError, match=r"\.compute\(\)\.neuro\.to_networkx"):
+        lazy.neuro.to_networkx()
+    floats = dd.from_pandas(pd.DataFrame({"root_id": [float(BASE), 1.0]}), npartitions=1)
+    with pytest.raises(errors.PrecisionLossError):
+        floats.neuro.edges().compute()
+    assert "lazy table" in repr(lazy.neuro)
+    assert "lazy column" in repr(lazy["root_id"].neuro)
+
+
+def test_each_segment_is_asked_once(sandbox: Sandbox) -> None:
+    with dask.config.set(scheduler="threads"):
+        dd.from_pandas(neurons(), npartitions=5).neuro.edges().compute()
+    asked = [n for r in sandbox.requests for n in r.json()["segments"]]
+    assert sorted(asked) == sorted(set(neurons()["root_id"]))
