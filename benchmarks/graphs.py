@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,8 +217,7 @@ def verb_at(verb: str, size: int) -> tuple[float, float]:
         return time.perf_counter() - start, grown()
 
 
-def growth(rounds: int) -> list[Row]:
-    found = []
+def growth(rounds: int) -> Iterator[Row]:
     for size in SIZES:
         edges_file(size)
     for verb in VERBS:
@@ -226,14 +225,11 @@ def growth(rounds: int) -> list[Row]:
         for number, unit in ((0, "s"), (1, "MB")):
             ratio = large[number] / small[number] / (SIZES[-1] / SIZES[0])
             digits = 2 if unit == "s" else 0
-            found.append(
-                Row(
-                    f"{verb}, {unit} at 1, 2.7 and 15.1 M rows; 15.1 times the first",
-                    ", ".join(f"{point[number]:.{digits}f}" for point in (small, middle, large)),
-                    f"{small[number] * SIZES[-1] / SIZES[0]:.{digits}f}",
-                    ratio,
-                    "<= 1",
-                    ratio <= 1,
-                )
+            yield Row(
+                f"{verb}, {unit} at 1, 2.7 and 15.1 M rows; 15.1 times the first",
+                ", ".join(f"{point[number]:.{digits}f}" for point in (small, middle, large)),
+                f"{small[number] * SIZES[-1] / SIZES[0]:.{digits}f}",
+                ratio,
+                "<= 1",
+                ratio <= 1,
             )
-    return found

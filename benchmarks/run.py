@@ -13,7 +13,7 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,7 +27,7 @@ from measure import Row
 
 from pdneuro.transport import tokens
 
-JOBS: dict[str, Callable[[int, str | None], list[Row]]] = {
+JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "properties": lambda rounds, rows: main_job.properties(rounds),
     "connectivity": lambda rounds, rows: main_job.connectivity(rounds),
     "warm": lambda rounds, rows: main_job.warm(rounds),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
-from pdneuro.graphs.nodes import node_table
+from pdneuro.graphs.nodes import collector_paused, node_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.pairs import coded_ends
@@ -59,7 +59,8 @@ def to_igraph(
     ids, attributes = _nodes(pairs, nodes, on)
     here = pd.Index(ids)
     ends = [here.get_indexer(pd.Index(pairs[end])).tolist() for end in ("pre", "post")]
-    graph = igraph.Graph(len(ids), list(zip(*ends, strict=True)), directed=True)
+    with collector_paused():
+        graph = igraph.Graph(len(ids), list(zip(*ends, strict=True)), directed=True)
     graph.vs["name"] = list(map(str, ids.tolist()))
     for name in attributes.columns:
         graph.vs[str(name)] = _plain(attributes[name])

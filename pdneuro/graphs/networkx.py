@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pdneuro.errors import LargeGraphWarning, warn
-from pdneuro.graphs.nodes import node_table, records
+from pdneuro.graphs.nodes import collector_paused, node_table, records
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
 from pdneuro.tables.grouping import group_codes, pairs_differ
 from pdneuro.tables.provenance import KEY, facts
@@ -94,7 +93,7 @@ def to_networkx(
         graph = build(pairs, "pre", "post", attributes, create_using=nx.DiGraph, backend=backend)
     else:
         graph = nx.DiGraph()
-        with _collector_paused():
+        with collector_paused():
             _fill(graph, pairs, attributes)
     if facts(edges):
         graph.graph[KEY] = json.dumps(facts(edges))
@@ -116,18 +115,6 @@ def _edge_data(attributes: pd.DataFrame) -> list[dict[str, Any]]:
     return records(attributes)
 
 
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Millions of new dicts would set off the garbage collector again and again, for nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, attributes: Sequence[Hashable]) -> None:
     """Add edges to an empty graph, all edges of a node at a time.
 
@@ -140,17 +127,21 @@ def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, attributes: Sequence[Hash
         return
     # Nodes in the order in which add_edge() would meet them.
     codes, ids = pd.factorize(pairs[["pre", "post"]].to_numpy().ravel())
-    starts, ends = codes[::2], codes[1::2]
+    # Half-sized copies, and nothing held longer than needed: the graph takes memory enough.
+    starts, ends = (codes[side::2].astype(np.int32) for side in (0, 1))
+    del codes
     graph.add_nodes_from(ids.tolist())
     # The graph's own node objects serve as keys everywhere: one integer a node, not one an edge.
     names = np.fromiter(graph, object, len(graph))
     backwards: Any = nx.reverse_view(graph)  # type: ignore[type-var]
-    by_start, by_end = (group_codes(own, len(ids)).rows for own in (starts, ends))
+    by_start = group_codes(starts, len(ids)).rows
     # Data are made in the order of their first use, and handed to the other side by their place in it.
-    place = np.empty(len(pairs), np.intp)
-    place[by_start] = np.arange(len(pairs))
+    place = np.empty(len(pairs), np.int32)
+    place[by_start] = np.arange(len(pairs), dtype=np.int32)
     data = _edge_data(pairs[attributes].take(by_start))
     _fill_side(graph, names, starts[by_start], ends[by_start], data)
+    del by_start
+    by_end = group_codes(ends, len(ids)).rows
     cells = np.fromiter(data, object, len(data))[place[by_end]].tolist()
     _fill_side(backwards, names, ends[by_end], starts[by_end], cells)
     pre, post, first = names[starts[0]], names[ends[0]], data[place[0]]

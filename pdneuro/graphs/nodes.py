@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import contextlib
+import gc
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -42,3 +44,15 @@ def records(columns: pd.DataFrame) -> list[dict[str, Any]]:
             if not absent:
                 record[str(name)] = value
     return found
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Millions of new dicts would set off the garbage collector again and again, for nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

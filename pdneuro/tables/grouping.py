@@ -61,12 +61,12 @@ def pairs_differ(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) ->
     return not bool((mixed[1:] == mixed[:-1]).any())
 
 
-def group_codes(code: npt.NDArray[np.int64], size: int) -> Groups:
+def group_codes(code: npt.NDArray[np.integer[Any]], size: int) -> Groups:
     """Groups of equal codes, which are whole numbers below ``size``."""
     bits = max(len(code) - 1, 1).bit_length()
     if size.bit_length() + bits <= 63:
         # Code and row in one integer: a plain sort is several times faster than argsort.
-        packed = code << bits
+        packed: Any = code.astype(np.int64) << bits
         packed |= np.arange(len(code))
         packed.sort()
         rows = packed & ((1 << bits) - 1)
