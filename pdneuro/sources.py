@@ -52,6 +52,8 @@ class Dumping(Protocol):
 
 #: Module that holds each service's source, by the word in front of the colon.
 SERVICES = {"braincircuits": "pdneuro.braincircuits"}
+#: The module that holds the source for files.
+FILES = "pdneuro.connectome"
 _PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -92,8 +94,7 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
             'pdneuro.set_options(source="fruitfly_fafb_flywire").'
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
-        opened: Source = importlib.import_module("pdneuro.connectome").Connectome.from_files(spec)
-        return opened
+        return _opened(FILES, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
         service, rest = (service, rest) if colon else ("braincircuits", spec)
@@ -103,14 +104,19 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
                 f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "
                 "path of a file of edges."
             )
-        source: Source = importlib.import_module(SERVICES[service]).open_source(rest)
-        return source
+        return _opened(SERVICES[service], rest)
     if isinstance(spec, Source):
         return spec
     raise UnknownSourceError(
         f"a source is a name, a path or a source object, not {type(spec).__name__}. Make a source of a "
         "frame with pdneuro.Connectome(edges)."
     )
+
+
+def _opened(module: str, name: str | os.PathLike[str]) -> Source:
+    """A source by name, from the module that holds its kind, which is loaded now."""
+    source: Source = importlib.import_module(module).open_source(name)
+    return source
 
 
 def _is_path(text: str) -> bool:

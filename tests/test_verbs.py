@@ -168,6 +168,18 @@ class TestDialects:
         with pytest.raises(error, match=words):
             frame.neuro.collapse()
 
+    def test_integers_are_looked_at_too(self) -> None:
+        good = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [1, 0]})
+        assert len(good.neuro.collapse()) == 2  # a weight of 0 is no error
+        with pytest.warns(errors.DroppedRowsWarning, match="1 of 2"):
+            assert len(good.assign(post=[0, 3]).neuro.collapse()) == 1
+        with pytest.raises(errors.InvalidEdgesError, match="negative.*row 1"):
+            good.assign(weight=[1, -2]).neuro.threshold(0)
+        with pytest.raises(errors.InvalidIdError, match="'pre'.*-7"):
+            good.assign(pre=[1, -7]).neuro.to_networkx()
+        by_region = good.assign(neuropil=["ME", "LO"]).neuro.collapse(roi=True)
+        assert by_region["roi"].tolist() == ["ME", "LO"]
+
     def test_missing_and_zero_ends_are_left_out_aloud(self) -> None:
         frame = pd.DataFrame(
             {"pre": pd.array([1, None, 0], "Int64"), "post": [2, 2, 2], "weight": [1, 1, 1]}

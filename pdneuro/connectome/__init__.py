@@ -1,5 +1,14 @@
 """A local connectome, from files or frames, as a source of properties and partners."""
 
+from __future__ import annotations
+
+import os
+
 from pdneuro.connectome.source import Connectome
 
-__all__ = ["Connectome"]
+__all__ = ["Connectome", "open_source"]
+
+
+def open_source(path: str | os.PathLike[str]) -> Connectome:
+    """The source for a file of edges."""
+    return Connectome.from_files(path)

@@ -187,7 +187,10 @@ def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame itself when it is an edge table, else what :func:`as_edges` makes of it."""
     columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
     standard = all(isinstance(c, pd.Series) and c.dtype == np.int64 for c in columns)
-    return frame if standard else as_edges(frame)
+    if not standard or ("neuropil" in frame.columns and "roi" not in frame.columns):
+        return as_edges(frame)
+    lowest = [np.min(frame[name].to_numpy(), initial=1) for name in COLUMNS]
+    return frame if min(lowest[:2]) > 0 and lowest[2] >= 0 else as_edges(frame)
 
 
 def collapse(
