@@ -20,6 +20,7 @@ _PACKAGES = (
     "platformdirs",
     "pyarrow",
     "scipy",
+    "igraph",
     "matplotlib",
     "xarray",
     "dask",

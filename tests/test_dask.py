@@ -75,6 +75,7 @@ NEURON_VERBS: dict[str, Callable[[Any], Any]] = {
     "within": lambda t: t.neuro.edges(on="root_id", within=True),
     "upstream": lambda t: t.neuro.upstream(min_weight=2),
     "downstream": lambda t: t["root_id"].neuro.downstream(),
+    "records": lambda t: t["root_id"].neuro.records("connectivity"),
     "partners": lambda t: t.neuro.partners(min_weight=2),
     "downstream partners": lambda t: t["root_id"].neuro.partners(upstream=False),
     "partners by label": lambda t: t.neuro.partners(group_by=labels()),
@@ -161,6 +162,12 @@ def test_errors_come_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
         lazy[["side"]].neuro.edges()
     with pytest.raises(errors.MissingColumnsError, match="no start and end"):
         lazy.neuro.collapse()
+    with pytest.raises(ValueError, match="meta="):
+        lazy["root_id"].neuro.records("nucleus")
+    told = lazy["root_id"].neuro.records("nucleus", meta={"nucleus_id": "Int64"})
+    assert len(told.compute()) == len(neurons()["root_id"].neuro.records("nucleus"))
+    with pytest.raises(AttributeError, match="graph"):
+        lazy["root_id"].neuro.graph()
     with pytest.raises(AttributeError, match=r"\.compute\(\)\.neuro\.to_networkx"):
         lazy.neuro.to_networkx()
     floats = dd.from_pandas(pd.DataFrame({"root_id": [float(BASE), 1.0]}), npartitions=1)

@@ -173,9 +173,9 @@ class TestDialects:
         assert len(good.neuro.collapse()) == 2  # a weight of 0 is no error
         with pytest.warns(errors.DroppedRowsWarning, match="1 of 2"):
             assert len(good.assign(post=[0, 3]).neuro.collapse()) == 1
-        with pytest.raises(errors.InvalidEdgesError, match="negative.*row 1"):
+        with pytest.raises(errors.InvalidEdgesError, match=r"negative.*row 1"):
             good.assign(weight=[1, -2]).neuro.threshold(0)
-        with pytest.raises(errors.InvalidIdError, match="'pre'.*-7"):
+        with pytest.raises(errors.InvalidIdError, match=r"'pre'.*-7"):
             good.assign(pre=[1, -7]).neuro.to_networkx()
         by_region = good.assign(neuropil=["ME", "LO"]).neuro.collapse(roi=True)
         assert by_region["roi"].tolist() == ["ME", "LO"]

@@ -19,28 +19,36 @@ from pdneuro.dask import neurons
 __all__ = ["DataFrameNeuro", "SeriesNeuro"]
 
 
-class SeriesNeuro:
-    """Methods for a lazy column of segment IDs."""
-
+class _Lazy:
     def __init__(self, obj: Any) -> None:
         self._obj = obj
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{name!r} is nothing that is done partition by partition: .compute().neuro.{name}(...) "
+            "does it in memory."
+        )
+
+
+class SeriesNeuro(_Lazy):
+    """Methods for a lazy column of segment IDs."""
 
     def __repr__(self) -> str:
         return f"<neuro: lazy column {self._obj.name!r}>\n  .ids() .properties() .edges() .partners()"
 
     ids = door(neurons.ids)
     properties = door(neurons.properties)
+    records = door(neurons.records)
     edges = door(neurons.edges)
     upstream = door(neurons.upstream)
     downstream = door(neurons.downstream)
     partners = door(neurons.partners)
 
 
-class DataFrameNeuro:
+class DataFrameNeuro(_Lazy):
     """Methods for a lazy table of neurons, and for lazy edge tables."""
-
-    def __init__(self, obj: Any) -> None:
-        self._obj = obj
 
     def __repr__(self) -> str:
         return (
@@ -66,14 +74,6 @@ class DataFrameNeuro:
     sign = door(edge_tables.sign)
     degree = door(edge_tables.degree)
     reciprocal = door(edge_tables.reciprocal)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise AttributeError(
-            f"{name!r} is nothing that is done partition by partition: .compute().neuro.{name}(...) "
-            "does it in memory."
-        )
 
 
 def _register() -> None:

@@ -62,6 +62,13 @@ def collapse(
     """Sum the rows of each pair of neurons, or of groups: see :func:`pdneuro.tables.collapse`.
 
     The order of the rows is dask's.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd, pdneuro, pdneuro.dask
+    >>> edges = dd.from_pandas(pdneuro.sandbox.edges(), npartitions=3)
+    >>> len(edges.neuro.threshold(50).neuro.collapse())
+    673
     """
     pairs = as_edges_if_needed(edges).shuffle(on=["pre", "post"])
     parts = each(pairs, tables.collapse, group_by, roi=roi)

@@ -56,6 +56,14 @@ def properties(
         Name and dtype of the columns of those ``names`` that are not documented (all but ``size``,
         ``link_pre``, ``link_post`` and ``connectivity``): no service is asked to find out. Other columns
         are left out. Integers are ``Int64``.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd, pdneuro, pdneuro.dask
+    >>> with pdneuro.sandbox.start():
+    ...     neurons = dd.from_pandas(pdneuro.sandbox.neurons(), npartitions=3)
+    ...     int(neurons.root_id.neuro.properties("link_pre").nr_pre.sum().compute())
+    277497
     """
     columns = _columns(names, meta)
     ask = WithOptions(_properties, columns, *names, source=source, multiple=multiple, **fetch)
@@ -71,6 +79,32 @@ def _properties(
     aligned = found.reindex(columns=list(columns)).astype(dict(columns))
     aligned.attrs = found.attrs
     return aligned
+
+
+def records(
+    ids: Lazy,
+    /,
+    name: str,
+    source: str | Source | None = None,
+    meta: Mapping[str, Any] | None = None,
+    **fetch: Any,
+) -> Lazy:
+    """A list-valued property in long form: see :func:`pdneuro.segments.records`.
+
+    ``meta`` names the columns beside ``segment_id``; those of ``connectivity`` are known.
+    """
+    known = {"direction": TEXT, "segmentid": "Int64", "synaptic_count": "Int64"}
+    fields = known if name == "connectivity" and meta is None else _columns((name,), meta)
+    columns = {"segment_id": "int64", **fields}
+    distinct, _ = _distinct(ids)
+    ask = WithOptions(_records, columns, name, source=source, **fetch)
+    return distinct.map_partitions(ask, meta=_empty(columns, pd.RangeIndex(0)))
+
+
+def _records(column: pd.Series[Any], columns: dict[str, Any], name: str, **how: Any) -> pd.DataFrame:
+    if not len(column):
+        return _empty(columns, pd.RangeIndex(0))
+    return segments.records(column, name, **how).reindex(columns=list(columns)).astype(columns)
 
 
 def _columns(names: tuple[str, ...], meta: Mapping[str, Any] | None) -> dict[str, Any]:
