@@ -142,7 +142,10 @@ class Connectome:
         2  720575940614626315  720575940626709709      20
         """
         self = cls.__new__(cls)
-        self._label = name or Path(edges).name.split(".")[0]
+        # Absolute, since a copy may be opened by a process that stands elsewhere.
+        edges = Path(edges).expanduser().absolute()
+        neurons = None if neurons is None else Path(neurons).expanduser().absolute()
+        self._label = name or edges.name.split(".")[0]
         self._files = {
             "edges": edges,
             "neurons": neurons,
