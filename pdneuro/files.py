@@ -80,6 +80,8 @@ def read_edges(
     **roles
         ``pre=``, ``post=``, ``weight=``, as for :func:`pdneuro.tables.as_edges`.
     """
+    if not isinstance(edges, pd.DataFrame | str | os.PathLike):
+        raise TypeError(f"edges are a DataFrame or the path of a file, not a {type(edges).__name__}.")
     given = edges if isinstance(edges, pd.DataFrame) else pd.DataFrame(columns=column_names(edges))
     columns: list[Hashable] = list(given.columns)
     if columns[:2] == ["0", "1"]:

@@ -129,6 +129,8 @@ class TestNetworkx:
     def test_back_in_refusals(self) -> None:
         with pytest.raises(ValueError, match=r"undirected.*to_directed"):
             graphs.from_networkx(nx.Graph([(1, 2)]))
+        with pytest.raises(TypeError, match="DataFrame"):
+            graphs.from_networkx(NEURONS)
         with pytest.raises(errors.InvalidIdError, match="'pre'"):
             graphs.from_networkx(nx.DiGraph([("KC", 1)]))
         with pytest.raises(errors.InvalidEdgesError, match="not whole"):
@@ -335,6 +337,20 @@ class TestFolders:
         assert nodes.set_index("Id")["size"][str(BASE + 1)] == str(2**60 + 1)
         assert f'"{BASE + 1}"' in (folder / "edges.csv").read_text()
         assert sorted(p.name for p in folder.iterdir()) == ["edges.csv", "nodes.csv"]
+
+    def test_columns_with_the_programs_own_names_step_aside(
+        self, edges: pd.DataFrame, tmp_path: Path
+    ) -> None:
+        nodes = NEURONS.rename(columns={"type": "Label", "size": "name"})
+        arcs = edges.neuro.collapse().assign(Type="x", interaction="y")
+        for write in (arcs.neuro.to_gephi, arcs.neuro.to_cytoscape):
+            folder = write(tmp_path, nodes)
+            for name in ("nodes.csv", "edges.csv"):
+                header = (folder / name).read_text().splitlines()[0].split(",")
+                assert len(header) == len(set(header))
+            assert "_original" in (folder / "nodes.csv").read_text()
+        with pytest.raises(errors.MissingColumnsError, match="'kind'"):
+            edges.neuro.to_gephi(tmp_path, nodes, label="kind")
 
     def test_cytoscape(self, edges: pd.DataFrame, tmp_path: Path) -> None:
         pairs = edges.neuro.collapse().assign(nt=["ACH", None, "GABA", "ACH"])

@@ -180,6 +180,28 @@ class TestDialects:
         by_region = good.assign(neuropil=["ME", "LO"]).neuro.collapse(roi=True)
         assert by_region["roi"].tolist() == ["ME", "LO"]
 
+    def test_ends_in_the_index_are_found(self) -> None:
+        grouped = KC.groupby(["pre", "post"])[["weight"]].sum()
+        assert grouped.neuro.collapse()["weight"].tolist() == grouped["weight"].tolist()
+        assert len(grouped.neuro.to_networkx().edges) == 4
+
+    def test_repeated_names_are_refused(self) -> None:
+        for twice in ("pre", "weight"):
+            with pytest.raises(errors.AmbiguousColumnError, match=twice):
+                pd.concat([KC, KC[[twice]]], axis=1).neuro.degree()
+
+    def test_sums_do_not_run_over(self) -> None:
+        edges = pd.DataFrame({"pre": [1, 1], "post": [2, 2], "weight": [2**62, 2**62]})
+        for call in (edges.neuro.collapse, edges.neuro.degree, lambda: pdneuro.Connectome(edges)):
+            with pytest.raises(errors.InvalidEdgesError, match=r"add up to 9\.22e\+18"):
+                call()
+        large = edges.assign(weight=[2**60 + 1, 2**60])
+        assert large.neuro.degree()["in_weight"].tolist() == [0, 2**61 + 1]
+        brain = pdneuro.Connectome(large)
+        assert pd.Series([1]).neuro.properties("link_pre", source=brain)["nr_pre"].tolist() == [
+            2**61 + 1
+        ]
+
     def test_missing_and_zero_ends_are_left_out_aloud(self) -> None:
         frame = pd.DataFrame(
             {"pre": pd.array([1, None, 0], "Int64"), "post": [2, 2, 2], "weight": [1, 1, 1]}
@@ -252,6 +274,9 @@ def test_threshold_by_pair_is_threshold_of_the_sums(
     sums = edges.groupby(["pre", "post"])["weight"].transform("sum")
     pd.testing.assert_frame_equal(kept, edges[sums >= least])
     assert kept.attrs["pdneuro"]["min_weight"] == least
+    for wrong in ("3", None):
+        with pytest.raises(ValueError, match="min_weight must be a number"):
+            tables.threshold(edges, wrong)
     assert tables.threshold(kept, 1).attrs["pdneuro"]["min_weight"] == least
 
 
@@ -294,8 +319,11 @@ class TestFractions:
             found.neuro.fractions()
         with pytest.raises(ValueError, match="'input' or 'output'"):
             KC.neuro.fractions("inputs")
-        with pytest.raises(ValueError, match="total must be"):
-            KC.neuro.fractions(total="all")
+        for wrong in ("all", 100, pd.DataFrame({"a": [1]})):
+            with pytest.raises(ValueError, match="total must be"):
+                KC.neuro.fractions(total=wrong)
+        with pytest.raises(errors.InvalidEdgesError, match="not 'a'"):
+            KC.neuro.fractions(total={BASE + 1: "a"})
 
     def test_given_totals(self) -> None:
         totals = pd.Series([100, 0], index=[BASE + 1, BASE + 2])
@@ -448,6 +476,13 @@ class TestPaths:
             found = KC.neuro.paths(one, BASE + 2)
             assert found["path"].tolist() == [(BASE + 3, BASE + 1, BASE + 2)]
             assert {type(node) for path in found["path"] for node in path} == {int}
+
+    def test_what_is_no_id(self) -> None:
+        with pytest.raises(errors.PrecisionLossError, match="'source'"):
+            KC.neuro.paths(float(BASE + 1), BASE + 2)
+        with pytest.raises(errors.InvalidIdError, match=r"'target'.*'KC'"):
+            KC.neuro.paths(BASE + 1, "KC")
+        assert KC.neuro.paths(None, BASE + 2).empty
 
     def test_too_many_paths_stop(self) -> None:
         full = pd.DataFrame(

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.errors import CacheWarning, warn
-from pdneuro.tables.edges import edge_table
-from pdneuro.tables.grouping import group_codes
+from pdneuro.tables.edges import check_total, edge_table
+from pdneuro.tables.grouping import group_codes, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.transport.store import cache_folder, make_private_folder
@@ -95,8 +95,7 @@ class Index:
         counts, _, weight, incoming = self.records(places)
         rows = np.repeat(np.arange(len(places)), counts)
         down, up = (
-            np.bincount(rows[side], weight[side], len(places)).astype(np.int64)
-            for side in (~incoming, incoming)
+            sums_by_code(rows[side], weight[side], len(places)) for side in (~incoming, incoming)
         )
         partners = np.diff(self.start[2 * places[:, None] + np.arange(3)], axis=1)
         return down, partners[:, 0], up, partners[:, 1]
@@ -109,6 +108,7 @@ class Index:
 
 def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
     """The index of an edge table; ``neurons`` are in it also when they have no edge."""
+    check_total(edges)
     ids, pre, post = coded_ends(edges)
     if len(neurons):
         everyone = np.union1d(ids, neurons)

@@ -14,6 +14,7 @@ import pandas as pd
 from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.graphs.nodes import collector_paused, node_table
+from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.pairs import coded_ends
@@ -130,9 +131,12 @@ def to_gephi(
     pairs = one_row_a_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
     text = pd.Series(ids).astype(TEXT)
-    labels = text if label is None else attributes[str(label)].astype(TEXT).fillna(text)
+    named = None if label is None else roles.named_column(attributes, str(label))
+    labels = text if named is None else named.astype(TEXT).fillna(text)
+    attributes = _without(attributes, "Id", "Label")
     vertices = pd.concat([pd.DataFrame({"Id": text, "Label": labels}), attributes], axis=1)
-    arcs = pairs.rename(columns={"pre": "Source", "post": "Target", "weight": "Weight"})
+    arcs = _without(pairs, "Source", "Target", "Type", "Weight")
+    arcs = arcs.rename(columns={"pre": "Source", "post": "Target", "weight": "Weight"})
     arcs.insert(2, "Type", "Directed")
     return _write(folder, vertices, arcs, ["Source", "Target"])
 
@@ -172,11 +176,18 @@ def to_cytoscape(
     """
     pairs = one_row_a_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
-    vertices = pd.concat([pd.DataFrame({"name": pd.Series(ids).astype(TEXT)}), attributes], axis=1)
-    arcs = pairs.rename(columns={"pre": "source", "post": "target"})
+    names = pd.DataFrame({"name": pd.Series(ids).astype(TEXT)})
+    vertices = pd.concat([names, _without(attributes, "name")], axis=1)
+    arcs = _without(pairs, "source", "target", "interaction")
+    arcs = arcs.rename(columns={"pre": "source", "post": "target"})
     kind: Any = arcs["nt"].astype(TEXT).fillna("synapse") if "nt" in arcs else "synapse"
     arcs.insert(2, "interaction", kind)
     return _write(folder, vertices, arcs, ["source", "target"])
+
+
+def _without(table: pd.DataFrame, *taken: str) -> pd.DataFrame:
+    """The table with columns of these names renamed, as the program needs the names itself."""
+    return table.rename(columns={name: f"{name}_original" for name in taken})
 
 
 def _write(

@@ -191,6 +191,8 @@ def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
        pre  post  weight
     0    1     2       3
     """
+    if not hasattr(graph, "is_directed"):
+        raise TypeError(f"from_networkx takes a networkx graph, not a {type(graph).__name__}.")
     if not graph.is_directed():
         raise ValueError(
             "the graph is undirected, so it does not say which end of an edge is presynaptic. Make it a "

@@ -110,7 +110,7 @@ def _too_many(max_paths: int, hop: int) -> TooLargeError:
 
 def _places(ids: Int64Array, chosen: Ids, role: str) -> Codes:
     """Places of neurons; those without an edge have no path."""
-    items = [chosen] if isinstance(chosen, int | np.integer | str) else chosen
+    items: Any = [chosen] if pd.api.types.is_scalar(chosen) else chosen
     column = (
         items
         if isinstance(items, pd.Series | pd.Index)

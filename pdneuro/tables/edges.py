@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -56,7 +56,8 @@ def as_edges(
     DataFrame
         ``pre, post, weight`` (int64, synapses), then ``roi`` and ``nt`` where they are there, then the
         other columns; one that is called ``pre`` though another was chosen is ``pre_original``. The
-        index is kept. Rows without a start or an end are left out with a warning.
+        index is kept, unless it holds the ends. Rows without a start or an end are left out with a
+        warning.
 
     Raises
     ------
@@ -75,6 +76,11 @@ def as_edges(
        pre  post  weight
     0   12    15       3
     """
+    if not set(frame.index.names) <= {None} and not roles.endpoint_columns(frame.columns):
+        # groupby(["pre", "post"]).sum() leaves the ends in the index.
+        levels = [name for name in frame.index.names if name is not None]
+        if roles.endpoint_columns(pd.Index(levels)):
+            frame = frame.reset_index()
     pre, post, weight, roi, nt = edge_roles(frame, pre, post, weight, roi, nt)
     starts, no_start = id_array(roles.named_column(frame, pre))
     ends, no_end = id_array(roles.named_column(frame, post))
@@ -164,8 +170,10 @@ def _weights(column: pd.Series[Any]) -> Int64Array:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
-        with contextlib.suppress(ValueError, TypeError):
-            column = pd.to_numeric(column.astype(object))
+        numbers = pd.to_numeric(column.astype(object), errors="coerce")
+        if numbers.isna().any():
+            raise _invalid_weights(column, numbers.isna(), "not whole numbers")
+        column = numbers
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise InvalidEdgesError(f"the weights in {column.name!r} are {column.dtype}, not whole numbers.")
     if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():
@@ -177,9 +185,11 @@ def _weights(column: pd.Series[Any]) -> Int64Array:
 
 def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str) -> InvalidEdgesError:
     row = int(np.argmax(wrong.to_numpy(bool)))
+    value = column.iloc[row]
+    shown = value.item() if isinstance(value, np.generic) else value
     return InvalidEdgesError(
         f"{int(wrong.sum()):,} weights in {column.name!r} are {reason}, the first at row "
-        f"{column.index[row]!r}. Edge weights are numbers of synapses."
+        f"{column.index[row]!r} ({shown!r}). Edge weights are numbers of synapses."
     )
 
 
@@ -275,6 +285,7 @@ def sum_rows(
             f"there is no column {missing[0]!r} among {listing(map(repr, edges.columns), 12)}."
         )
     names = [*keys, "weight", *also, *(["hop"] if "hop" in edges.columns and not also else []), *keep]
+    check_total(edges)
     groups = group_rows(*(edges[key] for key in keys))
     if len(groups.starts) == len(edges):
         result = edges[names].reset_index(drop=True)
@@ -292,6 +303,16 @@ def sum_rows(
                 result[name] = total[chosen]
     result.attrs = dict(edges.attrs)
     return result
+
+
+def check_total(edges: pd.DataFrame) -> None:
+    """Refuse weights whose sum would run over 64 bits without a word."""
+    total = float(edges["weight"].to_numpy().sum(dtype=np.float64))
+    if total >= 2.0**63:
+        raise InvalidEdgesError(
+            f"the weights add up to {total:.3g}, more than 64-bit integers hold. Is 'weight' a column "
+            "of IDs?"
+        )
 
 
 def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.DataFrame:
@@ -326,6 +347,8 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
     edges = require_edges(edges)
     if by not in ("pair", "row"):
         raise ValueError(f"by must be 'pair' or 'row', not {by!r}.")
+    if not isinstance(min_weight, int | float | np.number):
+        raise ValueError(f"min_weight must be a number of synapses, not {min_weight!r}.")
     strong = edges["weight"].to_numpy() >= min_weight
     ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
     if by == "pair" and not strong.all() and not pairs_differ(*ends):
@@ -333,7 +356,7 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
         totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
         strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
-    return note(kept, min_weight=max(int(min_weight), least_weight(edges)))
+    return note(kept, min_weight=max(math.ceil(min_weight), least_weight(edges)))
 
 
 def least_weight(edges: pd.DataFrame) -> int:

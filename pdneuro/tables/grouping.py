@@ -51,6 +51,17 @@ def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
     return codes.astype(np.int64, copy=False), max(len(distinct), 1)
 
 
+def sums_by_code(
+    codes: npt.NDArray[np.integer[Any]], values: npt.NDArray[np.integer[Any]], size: int
+) -> npt.NDArray[np.int64]:
+    """Sum of the values of each code; exact also beyond 2**53, where doubles are not."""
+    if values.sum(dtype=np.float64) < 2.0**53:
+        return np.bincount(codes, values, size).astype(np.int64)
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, codes, values)
+    return sums
+
+
 def pairs_differ(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> bool:
     """Whether no pair stands on two rows, as far as one cheap look tells; False means: look closer."""
     # Pairs are mixed into one number each. Equal pairs give equal numbers, so different numbers prove

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.tables.edges import collapse, require_edges
+from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import attach
 
@@ -44,8 +45,8 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
         {
             "in_degree": np.bincount(post, minlength=size),
             "out_degree": np.bincount(pre, minlength=size),
-            "in_weight": _sums(post, weight, size),
-            "out_weight": _sums(pre, weight, size),
+            "in_weight": sums_by_code(post, weight, size),
+            "out_weight": sums_by_code(pre, weight, size),
         },
         index=pd.Index(ids, name="id"),
         dtype="int64",
@@ -59,11 +60,6 @@ def coded_ends(edges: pd.DataFrame) -> tuple[Int64Array, Any, Any]:
     kind = np.int32 if len(ids) < 2**31 else np.int64
     places = [np.searchsorted(ids, known).astype(kind) for known in (starts, ends)]
     return ids, places[0][pre], places[1][post]
-
-
-def _sums(codes: Any, weight: Int64Array, size: int) -> Int64Array:
-    # bincount adds doubles, which are exact up to 2**53 synapses.
-    return np.bincount(codes, weight, size).astype(np.int64)
 
 
 def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:

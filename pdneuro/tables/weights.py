@@ -7,7 +7,13 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import pandas as pd
 
-from pdneuro.errors import IncompleteEdgesWarning, InconsistentEdgesWarning, listing, warn
+from pdneuro.errors import (
+    IncompleteEdgesWarning,
+    InconsistentEdgesWarning,
+    InvalidEdgesError,
+    listing,
+    warn,
+)
 from pdneuro.tables import roles
 from pdneuro.tables.edges import least_weight, require_edges
 from pdneuro.tables.joins import attach
@@ -71,7 +77,11 @@ def fractions(
     codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     present = np.bincount(codes, weight, len(ids))
     if are_labels(total):
-        given = pd.Series(labels_of(np.asarray(ids, np.int64), total)).astype("Float64")
+        found = pd.Series(labels_of(np.asarray(ids, np.int64), total))
+        given = pd.to_numeric(found.astype(object), errors="coerce").astype("Float64")
+        wrong = given.isna() & found.notna()
+        if wrong.any():
+            raise InvalidEdgesError(f"totals are numbers of synapses, not {found[wrong].iloc[0]!r}.")
         known, sums = given.notna().to_numpy(), given.to_numpy(dtype=float, na_value=0.0)
         smaller = known & (sums < present)
         if smaller.any():
@@ -81,11 +91,14 @@ def fractions(
                 f"{present[smaller][0]:,.0f}. Their fractions add up to more than 1.",
                 InconsistentEdgesWarning,
             )
-    elif total == "present":
+    elif isinstance(total, str) and total == "present":
         _warn_of_missing_edges(edges, of, len(ids))
         known, sums = np.ones(len(ids), bool), present
     else:
-        raise ValueError(f"total must be 'present', 'source', or a total for each ID, not {total!r}.")
+        what = repr(total) if isinstance(total, str | int | float) else f"a {type(total).__name__}"
+        raise ValueError(
+            f"total must be 'present', 'source', or a Series or mapping of totals by ID, not {what}."
+        )
     known = known & (sums > 0)
     shares = weight / np.where(known, sums, 1.0)[codes]
     cells = pd.arrays.FloatingArray(np.where(known[codes], shares, 0.0), ~known[codes])
