@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro._compat import optional
+from pdneuro.errors import PdneuroError
 from pdneuro.tables.edges import as_edges, edge_roles
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": r"\s+"}
@@ -90,8 +91,13 @@ def read_edges(
         found = edge_roles(given, **roles)[:3]
         columns = [name for name in found if name is not None]
         roles = dict(zip(("pre", "post", "weight"), found, strict=True))
-    table = edges[columns] if isinstance(edges, pd.DataFrame) else read_table(edges, columns)
-    return as_edges(table, **roles)
+    if isinstance(edges, pd.DataFrame):
+        return as_edges(edges[columns], **roles)
+    try:
+        return as_edges(read_table(edges, columns), **roles)
+    except PdneuroError as error:
+        error.add_note(f"The file is {os.fspath(edges)}.")
+        raise
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:

@@ -253,6 +253,10 @@ class TestFiles:
             pdneuro.Connectome.from_files(tmp_path / "e.csv")
         brain = pdneuro.Connectome.from_files(tmp_path / "e.csv", pre="a", post="b")
         assert brain.to_frame().to_numpy().tolist() == [[1, 2, 1]]
+        (tmp_path / "floats.csv").write_text(f"pre,post\n{BASE}.0,1\n")
+        with pytest.raises(errors.PrecisionLossError, match="'pre'") as caught:
+            pdneuro.Connectome.from_files(tmp_path / "floats.csv")
+        assert "floats.csv" in caught.value.__notes__[0]
         with pytest.raises(errors.UnknownSourceError, match=r"Connectome\(edges\)"):
             pd.Series([1]).neuro.edges(source=pd.DataFrame())
         mixed = tmp_path / "mixed"
