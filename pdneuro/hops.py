@@ -68,7 +68,9 @@ def follow(
                 "pass a larger max_nodes."
             )
         table = source.edges(front, upstream=upstream, downstream=downstream, fetch=fetch)
-        table = threshold(table, min_weight)
+        # A source's table is sound: only one with weak edges is gone through again.
+        if (table["weight"].to_numpy() < min_weight).any():
+            table = threshold(table, min_weight)
         asked = np.concatenate([asked, front])
         counts.append(len(front))
         found.append(table.assign(hop=np.int64(hop)) if numbered else table)

@@ -304,7 +304,8 @@ class Connectome:
             asked[places] = True
             twice = incoming & asked[partner]
             if twice.any():
-                pre, post, weight = pre[~twice], post[~twice], weight[~twice]
+                once = np.flatnonzero(~twice)
+                pre, post, weight = pre.take(once), post.take(once), weight.take(once)
         return edge_table(pre, post, weight)
 
     # -- inside -----------------------------------------------------------------------------------
