@@ -13,7 +13,7 @@ from pdneuro._version import __version__
 from pdneuro.options import get_options, set_options
 
 if _TYPE_CHECKING:
-    from pdneuro import graphs, sandbox, tables
+    from pdneuro import allen, graphs, sandbox, tables
     from pdneuro.connectome import Connectome
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
@@ -23,6 +23,7 @@ if _TYPE_CHECKING:
 __all__ = [
     "Connectome",
     "__version__",
+    "allen",
     "cache",
     "errors",
     "get_options",
@@ -39,6 +40,7 @@ __all__ = [
 # Public name -> module, and the name in it (None: the module itself).
 _LAZY = {
     "Connectome": ("pdneuro.connectome", "Connectome"),
+    "allen": ("pdneuro.allen", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
     "last_report": ("pdneuro.transport.report", "last_report"),

@@ -63,6 +63,21 @@ class TooLargeError(PdneuroError, ValueError):
     """The result would not fit: a dense matrix of too many neurons, too many paths."""
 
 
+class InvalidQueryError(PdneuroError, ValueError):
+    """A query that cannot be written: no IDs, unclosed brackets, a value without a spelling."""
+
+
+class AmbiguousStructureError(PdneuroError, ValueError):
+    """An acronym that fits several structures, such as ``"Cm"`` where there are ``cm`` and ``CM``."""
+
+
+class UnknownStructureError(PdneuroError, LookupError):
+    """A structure or structure set that was named in a call, and that the tree does not hold.
+
+    Not raised for unknown structures in a column: their rows stay, with NA and a warning.
+    """
+
+
 class OptionError(PdneuroError, ValueError):
     """An unknown option, or a value that the option does not take."""
 
@@ -159,7 +174,7 @@ class ForbiddenError(ServiceError, PermissionError):
 class NotFoundError(ServiceError, LookupError):
     """The service knows no such project or property (404)."""
 
-    advice = "Check the spelling of the project (`source=`) and of the property."
+    advice = "Check the spelling of what was asked for: project (`source=`), property, name or ID."
 
 
 class BatchRefusedError(ServiceError):
@@ -210,6 +225,12 @@ class TruncatedResponseError(InvalidResponseError):
     advice = "Lower `batch_size`, or run the same call again later."
 
 
+class QueryRefusedError(ServiceError, ValueError):
+    """The service understood the request and refused the query (``success: false``). Never stored."""
+
+    advice = "Check the names in the query: `pdneuro.allen.RmaApi().get_schema(model)` lists them."
+
+
 class OfflineError(PdneuroError, LookupError):
     """``offline=True`` and the cache does not hold everything that was asked for."""
 
@@ -243,6 +264,18 @@ class InconsistentEdgesWarning(PdneuroWarning):
 
 class IncompleteEdgesWarning(PdneuroWarning):
     """A total was taken over an edge table that is known to lack edges."""
+
+
+class IncompleteTableWarning(PdneuroWarning):
+    """The service has, or announced, more rows than came."""
+
+
+class StaleAnswerWarning(PdneuroWarning):
+    """The service does not answer; an older answer from the cache was used."""
+
+
+class DoubtfulParameterWarning(PdneuroWarning):
+    """A service parameter that the service's description does not list, or with another value."""
 
 
 class LargeGraphWarning(PdneuroWarning):

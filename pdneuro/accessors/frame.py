@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pdneuro import edges as edge_questions
-from pdneuro import graphs, neurons, tables
+from pdneuro import graphs, neurons, structures, tables
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_frame
 
@@ -26,6 +26,9 @@ class DataFrameNeuro:
     downstream = door(neurons.downstream)
     partners = door(neurons.partners)
     graph = door(neurons.graph)
+
+    # A table of structures
+    join_structures = door(structures.join_structures)
 
     # An edge table
     as_edges = door(tables.as_edges)

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from pdneuro import segments
+from pdneuro import structures as structure_questions
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_series
 from pdneuro.tables import exact_ids
 
 
 class SeriesNeuro:
-    """Methods for a column of segment IDs; print it to see what was recognised."""
+    """Methods for a column of segment IDs or structures; print it to see what was recognised."""
 
     def __init__(self, obj: pd.Series[Any]) -> None:
         self._obj = obj
@@ -29,3 +30,10 @@ class SeriesNeuro:
     downstream = door(segments.downstream)
     partners = door(segments.partners)
     graph = door(segments.graph)
+
+    # Allen structures, by ID or acronym
+    structures = door(structure_questions.structures)
+    ancestors = door(structure_questions.ancestors)
+    descendants = door(structure_questions.descendants)
+    rollup = door(structure_questions.rollup)
+    is_under = door(structure_questions.is_under)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import json
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pdneuro.sandbox.connectome import Connectome
-from pdneuro.sandbox.server import Request, Response
+from pdneuro.sandbox.server import Request, Response, file_response
 
 PROJECTS = ("fruitfly_fafb_flywire", "fruitfly_fafb_flywire_public", "fruitfly_fanc_cave")
 #: Projects that are managed by CAVE: without a CAVE token the answer is 403.
@@ -81,21 +80,13 @@ class BrainCircuitsApp:
         name = request.path.rpartition("/")[2].removesuffix(".parquet")
         if name not in ("nodes", "edges"):
             return Response({"detail": "Not Found"}, 404)
-        body, mark = self._parquet(name)
-        headers = {"Content-Type": "application/octet-stream", "ETag": mark, "Accept-Ranges": "bytes"}
-        wanted = request.headers.get("range", "")
-        begin = wanted.removeprefix("bytes=").partition("-")[0]
-        if begin.isdigit() and request.headers.get("if-range", mark) == mark:
-            place = f"bytes {begin}-{len(body) - 1}/{len(body)}"
-            return Response(body[int(begin) :], 206, {**headers, "Content-Range": place})
-        return Response(body, 200, headers)
+        return file_response(request, self._parquet(name))
 
-    def _write_parquet(self, name: str) -> tuple[bytes, str]:
+    def _write_parquet(self, name: str) -> bytes:
         nodes, edges = self.connectome.dump()
         file = io.BytesIO()
         (nodes if name == "nodes" else edges).to_parquet(file, index=False)
-        body = file.getvalue()
-        return body, f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+        return file.getvalue()
 
     def _encode(self, name: str, number: int, unknown: str) -> bytes | None:
         if number in self.connectome:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pdneuro.options import set_options
 from pdneuro.sandbox import connectome
+from pdneuro.sandbox.allen import AllenApp
 from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
 from pdneuro.sandbox.connectome import Connectome, Table
 from pdneuro.sandbox.server import LocalServer, Request
@@ -23,18 +24,26 @@ class Sandbox:
         Address of the server.
     options : dict
         The options that point pdneuro at it.
-    braincircuits : BrainCircuitsApp
-        The service's behaviour, which may be changed.
+    braincircuits, allen : BrainCircuitsApp, AllenApp
+        The services' behaviour, which may be changed.
     """
 
     def __init__(self, edges: Table | None, neurons: Table | None, port: int, latency: float) -> None:
         if edges is None:
             edges, neurons = connectome.bundled("edges"), connectome.bundled("neurons")
         self.braincircuits = BrainCircuitsApp(Connectome(edges, neurons))
-        self._server = LocalServer({"/braincircuits": self.braincircuits}, port=port, latency=latency)
+        self.allen = AllenApp()
+        # An app that stands here now may be replaced: the server looks it up at each request.
+        apps = {
+            "/braincircuits": lambda request: self.braincircuits(request),
+            "/allen": lambda request: self.allen(request),
+        }
+        self._server = LocalServer(apps, port=port, latency=latency)
         self.url = self._server.url
         self.options: dict[str, Any] = {
             "braincircuits_url": f"{self.url}/braincircuits",
+            "allen_url": f"{self.url}/allen",
+            "allen_files_url": f"{self.url}/allen",
             "source": PROJECTS[0],
         }
         self.tokens = {"braincircuits": TOKEN}

@@ -2,6 +2,7 @@
 
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids, exact_ids
+from pdneuro.tables.nested import explode, flatten
 from pdneuro.tables.pairs import degree, motifs, reciprocal
 from pdneuro.tables.weights import fractions, sign
 
@@ -12,6 +13,8 @@ __all__ = [
     "degree",
     "distinct_ids",
     "exact_ids",
+    "explode",
+    "flatten",
     "fractions",
     "motifs",
     "reciprocal",

@@ -89,6 +89,14 @@ def id_array(
     return numbers, missing
 
 
+def whole_numbers(values: pd.Series[Any]) -> _Ids:
+    """Any whole numbers as int64 (0 where missing), and the mask of the missing.
+
+    As :func:`exact_ids`, but zeros and negative numbers stand for themselves.
+    """
+    return _integers(values, values.name)
+
+
 def distinct_ids(values: pd.Series[Any] | pd.Index[Any]) -> Int64Array:
     """Distinct IDs of a column in the order of first appearance, missing ones left out."""
     numbers, missing = id_array(values)
@@ -207,14 +215,14 @@ _DATE = _Fault("dates or times")
 _CONTAINER = _Fault("lists or other containers")
 
 # How pandas and Python write a missing value when a column is turned into text.
-_MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT"})
+MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT"})
 
 
 def _parse(text: str) -> int | _Fault | None:
     text = text.strip()
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.removeprefix("-").isdigit():
         return _in_range(int(text)) if len(text) < 50 else _TOO_LARGE
-    if text in _MISSING_TEXT:
+    if text in MISSING_TEXT:
         return None
     try:
         number = float(text)
@@ -236,7 +244,7 @@ def _from_float(number: float) -> int | _Fault | None:
 
 
 def _in_range(number: int) -> int | _Fault:
-    return _NEGATIVE if number < 0 else _TOO_LARGE if number > MAX_ID else number
+    return _TOO_LARGE if abs(number) > MAX_ID else number
 
 
 def _scalar(item: object) -> int | _Fault | None:

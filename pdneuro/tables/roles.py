@@ -16,6 +16,19 @@ _LAST_RESORT = "id"
 #: IDs of something else that look alike.
 LOOK_ALIKES = ("supervoxel_id", "pt_supervoxel_id", "target_id", "nucleus_id")
 
+#: Columns of Allen structures: IDs, and names that count where there are no IDs.
+STRUCTURE_ID_NAMES = ("structure_id", "structure__id", "structureId", "allen_id", "ccf_id")
+STRUCTURE_NAMES = (
+    "structure",
+    "acronym",
+    "structure_acronym",
+    "structure__acronym",
+    "structure_abbrev",
+    "structure-abbrev",
+    "brain_region",
+    "region",
+)
+
 #: Start and end of an edge, as the neighbouring tools call them.
 ENDPOINT_NAMES = (
     ("pre", "post"),
@@ -73,6 +86,32 @@ def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]
                 f"no column of segment IDs is recognised among {_columns(frame)}. Name it: on=..., or "
                 f"rename it to {SEGMENT_NAMES[0]!r}."
             )
+    return named_column(frame, on)
+
+
+def structure_columns(frame: pd.DataFrame) -> list[Hashable]:
+    """Columns whose name says that they hold Allen structures."""
+    found = _named(frame.columns, STRUCTURE_ID_NAMES)
+    return found or _named(frame.columns, STRUCTURE_NAMES)
+
+
+def structure_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
+    """The column of structures of a table; as :func:`id_column`, for names such as ``structure_id``."""
+    if on is None:
+        found = structure_columns(frame)
+        if len(found) > 1:
+            raise AmbiguousColumnError(
+                f"several columns may hold the structures: {listing(map(repr, found))}. Choose: "
+                f"on={found[0]!r}."
+            )
+        if not found and frame.index.name in (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES):
+            found = [frame.index.name]
+        if not found:
+            raise MissingColumnsError(
+                f"no column of structures is recognised among {_columns(frame)}. Name it: on=..., or "
+                f"rename it to {STRUCTURE_ID_NAMES[0]!r}."
+            )
+        on = found[0]
     return named_column(frame, on)
 
 

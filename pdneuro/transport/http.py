@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -19,14 +20,17 @@ from pdneuro.errors import (
     InvalidRequestError,
     InvalidResponseError,
     NotFoundError,
+    OfflineError,
     RateLimitError,
     RequestTooLargeError,
     ServerError,
     ServiceError,
     ServiceUnavailableError,
+    StaleAnswerWarning,
     TruncatedResponseError,
+    warn,
 )
-from pdneuro.transport.session import without_secrets
+from pdneuro.transport.session import cache_key, without_secrets
 
 #: Answers that may be better next time.
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -89,6 +93,51 @@ class Outlet:
             "GET", url, params=dict(params), headers={"Accept": "application/json"}
         )
         return self.send(request, keep=False)
+
+    def get_kept(
+        self,
+        url: str,
+        check: Callable[[requests.Response], T],
+        *,
+        offline: bool = False,
+        refresh: bool = False,
+        expire_after: float | None = None,
+    ) -> T:
+        """GET a document through the response cache, and read it by ``check``.
+
+        What ``check`` refuses by an error is not kept. An answer older than ``expire_after`` seconds
+        is asked for again; where the service does not answer, it serves with a warning.
+
+        Raises
+        ------
+        OfflineError
+            ``offline`` and no answer is kept.
+        ServiceError
+            As for :meth:`send`.
+        """
+        request = requests.Request("GET", url, headers=self.headers, auth=_leave_headers_alone)
+        prepared = self.session.prepare_request(request)
+        key, address = cache_key(prepared), without_secrets(prepared.url or "")
+        kept = None if refresh and not offline else self.session.cache.get_response(key)
+        if kept is not None and (offline or expire_after is None or _age(kept) < expire_after):
+            return check(kept)
+        if offline:
+            raise OfflineError(f"no answer is kept for {address}, and pdneuro is offline.")
+        try:
+            response = self.retrying(
+                lambda: self.checked(self._send_once(prepared, keep=False)), address
+            )
+        except (ServerError, ServiceUnavailableError, ConnectionFailedError) as error:
+            if kept is None:
+                raise
+            warn(
+                f"{error.message} The answer of {kept.created_at:%Y-%m-%d %H:%M} UTC was used.",
+                StaleAnswerWarning,
+            )
+            return check(kept)
+        read = check(response)
+        self.session.cache.save_response(response, key)
+        return read
 
     def open_stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """GET a file whose body is read bit by bit; close the response in the end."""
@@ -193,6 +242,13 @@ class Outlet:
 
     def _secrets(self) -> list[str]:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]
+
+
+def _age(kept: requests_cache.CachedResponse) -> float:
+    """Seconds since a kept answer came."""
+    came = kept.created_at
+    now = datetime.datetime.now(datetime.UTC)
+    return (now - came.replace(tzinfo=came.tzinfo or datetime.UTC)).total_seconds()
 
 
 def _leave_headers_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:

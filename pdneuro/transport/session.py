@@ -46,7 +46,7 @@ def shared_session(workers: int, *, keep: bool = True) -> requests_cache.CachedS
 def _session(folder: str | None, workers: int, process: int) -> requests_cache.CachedSession:
     session = _Session(
         backend=_backend() if folder else BaseCache(),
-        key_fn=_cache_key,
+        key_fn=cache_key,
         allowable_methods=("GET", "POST"),
         allowable_codes=(200,),
     )
@@ -110,7 +110,7 @@ def _backend() -> BaseCache:
     return BaseCache()
 
 
-def _cache_key(request: requests.PreparedRequest, **_: Any) -> str:
+def cache_key(request: requests.PreparedRequest, **_: Any) -> str:
     """Key of a request: everything sent, in its order; credentials take part as a hash."""
     digest = hashlib.blake2b(digest_size=16, person=b"pdneuro")
     headers = sorted(

@@ -1,0 +1,240 @@
+"""What the classes of the Allen API share: addresses, questions, tables and files."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.allen import parse, rma, send
+from pdneuro.errors import InvalidQueryError, InvalidResponseError
+from pdneuro.options import Fetch, get_option
+from pdneuro.tables.provenance import stamp
+
+#: Arguments of a call that say how to ask, not what.
+_SENDING = ("nested", "page_size", "refresh", "progress", "max_workers")
+
+
+class Api:
+    """Addresses of the service, and the ways to ask it.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``, looked up at each call.
+    """
+
+    def __init__(self, base_uri: str | None = None) -> None:
+        self.base_uri = None if base_uri is None else base_uri.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self.api_url}>"
+
+    @property
+    def api_url(self) -> str:
+        """Address of the service."""
+        return self.base_uri or str(get_option("allen_url"))
+
+    @property
+    def rma_endpoint(self) -> str:
+        """Address of RMA queries and of the schema."""
+        return f"{self.api_url}/api/v2/data"
+
+    @property
+    def informatics_archive_endpoint(self) -> str:
+        """Address of the archive of volumes; ``base_uri`` does not move it."""
+        return f"{get_option('allen_files_url')}/informatics-archive"
+
+    # -- questions --------------------------------------------------------------------------------
+
+    def json_msg_query(self, url: str, dataframe: bool = True) -> Any:
+        """Ask for an address, and take the content out of the answer's envelope.
+
+        Parameters
+        ----------
+        url : str
+            An address as ``build_query_url`` makes it; characters that an address cannot hold are
+            encoded.
+        dataframe : bool
+            Give a list of records as a frame.
+
+        Returns
+        -------
+        DataFrame, list or dict
+
+        Raises
+        ------
+        QueryRefusedError
+            The service says that the query failed; with its message.
+        ServiceError, OfflineError
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        """
+        address = url if _is_encoded(url) else rma.encoded(url)
+        found = send.get(address, parse.message, Fetch.of())
+        if dataframe and _is_table(found.content):
+            return self._framed(send.Table(found.content, found.url))
+        return found.content
+
+    def load_api_schema(self) -> Any:
+        """All classes of the service with their columns, as the service tells them.
+
+        Returns
+        -------
+        dict or list
+            The whole body of ``api/v2/data/enumerate.json``.
+        """
+        return send.get(f"{self.rma_endpoint}/enumerate.json", parse.body, Fetch.of())
+
+    def _records(self, url: str, key: str | None = None) -> pd.DataFrame:
+        """A table from an address that is no RMA query; ``key`` unwraps each record."""
+        found = send.message(url, Fetch.of())
+        rows = parse.rows(found)
+        if key is not None:
+            rows = [row.get(key, row) for row in rows]
+        return self._framed(send.Table(rows, found.url))
+
+    def _model(
+        self,
+        model: str,
+        *,
+        before: tuple[str, ...] = (),
+        over: Any = None,
+        **given: Any,
+    ) -> pd.DataFrame:
+        """A table by a model stage.
+
+        ``before`` holds stages that come first. ``over`` is ``(argument, ids)``: then ``criteria`` is
+        a function of the IDs' text, and a long list is asked in parts.
+        """
+        how = {name: given.pop(name) for name in _SENDING if name in given}
+        nested = how.pop("nested", "keep")
+        size = how.pop("page_size", None)
+        if nested not in parse.NESTED:
+            raise InvalidQueryError(f"nested is one of {', '.join(parse.NESTED)}, not {nested!r}.")
+        if size is not None and (not isinstance(size, int) or size < 1):
+            raise InvalidQueryError(f"page_size is a number of rows, not {size!r}.")
+        fetch = Fetch.of(**how)
+        criteria = given.pop("criteria", None)
+        known = {"filters", "include", *rma.OPTIONS, "excpt"}
+        if given.keys() - known:
+            rma.options({name: given[name] for name in given.keys() - known})
+
+        def ask(text: str | None) -> send.Table:
+            where = criteria(text) if callable(criteria) else criteria
+
+            def url(options: Mapping[str, Any]) -> str:
+                stage = rma.model_stage(model, criteria=where, **options)
+                return self._query([*before, stage])
+
+            if size is None:
+                return send.whole(url, given, fetch)
+            return send.pages(url, given, size, fetch)
+
+        if over is None:
+            return self._framed(ask(None), nested)
+        argument, values = over
+        ids = rma.id_list(values, argument)
+        table = send.in_parts(ids, lambda part: ask(",".join(map(str, part))), model, fetch)
+        framed = self._framed(table, nested)
+        return _in_order(framed, given.get("order")) if len(ids) > send.MOST_IDS else framed
+
+    def _query(self, stages: Any, fmt: str = "json") -> str:
+        return f"{self.rma_endpoint}/{rma.query(stages, fmt)}"
+
+    def _framed(self, table: send.Table, nested: str = "keep") -> pd.DataFrame:
+        return stamp(parse.frame(table.rows, nested), source="allen", query=table.url)
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def construct_well_known_file_download_url(self, well_known_file_id: Any) -> str:
+        """Address of a file that the service knows by an ID."""
+        number = rma.one_id(well_known_file_id, "well_known_file_id")
+        return f"{self.api_url}/api/v2/well_known_file_download/{number}"
+
+    def retrieve_file_over_http(self, url: str, file_path: Any, zipped: bool = False) -> Path:
+        """Download a file.
+
+        Parameters
+        ----------
+        url : str
+        file_path : path
+            Where the file goes. Bytes of a file that is not complete are in ``{file_path}.part``, and
+            the next call goes on with them.
+        zipped : bool
+            The file is a zip archive: its members go into the folder of ``file_path``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        InvalidResponseError
+            What came is no file: an error page, an empty body, no archive.
+        ServiceError, OfflineError
+            See :mod:`pdneuro.errors`.
+        """
+        address = url if _is_encoded(url) else rma.encoded(url)
+        target = Path(file_path).expanduser()
+        if not zipped:
+            return send.save(address, target, Fetch.of())
+        with send.beside(target) as archive:
+            self._save(address, archive, _zip_fault)
+            _unpack(archive, target.parent)
+        return target
+
+    def _save(
+        self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None
+    ) -> Path:
+        return send.save(url, path, Fetch.of(), fault)
+
+
+def _is_encoded(url: str) -> bool:
+    """Whether an address comes ready to be sent."""
+    return bool(re.search("%[0-9A-Fa-f]{2}", url)) and not re.search(r"[\[\]' ]", url)
+
+
+def _is_table(content: Any) -> bool:
+    return isinstance(content, list) and all(isinstance(row, dict) for row in content)
+
+
+def _in_order(table: pd.DataFrame, order: Any) -> pd.DataFrame:
+    """Rows that came in parts, in the order of the query as far as its columns are there."""
+    parts = [order] if isinstance(order, str) else list(order or ())
+    keys = [re.split(r"[+ $]+", part.strip("'")) for part in parts]
+    names = [key[0].rpartition(".")[2] for key in keys]
+    if not names or not set(names) <= set(table.columns):
+        return table
+    up = [key[-1].lower() != "desc" for key in keys]
+    return table.sort_values(names, ascending=up, ignore_index=True, kind="stable")
+
+
+def _zip_fault(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        return "the file is no zip archive."
+    return f"its member {damaged} is damaged." if damaged else None
+
+
+def _unpack(path: Path, folder: Path) -> list[Path]:
+    """The members of an archive, each in its place only when complete."""
+    found = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir():
+                continue
+            target = folder / member.filename
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise InvalidResponseError(f"the archive holds {member.filename!r}, outside its folder.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with send.beside(target) as place:
+                place.write_bytes(archive.read(member))
+                place.replace(target)
+            found.append(target)
+    return found

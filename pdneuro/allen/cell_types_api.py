@@ -1,0 +1,326 @@
+"""CellTypesApi: recorded and reconstructed cells, their features and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.allen import rma
+from pdneuro.allen.parse import frame
+from pdneuro.allen.rma_api import RmaApi
+from pdneuro.errors import NotFoundError
+
+_INCLUDE = (
+    "structure,cortex_layer,donor(transgenic_lines,organism,conditions),specimen_tags,"
+    "cell_soma_locations,ephys_features,data_sets,neuron_reconstructions,cell_reporter"
+)
+#: Short name -> column of the table of cells.
+_SIMPLE = {
+    "reporter_status": "cell_reporter_status",
+    "species": "donor__species",
+    "id": "specimen__id",
+    "name": "specimen__name",
+    "structure_layer_name": "structure__layer",
+    "structure_area_id": "structure_parent__id",
+    "structure_area_abbrev": "structure_parent__acronym",
+    "transgenic_line": "line_name",
+    "dendrite_type": "tag__dendrite_type",
+    "apical": "tag__apical",
+    "reconstruction_type": "nr__reconstruction_type",
+    "disease_state": "donor__disease_state",
+    "donor_id": "donor__id",
+    "structure_hemisphere": "specimen__hemisphere",
+    "normalized_depth": "csl__normalized_depth",
+}
+_SOMA = ("csl__x", "csl__y", "csl__z")
+
+
+class CellTypesApi(RmaApi):
+    """The Cell Types Database.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+
+    Notes
+    -----
+    ``tag__apical`` holds the text ``"NA"``: not applicable, not missing. ``structure__id`` is of the
+    mouse's ontology for mouse cells, of the human's for human cells.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     cells = pdneuro.allen.CellTypesApi().list_cells_api(species=["Mus musculus"])
+    >>> cells[["specimen__id", "structure__acronym", "tag__apical"]].head(2)
+       specimen__id structure__acronym tag__apical
+    0     318808427              VISp5      intact
+    1     464212183            VISp2/3          NA
+    """
+
+    NWB_FILE_TYPE = "NWBDownload"
+    SWC_FILE_TYPE = "3DNeuronReconstruction"
+    MARKER_FILE_TYPE = "3DNeuronMarker"
+    MOUSE = "Mus musculus"
+    HUMAN = "Homo Sapiens"
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    def list_cells_api(
+        self,
+        id: Any = None,
+        require_morphology: bool = False,
+        require_reconstruction: bool = False,
+        reporter_status: Any = None,
+        species: Any = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Cells, one row each, with location, donor, features and what there is of them.
+
+        Parameters
+        ----------
+        id : int or iterable of int, optional
+            Specimens. Default: all.
+        require_morphology, require_reconstruction : bool
+            Only cells with a reconstruction.
+        reporter_status, species : str or iterable of str, optional
+            Only cells of these; upper and lower case of a species are the same.
+        **options
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Returns
+        -------
+        DataFrame
+            With the service's column names, such as ``specimen__id``, ``structure__id`` (int64).
+        """
+        how = {"num_rows": "all", **options}
+        if id is None:
+            cells = self._model("ApiCellTypesSpecimenDetail", **how)
+        else:
+            cells = self._model(
+                "ApiCellTypesSpecimenDetail",
+                over=("id", id),
+                criteria=lambda ids: f"[specimen__id${'in' if ',' in ids else 'eq'}{ids}]",
+                **how,
+            )
+        return self.filter_cells_api(
+            cells, require_morphology, require_reconstruction, reporter_status, species, simple=False
+        )
+
+    def get_cell(self, id: Any) -> dict[str, Any] | None:
+        """One cell as a dict, None where there is no such specimen."""
+        cells = self.list_cells_api(rma.one_id(id, "id"))
+        if cells.empty:
+            return None
+        return {str(name): value for name, value in cells.astype(object).iloc[0].items()}
+
+    def filter_cells_api(
+        self,
+        cells: Any,
+        require_morphology: bool = False,
+        require_reconstruction: bool = False,
+        reporter_status: Any = None,
+        species: Any = None,
+        simple: bool = True,
+    ) -> pd.DataFrame:
+        """Some of the cells of :meth:`list_cells_api`.
+
+        Parameters
+        ----------
+        cells : DataFrame or list of dict
+        require_morphology, require_reconstruction, reporter_status, species
+            As for :meth:`list_cells_api`.
+        simple : bool
+            Few columns, with short names; see :meth:`simplify_cells_api`.
+
+        Returns
+        -------
+        DataFrame
+            The rows that fit, with their index labels.
+        """
+        table = cells if isinstance(cells, pd.DataFrame) else frame(list(cells))
+        if require_morphology or require_reconstruction:
+            table = table[_column(table, "nr__reconstruction_type").notna()]
+        if reporter_status is not None:
+            table = table[_column(table, "cell_reporter_status").isin(_texts(reporter_status))]
+        if species is not None:
+            wanted = [name.lower() for name in _texts(species)]
+            table = table[_column(table, "donor__species").astype("object").map(_lower).isin(wanted)]
+        return self.simplify_cells_api(table) if simple else table
+
+    def simplify_cells_api(self, cells: Any) -> pd.DataFrame:
+        """The columns that most people need, under short names.
+
+        Returns
+        -------
+        DataFrame
+            ``reporter_status, cell_soma_location`` (list of three, µm), ``species, id, name,
+            structure_layer_name, structure_area_id, structure_area_abbrev, transgenic_line,
+            dendrite_type, apical, reconstruction_type, disease_state, donor_id,
+            structure_hemisphere, normalized_depth``.
+        """
+        table = cells if isinstance(cells, pd.DataFrame) else frame(list(cells))
+        simple = pd.DataFrame({new: _column(table, old) for new, old in _SIMPLE.items()})
+        places = pd.DataFrame({name: _column(table, name).astype(object) for name in _SOMA})
+        lists = pd.Series(places.to_numpy(object).tolist(), index=table.index, dtype=object)
+        simple.insert(1, "cell_soma_location", lists)
+        simple.attrs = dict(table.attrs)
+        return simple
+
+    def list_cells(
+        self,
+        id: Any = None,
+        require_morphology: bool = False,
+        require_reconstruction: bool = False,
+        reporter_status: Any = None,
+        species: Any = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Cells as specimens with all that hangs on them; :meth:`list_cells_api` is quicker.
+
+        Returns
+        -------
+        DataFrame
+            Included tables in their cells, and ``has_reconstruction``, ``has_morphology`` (bool),
+            ``reporter_status``, ``species``, ``transgenic_line`` (text).
+        """
+        if id is None:
+            criteria = (
+                "[is_cell_specimen$eq'true'],products[name$in'Mouse Cell Types','Human Cell Types'],"
+                "ephys_result[failed$eqfalse]"
+            )
+        else:
+            criteria = f"[id$eq'{rma.one_id(id, 'id')}']"
+        cells = self._model(
+            "Specimen", criteria=criteria, **{"include": _INCLUDE, "num_rows": "all", **options}
+        )
+        rows = [_with_summary(row) for row in cells.to_dict("records")]
+        for name in ("has_reconstruction", "has_morphology"):
+            cells[name] = pd.Series([row[name] for row in rows], index=cells.index, dtype=bool)
+        for name in ("reporter_status", "species", "transgenic_line"):
+            cells[name] = frame([{name: row[name]} for row in rows]).get(name, pd.Series(dtype=object))
+        kept = pd.Series(True, index=cells.index)
+        if require_morphology:
+            kept &= cells["has_morphology"]
+        if require_reconstruction:
+            kept &= cells["has_reconstruction"]
+        if reporter_status is not None:
+            kept &= cells["reporter_status"].isin(_texts(reporter_status))
+        if species is not None:
+            wanted = [name.lower() for name in _texts(species)]
+            kept &= cells["species"].astype("object").map(_lower).isin(wanted)
+        return cells[kept]
+
+    def get_ephys_sweeps(self, specimen_id: Any, **options: Any) -> pd.DataFrame:
+        """The sweeps of a cell's recording, by their number."""
+        number = rma.one_id(specimen_id, "specimen_id")
+        how = {"num_rows": "all", **options}
+        sweeps = self._model("EphysSweep", criteria=f"[specimen_id$eq{number}]", **how)
+        if "sweep_number" not in sweeps.columns:
+            return sweeps
+        return sweeps.sort_values("sweep_number", ignore_index=True)
+
+    def get_ephys_features(self, **options: Any) -> pd.DataFrame:
+        """Features of the recordings of all cells; ``specimen_id`` tells which cell."""
+        return self._model(
+            "EphysFeature",
+            criteria="specimen(ephys_result[failed$eqfalse])",
+            **{"num_rows": "all", **options},
+        )
+
+    def get_morphology_features(self, **options: Any) -> pd.DataFrame:
+        """Features of the reconstructions of all cells; ``specimen_id`` tells which cell."""
+        return self._model(
+            "NeuronReconstruction",
+            criteria="specimen(ephys_result[failed$eqfalse])",
+            **{"excpt": "tags", "num_rows": "all", **options},
+        )
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def save_ephys_data(self, specimen_id: Any, file_name: Any) -> Path:
+        """Download a cell's recording (NWB).
+
+        Raises
+        ------
+        NotFoundError
+            The cell has none.
+        Exception
+            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+        """
+        number = rma.one_id(specimen_id, "specimen_id")
+        files = "ephys_result(well_known_files(well_known_file_type"
+        rows = self._model(
+            "Specimen",
+            criteria=f"[id$eq{number}],{files}[name$eq{self.NWB_FILE_TYPE}]))",
+            include=f"{files}))",
+            num_rows="all",
+        ).to_dict("records")
+        results = [row.get("ephys_result") or {} for row in rows]
+        return self._save_first(results, self.NWB_FILE_TYPE, number, file_name)
+
+    def save_reconstruction(self, specimen_id: Any, file_name: Any) -> Path:
+        """Download a cell's reconstruction (SWC); errors as for :meth:`save_ephys_data`."""
+        return self._save_morphology(specimen_id, self.SWC_FILE_TYPE, file_name)
+
+    def save_reconstruction_markers(self, specimen_id: Any, file_name: Any) -> Path:
+        """Download the markers of a reconstruction; errors as for :meth:`save_ephys_data`."""
+        return self._save_morphology(specimen_id, self.MARKER_FILE_TYPE, file_name)
+
+    def _save_morphology(self, specimen_id: Any, kind: str, file_name: Any) -> Path:
+        number = rma.one_id(specimen_id, "specimen_id")
+        rows = self._model(
+            "Specimen",
+            criteria=f"[id$eq{number}],neuron_reconstructions(well_known_files)",
+            include=(
+                "neuron_reconstructions(well_known_files(well_known_file_type"
+                f"[name$eq'{kind}']))"
+            ),
+            num_rows="all",
+        ).to_dict("records")
+        found = [entry for row in rows for entry in row.get("neuron_reconstructions") or ()]
+        return self._save_first(found, kind, number, file_name)
+
+    def _save_first(
+        self, owners: Iterable[dict[str, Any]], kind: str, number: int, path: Any
+    ) -> Path:
+        files = [file for owner in owners for file in owner.get("well_known_files") or ()]
+        named = [file for file in files if (file.get("well_known_file_type") or {}).get("name") == kind]
+        # The service was asked for one kind; it may leave its name out.
+        fitting = named or [file for file in files if not file.get("well_known_file_type")]
+        if not fitting:
+            raise NotFoundError(f"specimen {number} has no file of type {kind}.")
+        return self._save(f"{self.api_url}{fitting[0]['download_link']}", path)
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """A column, missing throughout where the table lacks it."""
+    return table[name] if name in table.columns else pd.Series(None, table.index, dtype=object)
+
+
+def _texts(given: Any) -> list[str]:
+    return [given] if isinstance(given, str) else [str(item) for item in given]
+
+
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
+
+
+def _with_summary(row: dict[Any, Any]) -> dict[str, Any]:
+    donor = row.get("donor") or {}
+    drivers = [
+        line["name"]
+        for line in donor.get("transgenic_lines") or ()
+        if line.get("transgenic_line_type_name") == "driver"
+    ]
+    return {
+        "has_reconstruction": bool(row.get("neuron_reconstructions")),
+        "has_morphology": bool(row.get("data_sets")),
+        "transgenic_line": drivers[-1] if drivers else None,
+        "reporter_status": (row.get("cell_reporter") or {}).get("name"),
+        "species": (donor.get("organism") or {}).get("name"),
+    }

@@ -1,0 +1,127 @@
+"""The volumes of the reference space: template, annotation, masks and meshes of structures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pdneuro.allen import rma
+from pdneuro.allen.rma_api import RmaApi
+from pdneuro.errors import InvalidQueryError
+
+RESOLUTIONS = (10, 25, 50, 100)
+
+
+class ReferenceSpaceApi(RmaApi):
+    """Files of the common coordinate framework of the mouse brain, from the archive.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address; the archive's is the option ``allen_files_url``.
+    """
+
+    AVERAGE_TEMPLATE = "average_template"
+    ARA_NISSL = "ara_nissl"
+    MOUSE_2011 = "annotation/mouse_2011"
+    DEVMOUSE_2012 = "annotation/devmouse_2012"
+    CCF_2015 = "annotation/ccf_2015"
+    CCF_2016 = "annotation/ccf_2016"
+    CCF_2017 = "annotation/ccf_2017"
+    CCF_VERSION_DEFAULT = CCF_2017
+    VOXEL_RESOLUTION_10_MICRONS = 10
+    VOXEL_RESOLUTION_25_MICRONS = 25
+    VOXEL_RESOLUTION_50_MICRONS = 50
+    VOXEL_RESOLUTION_100_MICRONS = 100
+
+    def build_volumetric_data_download_url(
+        self,
+        data_path: str,
+        file_name: str,
+        voxel_resolution: int | None = None,
+        release: str | None = None,
+        coordinate_framework: str | None = None,
+    ) -> str:
+        """Address of a file of the archive.
+
+        Parameters
+        ----------
+        data_path : str
+            Such as ``"average_template"``, ``"ara_nissl"``, ``"annotation/ccf_2017"``.
+        file_name : str
+            The archive's name of the file, such as ``"annotation_25.nrrd"``.
+        voxel_resolution : int, optional
+            Unused: the resolution is in the file's name.
+        release, coordinate_framework : str, optional
+            Default ``"current-release"``, ``"mouse_ccf"``.
+
+        Returns
+        -------
+        str
+        """
+        place = f"{release or 'current-release'}/{coordinate_framework or 'mouse_ccf'}"
+        return f"{self.informatics_archive_endpoint}/{place}/{data_path}/{file_name}"
+
+    def download_volumetric_data(
+        self,
+        data_path: str,
+        file_name: str,
+        voxel_resolution: int | None = None,
+        save_file_path: Any = None,
+        release: str | None = None,
+        coordinate_framework: str | None = None,
+    ) -> Path:
+        """Download a file of the archive; see :meth:`build_volumetric_data_download_url`.
+
+        ``save_file_path`` is ``file_name`` in the current folder by default.
+        """
+        address = self.build_volumetric_data_download_url(
+            data_path, file_name, voxel_resolution, release, coordinate_framework
+        )
+        return self._save(address, file_name if save_file_path is None else save_file_path)
+
+    def download_annotation_volume(
+        self, ccf_version: str | None, resolution: int, file_name: Any
+    ) -> Path:
+        """Download the structure ID of each voxel (NRRD); ``ccf_version`` is that of 2017 by default."""
+        name = f"annotation_{_resolution(resolution)}.nrrd"
+        return self.download_volumetric_data(
+            ccf_version or self.CCF_VERSION_DEFAULT, name, save_file_path=file_name
+        )
+
+    def download_template_volume(self, resolution: int, file_name: Any) -> Path:
+        """Download the average brain that experiments are registered to (NRRD)."""
+        name = f"average_template_{_resolution(resolution)}.nrrd"
+        return self.download_volumetric_data(self.AVERAGE_TEMPLATE, name, save_file_path=file_name)
+
+    def download_mouse_atlas_volume(self, age: str, volume_type: str, file_name: Any) -> Path:
+        """Download and unpack a volume of the atlases by age, such as ``"P56", "atlasVolume"``."""
+        address = (
+            f"{self.informatics_archive_endpoint}/current-release/mouse_annotation/{age}_{volume_type}.zip"
+        )
+        return self.retrieve_file_over_http(address, file_name, zipped=True)
+
+    def download_structure_mask(
+        self, structure_id: Any, ccf_version: str | None, resolution: int, file_name: Any
+    ) -> Path:
+        """Download the voxels of a structure (NRRD, 1 inside)."""
+        place = (
+            f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_masks/"
+            f"structure_masks_{_resolution(resolution)}"
+        )
+        name = f"structure_{rma.one_id(structure_id, 'structure_id')}.nrrd"
+        return self.download_volumetric_data(place, name, save_file_path=file_name)
+
+    def download_structure_mesh(
+        self, structure_id: Any, ccf_version: str | None, file_name: Any
+    ) -> Path:
+        """Download the surface of a structure (Wavefront OBJ)."""
+        place = f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_meshes"
+        name = f"{rma.one_id(structure_id, 'structure_id')}.obj"
+        return self.download_volumetric_data(place, name, save_file_path=file_name)
+
+
+def _resolution(given: Any) -> int:
+    if given not in RESOLUTIONS:
+        raise InvalidQueryError(f"resolution is 10, 25, 50 or 100 µm, not {given!r}.")
+    return int(given)

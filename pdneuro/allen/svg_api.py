@@ -1,0 +1,72 @@
+"""SvgApi: the drawn outlines of structures on atlas images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pdneuro.allen import rma, send
+from pdneuro.allen.api import Api
+from pdneuro.options import Fetch
+
+
+class SvgApi(Api):
+    """Scalable vector graphics of annotated sections.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+    """
+
+    def build_query(self, section_image_id: Any, groups: Any = None, download: bool = False) -> str:
+        """Address of an SVG; the arguments are those of :meth:`get_svg`."""
+        number = rma.one_id(section_image_id, "section_image_id")
+        query = ""
+        if groups is not None and (isinstance(groups, int | str) or len(list(groups))):
+            query = f"?groups={rma.ids(groups, 'groups')}"
+        return f"{self.api_url}/api/v2/svg{'_download' if download else ''}/{number}{query}"
+
+    def get_svg(self, section_image_id: Any, groups: Any = None) -> str:
+        """The SVG of an image, as text.
+
+        Parameters
+        ----------
+        section_image_id : int
+        groups : int or iterable of int, optional
+            Graphic group labels; 28 holds the structure boundaries. Default: all.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.SvgApi().get_svg(100960033)[:4]
+        '<svg'
+        """
+        return send.text(self.build_query(section_image_id, groups), Fetch.of())
+
+    def download_svg(self, section_image_id: Any, groups: Any = None, file_path: Any = None) -> Path:
+        """Save the SVG of an image.
+
+        Parameters
+        ----------
+        section_image_id, groups
+            As for :meth:`get_svg`.
+        file_path : path, optional
+            Default: ``{section_image_id}.svg`` in the current folder.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        Exception
+            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+        """
+        path = f"{rma.one_id(section_image_id, 'section_image_id')}.svg" if file_path is None else file_path
+        return self._save(self.build_query(section_image_id, groups, download=True), path)

@@ -1,0 +1,65 @@
+"""TreeSearchApi: what lies above and below a structure or specimen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.allen import rma
+from pdneuro.allen.api import Api
+from pdneuro.errors import InvalidQueryError
+
+_KINDS = ("Structure", "Specimen")
+
+
+class TreeSearchApi(Api):
+    """Searches in the trees of structures and of specimens.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+    """
+
+    def build_query(
+        self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
+    ) -> str:
+        """Address of a search; the arguments are those of :meth:`get_tree`."""
+        if kind not in _KINDS:
+            raise InvalidQueryError(f"kind is {' or '.join(_KINDS)}, not {kind!r}.")
+        given = {"ancestors": ancestors, "descendants": descendants}
+        wanted = [f"{name}={rma.value(bool(flag), name)}" for name, flag in given.items() if flag is not None]
+        query = f"?{'&'.join(wanted)}" if wanted else ""
+        return f"{self.api_url}/api/v2/tree_search/{kind}/{rma.one_id(db_id, 'db_id')}.json{query}"
+
+    def get_tree(
+        self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
+    ) -> pd.DataFrame:
+        """A structure or specimen with those above or below it.
+
+        Parameters
+        ----------
+        kind : {"Structure", "Specimen"}
+        db_id : int
+        ancestors, descendants : bool, optional
+
+        Returns
+        -------
+        DataFrame
+            One row a node.
+
+        Raises
+        ------
+        Exception
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 385, ancestors=True)
+        >>> tree["acronym"].tolist()
+        ['root', 'grey', 'CH', 'CTX', 'Isocortex', 'VIS', 'VISp']
+        """
+        return self._records(self.build_query(kind, db_id, ancestors, descendants))

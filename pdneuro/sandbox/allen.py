@@ -1,0 +1,317 @@
+"""The sandbox's Allen Brain Atlas: queries, services, images, volumes and files."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pdneuro.sandbox import allen_data
+from pdneuro.sandbox.allen_data import Record
+from pdneuro.sandbox.rma import Evaluator, QueryError
+from pdneuro.sandbox.server import HTML_PAGE, Request, Response, file_response
+
+#: The smallest JPEG that viewers open.
+_JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////"
+    "////////////////////////////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA="
+)
+_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48"><g graphic_group_label="{}">'
+    '<path structure_id="385" d="M1 1 L9 9"/></g></svg>'
+)
+_SERVICES = (
+    "dev_human_correlation dev_human_differential dev_human_expression dev_mouse_agea "
+    "dev_mouse_correlation gbm_ish_differential gbm_ish_expression mouse_agea mouse_correlation "
+    "mouse_differential text_search tbi_correlation tbi_differential tbi_expression"
+).split()
+_MICROARRAY = ("dev_human_microarray", "gbm", "human_microarray", "nhp_lmd_microarray", "nhp_macro_microarray")
+
+
+class AllenApp:
+    """Answers the routes of api.brain-map.org, and of the archive under ``/informatics-archive``.
+
+    Parameters
+    ----------
+    structures : list of dict, optional
+        Your own structures of graph 1; see :func:`pdneuro.sandbox.allen_data.tables`.
+    sets : list of dict, optional
+        Your own structure sets.
+
+    Its public attributes may be changed at any time, to see how a client copes.
+    """
+
+    def __init__(
+        self, structures: list[Record] | None = None, sets: list[Record] | None = None
+    ) -> None:
+        self.tree = allen_data.tree() if structures is None else structures
+        self.models = allen_data.tables(structures, sets)
+        services: dict[str, Callable[[dict[str, str]], list[Record]]] = {
+            name: self._genes for name in _SERVICES
+        }
+        for family in _MICROARRAY:
+            for kind in ("correlation", "differential", "expression"):
+                services[f"{family}_{kind}"] = self._genes
+        services["mouse_connectivity_injection_structure"] = self._by_injection
+        for name in ("target_spatial", "injection_coordinate", "correlation"):
+            services[f"mouse_connectivity_{name}"] = self._by_injection
+        self.rma = Evaluator(self.models, services)
+        #: The total that is announced beside every answer; None tells the truth.
+        self.total: int | None = None
+        #: At most so many rows in an answer, whatever was asked for.
+        self.short: int | None = None
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        path = request.path
+        for pattern, route in _ROUTES:
+            found = re.fullmatch(pattern, path)
+            if found:
+                try:
+                    return route(self, request, *found.groups())
+                except QueryError as error:
+                    return _envelope(str(error), 0, 0, success=False)
+        return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
+
+    # -- queries ----------------------------------------------------------------------------------
+
+    def _query(self, request: Request, fmt: str) -> Response:
+        text = request.query.get("q") or request.query.get("criteria") or ""
+        rest = "".join(f"[{k}$eq{v}]" for k, v in request.query.items() if k in ("num_rows", "start_row"))
+        if rest:
+            text += f",rma::options{rest}"
+        if fmt == "xml":
+            return Response(b"<Response success='true'/>", headers={"Content-Type": "application/xml"})
+        rows, begin, total = self.rma.answer(text)
+        rows = rows[: self.short]
+        if fmt == "csv":
+            return Response(_csv(rows), headers={"Content-Type": "text/csv"})
+        return _envelope(rows, begin, total if self.total is None else self.total)
+
+    def _schema(self, request: Request, name: str | None = None) -> Response:
+        if name is not None and (name not in self.models or name.startswith("_")):
+            raise QueryError(f"uninitialized constant ApiModel::{name}")
+        chosen = [name] if name else [key for key in self.models if not key.startswith("_")]
+        rows = [{"DataDescription": {key: self._described(key)}} for key in chosen]
+        return _envelope(rows, 0, len(rows))
+
+    def _described(self, name: str) -> Record:
+        model = self.models[name]
+        fields = [key for key in (model.rows[0] if model.rows else {}) if not key.startswith("_")]
+        return {
+            "table": model.table,
+            "fields": [{"name": key} for key in fields],
+            "associations": [{"name": key} for key in model.links],
+        }
+
+    def _enumerate(self, request: Request) -> Response:
+        return Response({key: self._described(key) for key in self.models if not key.startswith("_")})
+
+    def _graph(self, request: Request, number: str) -> Response:
+        return _envelope([allen_data.nested(self.tree)], 0, 1)
+
+    def _tree_search(self, request: Request, kind: str, number: str) -> Response:
+        rows = self.models[kind].rows
+        by_id = {row["id"]: row for row in rows}
+        if int(number) not in by_id:
+            return _envelope([], 0, 0)
+        path = f"/{number}/"
+        found = [by_id[int(number)]]
+        if request.query.get("ancestors") == "true":
+            line = found[0].get("structure_id_path", path).strip("/").split("/")
+            found = [by_id[int(part)] for part in line]
+        if request.query.get("descendants") == "true":
+            found += [r for r in rows if path in r.get("structure_id_path", "") and r["id"] != int(number)]
+        shown = [{k: v for k, v in row.items() if not k.startswith("_")} for row in found]
+        return _envelope(shown, 0, len(shown))
+
+    def _annotated(self, request: Request) -> Response:
+        wanted = [part.strip("'") for part in request.query.get("intensity_values", "").split(",") if part]
+        rows = [
+            {"id": row["_data_set"], "intensity": row["intensity_call"]}
+            for row in self.models["ManualAnnotation"].rows
+            if not wanted or row["intensity_call"] in wanted
+        ]
+        return _envelope(rows, 0, len(rows))
+
+    # -- services ---------------------------------------------------------------------------------
+
+    def _by_injection(self, given: dict[str, str]) -> list[Record]:
+        rows = self.models["ApiConnectivity"].rows
+        by_name = {str(key): row for row in self.tree for key in (row["id"], row["acronym"])}
+        wanted = [by_name[name]["id"] for name in given.get("injection_structures", "").split(",") if name in by_name]
+        paths = {row["id"]: row.get("structure_id_path", "") for row in self.tree}
+        return [
+            {
+                "id": row["data_set_id"],
+                "structure-id": row["structure_id"],
+                "structure-abbrev": row["structure_abbrev"],
+                "structure-name": row["structure_name"],
+                "transgenic-line": (row["transgenic_line"] or {}).get("name", ""),
+                "injection-volume": row["injection_volume"],
+                "injection-coordinates": [row["injection_x"], row["injection_y"], row["injection_z"]],
+                "sum": round(row["injection_volume"] / 2, 6),
+            }
+            for row in rows
+            if not wanted or any(f"/{number}/" in paths[row["structure_id"]] for number in wanted)
+        ]
+
+    def _genes(self, given: dict[str, str]) -> list[Record]:
+        return [
+            {"id": gene["id"] * 10, "gene-symbol": gene["acronym"], "r": 1.0 - place / 10}
+            for place, gene in enumerate(self.models["Gene"].rows)
+        ]
+
+    # -- positions --------------------------------------------------------------------------------
+
+    def _sync(self, request: Request, name: str, number: str) -> Response:
+        x, y = float(request.query.get("x", 0)), float(request.query.get("y", 0))
+        if name == "image_to_reference":
+            return _envelope({"image_to_reference": {"x": 25 * y, "y": x / 2, "z": 4500.0}}, 0, 0)
+        keys = ("section_data_set_ids", "section_image_ids", "atlas_id", "structure_ids")
+        wanted = next((request.query[key] for key in keys if key in request.query), number)
+        rows = [
+            {
+                "image_sync": {
+                    "section_data_set_id": part,
+                    "section_image_id": int(part) + 1,
+                    "section_number": 20 + place,
+                    "x": x * 0.95 + 8.5,
+                    "y": y * 0.95 + 14.25,
+                }
+            }
+            for place, part in enumerate(wanted.split(","))
+        ]
+        # As the real service: no counts beside a full answer.
+        return _envelope(rows, 0, 0, num_rows=0)
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def _image(self, request: Request, number: str) -> Response:
+        return file_response(request, _JPEG + bytes(2000), "image/jpeg")
+
+    def _svg(self, request: Request, number: str) -> Response:
+        text = _SVG.format(request.query.get("groups", "28,31"))
+        return file_response(request, text.encode(), "image/svg+xml")
+
+    def _well_known_file(self, request: Request, number: str) -> Response:
+        files = [row for name in ("WellKnownFile", "CellFile") for row in self.models[name].rows]
+        file = next((row for row in files if row["id"] == int(number)), None)
+        if file is None:
+            return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
+        if file["path"].endswith(".json"):
+            return Response({"th_inf": 0.03, "model": file["attachable_id"]})
+        if file["path"].endswith(".swc"):
+            rows = "".join(f"{n} {1 if n == 1 else 3} {n} 0 0 1 {n - 1 if n > 1 else -1}\n" for n in range(1, 50))
+            return file_response(request, rows.encode(), "text/plain")
+        return file_response(request, f"content of {file['path']}\n".encode() * 1000)
+
+    def _expression(self, request: Request, number: str) -> Response:
+        names = request.query.get("include", "energy").split(",")
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in names:
+                volume = allen_data.intensity(name, int(number), 200).copy()
+                volume[allen_data.annotation(200) == 0] = -1.0
+                archive.writestr(_member(f"{name}.mhd"), _mhd(name, volume.shape, 200))
+                archive.writestr(_member(f"{name}.raw"), volume.astype("<f4").tobytes(order="F"))
+            archive.writestr(_member("data_set.xml"), f"<data-set><id>{number}</id></data-set>")
+        return file_response(request, packed.getvalue(), "application/zip")
+
+    def _projection(self, request: Request, number: str) -> Response:
+        name = request.query.get("image", "projection_density").split(",")[0]
+        resolution = int(request.query.get("resolution", 100))
+        volume = allen_data.intensity(name, int(number), resolution)
+        return file_response(request, _nrrd(volume, resolution))
+
+    def _archive(self, request: Request, path: str) -> Response:
+        found = re.search(r"(annotation|average_template|ara_nissl)_(\d+)\.nrrd$", path)
+        mask = re.search(r"structure_masks_(\d+)/structure_(\d+)\.nrrd$", path)
+        if mask:
+            known = allen_data.annotation(int(mask[1]))
+            return file_response(request, _nrrd((known == int(mask[2])).astype(np.uint8), int(mask[1])))
+        if found and found[1] == "annotation":
+            return file_response(request, _nrrd(allen_data.annotation(int(found[2])), int(found[2])))
+        if found:
+            volume = allen_data.intensity(found[1], 1, int(found[2])) * 500
+            return file_response(request, _nrrd(volume.astype(np.uint16), int(found[2])))
+        if path.endswith(".obj"):
+            return file_response(request, b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "text/plain")
+        return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
+
+
+_ROUTES: list[tuple[str, Callable[..., Response]]] = [
+    (r"/api/v2/data/query\.(json|xml|csv)", AllenApp._query),
+    (r"/api/v2/data/enumerate\.json", AllenApp._enumerate),
+    (r"/api/v2/data\.json", AllenApp._schema),
+    (r"/api/v2/data/(\w+)\.json", AllenApp._schema),
+    (r"/api/v2/structure_graph_download/(\d+)\.json", AllenApp._graph),
+    (r"/api/v2/tree_search/(Structure|Specimen)/(\d+)\.json", AllenApp._tree_search),
+    (r"/api/v2/(?:compound_)?annotated_section_data_sets\.json", AllenApp._annotated),
+    (r"/api/v2/(\w+_to_\w+)/(\d+)\.json", AllenApp._sync),
+    (r"/api/v2/svg(?:_download)?/(\d+)", AllenApp._svg),
+    (r"/api/v2/(?:\w+_)?image_download/(\d+)", AllenApp._image),
+    (r"/api/v2/well_known_file_download/(\d+)", AllenApp._well_known_file),
+    (r"/grid_data/download/(\d+)", AllenApp._expression),
+    (r"/grid_data/download_file/(\d+)", AllenApp._projection),
+    (r"/informatics-archive/(.+)", AllenApp._archive),
+]
+
+
+def _envelope(
+    content: Any, begin: int, total: int, *, success: bool = True, num_rows: int | None = None
+) -> Response:
+    rows = (len(content) if success else 0) if num_rows is None else num_rows
+    return Response(
+        {
+            "success": success,
+            "id": 0,
+            "start_row": begin,
+            "num_rows": rows,
+            "total_rows": total,
+            "msg": content,
+        }
+    )
+
+
+def _csv(rows: list[Record]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(
+        {key: json.dumps(v) if isinstance(v, dict | list) else v for key, v in row.items()} for row in rows
+    )
+    return text.getvalue().encode()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    # A fixed date: the same archive twice is the same file.
+    return zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
+
+
+def _mhd(name: str, shape: tuple[int, ...], resolution: int) -> str:
+    size = " ".join(map(str, shape))
+    return (
+        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"
+        "CompressedData = False\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 0 0 0\n"
+        f"ElementSpacing = {resolution} {resolution} {resolution}\nDimSize = {size}\n"
+        f"ElementType = MET_FLOAT\nElementDataFile = {name}.raw\n"
+    )
+
+
+def _nrrd(volume: Any, resolution: int) -> bytes:
+    kinds = {"float32": "float", "uint32": "unsigned int", "uint16": "unsigned short", "uint8": "unsigned char"}
+    size = " ".join(map(str, volume.shape))
+    head = (
+        f"NRRD0004\ntype: {kinds[str(volume.dtype)]}\ndimension: 3\nspace dimension: 3\nsizes: {size}\n"
+        f"space directions: ({resolution},0,0) (0,{resolution},0) (0,0,{resolution})\n"
+        "endian: little\nencoding: raw\nspace origin: (0,0,0)\n\n"
+    )
+    return head.encode() + volume.tobytes(order="F")
