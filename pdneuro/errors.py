@@ -78,6 +78,10 @@ class UnknownStructureError(PdneuroError, LookupError):
     """
 
 
+class InvalidVolumeError(PdneuroError, ValueError):
+    """A file or an array that is no volume of three axes, or whose voxels are cut short."""
+
+
 class OptionError(PdneuroError, ValueError):
     """An unknown option, or a value that the option does not take."""
 

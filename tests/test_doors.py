@@ -15,14 +15,15 @@ import pandas as pd
 import pytest
 
 import pdneuro
-from pdneuro import edges, errors, graphs, groups, neurons, segments, tables
+from pdneuro import edges, errors, graphs, groups, neurons, segments, structures, tables
+from pdneuro.accessors.array import DataArrayNeuro
 from pdneuro.accessors.frame import DataFrameNeuro
 from pdneuro.accessors.groups import GroupByNeuro
 from pdneuro.accessors.series import SeriesNeuro
 from pdneuro.sandbox import Sandbox
 
 PACKAGE = Path(pdneuro.__file__).parent
-SERVICES = {"braincircuits"}
+SERVICES = {"allen", "braincircuits"}
 #: Room -> rooms it may import, besides itself.
 BELOW = {"options", "errors", "_compat", "_version"}
 LAYERS = {
@@ -40,11 +41,12 @@ LAYERS = {
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
     "hops": BELOW | {"sources", "tables"},
     "segments": BELOW | {"hops", "sources", "transport", "tables", "graphs"},
+    "structures": BELOW | {"allen", "tables"},
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
     "dask": BELOW | {"accessors", "segments", "edges", "sources", "tables"},
-    "accessors": BELOW | {"segments", "neurons", "groups", "edges", "tables", "graphs"},
+    "accessors": BELOW | {"segments", "neurons", "structures", "groups", "edges", "tables", "graphs"},
     "sandbox": BELOW | {"files", "tables", "transport"},
 }
 
@@ -91,6 +93,7 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
                     "matplotlib",
                     "dask",
                     "caveclient",
+                    "nrrd",
                 }
 
 
@@ -123,6 +126,10 @@ def test_import_is_light() -> None:
 DOORS = [
     *[(SeriesNeuro, name, segments) for name in ("properties", "records", "edges", "upstream", "downstream", "partners", "graph")],
     *[(DataFrameNeuro, name, neurons) for name in ("join_properties", "edges", "upstream", "downstream", "partners", "graph")],
+    *[(SeriesNeuro, name, structures) for name in ("structures", "ancestors", "descendants", "rollup", "is_under")],
+    (DataFrameNeuro, "join_structures", structures),
+    (DataFrameNeuro, "sample", tables),
+    *[(DataArrayNeuro, name, tables) for name in ("at", "structure_means")],
     *[(DataFrameNeuro, name, edges) for name in ("expand", "fractions")],
     *[(DataFrameNeuro, name, tables) for name in ("as_edges", "threshold", "collapse", "annotate", "sign", "degree", "reciprocal", "motifs")],
     *[(DataFrameNeuro, name, graphs) for name in ("paths", "shortest_paths", "similarity", "to_networkx", "to_sparse", "to_matrix", "to_xarray", "to_igraph", "to_gephi", "to_cytoscape")],
@@ -141,7 +148,9 @@ def test_a_method_is_its_function(accessor: type, name: str, module: object) -> 
 def public_functions() -> list[object]:
     modules = [segments, neurons, groups, *map(importlib.import_module, (
         "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.hops", "pdneuro.edges", "pdneuro.dask.edges", "pdneuro.dask.neurons", "pdneuro.transport.cache",
-        "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files",
+        "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.structures", "pdneuro.tables.nested",
+        "pdneuro.tables.structures", "pdneuro.tables.volumes", "pdneuro.tables.storable", "pdneuro.tables.unionizes",
+        "pdneuro.allen.rma", "pdneuro.allen.tables", "pdneuro.allen.structures", "pdneuro.allen.volumes", "pdneuro.allen.cache",
     ))]  # fmt: skip
     return [
         function
@@ -158,7 +167,23 @@ def test_public_functions_are_documented_and_typed(function: object) -> None:
     assert function.__doc__
     signature = inspect.signature(function)
     assert signature.return_annotation is not inspect.Signature.empty
-    assert all(p.annotation is not inspect.Parameter.empty for p in signature.parameters.values())
+    parameters = [p for name, p in signature.parameters.items() if name != "self"]
+    assert all(p.annotation is not inspect.Parameter.empty for p in parameters)
+
+
+def api_methods() -> list[object]:
+    classes = [getattr(pdneuro.allen, name) for name in pdneuro.allen.__all__ if name[0].isupper()]
+    return [
+        member
+        for cls in classes
+        for name, member in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_")
+    ]
+
+
+@pytest.mark.parametrize("method", sorted(set(api_methods()), key=str), ids=lambda f: f.__qualname__)
+def test_methods_of_the_allen_classes_are_documented_and_typed(method: object) -> None:
+    test_public_functions_are_documented_and_typed(method)
 
 
 def test_accessors_hold_nothing_and_never_raise() -> None:

@@ -1,16 +1,16 @@
-"""``DataArray.neuro``: a matrix with labelled axes."""
+"""``DataArray.neuro``: a matrix of edges, or a volume of the brain."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pdneuro import graphs
+from pdneuro import graphs, tables
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_array
 
 
 class DataArrayNeuro:
-    """Methods for a ``(pre, post)`` matrix."""
+    """Methods for a ``(pre, post)`` matrix, and for volumes with the axes ``ap, dv, lr``."""
 
     def __init__(self, obj: Any) -> None:
         self._obj = obj
@@ -19,3 +19,5 @@ class DataArrayNeuro:
         return describe_array(self._obj)
 
     to_edges = door(graphs.from_xarray)
+    at = door(tables.at)
+    structure_means = door(tables.structure_means)

@@ -30,6 +30,9 @@ class DataFrameNeuro:
     # A table of structures
     join_structures = door(structures.join_structures)
 
+    # A table of points
+    sample = door(tables.sample)
+
     # An edge table
     as_edges = door(tables.as_edges)
     threshold = door(tables.threshold)

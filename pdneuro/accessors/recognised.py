@@ -13,15 +13,26 @@ from pandas.api import types
 from pdneuro.errors import listing
 from pdneuro.tables import roles
 from pdneuro.tables.provenance import facts
+from pdneuro.tables.volumes import DIMS
 
 
 def describe_series(series: pd.Series[Any]) -> str:
     """Repr of ``Series.neuro``."""
-    lines = [f"<neuro: column {series.name!r}, {len(series):,} rows>", *_id_lines(series)]
+    lines = [f"<neuro: column {series.name!r}, {len(series):,} rows>"]
+    if roles.structure_columns([series.name]):
+        missing = int(series.isna().sum())
+        lines += [
+            f"  structures: {series.name!r} ({series.dtype}{_missing(missing)})",
+            '  .structures("acronym", "name")   fields, one row a row',
+            '  .rollup("Brain - Major Divisions") .is_under("CTX") .ancestors() .descendants()',
+        ]
+        return "\n".join(lines)
     lines += [
+        *_id_lines(series),
         "  .ids()                      exact integers, missing ones kept",
         '  .properties("link_pre")     properties, one row a row',
         "  .edges() .partners() .graph()",
+        "  of Allen structures: .structures() .rollup(...) .is_under(...) .ancestors() .descendants()",
     ]
     return "\n".join(lines)
 
@@ -40,6 +51,15 @@ def describe_frame(frame: pd.DataFrame) -> str:
             f'  .join_properties("link_pre"{on})   properties beside the columns',
             "  .edges() .partners() .graph()",
         ]
+    places = roles.structure_columns(frame.columns)
+    if places:
+        on = "" if len(places) == 1 else f", on={places[0]!r}"
+        lines.append(f"  structures: {', '.join(map(repr, places))}")
+        lines.append(f'  .join_structures("acronym", "name"{on})   names beside the columns')
+    points = roles.point_columns(frame.columns)
+    if points:
+        lines.append(f"  points: {', '.join(map(repr, points))}")
+        lines.append(f"  .sample(volume, columns={tuple(points)!r})   values of a volume (µm)")
     for pre, post in pairs:
         lines.append(f"  edges: {pre!r} -> {post!r}")
     if pairs:
@@ -48,7 +68,7 @@ def describe_frame(frame: pd.DataFrame) -> str:
             if pairs == [("pre", "post")]
             else "  .as_edges()    to the columns pre, post, weight"
         )
-    if not names and not pairs:
+    if not names and not pairs and not places and not points:
         lines.append(
             f"  no segment IDs and no edges recognised among {listing(map(repr, frame.columns), 8)}; "
             "name the column: .edges(on=...)"
@@ -63,17 +83,27 @@ def describe_array(array: Any) -> str:
     """Repr of ``DataArray.neuro``."""
     dims = ", ".join(f"{dim}: {size:,}" for dim, size in array.sizes.items())
     lines = [f"<neuro: array ({dims})>"]
-    if roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
+    if set(array.dims) == set(DIMS):
+        lines += [
+            "  .at(points)                      values at points: columns ap, dv, lr or x, y, z (µm)",
+            "  .structure_means(annotation)     mean of each structure",
+        ]
+    elif roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
         lines.append("  .to_edges()    the edge table pre, post, weight")
     else:
-        lines.append("  no dims 'pre' and 'post', so no edges are recognised")
+        lines.append(
+            "  neither edges (dims 'pre', 'post') nor a volume ('ap', 'dv', 'lr') is recognised"
+        )
     return "\n".join(lines)
+
+
+def _missing(count: int) -> str:
+    return f", {count:,} missing" if count else ""
 
 
 def _id_lines(column: pd.Series[Any]) -> list[str]:
     missing = int(column.isna().sum())
-    note = f", {missing:,} missing" if missing else ""
-    lines = [f"  segment IDs: {column.name!r} ({column.dtype}{note})"]
+    lines = [f"  segment IDs: {column.name!r} ({column.dtype}{_missing(missing)})"]
     if types.is_float_dtype(column.dtype):
         lines.append('  floats: large IDs have lost digits; read the file with dtype="Int64" or str')
     return lines

@@ -10,6 +10,7 @@ from typing import Any as _Any
 if _TYPE_CHECKING:
     from pdneuro.allen.annotated_section_data_sets_api import AnnotatedSectionDataSetsApi
     from pdneuro.allen.biophysical_api import BiophysicalApi
+    from pdneuro.allen.cache import Cache, cacheable
     from pdneuro.allen.cell_types_api import CellTypesApi
     from pdneuro.allen.connected_services import ConnectedServices
     from pdneuro.allen.glif_api import GlifApi
@@ -21,12 +22,27 @@ if _TYPE_CHECKING:
     from pdneuro.allen.structures import structure_tree
     from pdneuro.allen.svg_api import SvgApi
     from pdneuro.allen.synchronization_api import SynchronizationApi
+    from pdneuro.allen.tables import (
+        cells,
+        experiments,
+        projection_array,
+        projection_edges,
+        projection_matrix,
+    )
     from pdneuro.allen.tree_search_api import TreeSearchApi
+    from pdneuro.allen.volumes import (
+        annotation_volume,
+        grid_data,
+        projection_data,
+        read_volume,
+        template_volume,
+    )
 
 # Module -> the public names in it.
 _MODULES = {
     "annotated_section_data_sets_api": ("AnnotatedSectionDataSetsApi",),
     "biophysical_api": ("BiophysicalApi",),
+    "cache": ("Cache", "cacheable"),
     "cell_types_api": ("CellTypesApi",),
     "connected_services": ("ConnectedServices",),
     "glif_api": ("GlifApi",),
@@ -38,11 +54,46 @@ _MODULES = {
     "structures": ("structure_tree",),
     "svg_api": ("SvgApi",),
     "synchronization_api": ("SynchronizationApi",),
+    "tables": ("cells", "experiments", "projection_array", "projection_edges", "projection_matrix"),
     "tree_search_api": ("TreeSearchApi",),
+    "volumes": (
+        "annotation_volume",
+        "grid_data",
+        "projection_data",
+        "read_volume",
+        "template_volume",
+    ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "AnnotatedSectionDataSetsApi",
+    "BiophysicalApi",
+    "Cache",
+    "CellTypesApi",
+    "ConnectedServices",
+    "GlifApi",
+    "GridDataApi",
+    "ImageDownloadApi",
+    "MouseConnectivityApi",
+    "OntologiesApi",
+    "RmaApi",
+    "SvgApi",
+    "SynchronizationApi",
+    "TreeSearchApi",
+    "annotation_volume",
+    "cacheable",
+    "cells",
+    "experiments",
+    "grid_data",
+    "projection_array",
+    "projection_data",
+    "projection_edges",
+    "projection_matrix",
+    "read_volume",
+    "structure_tree",
+    "template_volume",
+]
 
 
 def __getattr__(name: str) -> _Any:

@@ -187,9 +187,7 @@ class Api:
             _unpack(archive, target.parent)
         return target
 
-    def _save(
-        self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None
-    ) -> Path:
+    def _save(self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None) -> Path:
         return send.save(url, path, Fetch.of(), fault)
 
 

@@ -57,9 +57,7 @@ class BiophysicalApi(RmaApi):
     def build_rma(self, neuronal_model_id: Any, fmt: str = "json") -> str:
         """Address of the query for all files of a model."""
         number = rma.one_id(neuronal_model_id, "neuronal_model_id")
-        stage = rma.model_stage(
-            "NeuronalModel", criteria=f"[id$eq{number}],{_TABLES}", include=_TABLES
-        )
+        stage = rma.model_stage("NeuronalModel", criteria=f"[id$eq{number}],{_TABLES}", include=_TABLES)
         return self._query(stage, fmt)
 
     # -- send -------------------------------------------------------------------------------------

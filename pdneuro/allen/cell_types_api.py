@@ -276,18 +276,13 @@ class CellTypesApi(RmaApi):
         rows = self._model(
             "Specimen",
             criteria=f"[id$eq{number}],neuron_reconstructions(well_known_files)",
-            include=(
-                "neuron_reconstructions(well_known_files(well_known_file_type"
-                f"[name$eq'{kind}']))"
-            ),
+            include=(f"neuron_reconstructions(well_known_files(well_known_file_type[name$eq'{kind}']))"),
             num_rows="all",
         ).to_dict("records")
         found = [entry for row in rows for entry in row.get("neuron_reconstructions") or ()]
         return self._save_first(found, kind, number, file_name)
 
-    def _save_first(
-        self, owners: Iterable[dict[str, Any]], kind: str, number: int, path: Any
-    ) -> Path:
+    def _save_first(self, owners: Iterable[dict[str, Any]], kind: str, number: int, path: Any) -> Path:
         files = [file for owner in owners for file in owner.get("well_known_files") or ()]
         named = [file for file in files if (file.get("well_known_file_type") or {}).get("name") == kind]
         # The service was asked for one kind; it may leave its name out.

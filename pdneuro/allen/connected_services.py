@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.allen import rma
+from pdneuro.allen.parse import frame
 from pdneuro.allen.rma_api import RmaApi
 from pdneuro.errors import DoubtfulParameterWarning, InvalidQueryError, listing, warn
 
@@ -33,7 +34,7 @@ _VALUES = {
     "injection_hemisphere": ("right", "left"),
     "target_hemisphere": ("right", "left"),
 }
-_SETS = {
+_SETS: dict[str, tuple[str, ...]] = {
     "mouse": ("mouse", "mouse_coronal"),
     "dev_human": ("rna_seq_genes", "rna_seq_exons", "exon_microarray_genes", "exon_microarray_exons"),
 }
@@ -60,7 +61,8 @@ _WRITTEN = {
     "nhp_lmd_microarray_expression": "probes*",
     "nhp_macro_microarray_expression": "probes*",
     "dev_mouse_agea": (
-        "seed_age* map_age* seed_point* seed_threshold* map_threshold* contrast_threshold target_threshold"
+        "seed_age* map_age* seed_point* seed_threshold* map_threshold* contrast_threshold "
+        "target_threshold"
     ),
     "dev_mouse_correlation": "row* structures ages sort_order",
     "gbm_ish_differential": "structures1* structures2* threshold1 threshold2",
@@ -89,7 +91,7 @@ def _read(name: str, written: str) -> Service:
     words = written.split() + ([] if name == "text_search" else ["start_row", "num_rows"])
     parameters = tuple(word.rstrip("*") for word in words)
     family = next((family for family in _SETS if name.startswith(f"{family}_")), None)
-    values = {key: _VALUES[key] for key in parameters if key in _VALUES}
+    values: dict[str, tuple[str, ...]] = {k: _VALUES[k] for k in parameters if k in _VALUES}
     # The seed of mouse_agea names its set freely.
     if "set" in parameters and family and name != "mouse_agea":
         values["set"] = _SETS[family]
@@ -252,4 +254,4 @@ class ConnectedServices(RmaApi):
             for name, service in chosen.items()
             for key in service.parameters
         ]
-        return pd.DataFrame(rows).convert_dtypes(convert_integer=False, convert_floating=False)
+        return frame(rows)

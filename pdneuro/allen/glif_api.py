@@ -32,8 +32,8 @@ class GlifApi(RmaApi):
     >>> import pdneuro
     >>> with pdneuro.sandbox.start():
     ...     models = pdneuro.allen.GlifApi().get_neuronal_models([318808427])
-    >>> len(models["neuronal_models"].iloc[0])
-    2
+    >>> models["id"].tolist(), [model["name"] for model in models["neuronal_models"].iloc[0]][:2]
+    ([318808427], ['model 0', 'model 1'])
     """
 
     GLIF_TYPES = GLIF_TYPES

@@ -40,8 +40,20 @@ class ImageDownloadApi(RmaApi):
     COLORMAPS = {
         name: number
         for number, name in enumerate(
-            "gray hotmetal jet redtemp expression red blue green aba aibsmap_alt colormap "
-            "projection".split()
+            (
+                "gray",
+                "hotmetal",
+                "jet",
+                "redtemp",
+                "expression",
+                "red",
+                "blue",
+                "green",
+                "aba",
+                "aibsmap_alt",
+                "colormap",
+                "projection",
+            )
         )
     }
 
@@ -62,7 +74,8 @@ class ImageDownloadApi(RmaApi):
         unknown = sorted(view.keys() - _PARAMETERS.keys())
         if unknown:
             raise InvalidQueryError(
-                f"an image has no parameter {listing(map(repr, unknown))}; it has {', '.join(_PARAMETERS)}."
+                f"an image has no parameter {listing(map(repr, unknown))}; it has "
+                f"{', '.join(_PARAMETERS)}."
             )
         query = "&".join(
             f"{name}={write(name, view[name])}"
@@ -111,9 +124,7 @@ class ImageDownloadApi(RmaApi):
         address = self.build_image_url(endpoint or "image_download", number, **view)
         return self._save(address, f"{number}.jpg" if file_path is None else file_path, _image_fault)
 
-    def download_section_image(
-        self, section_image_id: Any, file_path: Any = None, **view: Any
-    ) -> Path:
+    def download_section_image(self, section_image_id: Any, file_path: Any = None, **view: Any) -> Path:
         """Download an image of a section; see :meth:`download_image`."""
         return self.download_image(section_image_id, file_path, "section_image_download", **view)
 

@@ -258,8 +258,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         stage = rma.model_stage(
             "WellKnownFile",
             criteria=(
-                "well_known_file_type[name$eq'ImagesResampledTo25MicronARA']"
-                f"[attachable_id$eq{number}]"
+                f"well_known_file_type[name$eq'ImagesResampledTo25MicronARA'][attachable_id$eq{number}]"
             ),
         )
         return self._query(stage)

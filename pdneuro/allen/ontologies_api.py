@@ -80,7 +80,7 @@ class OntologiesApi(RmaApi):
         ...         structure_set_names="Mouse - Coarse", order="name"
         ...     )
         >>> found["name"].head(2).tolist()
-        ['Cerebellum', 'Cortical subplate']
+        ['Caudoputamen', 'Cerebellum']
         """
         return self._structures(
             structure_graph_ids,

@@ -96,9 +96,8 @@ class ReferenceSpaceApi(RmaApi):
 
     def download_mouse_atlas_volume(self, age: str, volume_type: str, file_name: Any) -> Path:
         """Download and unpack a volume of the atlases by age, such as ``"P56", "atlasVolume"``."""
-        address = (
-            f"{self.informatics_archive_endpoint}/current-release/mouse_annotation/{age}_{volume_type}.zip"
-        )
+        place = f"{self.informatics_archive_endpoint}/current-release/mouse_annotation"
+        address = f"{place}/{age}_{volume_type}.zip"
         return self.retrieve_file_over_http(address, file_name, zipped=True)
 
     def download_structure_mask(

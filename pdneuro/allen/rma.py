@@ -162,8 +162,9 @@ def _check_balance(name: str, text: str) -> None:
     bare = re.sub(_QUOTED, lambda found: "_" * len(found[0]), text)
     if "'" in bare:
         raise InvalidQueryError(
-            f"{name} has a quote at character {bare.index(chr(39)) + 1} that is not closed: {text!r}. An "
-            "apostrophe within quotes is written twice: 'Ammon''s horn'; pdneuro.allen.rma.quote() does."
+            f"{name} has a quote at character {bare.index(chr(39)) + 1} that is not closed: {text!r}. "
+            "An apostrophe within quotes is written twice: 'Ammon''s horn', as "
+            "pdneuro.allen.rma.quote() does."
         )
     opened: list[tuple[str, int]] = []
     for place, character in enumerate(bare, 1):
@@ -247,7 +248,9 @@ def _flag(name: str, given: Any) -> str:
     if isinstance(given, str) and given.strip("'").lower() in words:
         word = given.strip("'").lower()
         return "'preview'" if word == "preview" else word
-    raise InvalidQueryError(f"{name} takes True or False{', or preview' * (name == 'debug')}: {given!r}.")
+    raise InvalidQueryError(
+        f"{name} takes True or False{', or preview' * (name == 'debug')}: {given!r}."
+    )
 
 
 _OPTION_TEXT = {
@@ -308,9 +311,7 @@ def model_stage(
 _filters = filters
 
 
-def pipe_stage(
-    name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None
-) -> str:
+def pipe_stage(name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None) -> str:
     """A pipe: a column of the stage before, for ``$name`` in the next.
 
     >>> pipe_stage("list", [("type_name", "is", "'image_type'")])

@@ -208,5 +208,3 @@ class RmaApi(Api):
             if isinstance(about, dict)
         ]
         return stamp(parse.frame(rows), source="allen", query=found.url)
-
-

@@ -107,9 +107,7 @@ def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], fetch: Fe
     return Table(rows, found.url)
 
 
-def pages(
-    url: Callable[[dict[str, Any]], str], given: dict[str, Any], size: int, fetch: Fetch
-) -> Table:
+def pages(url: Callable[[dict[str, Any]], str], given: dict[str, Any], size: int, fetch: Fetch) -> Table:
     """All rows of a query, page by page until a page is empty; none twice.
 
     Parameters
@@ -135,9 +133,7 @@ def pages(
     first, before, total = "", b"", None
     with progress.bar(None, "Allen rows", "rows", fetch.progress) as bar:
         while True:
-            found = message(
-                url({**given, "num_rows": size, "start_row": start, "order": order}), fetch
-            )
+            found = message(url({**given, "num_rows": size, "start_row": start, "order": order}), fetch)
             rows = parse.rows(found)
             first = first or found.url
             if given.get("include") is None and given.get("count") is not False:
@@ -162,8 +158,8 @@ def pages(
     begun = int(given.get("start_row") or 0)
     if total is not None and len(known) < total - begun:
         warn(
-            f"the service announced {total - begun:,} rows and {len(known):,} came, up to an empty page. "
-            f"URL: {first}.",
+            f"the service announced {total - begun:,} rows and {len(known):,} came, up to an empty "
+            f"page. URL: {first}.",
             IncompleteTableWarning,
         )
     return Table(list(known.values()), first)
@@ -236,9 +232,7 @@ def text(url: str, fetch: Fetch) -> str:
     return get(rma.encoded(url), read, fetch)
 
 
-def save(
-    url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] | None = None
-) -> Path:
+def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] | None = None) -> Path:
     """Download a file: streamed, resumed where it broke off, and in its place only when complete.
 
     Parameters

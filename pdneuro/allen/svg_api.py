@@ -68,5 +68,7 @@ class SvgApi(Api):
         Exception
             As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
         """
-        path = f"{rma.one_id(section_image_id, 'section_image_id')}.svg" if file_path is None else file_path
+        path = (
+            f"{rma.one_id(section_image_id, 'section_image_id')}.svg" if file_path is None else file_path
+        )
         return self._save(self.build_query(section_image_id, groups, download=True), path)

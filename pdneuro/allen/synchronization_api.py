@@ -30,7 +30,8 @@ class SynchronizationApi(Api):
     --------
     >>> import pdneuro
     >>> with pdneuro.sandbox.start():
-    ...     found = pdneuro.allen.SynchronizationApi().get_reference_to_image(10, 6085, 3670, 4883, [68545324])
+    ...     sync = pdneuro.allen.SynchronizationApi()
+    ...     found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324])
     >>> found["section_data_set_id"].tolist()
     [68545324]
     """
@@ -45,17 +46,23 @@ class SynchronizationApi(Api):
     def _images(self, address: str) -> pd.DataFrame:
         return self._records(address, "image_sync")
 
-    def get_image_to_atlas(self, section_image_id: Any, x: float, y: float, atlas_id: Any) -> pd.DataFrame:
+    def get_image_to_atlas(
+        self, section_image_id: Any, x: float, y: float, atlas_id: Any
+    ) -> pd.DataFrame:
         """The place in an atlas that is nearest to a point of an image."""
         where = {"x": x, "y": y, "atlas_id": atlas_id}
-        return self._images(self._address("image_to_atlas", section_image_id, "section_image_id", **where))
+        return self._images(
+            self._address("image_to_atlas", section_image_id, "section_image_id", **where)
+        )
 
     def get_image_to_image(
         self, section_image_id: Any, x: float, y: float, section_data_set_ids: Any
     ) -> pd.DataFrame:
         """The place in other data sets that is nearest to a point of an image."""
         where = {"x": x, "y": y, "section_data_set_ids": section_data_set_ids}
-        return self._images(self._address("image_to_image", section_image_id, "section_image_id", **where))
+        return self._images(
+            self._address("image_to_image", section_image_id, "section_image_id", **where)
+        )
 
     def get_image_to_image_2d(
         self, section_image_id: Any, x: float, y: float, section_image_ids: Any
@@ -83,9 +90,7 @@ class SynchronizationApi(Api):
         dict
             ``{"image_to_reference": {"x", "y", "z"}}``: ap, dv, lr in µm.
         """
-        address = self._address(
-            "image_to_reference", section_image_id, "section_image_id", x=x, y=y
-        )
+        address = self._address("image_to_reference", section_image_id, "section_image_id", x=x, y=y)
         content: dict[str, Any] = send.message(address, Fetch.of()).content
         return content
 

@@ -29,7 +29,9 @@ class TreeSearchApi(Api):
         if kind not in _KINDS:
             raise InvalidQueryError(f"kind is {' or '.join(_KINDS)}, not {kind!r}.")
         given = {"ancestors": ancestors, "descendants": descendants}
-        wanted = [f"{name}={rma.value(bool(flag), name)}" for name, flag in given.items() if flag is not None]
+        wanted = [
+            f"{name}={rma.value(bool(flag), name)}" for name, flag in given.items() if flag is not None
+        ]
         query = f"?{'&'.join(wanted)}" if wanted else ""
         return f"{self.api_url}/api/v2/tree_search/{kind}/{rma.one_id(db_id, 'db_id')}.json{query}"
 

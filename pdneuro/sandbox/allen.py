@@ -28,11 +28,28 @@ _SVG = (
     '<path structure_id="385" d="M1 1 L9 9"/></g></svg>'
 )
 _SERVICES = (
-    "dev_human_correlation dev_human_differential dev_human_expression dev_mouse_agea "
-    "dev_mouse_correlation gbm_ish_differential gbm_ish_expression mouse_agea mouse_correlation "
-    "mouse_differential text_search tbi_correlation tbi_differential tbi_expression"
-).split()
-_MICROARRAY = ("dev_human_microarray", "gbm", "human_microarray", "nhp_lmd_microarray", "nhp_macro_microarray")
+    "dev_human_correlation",
+    "dev_human_differential",
+    "dev_human_expression",
+    "dev_mouse_agea",
+    "dev_mouse_correlation",
+    "gbm_ish_differential",
+    "gbm_ish_expression",
+    "mouse_agea",
+    "mouse_correlation",
+    "mouse_differential",
+    "text_search",
+    "tbi_correlation",
+    "tbi_differential",
+    "tbi_expression",
+)
+_MICROARRAY = (
+    "dev_human_microarray",
+    "gbm",
+    "human_microarray",
+    "nhp_lmd_microarray",
+    "nhp_macro_microarray",
+)
 
 
 class AllenApp:
@@ -48,14 +65,11 @@ class AllenApp:
     Its public attributes may be changed at any time, to see how a client copes.
     """
 
-    def __init__(
-        self, structures: list[Record] | None = None, sets: list[Record] | None = None
-    ) -> None:
+    def __init__(self, structures: list[Record] | None = None, sets: list[Record] | None = None) -> None:
         self.tree = allen_data.tree() if structures is None else structures
         self.models = allen_data.tables(structures, sets)
-        services: dict[str, Callable[[dict[str, str]], list[Record]]] = {
-            name: self._genes for name in _SERVICES
-        }
+        services: dict[str, Callable[[dict[str, str]], list[Record]]]
+        services = dict.fromkeys(_SERVICES, self._genes)
         for family in _MICROARRAY:
             for kind in ("correlation", "differential", "expression"):
                 services[f"{family}_{kind}"] = self._genes
@@ -84,7 +98,9 @@ class AllenApp:
 
     def _query(self, request: Request, fmt: str) -> Response:
         text = request.query.get("q") or request.query.get("criteria") or ""
-        rest = "".join(f"[{k}$eq{v}]" for k, v in request.query.items() if k in ("num_rows", "start_row"))
+        rest = "".join(
+            f"[{k}$eq{v}]" for k, v in request.query.items() if k in ("num_rows", "start_row")
+        )
         if rest:
             text += f",rma::options{rest}"
         if fmt == "xml":
@@ -128,12 +144,16 @@ class AllenApp:
             line = found[0].get("structure_id_path", path).strip("/").split("/")
             found = [by_id[int(part)] for part in line]
         if request.query.get("descendants") == "true":
-            found += [r for r in rows if path in r.get("structure_id_path", "") and r["id"] != int(number)]
+            found += [
+                r for r in rows if path in r.get("structure_id_path", "") and r["id"] != int(number)
+            ]
         shown = [{k: v for k, v in row.items() if not k.startswith("_")} for row in found]
         return _envelope(shown, 0, len(shown))
 
     def _annotated(self, request: Request) -> Response:
-        wanted = [part.strip("'") for part in request.query.get("intensity_values", "").split(",") if part]
+        wanted = [
+            part.strip("'") for part in request.query.get("intensity_values", "").split(",") if part
+        ]
         rows = [
             {"id": row["_data_set"], "intensity": row["intensity_call"]}
             for row in self.models["ManualAnnotation"].rows
@@ -146,7 +166,11 @@ class AllenApp:
     def _by_injection(self, given: dict[str, str]) -> list[Record]:
         rows = self.models["ApiConnectivity"].rows
         by_name = {str(key): row for row in self.tree for key in (row["id"], row["acronym"])}
-        wanted = [by_name[name]["id"] for name in given.get("injection_structures", "").split(",") if name in by_name]
+        wanted = [
+            by_name[name]["id"]
+            for name in given.get("injection_structures", "").split(",")
+            if name in by_name
+        ]
         paths = {row["id"]: row.get("structure_id_path", "") for row in self.tree}
         return [
             {
@@ -209,7 +233,9 @@ class AllenApp:
         if file["path"].endswith(".json"):
             return Response({"th_inf": 0.03, "model": file["attachable_id"]})
         if file["path"].endswith(".swc"):
-            rows = "".join(f"{n} {1 if n == 1 else 3} {n} 0 0 1 {n - 1 if n > 1 else -1}\n" for n in range(1, 50))
+            rows = "".join(
+                f"{n} {1 if n == 1 else 3} {n} 0 0 1 {n - 1 if n > 1 else -1}\n" for n in range(1, 50)
+            )
             return file_response(request, rows.encode(), "text/plain")
         return file_response(request, f"content of {file['path']}\n".encode() * 1000)
 
@@ -286,7 +312,8 @@ def _csv(rows: list[Record]) -> bytes:
     writer = csv.DictWriter(text, list(rows[0]) if rows else [])
     writer.writeheader()
     writer.writerows(
-        {key: json.dumps(v) if isinstance(v, dict | list) else v for key, v in row.items()} for row in rows
+        {key: json.dumps(v) if isinstance(v, dict | list) else v for key, v in row.items()}
+        for row in rows
     )
     return text.getvalue().encode()
 
@@ -307,11 +334,17 @@ def _mhd(name: str, shape: tuple[int, ...], resolution: int) -> str:
 
 
 def _nrrd(volume: Any, resolution: int) -> bytes:
-    kinds = {"float32": "float", "uint32": "unsigned int", "uint16": "unsigned short", "uint8": "unsigned char"}
+    kinds = {
+        "float32": "float",
+        "uint32": "unsigned int",
+        "uint16": "unsigned short",
+        "uint8": "unsigned char",
+    }
     size = " ".join(map(str, volume.shape))
     head = (
         f"NRRD0004\ntype: {kinds[str(volume.dtype)]}\ndimension: 3\nspace dimension: 3\nsizes: {size}\n"
         f"space directions: ({resolution},0,0) (0,{resolution},0) (0,0,{resolution})\n"
         "endian: little\nencoding: raw\nspace origin: (0,0,0)\n\n"
     )
-    return head.encode() + volume.tobytes(order="F")
+    voxels: bytes = volume.tobytes(order="F")
+    return head.encode() + voxels

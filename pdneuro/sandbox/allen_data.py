@@ -53,11 +53,15 @@ _STRUCTURES = """
 _SETS = (
     (2, "Mouse - Coarse", "Isocortex HPF CTXsp CP TH HY CB"),
     (687527670, "Brain - Major Divisions", "Isocortex HPF CTXsp CNU TH HY CB"),
-    (167587189, "Brain – Summary Structures", "MOp MOs VISl VISp RSP CA CP LGd CM HY MDRN MDRNd CB"),
+    (
+        167587189,
+        "Brain \N{EN DASH} Summary Structures",
+        "MOp MOs VISl VISp RSP CA CP LGd CM HY MDRN MDRNd CB",
+    ),
     (687527945, "Mouse Connectivity - Summary", "MOp MOs VISl VISp RSP CA CP LGd CM HY MDRN CB"),
 )
 #: Experiments: ID, acronym of the injected structure, mouse line, volume of the injection (mm3).
-_EXPERIMENTS = (
+_EXPERIMENTS: tuple[tuple[int, str, str | None, float], ...] = (
     (100140756, "VISp", None, 0.123),
     (100140949, "VISp", None, 0.087),
     (126862385, "VISp", "Cux2-IRES-Cre", 0.211),
@@ -142,7 +146,9 @@ def tables(structures: list[Record] | None = None, sets: list[Record] | None = N
     sets : list of dict, optional
         ``id, name, members`` (IDs). Default: the hand-made sets, as far as their members are there.
     """
-    known = tree() if structures is None else [{"graph_id": 1, "ontology_id": 1, **s} for s in structures]
+    known = (
+        tree() if structures is None else [{"graph_id": 1, "ontology_id": 1, **s} for s in structures]
+    )
     by_acronym = {row["acronym"]: row for row in known}
     if sets is None:
         sets = [
@@ -197,18 +203,14 @@ def _many(model: str, theirs: str, mine: str = "id") -> Link:
 def _ontology(
     structures: list[Record], sets: list[Record], members: list[Record], graphs: list[Record]
 ) -> dict[str, Model]:
-    through = {
-        (row["structure_set_id"], row["structure_id"]): row for row in members
-    }
+    through = {(row["structure_set_id"], row["structure_id"]): row for row in members}
     set_rows = [
         {"id": entry["id"], "name": entry["name"], "description": f"{entry['name']}, for trying things"}
         for entry in sets
     ]
     by_set = {row["id"]: row for row in set_rows}
     # A set as seen from each member, as the join of the two tables gives it.
-    seen = [
-        {**by_set[set_id], "_structure": structure_id} for set_id, structure_id in through
-    ]
+    seen = [{**by_set[set_id], "_structure": structure_id} for set_id, structure_id in through]
     rows = [
         {**row, "_set_ids": [s for s, member in through if member == row["id"]]} for row in structures
     ]
@@ -287,7 +289,12 @@ def _ontology(
             [
                 {"id": 18376, "acronym": "Pdyn", "name": "prodynorphin", "organism_id": 2},
                 {"id": 18377, "acronym": "Dbp", "name": "D site albumin promoter", "organism_id": 2},
-                {"id": 18378, "acronym": "A&B", "name": "made up, with a + and a comma", "organism_id": 2},
+                {
+                    "id": 18378,
+                    "acronym": "A&B",
+                    "name": "made up, with a + and a comma",
+                    "organism_id": 2,
+                },
             ],
             {"organism": _one("Organism", "organism_id")},
         ),
@@ -346,7 +353,12 @@ def _connectivity(
             }
         )
         alignments.append(
-            {"id": number * 10, "section_data_set_id": number, "tvr_00": 1.0 + place / 100, "tvr_09": 5.5}
+            {
+                "id": number * 10,
+                "section_data_set_id": number,
+                "tvr_00": 1.0 + place / 100,
+                "tvr_09": 5.5,
+            }
         )
         unionizes += _unionize(number, site, kept, place)
     unionizes.sort(key=lambda row: row["id"])
@@ -446,9 +458,9 @@ def _unionize(number: int, site: Record, structures: list[Record], seed: int) ->
     """Signal by structure and hemisphere: leaves at random, each other structure the sum below it."""
     rng = np.random.default_rng(seed)
     parents = {row["parent_structure_id"] for row in structures}
-    found = []
+    found: list[Record] = []
     for is_injection in (False, True):
-        sums: dict[tuple[int, int], np.ndarray] = {}
+        sums: dict[tuple[int, int], Any] = {}
         for row in structures:
             if row["id"] in parents:
                 continue
@@ -493,8 +505,9 @@ def _unionize(number: int, site: Record, structures: list[Record], seed: int) ->
 def _cells(by_acronym: dict[str, Record]) -> dict[str, Model]:
     api, specimens, ephys, morphology, sweeps, files, models, results = [], [], [], [], [], [], [], []
     for place, (number, acronym, reporter, dendrite, apical, kind) in enumerate(_CELLS):
-        mouse = acronym is not None and acronym in by_acronym
-        site = by_acronym[acronym] if mouse else {"id": 12141, "name": '"middle temporal gyrus"', "acronym": "MTG"}
+        mouse = acronym in by_acronym
+        middle: Record = {"id": 12141, "name": "middle temporal gyrus", "acronym": "MTG"}
+        site = by_acronym.get(acronym or "", middle)
         species = "Mus musculus" if mouse else "Homo Sapiens"
         api.append(
             {
@@ -503,7 +516,7 @@ def _cells(by_acronym: dict[str, Record]) -> dict[str, Model]:
                 "specimen__name": f"Cell-{place}",
                 "specimen__hemisphere": "left" if place % 2 else "right",
                 "structure__id": site["id"],
-                "structure__name": f'"{site["name"].strip(chr(34))}"',
+                "structure__name": f'"{site["name"]}"',
                 "structure__acronym": site["acronym"],
                 "structure_parent__id": site.get("parent_structure_id", 12141),
                 "structure_parent__acronym": "VISp" if mouse else "MTG",
@@ -540,32 +553,89 @@ def _cells(by_acronym: dict[str, Record]) -> dict[str, Model]:
         )
         results.append({"id": number + 1, "specimen_id": number, "failed": False})
         ephys.append(
-            {"id": 900 + place, "specimen_id": number, "vrest": -70.0 - place, "tau": 15.5 + place, "has_burst": place == 1}
+            {
+                "id": 900 + place,
+                "specimen_id": number,
+                "vrest": -70.0 - place,
+                "tau": 15.5 + place,
+                "has_burst": place == 1,
+            }
         )
         sweeps += [
-            {"id": 7000 + place * 10 + n, "specimen_id": number, "sweep_number": 3 - n, "stimulus_name": "Test" if n == 2 else "Long Square"}
+            {
+                "id": 7000 + place * 10 + n,
+                "specimen_id": number,
+                "sweep_number": 3 - n,
+                "stimulus_name": "Test" if n == 2 else "Long Square",
+            }
             for n in range(3)
         ]
         if kind:
             morphology.append(
-                {"id": 300 + place, "specimen_id": number, "max_euclidean_distance": 300.5 + place, "number_stems": 5 + place, "tags": "x"}
+                {
+                    "id": 300 + place,
+                    "specimen_id": number,
+                    "max_euclidean_distance": 300.5 + place,
+                    "number_stems": 5 + place,
+                    "tags": "x",
+                }
             )
-        for part, name, owner in ((3, "nwb", number + 1), (4, "swc", 300 + place), (5, "marker", 300 + place)):
+        for part, name, owner in (
+            (3, "nwb", number + 1),
+            (4, "swc", 300 + place),
+            (5, "marker", 300 + place),
+        ):
             if part == 3 or kind:
                 file = 490000000 + place * 10 + part
-                files.append({"id": file, "attachable_id": owner, "well_known_file_type_id": 100 + part, "path": f"/projects/cell_{place}.{name}", "download_link": f"/api/v2/well_known_file_download/{file}"})
+                files.append(
+                    {
+                        "id": file,
+                        "attachable_id": owner,
+                        "well_known_file_type_id": 100 + part,
+                        "path": f"/projects/cell_{place}.{name}",
+                        "download_link": f"/api/v2/well_known_file_download/{file}",
+                    }
+                )
     for offset, template in enumerate((*_GLIF, 491455321)):
         model = 472299294 if template == 491455321 else 566302806 + offset
-        models.append({"id": model, "name": f"model {offset}", "specimen_id": 318808427, "neuronal_model_template_id": template})
-        files.append({"id": 480000000 + offset, "attachable_id": model, "well_known_file_type_id": 107, "path": f"/projects/{model}_neuron_config.json", "download_link": f"/api/v2/well_known_file_download/{480000000 + offset}"})
+        models.append(
+            {
+                "id": model,
+                "name": f"model {offset}",
+                "specimen_id": 318808427,
+                "neuronal_model_template_id": template,
+            }
+        )
+        files.append(
+            {
+                "id": 480000000 + offset,
+                "attachable_id": model,
+                "well_known_file_type_id": 107,
+                "path": f"/projects/{model}_neuron_config.json",
+                "download_link": f"/api/v2/well_known_file_download/{480000000 + offset}",
+            }
+        )
     templates = [
         {"id": 395310498, "name": "3a LIF-R"},
         {"id": 395310469, "name": "1 LIF"},
         {"id": 491455321, "name": "Biophysical - all active"},
     ]
-    files.append({"id": 470000001, "attachable_id": 491455321, "well_known_file_type_id": 106, "path": "/projects/Ca.mod", "download_link": "/api/v2/well_known_file_download/470000001"})
+    files.append(
+        {
+            "id": 470000001,
+            "attachable_id": 491455321,
+            "well_known_file_type_id": 106,
+            "path": "/projects/Ca.mod",
+            "download_link": "/api/v2/well_known_file_download/470000001",
+        }
+    )
     donors = [
-        {"id": row["donor__id"], "name": row["donor__name"], "organism_id": 2 if row["donor__species"] == "Mus musculus" else 1, "_age": 1}
+        {
+            "id": row["donor__id"],
+            "name": row["donor__name"],
+            "organism_id": 2 if row["donor__species"] == "Mus musculus" else 1,
+            "_age": 1,
+        }
         for row in api
     ]
     with_files = {
@@ -595,10 +665,16 @@ def _cells(by_acronym: dict[str, Record]) -> dict[str, Model]:
             },
         ),
         "CellProduct": Model(
-            "products", [{"id": 6, "name": "Mouse Cell Types"}, {"id": 7, "name": "Human Cell Types"}], {}
+            "products",
+            [{"id": 6, "name": "Mouse Cell Types"}, {"id": 7, "name": "Human Cell Types"}],
+            {},
         ),
-        "SpecimenTag": Model("specimen_tags", [{"id": 1, "name": "apical - intact", "_specimen": 318808427}], {}),
-        "CellReporter": Model("cell_reporters", [{"id": 1, "name": "positive"}, {"id": 2, "name": "negative"}], {}),
+        "SpecimenTag": Model(
+            "specimen_tags", [{"id": 1, "name": "apical - intact", "_specimen": 318808427}], {}
+        ),
+        "CellReporter": Model(
+            "cell_reporters", [{"id": 1, "name": "positive"}, {"id": 2, "name": "negative"}], {}
+        ),
         "Donor": Model(
             "donors",
             donors,
@@ -646,12 +722,26 @@ def _cells(by_acronym: dict[str, Record]) -> dict[str, Model]:
 def _images(experiments: list[tuple[int, str, str | None, float]]) -> dict[str, Model]:
     sets = [number for number, *_ in experiments] + [69816930, 70813257]
     images = [
-        {"id": number + 1 + section, "data_set_id": number, "section_number": 20 * (section + 1), "width": 64, "height": 48}
+        {
+            "id": number + 1 + section,
+            "data_set_id": number,
+            "section_number": 20 * (section + 1),
+            "width": 64,
+            "height": 48,
+        }
         for number in sets
         for section in range(3)
     ]
     ranges = [
-        {"id": 1 + place, "section_data_set_id": number, **{f"{c}_{b}": v for c, top in (("blue", 4095), ("red", 932), ("green", 1279)) for b, v in (("lower", 0), ("upper", top))}}
+        {
+            "id": 1 + place,
+            "section_data_set_id": number,
+            **{
+                f"{c}_{b}": v
+                for c, top in (("blue", 4095), ("red", 932), ("green", 1279))
+                for b, v in (("lower", 0), ("upper", top))
+            },
+        }
         for place, number in enumerate(sets)
     ]
     return {
@@ -661,7 +751,13 @@ def _images(experiments: list[tuple[int, str, str | None, float]]) -> dict[str, 
         "AtlasImage": Model(
             "sub_images",
             [
-                {"id": 100960033 + n, "annotated": True, "section_number": n, "data_set_id": 1, "image_type": "Atlas - Adult Mouse"}
+                {
+                    "id": 100960033 + n,
+                    "annotated": True,
+                    "section_number": n,
+                    "data_set_id": 1,
+                    "image_type": "Atlas - Adult Mouse",
+                }
                 for n in range(4)
             ],
             {
@@ -669,7 +765,9 @@ def _images(experiments: list[tuple[int, str, str | None, float]]) -> dict[str, 
                 "alternate_images": _one("AtlasImage", "id"),
             },
         ),
-        "AtlasDataSet": Model("data_sets", [{"id": 1, "_atlas": 1}], {"atlases": _many("Atlas", "id", "_atlas")}),
+        "AtlasDataSet": Model(
+            "data_sets", [{"id": 1, "_atlas": 1}], {"atlases": _many("Atlas", "id", "_atlas")}
+        ),
         "Equalization": Model(
             "equalizations", ranges, {"section_data_set": _one("SectionDataSet", "section_data_set_id")}
         ),

@@ -27,9 +27,8 @@ def split(text: str) -> list[str]:
     for token in tokens:
         if token in _CLOSING:
             opened.append(_CLOSING[token])
-        elif token in ("]", ")"):
-            if not opened or opened.pop() != token:
-                raise QueryError(f"RMA::QueryFailed: unexpected '{token}'")
+        elif token in ("]", ")") and (not opened or opened.pop() != token):
+            raise QueryError(f"RMA::QueryFailed: unexpected '{token}'")
         if token == "," and not opened:
             parts.append(current)
             current = ""
@@ -42,7 +41,9 @@ def split(text: str) -> list[str]:
 
 def brackets(text: str) -> tuple[str, list[str], list[str]]:
     """Word, what is in its square brackets, and what is in its parentheses."""
-    word, square, round_ = "", [], []
+    word = ""
+    square: list[str] = []
+    round_: list[str] = []
     depth, current = 0, ""
     for token in _TOKENS.findall(text):
         if token in _CLOSING:
@@ -167,12 +168,14 @@ class Evaluator:
             other
             for other in self.models[link.model].rows
             if key is not None
-            and (key in other[link.theirs] if isinstance(other.get(link.theirs), list) else other.get(link.theirs) == key)
+            and (
+                key in other[link.theirs]
+                if isinstance(other.get(link.theirs), list)
+                else other.get(link.theirs) == key
+            )
         ]
 
-    def _meets(
-        self, model: Model, row: Record, text: str, variables: dict[str, list[Any]]
-    ) -> bool:
+    def _meets(self, model: Model, row: Record, text: str, variables: dict[str, list[Any]]) -> bool:
         """Whether a row has what one part of the criteria wants: filters, an association, or both."""
         word, square, round_ = brackets(text)
         if not word:
@@ -232,11 +235,9 @@ class Evaluator:
         for part in reversed(split(_unquoted(options.get("order", "")))):
             column, _, way = re.sub(r"[+$ ]", " ", part.strip()).partition(" ")
             if column:
-                rows = sorted(
-                    rows,
-                    key=lambda row, column=column: _sortable(self._first(model, row, column)),
-                    reverse=way.strip() == "desc",
-                )
+                keys = [_sortable(self._first(model, row, column)) for row in rows]
+                ranks = sorted(range(len(rows)), key=keys.__getitem__, reverse=way.strip() == "desc")
+                rows = [rows[rank] for rank in ranks]
         begin = int(options.get("start_row", 0))
         given = _unquoted(options.get("num_rows", str(self.page)))
         count = self.row_limit if given == "all" else min(int(given), self.row_limit)
@@ -247,7 +248,7 @@ class Evaluator:
             shown = [self._tabular(model, row, options["tabular"]) for row in page]
         if "only" in options:
             wanted = [word.strip() for word in _unquoted(options["only"]).split(",")]
-            shown = [_only(row, wanted) for row in shown]
+            shown = [self._only(model, row, wanted) for row in shown]
         if "except" in options:
             left = set(_unquoted(options["except"]).split(","))
             shown = [{key: value for key, value in row.items() if key not in left} for row in shown]
@@ -284,27 +285,29 @@ class Evaluator:
                 found[word] = nested[0]
         return found
 
+    def _only(self, model: Model, row: Record, wanted: list[str]) -> Record:
+        """The chosen columns, by name or as table.column, also of the records inside."""
+        found: Record = {}
+        for key, value in row.items():
+            if key not in model.links:
+                if key in wanted or f"{model.table}.{key}" in wanted:
+                    found[key] = value
+                continue
+            linked = self.models[model.links[key].model]
+            if isinstance(value, list):
+                found[key] = [self._only(linked, item, wanted) for item in value]
+            else:
+                found[key] = self._only(linked, value, wanted)
+        return {key: value for key, value in found.items() if value != {}}
+
     def _tabular(self, model: Model, row: Record, text: str) -> Record:
         found = {}
         for part in _unquoted(text).split(","):
-            column, _, title = re.sub(r"^distinct[+ ]", "", part.strip()).replace("+", " ").partition(" as ")
+            column, _, title = (
+                re.sub(r"^distinct[+ ]", "", part.strip()).replace("+", " ").partition(" as ")
+            )
             found[title or column.rpartition(".")[2]] = self._first(model, row, column)
         return found
-
-
-def _only(row: Record, wanted: list[str]) -> Record:
-    """The chosen columns, by name or as table.column, also of the records inside."""
-    found: Record = {}
-    for key, value in row.items():
-        if isinstance(value, dict):
-            inner = _only(value, wanted)
-            if inner:
-                found[key] = inner
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            found[key] = [_only(item, wanted) for item in value]
-        elif any(name == key or name.rpartition(".")[2] == key for name in wanted):
-            found[key] = value
-    return found
 
 
 def _parsed(text: str) -> tuple[str, str, str]:
@@ -347,10 +350,12 @@ def _compare(have: Any, operator: str, want: list[Any]) -> bool:
     if have is None:
         return False
     if operator in ("li", "il"):
-        texts = (str(have).lower(), str(want[0]).lower()) if operator == "il" else (str(have), str(want[0]))
+        texts = (
+            (str(have).lower(), str(want[0]).lower()) if operator == "il" else (str(have), str(want[0]))
+        )
         return fnmatch.fnmatchcase(*texts)
     number = float(want[0])
-    return {"gt": have > number, "ge": have >= number, "lt": have < number, "le": have <= number}[operator]
+    return bool(getattr(float(have), f"__{operator}__")(number))
 
 
 def _equal(have: Any, want: Any) -> bool:

@@ -4,11 +4,13 @@ from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids, exact_ids
 from pdneuro.tables.nested import explode, flatten
 from pdneuro.tables.pairs import degree, motifs, reciprocal
+from pdneuro.tables.volumes import at, sample, structure_means
 from pdneuro.tables.weights import fractions, sign
 
 __all__ = [
     "annotate",
     "as_edges",
+    "at",
     "collapse",
     "degree",
     "distinct_ids",
@@ -18,6 +20,8 @@ __all__ = [
     "fractions",
     "motifs",
     "reciprocal",
+    "sample",
     "sign",
+    "structure_means",
     "threshold",
 ]

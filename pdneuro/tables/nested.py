@@ -44,13 +44,12 @@ def flatten(table: pd.DataFrame, *columns: Hashable) -> pd.DataFrame:
     for name in table.columns:
         if name not in wanted:
             parts[name] = table[name].array
-    for name in wanted:
-        for label, cells in _unfolded(str(name), [_record(cell) for cell in table[name]]):
-            if label in parts:
-                if list(map(str, parts[label])) == list(map(str, cells)):
-                    continue
-                label = f"{name}__{label.removeprefix(f'{name}_')}"
-            parts[label] = cells
+    for prefix in wanted:
+        for label, cells in _unfolded(str(prefix), [_record(cell) for cell in table[prefix]]):
+            if label not in parts:
+                parts[label] = cells
+            elif list(map(str, parts[label])) != list(map(str, cells)):
+                parts[f"{prefix}__{label.removeprefix(f'{prefix}_')}"] = cells
     flat = pd.DataFrame(parts, index=table.index)
     flat.attrs = dict(table.attrs)
     return flat

@@ -89,16 +89,16 @@ def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]
     return named_column(frame, on)
 
 
-def structure_columns(frame: pd.DataFrame) -> list[Hashable]:
+def structure_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     """Columns whose name says that they hold Allen structures."""
-    found = _named(frame.columns, STRUCTURE_ID_NAMES)
-    return found or _named(frame.columns, STRUCTURE_NAMES)
+    names = list(columns)
+    return _named(names, STRUCTURE_ID_NAMES) or _named(names, STRUCTURE_NAMES)
 
 
 def structure_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
     """The column of structures of a table; as :func:`id_column`, for names such as ``structure_id``."""
     if on is None:
-        found = structure_columns(frame)
+        found = structure_columns(frame.columns)
         if len(found) > 1:
             raise AmbiguousColumnError(
                 f"several columns may hold the structures: {listing(map(repr, found))}. Choose: "
@@ -113,6 +113,14 @@ def structure_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Seri
             )
         on = found[0]
     return named_column(frame, on)
+
+
+def point_columns(columns: pd.Index[Any]) -> list[Hashable]:
+    """Three columns that hold points in the reference space, by their names."""
+    for names in (("ap", "dv", "lr"), ("x", "y", "z")):
+        if set(names) <= set(columns):
+            return list(names)
+    return []
 
 
 def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
@@ -154,7 +162,7 @@ def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable 
     return found[0] if found else None
 
 
-def _named(columns: pd.Index[Any], names: Iterable[str]) -> list[Hashable]:
+def _named(columns: Iterable[Hashable], names: Iterable[str]) -> list[Hashable]:
     wanted = {name.casefold() for name in names}
     return [column for column in columns if isinstance(column, str) and column.casefold() in wanted]
 

@@ -21,7 +21,7 @@ from pdneuro.errors import (
 from pdneuro.tables.ids import MISSING_TEXT, whole_numbers
 from pdneuro.tables.joins import cells_of, take_or_missing
 
-Rows = npt.NDArray[np.intp]
+Rows = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 #: Places that are no row of the tree: outside the brain (ID 0), not in the tree, no value.
@@ -101,7 +101,7 @@ class StructureTree:
                 above = self._parent[row]
                 reach[above] = max(reach[above], reach[row])
         self._end = reach
-        self._lineage = np.full((count, int(self._depth.max(initial=0)) + 1), -1)
+        self._lineage = np.full((count, int(np.max(self._depth, initial=0)) + 1), -1)
         for row in range(count):
             above = self._parent[row]
             if above >= 0:
@@ -173,7 +173,7 @@ class StructureTree:
         return Places(rows, left if any_left else None, acronyms=False)
 
     def _rows_of(self, numbers: npt.NDArray[np.int64]) -> Rows:
-        rows = self._by_id.get_indexer(numbers)
+        rows = self._by_id.get_indexer(pd.Index(numbers))
         absent = rows < 0
         if absent.any():
             rows[absent] = np.where(numbers[absent] == 0, VOID, UNKNOWN)
@@ -203,7 +203,7 @@ class StructureTree:
         left = np.zeros(len(texts), bool)
         open_places = np.flatnonzero(rows < 0)
         for place in open_places:
-            text = texts[place]
+            text = texts[int(place)]
             if _is_number(text):
                 number = int(text)
                 rows[place] = self._rows_of(np.array([abs(number)]))[0]
@@ -225,12 +225,14 @@ class StructureTree:
         known = [f"{self._frame['acronym'].iloc[row]} ({self._ids[row]})" for row in rows]
         place = "" if column is None else f" in column {column!r}"
         raise AmbiguousStructureError(
-            f"the acronym {text!r}{place} fits {' and '.join(known)}. Write it as it is there, or use IDs."
+            f"the acronym {text!r}{place} fits {' and '.join(known)}. Write it as it is there, or use "
+            "IDs."
         )
 
     @functools.cached_property
     def _by_id(self) -> pd.Index[Any]:
-        return pd.Index(self._ids)
+        index: pd.Index[Any] = pd.Index(self._ids)
+        return index
 
     @functools.cached_property
     def _acronyms(self) -> dict[str, list[int]]:
@@ -336,6 +338,14 @@ class StructureTree:
         lengths = self._depth + 1
         return np.cumsum(lengths) - lengths, self._lineage[self._lineage >= 0]
 
+    def parents(self, rows: Rows) -> Rows:
+        """The parent's row of each row, -1 where there is none."""
+        return np.where(rows >= 0, self._parent[rows], -1)
+
+    def depths(self, rows: Rows) -> Rows:
+        """How far each row is from the root; -1 for places outside the tree."""
+        return np.where(rows >= 0, self._depth[rows], -1)
+
     def nearest(self, members: Rows) -> Rows:
         """For each structure the nearest of the members at or above it, -1 where there is none.
 
@@ -376,7 +386,7 @@ class StructureTree:
         if isinstance(which, str) or np.ndim(which) == 0:
             ids = self._set(which)
             if ids is not None:
-                return self._by_id.get_indexer(ids)
+                return self._by_id.get_indexer(pd.Index(ids))
         return self.rows(which)
 
     def rows(self, which: Any) -> Rows:
@@ -477,7 +487,7 @@ def _walk(table: pd.DataFrame) -> tuple[Rows, Rows, Rows]:
 
 def _members(table: pd.DataFrame) -> pd.DataFrame:
     """Structure sets in long form, from lists of records in the cells."""
-    lists = table["structure_sets"] if "structure_sets" in table.columns else []
+    lists: Any = table["structure_sets"] if "structure_sets" in table.columns else []
     entries = [
         (entry.get("id"), entry.get("name"), number)
         for number, sets in zip(table["id"], lists, strict=False)
@@ -489,7 +499,7 @@ def _members(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _runs(first: Rows, counts: Rows) -> Rows:
-    """Consecutive numbers: ``first[0]``, ``first[0] + 1`` and so on, ``counts[0]`` of them, and so on."""
+    """Runs of consecutive numbers, one after the other: where each begins, and how long it is."""
     numbers = np.repeat(first - (np.cumsum(counts) - counts), counts)
     numbers += np.arange(len(numbers))
     return numbers
@@ -514,4 +524,4 @@ def _is_number(text: str) -> bool:
 
 def _plain(name: Any) -> str:
     """A set's name without regard to case, spaces and the kind of dash."""
-    return " ".join(str(name).replace("–", "-").casefold().split())
+    return " ".join(str(name).replace("\N{EN DASH}", "-").casefold().split())

@@ -244,11 +244,11 @@ class Outlet:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]
 
 
-def _age(kept: requests_cache.CachedResponse) -> float:
+def _age(kept: Any) -> float:
     """Seconds since a kept answer came."""
     came = kept.created_at
     now = datetime.datetime.now(datetime.UTC)
-    return (now - came.replace(tzinfo=came.tzinfo or datetime.UTC)).total_seconds()
+    return float((now - came.replace(tzinfo=came.tzinfo or datetime.UTC)).total_seconds())
 
 
 def _leave_headers_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,0 +1,149 @@
+"""Structure unionizes: the signal of experiments by structure, as a matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro.errors import AmbiguousColumnError, InvalidQueryError, MissingColumnsError, listing
+from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.structures import StructureTree
+
+#: Columns that add up over the parts of a structure.
+SUMS = (
+    "normalized_projection_volume",
+    "projection_volume",
+    "sum_pixel_intensity",
+    "sum_pixels",
+    "sum_projection_pixel_intensity",
+    "sum_projection_pixels",
+    "volume",
+)
+#: Columns that are the ratio of two such sums.
+RATIOS = {
+    "projection_density": ("sum_projection_pixels", "sum_pixels"),
+    "projection_energy": ("sum_projection_pixel_intensity", "sum_pixels"),
+    "projection_intensity": ("sum_projection_pixel_intensity", "sum_projection_pixels"),
+}
+_EXPERIMENT_NAMES = ("section_data_set_id", "experiment_id", "data_set_id")
+
+
+def experiment_column(unionizes: pd.DataFrame) -> str:
+    """The name of the column of experiments."""
+    found = [name for name in _EXPERIMENT_NAMES if name in unionizes.columns]
+    if not found:
+        raise MissingColumnsError(
+            f"no column of experiments ({', '.join(_EXPERIMENT_NAMES)}) among "
+            f"{listing(map(repr, unionizes.columns), 12)}."
+        )
+    return found[0]
+
+
+def chosen(unionizes: pd.DataFrame, hemisphere: int | None, is_injection: bool | None) -> pd.DataFrame:
+    """Rows of one hemisphere, within or outside the injection; one a structure and experiment.
+
+    Raises
+    ------
+    AmbiguousColumnError
+        Without a choice there are several.
+    """
+    table = unionizes
+    given = {"hemisphere_id": hemisphere, "is_injection": is_injection}
+    for name, wanted in given.items():
+        if name not in table.columns:
+            continue
+        known = sorted(table[name].dropna().unique().tolist())
+        if wanted is not None:
+            table = table[(table[name] == wanted).fillna(False).astype(bool)]
+        elif len(known) > 1:
+            argument = name.removesuffix("_id")
+            raise AmbiguousColumnError(
+                f"the table has rows of several {name}: {listing(known)}. Choose: {argument}="
+                f"{known[-1]!r}."
+            )
+    twice = table.duplicated([experiment_column(table), "structure_id"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise AmbiguousColumnError(
+            f"{int(twice.sum()):,} rows repeat an experiment and structure, such as "
+            f"{row[experiment_column(table)]} and {row['structure_id']}; drop the ones too many."
+        )
+    return table
+
+
+def rolled_up(unionizes: pd.DataFrame, value: str, tree: StructureTree, to: Any) -> pd.DataFrame:
+    """A value by the members of a structure set.
+
+    A structure's row holds all that lies under it already. So a member's own row is its value where
+    there is one; else the topmost of the rows under it are summed, ratios by their two sums.
+
+    Parameters
+    ----------
+    unionizes : DataFrame
+        One row an experiment and structure.
+    value : str
+        A column that adds up, or a ratio with its two columns.
+    tree : StructureTree
+    to : int, str or iterable
+        See :func:`pdneuro.structures.rollup`.
+
+    Returns
+    -------
+    DataFrame
+        The experiment, ``structure_id`` and the value.
+    """
+    parts = RATIOS.get(value, (value,))
+    if value not in (*SUMS, *RATIOS):
+        raise InvalidQueryError(
+            f"{value!r} is no sum over structures; choose among {', '.join((*RATIOS, *SUMS))}."
+        )
+    missing = [name for name in parts if name not in unionizes.columns]
+    if missing:
+        raise MissingColumnsError(
+            f"rolling up {value!r} needs the columns {listing(map(repr, missing))}."
+        )
+    experiment = experiment_column(unionizes)
+    rows = tree.locate(unionizes["structure_id"]).rows
+    member = tree.nearest(tree.members(to))[rows]
+    inside = member >= 0
+    table = unionizes[inside]
+    rows, member = rows[inside], member[inside]
+    top = _topmost(tree, rows, member, table[experiment])
+    table = table[top].assign(structure_id=tree.frame["id"].to_numpy()[member[top]])
+    sums = table.groupby([experiment, "structure_id"], sort=False)[list(parts)].sum().reset_index()
+    if len(parts) == 2:
+        top, bottom = (sums[name].to_numpy(np.float64, na_value=np.nan) for name in parts)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sums[value] = np.where(bottom > 0, top / bottom, 0.0)
+    return sums[[experiment, "structure_id", value]]
+
+
+def _topmost(
+    tree: StructureTree, rows: npt.NDArray[np.intp], member: npt.NDArray[np.intp], experiments: Any
+) -> npt.NDArray[np.bool_]:
+    """Rows that lie under no other row of their experiment and member."""
+    groups = group_rows(experiments)
+    code = np.empty(len(rows), np.int64)
+    code[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
+    size = len(tree)
+    present = code * size + rows
+    known = pd.Index(np.unique(present))
+    top = np.ones(len(rows), bool)
+    above = tree.parents(rows)
+    # Up from each row to its member: whoever is there already holds this row's signal.
+    while True:
+        open_rows = (above >= 0) & (rows != member) & (tree.depths(above) >= tree.depths(member))
+        if not open_rows.any():
+            return top
+        covered = open_rows & (known.get_indexer(pd.Index(code * size + above)) >= 0)
+        top &= ~covered
+        above = np.where(open_rows, tree.parents(above), -1)
+
+
+def pivoted(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Experiments as rows, structures as columns; NaN where an experiment lacks a structure."""
+    matrix = table.pivot(index=experiment_column(table), columns="structure_id", values=value)
+    return matrix.astype("float64")

@@ -1,0 +1,237 @@
+"""Volumes and tables: values at points, means by structure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro.errors import InvalidVolumeError, MissingColumnsError, listing
+from pdneuro.tables import roles
+from pdneuro.tables.joins import take_or_missing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Axes of a volume: front to back, top to bottom, left to right.
+DIMS = ("ap", "dv", "lr")
+#: Voxels that are worked on at once.
+_SLAB = 8_000_000
+
+
+def at(volume: xr.DataArray, points: Any) -> pd.Series[Any]:
+    """Values of a volume at points.
+
+    Parameters
+    ----------
+    volume : xarray.DataArray
+        With the dims ``ap, dv, lr`` in µm, evenly spaced; in any order.
+    points : DataFrame or array
+        Columns ``ap, dv, lr`` or ``x, y, z``, or three columns in that order; µm from the corner of
+        the volume.
+
+    Returns
+    -------
+    Series
+        The value of the voxel that holds each point, on the index of ``points``. Points outside the
+        volume, or without coordinates, are NA; the IDs of an annotation stay integers (``Int64``
+        where something is NA).
+
+    Raises
+    ------
+    InvalidVolumeError
+        The array has other dims, or its coordinates are uneven.
+    MissingColumnsError
+        The points have other columns.
+
+    Examples
+    --------
+    >>> import pandas as pd, pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     annotation = pdneuro.allen.annotation_volume(100)
+    >>> annotation.neuro.at(pd.DataFrame({"x": [150, 9999], "y": [450, 1], "z": [450, 1]})).tolist()
+    [385, <NA>]
+    """
+    table = points if isinstance(points, pd.DataFrame) else pd.DataFrame(np.atleast_2d(points))
+    return sample(table, volume, columns=_point_columns(table))
+
+
+def sample(
+    table: pd.DataFrame,
+    volume: xr.DataArray,
+    columns: Sequence[Hashable] = ("x", "y", "z"),
+) -> pd.Series[Any]:
+    """Values of a volume at the points of a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+    volume : xarray.DataArray
+        As for :func:`at`.
+    columns : three names
+        The columns with ap, dv, lr in µm.
+
+    Returns
+    -------
+    Series
+        As for :func:`at`; named after the volume.
+
+    Raises
+    ------
+    Exception
+        As for :func:`at`.
+
+    Examples
+    --------
+    >>> import pandas as pd, pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     annotation = pdneuro.allen.annotation_volume(100)
+    ...     cells = pd.DataFrame({"x": [150.0, 350.0], "y": [450.0] * 2, "z": [450.0] * 2})
+    ...     cells.assign(structure_id=cells.neuro.sample(annotation)).neuro.join_structures("acronym")
+           x      y      z  structure_id structure_acronym
+    0  150.0  450.0  450.0           385              VISp
+    1  350.0  450.0  450.0           549                TH
+    """
+    array = _in_order(volume)
+    if len(columns) != 3:
+        raise MissingColumnsError(f"a point has three columns, not {listing(map(repr, columns))}.")
+    inside = np.ones(len(table), bool)
+    flat = np.zeros(len(table), np.intp)
+    for dim, name in zip(DIMS, columns, strict=True):
+        first, step, size = _axis(array, dim)
+        values = pd.to_numeric(roles.named_column(table, name)).to_numpy(np.float64, na_value=np.nan)
+        with np.errstate(invalid="ignore"):
+            place = np.floor((values - first) / step + 0.5)
+            good = (place >= 0) & (place < size)
+        inside &= good
+        flat = flat * size + np.where(good, place, 0).astype(np.intp)
+    cells = np.asarray(array.values).reshape(-1)
+    found = cells.take(flat)
+    if cells.dtype.kind == "u":  # IDs: signed as everywhere else, still exact
+        found = found.astype(np.int64)
+    if found.dtype.kind == "f":
+        result: Any = np.where(inside, found, np.nan).astype(found.dtype)
+    else:
+        result = (
+            found
+            if inside.all()
+            else take_or_missing(found, np.where(inside, np.arange(len(found)), -1))
+        )
+    return pd.Series(result, index=table.index, name=volume.name)
+
+
+def structure_means(
+    volume: xr.DataArray, annotation: xr.DataArray, *, tree: Any = None, to: Any = None
+) -> pd.DataFrame:
+    """Mean of a volume in each structure.
+
+    Parameters
+    ----------
+    volume : xarray.DataArray
+        With the dims ``ap, dv, lr`` in µm. NaN is left out.
+    annotation : xarray.DataArray
+        The structure ID of each voxel; of any resolution: each voxel of the volume has the ID at its
+        centre. 0 is left out.
+    tree : StructureTree, optional
+        From :func:`pdneuro.allen.structure_tree`. With it each structure's mean is over all voxels
+        below it, too.
+    to : int, str or iterable, optional
+        With ``tree``: only the members of this set; see :func:`pdneuro.structures.rollup`.
+
+    Returns
+    -------
+    DataFrame
+        Index ``structure_id`` (int64), in the order of the IDs; ``mean`` (float64) and ``voxels``
+        (int64), the number of voxels with a value.
+
+    Raises
+    ------
+    InvalidVolumeError
+        An array has other dims, or uneven coordinates.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     density = pdneuro.allen.projection_data(100140756, resolution=100)
+    ...     means = density.neuro.structure_means(pdneuro.allen.annotation_volume(100))
+    >>> means.loc[385].round(2).tolist()
+    [0.45, 96.0]
+    """
+    array, known = _in_order(volume), _in_order(annotation)
+    axes = []
+    for dim in DIMS:
+        first, step, size = _axis(known, dim)
+        place = np.floor((np.asarray(array[dim].values, np.float64) - first) / step + 0.5)
+        axes.append(np.where((place >= 0) & (place < size), place, -1).astype(np.intp))
+    voxels, labels = np.asarray(array.values), np.asarray(known.values)
+    parts = []
+    # A slab at a time: a brain at 25 µm has 77 million voxels.
+    slabs = -(-voxels.size // _SLAB)
+    for slab in np.array_split(np.arange(len(axes[0])), max(min(slabs, len(axes[0])), 1)):
+        ids = labels[np.ix_(axes[0][slab], *axes[1:])].astype(np.int64)
+        for axis, place in enumerate((axes[0][slab], *axes[1:])):  # voxels beyond the annotation
+            ids[(slice(None),) * axis + (place < 0,)] = 0
+        values = voxels[slab].astype(np.float64)
+        kept = (ids != 0) & ~np.isnan(values)
+        codes, found = pd.factorize(ids[kept])
+        sums = np.bincount(codes, values[kept], minlength=len(found))
+        parts.append(
+            pd.DataFrame({"sum": sums, "count": np.bincount(codes, minlength=len(found))}, found)
+        )
+    total = pd.concat(parts).groupby(level=0).sum()
+    distinct: Any = total.index.to_numpy(np.int64)
+    sums, counts = total["sum"].to_numpy(), total["count"].to_numpy(np.int64)
+    if tree is not None:
+        distinct, sums, counts = _upwards(tree, to, distinct, sums, counts)
+    index = pd.Index(np.asarray(distinct, np.int64), name="structure_id")
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame({"mean": sums / counts, "voxels": counts.astype(np.int64)}, index=index)
+
+
+def _upwards(
+    tree: Any,
+    to: Any,
+    ids: npt.NDArray[np.int64],
+    sums: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.int64],
+) -> tuple[Any, Any, Any]:
+    """Sums and counts of structures with all that is below them."""
+    rows = tree.locate(pd.Series(ids)).rows
+    repeats, above = tree.above(rows, include_self=True)
+    total = np.bincount(above, np.repeat(sums, repeats), minlength=len(tree))
+    number = np.bincount(above, np.repeat(counts, repeats), minlength=len(tree))
+    chosen = np.flatnonzero(number) if to is None else np.sort(tree.members(to))
+    found = tree.frame["id"].to_numpy()[chosen]
+    return found, total[chosen], number[chosen].astype(np.int64)
+
+
+def _point_columns(table: pd.DataFrame) -> list[Hashable]:
+    found = roles.point_columns(table.columns)
+    if found or table.shape[1] == 3:
+        return found or list(table.columns)
+    raise MissingColumnsError(
+        f"points have the columns ap, dv, lr or x, y, z; there are {listing(map(repr, table.columns))}."
+    )
+
+
+def _in_order(volume: xr.DataArray) -> xr.DataArray:
+    if set(volume.dims) != set(DIMS):
+        raise InvalidVolumeError(
+            f"a volume has the dims {', '.join(DIMS)}, not {', '.join(map(str, volume.dims))}. "
+            "Rename them: array.rename(x='ap', ...)."
+        )
+    return volume.transpose(*DIMS)
+
+
+def _axis(volume: xr.DataArray, dim: str) -> tuple[float, float, int]:
+    """First coordinate, step and length of an axis."""
+    values = np.asarray(volume[dim].values, np.float64)
+    steps = np.diff(values)
+    if not len(values) or (len(steps) and not np.allclose(steps, steps[0], rtol=1e-6)):
+        raise InvalidVolumeError(f"the coordinates of {dim!r} are uneven; sample by .sel() instead.")
+    step = float(steps[0]) if len(steps) else float(np.ravel(volume.attrs.get("resolution", 1.0))[0])
+    return float(values[0]), step, len(values)
