@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import allen
 import graphs
 import main_job
 import numpy as np
@@ -39,6 +40,9 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
     "growth": lambda rounds, rows: graphs.growth(rounds),
+    "structures": lambda rounds, rows: allen.columns(rounds),
+    "structures_json": lambda rounds, rows: allen.decoding(rounds),
+    "allen_import": lambda rounds, rows: allen.imports(rounds),
 }
 
 

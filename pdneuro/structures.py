@@ -329,8 +329,10 @@ def _located(
     tree = structure_tree(graph_id)
     # Rows of another species are neither looked up nor reported.
     places = tree.locate(ids if foreign is None else ids.mask(foreign))
+    if places.complete or policy == "ignore":
+        return tree, places
     unknown = places.rows == UNKNOWN
-    if policy != "ignore" and unknown.any():
+    if unknown.any():
         lost = pd.unique(ids[unknown])
         message = (
             f"{len(lost):,} structures ({unknown.sum():,} rows) are not in {tree.name}: "

@@ -6,17 +6,24 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pdneuro.allen import parse, rma, send
+from pdneuro.allen import rma
 from pdneuro.errors import InvalidQueryError, InvalidResponseError
 from pdneuro.options import Fetch, get_option
+from pdneuro.tables.nested import NESTED, from_records
 from pdneuro.tables.provenance import stamp
+from pdneuro.transport.atomic import replacing
+
+if TYPE_CHECKING:
+    from pdneuro.allen import parse, send
 
 #: Arguments of a call that say how to ask, not what.
 _SENDING = ("nested", "page_size", "refresh", "progress", "max_workers")
+#: What tells the rows of a class apart, where that is not ``id``.
+_KEYS = {"ApiCellTypesSpecimenDetail": "specimen__id", "ApiConnectivity": "data_set_id"}
 
 
 class Api:
@@ -73,6 +80,8 @@ class Api:
         ServiceError, OfflineError
             As for :meth:`pdneuro.allen.RmaApi.model_query`.
         """
+        from pdneuro.allen import parse, send
+
         address = url if _is_encoded(url) else rma.encoded(url)
         found = send.get(address, parse.message, Fetch.of())
         if dataframe and _is_table(found.content):
@@ -87,15 +96,40 @@ class Api:
         dict or list
             The whole body of ``api/v2/data/enumerate.json``.
         """
-        return send.get(f"{self.rma_endpoint}/enumerate.json", parse.body, Fetch.of())
+        return self._document(f"{self.rma_endpoint}/enumerate.json")
+
+    # What sends is loaded at the first question: requests and its cache take their time.
+
+    def _document(self, url: str) -> Any:
+        """A JSON document without an envelope."""
+        from pdneuro.allen import parse, send
+
+        return send.get(url, parse.body, Fetch.of())
+
+    def _text(self, url: str) -> str:
+        """A document as text."""
+        from pdneuro.allen import send
+
+        return send.text(url, Fetch.of())
+
+    def _message(self, url: str) -> parse.Message:
+        """The content of an answer that is no table."""
+        from pdneuro.allen import send
+
+        return send.message(url, Fetch.of())
+
+    def _rows(self, url: str) -> send.Table:
+        """The records of an answer."""
+        from pdneuro.allen import parse, send
+
+        found = self._message(url)
+        return send.Table(parse.rows(found), found.url)
 
     def _records(self, url: str, key: str | None = None) -> pd.DataFrame:
         """A table from an address that is no RMA query; ``key`` unwraps each record."""
-        found = send.message(url, Fetch.of())
-        rows = parse.rows(found)
-        if key is not None:
-            rows = [row.get(key, row) for row in rows]
-        return self._framed(send.Table(rows, found.url))
+        found = self._rows(url)
+        rows = found.rows if key is None else [row.get(key, row) for row in found.rows]
+        return self._framed(found._replace(rows=rows))
 
     def _model(
         self,
@@ -110,15 +144,17 @@ class Api:
         ``before`` holds stages that come first. ``over`` is ``(argument, ids)``: then ``criteria`` is
         a function of the IDs' text, and a long list is asked in parts.
         """
+        from pdneuro.allen import send
+
         how = {name: given.pop(name) for name in _SENDING if name in given}
         nested = how.pop("nested", "keep")
         size = how.pop("page_size", None)
-        if nested not in parse.NESTED:
-            raise InvalidQueryError(f"nested is one of {', '.join(parse.NESTED)}, not {nested!r}.")
+        if nested not in NESTED:
+            raise InvalidQueryError(f"nested is one of {', '.join(NESTED)}, not {nested!r}.")
         if size is not None and (not isinstance(size, int) or size < 1):
             raise InvalidQueryError(f"page_size is a number of rows, not {size!r}.")
         fetch = Fetch.of(**how)
-        criteria = given.pop("criteria", None)
+        criteria, key = given.pop("criteria", None), _KEYS.get(model, "id")
         known = {"filters", "include", *rma.OPTIONS, "excpt"}
         if given.keys() - known:
             rma.options({name: given[name] for name in given.keys() - known})
@@ -131,14 +167,14 @@ class Api:
                 return self._query([*before, stage])
 
             if size is None:
-                return send.whole(url, given, fetch)
-            return send.pages(url, given, size, fetch)
+                return send.whole(url, given, key, fetch)
+            return send.pages(url, given, key, size, fetch)
 
         if over is None:
             return self._framed(ask(None), nested)
         argument, values = over
         ids = rma.id_list(values, argument)
-        table = send.in_parts(ids, lambda part: ask(",".join(map(str, part))), model, fetch)
+        table = send.in_parts(ids, lambda part: ask(",".join(map(str, part))), key, model, fetch)
         framed = self._framed(table, nested)
         return _in_order(framed, given.get("order")) if len(ids) > send.MOST_IDS else framed
 
@@ -146,7 +182,7 @@ class Api:
         return f"{self.rma_endpoint}/{rma.query(stages, fmt)}"
 
     def _framed(self, table: send.Table, nested: str = "keep") -> pd.DataFrame:
-        return stamp(parse.frame(table.rows, nested), source="allen", query=table.url)
+        return stamp(from_records(table.rows, nested), source="allen", query=table.url)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -181,13 +217,18 @@ class Api:
         address = url if _is_encoded(url) else rma.encoded(url)
         target = Path(file_path).expanduser()
         if not zipped:
-            return send.save(address, target, Fetch.of())
-        with send.beside(target) as archive:
+            return self._save(address, target)
+        archive = target.with_name(f"{target.name}.archive")
+        try:
             self._save(address, archive, _zip_fault)
             _unpack(archive, target.parent)
+        finally:
+            archive.unlink(missing_ok=True)
         return target
 
     def _save(self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None) -> Path:
+        from pdneuro.allen import send
+
         return send.save(url, path, Fetch.of(), fault)
 
 
@@ -231,8 +272,7 @@ def _unpack(path: Path, folder: Path) -> list[Path]:
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise InvalidResponseError(f"the archive holds {member.filename!r}, outside its folder.")
             target.parent.mkdir(parents=True, exist_ok=True)
-            with send.beside(target) as place:
+            with replacing(target) as place:
                 place.write_bytes(archive.read(member))
-                place.replace(target)
             found.append(target)
     return found

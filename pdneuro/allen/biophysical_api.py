@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro.allen import parse, rma, send
+from pdneuro.allen import rma
 from pdneuro.allen.rma_api import RmaApi
 from pdneuro.errors import NotFoundError
-from pdneuro.options import Fetch
+from pdneuro.transport.atomic import replacing
 
 MODEL_TYPE_IDS = (491455321, 329230710)
 _TABLES = (
@@ -105,7 +105,7 @@ class BiophysicalApi(RmaApi):
         return _files(self._models(neuronal_model_id))
 
     def _models(self, neuronal_model_id: Any) -> list[dict[str, Any]]:
-        return parse.rows(send.message(self.build_rma(neuronal_model_id), Fetch.of()))
+        return self._rows(self.build_rma(neuronal_model_id)).rows
 
     def cache_data(self, neuronal_model_id: Any, working_directory: Any = None) -> Path:
         """Download all files of a model, and write the manifest that runs it.
@@ -152,9 +152,8 @@ class BiophysicalApi(RmaApi):
             _sweeps(models),
         )
         path = folder / "manifest.json"
-        with send.beside(path) as place:
+        with replacing(path) as place:
             place.write_text(json.dumps(manifest, indent=2))
-            place.replace(path)
         return path
 
     def create_manifest(

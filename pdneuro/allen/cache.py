@@ -6,7 +6,6 @@ import csv
 import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pdneuro._compat import optional
 from pdneuro.allen.api import Api
 from pdneuro.errors import CacheError
 from pdneuro.tables import storable
+from pdneuro.transport.atomic import replacing
 from pdneuro.transport.store import cache_folder, make_private_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -288,15 +288,6 @@ def _said(value: Any) -> str:
 # -- formats --------------------------------------------------------------------------------------
 
 
-def _replace(target: Path, write: Callable[[Path], None]) -> None:
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _frame(result: Any, target: Path) -> pd.DataFrame:
     if not isinstance(result, pd.DataFrame):
         raise CacheError(
@@ -316,17 +307,17 @@ def _write_csv(result: Any, target: Path, key: str) -> None:
     marks = [_mark(texts) for texts in columns]
     names = [f"index_{place}" for place in range(schema["levels"])] + list(map(str, schema["columns"]))
 
-    def rows(part: Path) -> None:
-        with part.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            writer = csv.writer(file, lineterminator="\r\n")
-            writer.writerow(names)
-            filled = (
-                [mark if text is None else text for text in texts]
-                for texts, mark in zip(columns, marks, strict=True)
-            )
-            writer.writerows(zip(*filled, strict=True))
-
-    _replace(target, rows)
+    filled = (
+        [mark if text is None else text for text in texts]
+        for texts, mark in zip(columns, marks, strict=True)
+    )
+    with (
+        replacing(target) as part,
+        part.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(names)
+        writer.writerows(zip(*filled, strict=True))
     note = {
         "pdneuro": _LAYOUT,
         "key": key,
@@ -334,8 +325,7 @@ def _write_csv(result: Any, target: Path, key: str) -> None:
         "missing": marks,
         "schema": schema,
     }
-    beside = target.with_name(f"{target.name}.json")
-    _replace(beside, lambda part: _put(part, note))
+    _put(target.with_name(f"{target.name}.json"), note)
 
 
 def _mark(texts: storable.Texts) -> str:
@@ -376,11 +366,12 @@ def _write_json(result: Any, target: Path, key: str) -> None:
             same = False
         if not same:
             raise CacheError(f"a {type(result).__name__} cannot be kept as JSON as it is.")
-    _replace(target, lambda part: _put(part, note))
+    _put(target, note)
 
 
-def _put(part: Path, note: Any) -> None:
-    part.write_text(json.dumps(note), encoding="utf-8")
+def _put(target: Path, note: Any) -> None:
+    with replacing(target) as part:
+        part.write_text(json.dumps(note), encoding="utf-8")
 
 
 def _read_json(target: Path) -> tuple[str, Any]:
@@ -402,7 +393,8 @@ def _write_parquet(result: Any, target: Path, key: str) -> None:
     table = table.replace_schema_metadata(
         {"pdneuro": json.dumps({"layout": _LAYOUT, "key": key, "schema": schema})}
     )
-    _replace(target, lambda part: parquet.write_table(table, part))
+    with replacing(target) as part:
+        parquet.write_table(table, part)
 
 
 def _arrow(pa: Any, kind: Mapping[str, Any], texts: storable.Texts) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import rma
-from pdneuro.allen.parse import frame
 from pdneuro.allen.rma_api import RmaApi
 from pdneuro.errors import NotFoundError
+from pdneuro.tables.nested import from_records
 
 _INCLUDE = (
     "structure,cortex_layer,donor(transgenic_lines,organism,conditions),specimen_tags,"
@@ -142,7 +142,7 @@ class CellTypesApi(RmaApi):
         DataFrame
             The rows that fit, with their index labels.
         """
-        table = cells if isinstance(cells, pd.DataFrame) else frame(list(cells))
+        table = cells if isinstance(cells, pd.DataFrame) else from_records(list(cells))
         if require_morphology or require_reconstruction:
             table = table[_column(table, "nr__reconstruction_type").notna()]
         if reporter_status is not None:
@@ -163,7 +163,7 @@ class CellTypesApi(RmaApi):
             dendrite_type, apical, reconstruction_type, disease_state, donor_id,
             structure_hemisphere, normalized_depth``.
         """
-        table = cells if isinstance(cells, pd.DataFrame) else frame(list(cells))
+        table = cells if isinstance(cells, pd.DataFrame) else from_records(list(cells))
         simple = pd.DataFrame({new: _column(table, old) for new, old in _SIMPLE.items()})
         places = pd.DataFrame({name: _column(table, name).astype(object) for name in _SOMA})
         lists = pd.Series(places.to_numpy(object).tolist(), index=table.index, dtype=object)
@@ -202,7 +202,9 @@ class CellTypesApi(RmaApi):
         for name in ("has_reconstruction", "has_morphology"):
             cells[name] = pd.Series([row[name] for row in rows], index=cells.index, dtype=bool)
         for name in ("reporter_status", "species", "transgenic_line"):
-            cells[name] = frame([{name: row[name]} for row in rows]).get(name, pd.Series(dtype=object))
+            cells[name] = from_records([{name: row[name]} for row in rows]).get(
+                name, pd.Series(dtype=object)
+            )
         kept = pd.Series(True, index=cells.index)
         if require_morphology:
             kept &= cells["has_morphology"]

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.allen import rma
-from pdneuro.allen.parse import frame
 from pdneuro.allen.rma_api import RmaApi
 from pdneuro.errors import DoubtfulParameterWarning, InvalidQueryError, listing, warn
+from pdneuro.tables.nested import from_records
 
 
 class Service(NamedTuple):
@@ -254,4 +254,4 @@ class ConnectedServices(RmaApi):
             for name, service in chosen.items()
             for key in service.parameters
         ]
-        return frame(rows)
+        return from_records(rows)

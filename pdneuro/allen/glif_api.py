@@ -6,10 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro.allen import parse, send
 from pdneuro.allen.rma_api import RmaApi
 from pdneuro.errors import NotFoundError
-from pdneuro.options import Fetch
 
 GLIF_TYPES = (395310498, 395310469, 395310475, 395310479, 471355161)
 _DETAIL = (
@@ -116,7 +114,7 @@ class GlifApi(RmaApi):
             if not model.get("well_known_files"):
                 raise NotFoundError(f"model {model['id']} has no file.")
             link = model["well_known_files"][0]["download_link"]
-            found[int(model["id"])] = send.get(f"{self.api_url}{link}", parse.body, Fetch.of())
+            found[int(model["id"])] = self._document(f"{self.api_url}{link}")
         return found
 
     def list_neuronal_models(self, **options: Any) -> pd.DataFrame:

@@ -1,23 +1,15 @@
-"""What comes back from the Allen Brain Atlas: the envelope, and records as a frame."""
+"""What comes back from the Allen Brain Atlas: the envelope, and the records in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
-import pandas as pd
 import requests
 
 from pdneuro.errors import InvalidResponseError, QueryRefusedError
-from pdneuro.tables import nested as nested_tables
-from pdneuro.tables.records import column
 from pdneuro.transport.http import excerpt
 from pdneuro.transport.session import without_secrets
-
-#: What to do with tables that were included in a record.
-NESTED = ("keep", "flatten", "explode")
 
 
 class Message(NamedTuple):
@@ -94,38 +86,6 @@ def rows(found: Message) -> list[dict[str, Any]]:
             f"the answer holds no records: {_words(content)[:200]!r}.", status=200, url=found.url
         )
     return content
-
-
-def frame(records: Sequence[dict[str, Any]], nested: str = "keep") -> pd.DataFrame:
-    """Records as a frame with honest dtypes.
-
-    Parameters
-    ----------
-    records : sequence of dict
-    nested : {"keep", "flatten", "explode"}
-        Included tables: kept as dicts and lists in their cells; the dicts as ``{prefix}_{column}``;
-        also the lists, with one row an entry.
-
-    Returns
-    -------
-    DataFrame
-        Whole numbers int64, Int64 where some are missing; Float64; bool or boolean; text stays text,
-        also the digits of a colour and the word ``NA``. IDs that come as text are integers.
-    """
-    keys = dict.fromkeys(key for record in records for key in record)
-    table = pd.DataFrame(
-        {key: _cells([record.get(key) for record in records], key) for key in keys},
-        index=pd.RangeIndex(len(records)),
-    )
-    if nested == "keep":
-        return table
-    return nested_tables.flatten(table) if nested == "flatten" else nested_tables.explode(table)
-
-
-def _cells(values: list[Any], key: str) -> Any:
-    if key.endswith("_id") and not any(value is not None for value in values):
-        return pd.arrays.IntegerArray(np.zeros(len(values), np.int64), np.ones(len(values), bool))
-    return column(values, key)
 
 
 def _undocumented(response: requests.Response, reason: str) -> InvalidResponseError:

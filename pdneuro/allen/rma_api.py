@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro.allen import parse, rma, send
+from pdneuro.allen import rma
 from pdneuro.allen.api import Api
 from pdneuro.errors import InvalidQueryError
-from pdneuro.options import Fetch
+from pdneuro.tables.nested import from_records
 from pdneuro.tables.provenance import stamp
 
 
@@ -95,7 +95,7 @@ class RmaApi(Api):
         Returns
         -------
         DataFrame
-            One row a record; dtypes as in :func:`pdneuro.allen.parse.frame`. ``.to_dict("records")``
+            One row a record; dtypes as in :func:`pdneuro.tables.from_records`. ``.to_dict("records")``
             gives the list of old.
 
         Raises
@@ -195,7 +195,7 @@ class RmaApi(Api):
         0  atlases        name
         0  atlases  image_type
         """
-        found = send.message(self.build_schema_query(clazz or name), Fetch.of())
+        found = self._rows(self.build_schema_query(clazz or name))
         rows = [
             {
                 "model": model,
@@ -203,8 +203,8 @@ class RmaApi(Api):
                 "fields": [field["name"] for field in about.get("fields", ())],
                 "associations": [entry["name"] for entry in about.get("associations", ())],
             }
-            for row in parse.rows(found)
+            for row in found.rows
             for model, about in row.get("DataDescription", row).items()
             if isinstance(about, dict)
         ]
-        return stamp(parse.frame(rows), source="allen", query=found.url)
+        return stamp(from_records(rows), source="allen", query=found.url)

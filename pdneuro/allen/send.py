@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -72,7 +71,7 @@ def message(url: str, fetch: Fetch) -> parse.Message:
     return get(rma.encoded(url), parse.message, fetch)
 
 
-def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], fetch: Fetch) -> Table:
+def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], key: str, fetch: Fetch) -> Table:
     """The rows of a query; all of them where ``num_rows`` is ``"all"``.
 
     Parameters
@@ -81,6 +80,8 @@ def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], fetch: Fe
         Address of the query, by its options.
     given : dict
         The options: ``num_rows, start_row, order, count`` and others.
+    key : str
+        The column that tells records apart.
     fetch : Fetch
 
     Warns
@@ -91,31 +92,41 @@ def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], fetch: Fe
     address = url(given)
     found = message(address, fetch)
     rows = parse.rows(found)
-    # With included tables the service counts joined rows, so its total says nothing of the records.
-    total = found.total_rows if given.get("include") is None else None
-    counted = given.get("count") is not False and total is not None
-    short = counted and total is not None and len(rows) + int(given.get("start_row") or 0) < total
-    if given.get("num_rows") is None and short:
+    begun = int(given.get("start_row") or 0)
+    more = bool(rows) and (found.total_rows or 0) > begun + len(rows)
+    # With included tables the service counts joined rows: its total says nothing of the records.
+    if given.get("num_rows") is None and more and given.get("include") is None:
         warn(
-            f"{total:,} rows fit the query and {len(rows):,} came. Ask for num_rows='all', or for pages "
-            f"by page_size=2000. URL: {found.url}.",
+            f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Ask for num_rows='all', "
+            f"or for pages by page_size=2000. URL: {found.url}.",
             IncompleteTableWarning,
         )
     cut = bool(rows) and len(rows) % ROW_LIMIT == 0
-    if str(given.get("num_rows")).strip("'") == "all" and (cut or (short and rows)):
-        return pages(url, given, max(min(len(rows), ROW_LIMIT), 1), fetch)
+    if str(given.get("num_rows")).strip("'") == "all" and (cut or more):
+        # Rows that came in no order cannot be gone on with: they are asked for once more, in order.
+        had = rows if given.get("order") is not None else []
+        return pages(url, given, key, len(rows), fetch, had)
     return Table(rows, found.url)
 
 
-def pages(url: Callable[[dict[str, Any]], str], given: dict[str, Any], size: int, fetch: Fetch) -> Table:
+def pages(
+    url: Callable[[dict[str, Any]], str],
+    given: dict[str, Any],
+    key: str,
+    size: int,
+    fetch: Fetch,
+    had: Sequence[dict[str, Any]] = (),
+) -> Table:
     """All rows of a query, page by page until a page is empty; none twice.
 
     Parameters
     ----------
-    url, given, fetch
+    url, given, key, fetch
         As for :func:`whole`.
     size : int
-        Rows to ask for at once. The pages are in the order of the query, then of the IDs.
+        Rows to ask for at once. The pages are in the order of the query, then of the key.
+    had : sequence of dict
+        The first rows, where they came before.
 
     Raises
     ------
@@ -127,9 +138,12 @@ def pages(url: Callable[[dict[str, Any]], str], given: dict[str, Any], size: int
     IncompleteTableWarning
         The service had announced more rows.
     """
-    start = int(given.get("start_row") or 0)
-    order = _unique_order(given.get("order"))
+    begun = int(given.get("start_row") or 0)
+    start = begun + len(had)
+    order = _unique_order(given.get("order"), key)
     known: dict[Any, dict[str, Any]] = {}
+    for place, row in enumerate(had, begun):
+        _enter(known, row.get(key, f"row {place}"), row)
     first, before, total = "", b"", None
     with progress.bar(None, "Allen rows", "rows", fetch.progress) as bar:
         while True:
@@ -151,11 +165,10 @@ def pages(url: Callable[[dict[str, Any]], str], given: dict[str, Any], size: int
             before = here
             new = len(known)
             for place, row in enumerate(rows, start):
-                _enter(known, row.get("id", f"row {place}"), row)
+                _enter(known, row.get(key, f"row {place}"), row)
             bar.update(len(known) - new)
             # Records are counted, not joined rows: a page too early repeats some, too late loses some.
             start += len(rows)
-    begun = int(given.get("start_row") or 0)
     if total is not None and len(known) < total - begun:
         warn(
             f"the service announced {total - begun:,} rows and {len(known):,} came, up to an empty "
@@ -175,18 +188,18 @@ def _enter(known: dict[Any, dict[str, Any]], key: Any, row: dict[str, Any]) -> N
             there[name] += [item for item in value if item not in there[name]]
 
 
-def _unique_order(order: Any) -> list[str]:
+def _unique_order(order: Any, key: str) -> list[str]:
     """An order in which every row has its place: pages that are not ordered overlap."""
     parts = [order] if isinstance(order, str) else list(order if order is not None else ())
     bare = [part.replace(" ", "+").split("+")[0].split("$")[0] for part in parts]
-    if not any(name == "id" or name.endswith(".id") for name in bare):
+    if not any(name == key or name.endswith(f".{key}") for name in bare):
         table = bare[0].rpartition(".")[0] if bare else ""
-        parts.append(f"{table}.id" if table else "id")
+        parts.append(f"{table}.{key}" if table else key)
     return parts
 
 
 def in_parts(
-    ids: Sequence[int], ask: Callable[[Sequence[int]], Table], label: str, fetch: Fetch
+    ids: Sequence[int], ask: Callable[[Sequence[int]], Table], key: str, label: str, fetch: Fetch
 ) -> Table:
     """A question about more IDs than an address can hold, asked in parts over several connections.
 
@@ -212,7 +225,7 @@ def in_parts(
     known: dict[Any, dict[str, Any]] = {}
     for number, table in enumerate(tables):
         for place, row in enumerate(table.rows):
-            _enter(known, row.get("id", (number, place)), row)
+            _enter(known, row.get(key, (number, place)), row)
     return Table(list(known.values()), tables[0].url)
 
 
@@ -284,13 +297,3 @@ def _no_file(part: Path) -> str | None:
     if begin.startswith(b"{") and b'"success"' in begin:
         return "an error of the service came in place of the file."
     return None
-
-
-@contextlib.contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """A temporary name next to a file, gone at the end."""
-    place = path.with_name(f"{path.name}.tmp")
-    try:
-        yield place
-    finally:
-        place.unlink(missing_ok=True)

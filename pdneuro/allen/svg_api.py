@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pdneuro.allen import rma, send
+from pdneuro.allen import rma
 from pdneuro.allen.api import Api
-from pdneuro.options import Fetch
 
 
 class SvgApi(Api):
@@ -47,7 +46,7 @@ class SvgApi(Api):
         ...     pdneuro.allen.SvgApi().get_svg(100960033)[:4]
         '<svg'
         """
-        return send.text(self.build_query(section_image_id, groups), Fetch.of())
+        return self._text(self.build_query(section_image_id, groups))
 
     def download_svg(self, section_image_id: Any, groups: Any = None, file_path: Any = None) -> Path:
         """Save the SVG of an image.

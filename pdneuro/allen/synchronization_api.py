@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.allen import rma, send
+from pdneuro.allen import rma
 from pdneuro.allen.api import Api
 from pdneuro.errors import InvalidQueryError
-from pdneuro.options import Fetch
 
 
 class SynchronizationApi(Api):
@@ -91,7 +90,7 @@ class SynchronizationApi(Api):
             ``{"image_to_reference": {"x", "y", "z"}}``: ap, dv, lr in µm.
         """
         address = self._address("image_to_reference", section_image_id, "section_image_id", x=x, y=y)
-        content: dict[str, Any] = send.message(address, Fetch.of()).content
+        content: dict[str, Any] = self._message(address).content
         return content
 
     def get_structure_to_image(self, section_data_set_id: Any, structure_ids: Any) -> pd.DataFrame:

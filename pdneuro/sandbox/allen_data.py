@@ -335,7 +335,6 @@ def _connectivity(
         )
         api.append(
             {
-                "id": place + 1,
                 "data_set_id": number,
                 "gender": "M" if place % 2 else "F",
                 "injection_structures": f"{site['id']}/{by_acronym['root']['id']}",

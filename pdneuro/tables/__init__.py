@@ -2,7 +2,7 @@
 
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids, exact_ids
-from pdneuro.tables.nested import explode, flatten
+from pdneuro.tables.nested import explode, flatten, from_records
 from pdneuro.tables.pairs import degree, motifs, reciprocal
 from pdneuro.tables.volumes import at, sample, structure_means
 from pdneuro.tables.weights import fractions, sign
@@ -18,6 +18,7 @@ __all__ = [
     "explode",
     "flatten",
     "fractions",
+    "from_records",
     "motifs",
     "reciprocal",
     "sample",

@@ -13,6 +13,41 @@ from pdneuro.errors import AmbiguousColumnError, listing
 from pdneuro.tables import roles
 from pdneuro.tables.records import column
 
+#: What to do with records within records.
+NESTED = ("keep", "flatten", "explode")
+
+
+def from_records(records: Sequence[dict[str, Any]], nested: str = "keep") -> pd.DataFrame:
+    """Records of a service as a frame with honest dtypes.
+
+    Parameters
+    ----------
+    records : sequence of dict
+    nested : {"keep", "flatten", "explode"}
+        Included tables: kept as dicts and lists in their cells; the dicts as ``{prefix}_{column}``;
+        also the lists, with one row an entry.
+
+    Returns
+    -------
+    DataFrame
+        Whole numbers int64, Int64 where some are missing; Float64; bool or boolean; text stays text,
+        also the digits of a colour and the word ``NA``. IDs that come as text are integers.
+    """
+    keys = dict.fromkeys(key for record in records for key in record)
+    table = pd.DataFrame(
+        {key: _cells([record.get(key) for record in records], key) for key in keys},
+        index=pd.RangeIndex(len(records)),
+    )
+    if nested == "keep":
+        return table
+    return flatten(table) if nested == "flatten" else explode(table)
+
+
+def _cells(values: list[Any], key: str) -> Any:
+    if key.endswith("_id") and not any(value is not None for value in values):
+        return pd.arrays.IntegerArray(np.zeros(len(values), np.int64), np.ones(len(values), bool))
+    return column(values, key)
+
 
 def flatten(table: pd.DataFrame, *columns: Hashable) -> pd.DataFrame:
     """Records in cells become columns ``{prefix}_{key}``.

@@ -26,6 +26,7 @@ Mask = npt.NDArray[np.bool_]
 
 #: Places that are no row of the tree: outside the brain (ID 0), not in the tree, no value.
 VOID, UNKNOWN, MISSING = -1, -2, -3
+_NEEDED = ("id", "acronym", "name", "parent_structure_id")
 #: The acronym and the name of what is outside the brain.
 VOID_NAME = "void"
 #: Columns of a tree, in their order; the service may have sent more.
@@ -51,6 +52,8 @@ class Places(NamedTuple):
     left: Mask | None
     #: Whether the values are acronyms.
     acronyms: bool
+    #: Whether each value is in the tree.
+    complete: bool = False
 
     def signed(self, ids: Any) -> Any:
         """IDs with a minus on the left."""
@@ -90,6 +93,9 @@ class StructureTree:
 
     def __init__(self, structures: pd.DataFrame, name: str = "structures") -> None:
         self.name = name
+        missing = [column for column in _NEEDED if column not in structures.columns]
+        if missing:
+            raise InvalidResponseError(f"the structures have no {listing(map(repr, missing))}.")
         order, self._parent, self._depth = _walk(structures)
         table = structures.iloc[order].reset_index(drop=True)
         self._ids = table["id"].to_numpy(np.int64)
@@ -165,17 +171,18 @@ class StructureTree:
         return self._locate_numbers(numbers, missing)
 
     def _locate_numbers(self, numbers: npt.NDArray[np.int64], missing: Mask | None) -> Places:
-        left = numbers < 0
-        any_left = bool(left.any())
+        any_left = bool(len(numbers)) and int(np.min(numbers)) < 0
+        left = numbers < 0 if any_left else None
         rows = self._rows_of(np.abs(numbers) if any_left else numbers)
         if missing is not None:
             rows[missing] = MISSING
-        return Places(rows, left if any_left else None, acronyms=False)
+        complete = not len(rows) or int(np.min(rows)) >= 0
+        return Places(rows, left, acronyms=False, complete=complete)
 
     def _rows_of(self, numbers: npt.NDArray[np.int64]) -> Rows:
         rows = self._by_id.get_indexer(pd.Index(numbers))
-        absent = rows < 0
-        if absent.any():
+        if len(rows) and int(np.min(rows)) < 0:
+            absent = rows < 0
             rows[absent] = np.where(numbers[absent] == 0, VOID, UNKNOWN)
         return rows
 
@@ -280,7 +287,13 @@ class StructureTree:
         UnknownStructureError
             There is no such field.
         """
-        rows = np.where(places.rows < 0, -1, places.rows) if (places.rows < 0).any() else places.rows
+        if places.complete:
+            return (
+                places.signed(self._ids[places.rows])
+                if field == "id"
+                else self._cells(field).take(places.rows)
+            )
+        rows = np.where(places.rows < 0, -1, places.rows)
         if field == "id":
             return places.signed(take_or_missing(self._ids, rows))
         cells = self._cells(field)
@@ -491,8 +504,8 @@ def _members(table: pd.DataFrame) -> pd.DataFrame:
     entries = [
         (entry.get("id"), entry.get("name"), number)
         for number, sets in zip(table["id"], lists, strict=False)
-        if isinstance(sets, list)
-        for entry in sets
+        for entry in (sets if isinstance(sets, list) else [sets])
+        if isinstance(entry, dict)
     ]
     frame = pd.DataFrame(entries, columns=["set_id", "set_name", "structure_id"])
     return frame.astype({"set_id": "int64", "set_name": TEXT, "structure_id": "int64"})
