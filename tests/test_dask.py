@@ -138,6 +138,41 @@ def test_edge_verbs_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) ->
     same(EDGE_VERBS[verb](dd.from_pandas(edges(), npartitions=4)), EDGE_VERBS[verb](edges()))
 
 
+STRUCTURE_VERBS: dict[str, Callable[[Any], Any]] = {
+    "join": lambda t: t.neuro.join_structures(),
+    "join by acronym": lambda t: t.neuro.join_structures("id", "depth", on="acronym", prefix="s_"),
+    "structures": lambda t: t["structure_id"].neuro.structures("id", "name", "color"),
+    "rollup": lambda t: t["structure_id"].neuro.rollup("Brain - Major Divisions").to_frame(),
+    "rollup of acronyms": lambda t: t["acronym"].neuro.rollup(["CTX", "BS"]).to_frame(),
+    "is_under": lambda t: t["structure_id"].neuro.is_under("CTX").to_frame(),
+    "ancestors": lambda t: t["structure_id"].neuro.ancestors(include_self=True),
+    "descendants": lambda t: t["acronym"].neuro.descendants(),
+}
+
+
+@pytest.mark.parametrize("verb", STRUCTURE_VERBS)
+def test_structures_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
+    ids = [385, -385, 549, 0, None, 997, 614454277] * 5
+    names = ["VISp", "TH", None, "root", "cbf"] * 7
+    table = pd.DataFrame({"structure_id": pd.array(ids, "Int64"), "acronym": names})
+    lazy = STRUCTURE_VERBS[verb](dd.from_pandas(table, npartitions=3))
+    assert not sandbox.requests
+    expected = STRUCTURE_VERBS[verb](table)
+    found = lazy.compute()
+    assert list(lazy.columns) == list(found.columns) == list(expected.columns)
+    for name in expected:
+        assert found[name].astype("string").fillna("").tolist() == (
+            expected[name].astype("string").fillna("").tolist()
+        )
+    assert found.index.equals(expected.index)
+
+
+def test_a_field_that_is_not_known_beforehand(sandbox: Sandbox) -> None:
+    lazy = dd.from_pandas(pd.Series([385]), npartitions=1)
+    with pytest.raises(ValueError, match="'weight' is no field"):
+        lazy.neuro.structures("weight")
+
+
 def test_options_travel_with_the_graph(cluster: LocalCluster, sandbox: Sandbox, tmp_path: Path) -> None:
     """Options set where the graph is built hold where and when it is computed."""
     pdneuro.sandbox.edges().to_parquet(tmp_path / "e.parquet")

@@ -45,7 +45,7 @@ LAYERS = {
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
-    "dask": BELOW | {"accessors", "segments", "edges", "sources", "tables"},
+    "dask": BELOW | {"accessors", "segments", "structures", "edges", "sources", "tables"},
     "accessors": BELOW | {"segments", "neurons", "structures", "groups", "edges", "tables", "graphs"},
     "sandbox": BELOW | {"files", "tables", "transport"},
 }
@@ -147,7 +147,7 @@ def test_a_method_is_its_function(accessor: type, name: str, module: object) -> 
 
 def public_functions() -> list[object]:
     modules = [segments, neurons, groups, *map(importlib.import_module, (
-        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.hops", "pdneuro.edges", "pdneuro.dask.edges", "pdneuro.dask.neurons", "pdneuro.transport.cache",
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.hops", "pdneuro.edges", "pdneuro.dask.edges", "pdneuro.dask.neurons", "pdneuro.dask.structures", "pdneuro.transport.cache",
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.structures", "pdneuro.tables.nested",
         "pdneuro.tables.structures", "pdneuro.tables.volumes", "pdneuro.tables.storable", "pdneuro.tables.unionizes",
         "pdneuro.allen.rma", "pdneuro.allen.tables", "pdneuro.allen.structures", "pdneuro.allen.volumes", "pdneuro.allen.cache",

@@ -15,6 +15,7 @@ from dask.dataframe import extensions
 from pdneuro.accessors.door import door
 from pdneuro.dask import edges as edge_tables
 from pdneuro.dask import neurons
+from pdneuro.dask import structures as structure_questions
 
 __all__ = ["DataFrameNeuro", "SeriesNeuro"]
 
@@ -33,10 +34,14 @@ class _Lazy:
 
 
 class SeriesNeuro(_Lazy):
-    """Methods for a lazy column of segment IDs."""
+    """Methods for a lazy column of segment IDs, or of Allen structures."""
 
     def __repr__(self) -> str:
-        return f"<neuro: lazy column {self._obj.name!r}>\n  .ids() .properties() .edges() .partners()"
+        return (
+            f"<neuro: lazy column {self._obj.name!r}>\n"
+            "  segments: .ids() .properties() .edges() .partners()\n"
+            "  structures: .structures() .rollup() .is_under() .ancestors() .descendants()"
+        )
 
     ids = door(neurons.ids)
     properties = door(neurons.properties)
@@ -46,6 +51,12 @@ class SeriesNeuro(_Lazy):
     downstream = door(neurons.downstream)
     partners = door(neurons.partners)
 
+    structures = door(structure_questions.structures)
+    ancestors = door(structure_questions.ancestors)
+    descendants = door(structure_questions.descendants)
+    rollup = door(structure_questions.rollup)
+    is_under = door(structure_questions.is_under)
+
 
 class DataFrameNeuro(_Lazy):
     """Methods for a lazy table of neurons, and for lazy edge tables."""
@@ -54,6 +65,7 @@ class DataFrameNeuro(_Lazy):
         return (
             f"<neuro: lazy table of {len(self._obj.columns)} columns>\n"
             "  neurons: .join_properties() .edges() .partners()\n"
+            "  structures: .join_structures()\n"
             "  edges: .as_edges() .threshold() .collapse() .annotate() .fractions() .sign() .degree()\n"
             "  .compute() gives the pandas table, which has .neuro too"
         )
@@ -64,6 +76,9 @@ class DataFrameNeuro(_Lazy):
     upstream = door(neurons.table_upstream)
     downstream = door(neurons.table_downstream)
     partners = door(neurons.table_partners)
+
+    # A table of structures
+    join_structures = door(structure_questions.join_structures)
 
     # An edge table
     as_edges = door(edge_tables.as_edges)

@@ -67,14 +67,14 @@ def properties(
     """
     columns = _columns(names, meta)
     ask = WithOptions(_properties, columns, *names, source=source, multiple=multiple, **fetch)
-    return ids.map_partitions(ask, meta=_empty(columns, ids._meta.index))
+    return ids.map_partitions(ask, meta=empty(columns, ids._meta.index))
 
 
 def _properties(
     column: pd.Series[Any], columns: Mapping[str, Any], *names: str, **how: Any
 ) -> pd.DataFrame:
     if not len(column):
-        return _empty(columns, column.index)
+        return empty(columns, column.index)
     found = segments.properties(column, *names, **how)
     aligned = found.reindex(columns=list(columns)).astype(dict(columns))
     aligned.attrs = found.attrs
@@ -98,12 +98,12 @@ def records(
     columns = {"segment_id": "int64", **fields}
     distinct, _ = _distinct(ids)
     ask = WithOptions(_records, columns, name, source=source, **fetch)
-    return distinct.map_partitions(ask, meta=_empty(columns, pd.RangeIndex(0)))
+    return distinct.map_partitions(ask, meta=empty(columns, pd.RangeIndex(0)))
 
 
 def _records(column: pd.Series[Any], columns: dict[str, Any], name: str, **how: Any) -> pd.DataFrame:
     if not len(column):
-        return _empty(columns, pd.RangeIndex(0))
+        return empty(columns, pd.RangeIndex(0))
     return segments.records(column, name, **how).reindex(columns=list(columns)).astype(columns)
 
 
@@ -119,7 +119,8 @@ def _columns(names: tuple[str, ...], meta: Mapping[str, Any] | None) -> dict[str
     return {**documented, **given}
 
 
-def _empty(columns: Mapping[str, Any], index: pd.Index[Any]) -> pd.DataFrame:
+def empty(columns: Mapping[str, Any], index: pd.Index[Any]) -> pd.DataFrame:
+    """A frame of these columns, name to dtype, without rows."""
     cells = {name: pd.Series(index=index[:0], dtype=kind) for name, kind in columns.items()}
     return pd.DataFrame(cells, index=index[:0])
 
@@ -144,9 +145,9 @@ def join_properties(
     on = roles.id_column(table._meta, on).name
     place = {"prefix": prefix, "overwrite": overwrite}
     how = {"source": source, "multiple": multiple, **fetch}
-    empty = _attached(table._meta, _empty(columns, table._meta.index), place)
+    meta_table = _attached(table._meta, empty(columns, table._meta.index), place)
     ask = WithOptions(_joined, columns, names, on, place, how)
-    return table.map_partitions(ask, meta=empty)
+    return table.map_partitions(ask, meta=meta_table)
 
 
 def _joined(
