@@ -74,8 +74,8 @@ def test_what_is_no_file_never_gets_its_name(
     assert DOWNLOADS[name](tmp_path / "out" / name).exists()  # and the next call succeeds
 
 
-def test_text_is_no_image(sandbox: Sandbox, tmp_path: Path) -> None:
-    sandbox.fail(body=b"some words, but no picture")
+def test_markup_is_no_image(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.fail(body=b'<?xml version="1.0"?><Response success="false"><msg>no image</msg></Response>')
     with pytest.raises(errors.InvalidResponseError, match="no image"):
         DOWNLOADS["section.jpg"](tmp_path / "x.jpg")
     assert not (tmp_path / "x.jpg").exists()

@@ -512,6 +512,17 @@ def test_answers_are_kept_and_read_offline(api: allen.RmaApi, sandbox: Sandbox) 
     assert len(sandbox.requests) == count + 2
 
 
+def test_clearing_the_cache_forgets_answers(api: allen.RmaApi, sandbox: Sandbox) -> None:
+    api.model_query("Hemisphere")
+    pdneuro.cache.clear(older_than=3600)
+    pdneuro.cache.clear(property="size")
+    api.model_query("Hemisphere")
+    assert len(sandbox.requests) == 1
+    pdneuro.cache.clear()
+    api.model_query("Hemisphere")
+    assert len(sandbox.requests) == 2
+
+
 def test_a_service_that_is_down_for_days(api: allen.RmaApi, sandbox: Sandbox) -> None:
     first = api.model_query("Hemisphere")
     sandbox.fail(times=10, status=503)

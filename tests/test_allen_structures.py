@@ -289,6 +289,14 @@ def test_the_tree_is_asked_once_and_works_offline(sandbox: Sandbox) -> None:
         allen.structure_tree(3)
 
 
+def test_a_server_that_sends_few_rows_gives_a_whole_tree_all_the_same(sandbox: Sandbox) -> None:
+    sandbox.allen.short = 10
+    tree = allen.structure_tree()
+    assert tree.frame["acronym"].tolist() == [row["acronym"] for row in sandbox.allen.tree]
+    assert len(tree.sets) == 39
+    assert len(sandbox.requests) == 5  # four with rows, and an empty one
+
+
 def test_the_tree_is_not_changed_through_its_copies(sandbox: Sandbox) -> None:
     tree = allen.structure_tree()
     frame, sets = tree.frame, tree.sets

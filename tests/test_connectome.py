@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import shutil
 from collections.abc import Callable
@@ -456,8 +457,9 @@ class TestDownload:
         sandbox.fail(path="edges.parquet", truncate=True)
         with pytest.raises(errors.TruncatedResponseError):
             pdneuro.Connectome.download(SERVICE)
-        body, _ = sandbox.braincircuits._parquet("edges")
-        sandbox.braincircuits._parquet = lambda name: (body, '"another"')
+        body = sandbox.braincircuits._parquet("edges")
+        another = pd.read_parquet(io.BytesIO(body)).to_parquet(compression="gzip", index=False)
+        sandbox.braincircuits._parquet = lambda name: another
         assert len(pdneuro.Connectome.download(SERVICE).to_frame()) == 45_000
 
     @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from pdneuro.errors import InvalidQueryError, listing
 
 _RANGES = ("red_lower", "red_upper", "green_lower", "green_upper", "blue_lower", "blue_upper")
 _VIEWS = ("expression", "projection", "tumor_feature_annotation", "tumor_feature_boundary")
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"II*\x00", b"MM\x00*", b"GIF8", b"\x00\x00\x00\x0cjP")
 
 
 class ImageDownloadApi(RmaApi):
@@ -308,6 +307,7 @@ _PARAMETERS = {
 
 
 def _image_fault(path: Path) -> str | None:
+    """No image begins as markup does: errors of the service come as HTML or XML."""
     with path.open("rb") as file:
-        begin = file.read(16)
-    return None if begin.startswith(_SIGNATURES) else "the file is no image."
+        begin = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "the file is no image." if begin.startswith((b"<", b"{")) else None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from pdneuro.errors import CacheError
+from pdneuro.transport.session import clear_responses
 from pdneuro.transport.store import Store, cache_folder
 
 __all__ = ["clear", "export", "info", "load"]
@@ -53,7 +54,8 @@ def clear(
 ) -> int:
     """Forget stored answers; without arguments also the indexes of local connectomes.
 
-    Files that :meth:`pdneuro.Connectome.download` put into the cache folder stay.
+    Answers that are kept as they came, as those of the Allen Brain Atlas are, go when neither a project
+    nor a property is named; they are not counted. Downloaded files stay.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def clear(
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
     if project is None and property is None and seconds is None:
         shutil.rmtree(cache_folder() / "indexes", ignore_errors=True)
+    if project is None and property is None:
+        clear_responses(seconds)
     with _store() as store:
         return store.clear(project, property, seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import hashlib
 import os
@@ -40,6 +41,17 @@ def shared_session(workers: int, *, keep: bool = True) -> requests_cache.CachedS
     response is kept: for services whose answers are in the per-ID store.
     """
     return _session(str(cache_folder()) if keep else None, workers, os.getpid())
+
+
+def clear_responses(older_than: float | None = None) -> None:
+    """Forget the responses that are kept, or those fetched more than so many seconds ago."""
+    if not (cache_folder() / "responses.sqlite").exists():
+        return
+    cache = shared_session(1).cache
+    if older_than is None:
+        cache.clear()
+    else:
+        cache.delete(older_than=datetime.timedelta(seconds=older_than))
 
 
 @functools.lru_cache(maxsize=8)
