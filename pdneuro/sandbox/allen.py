@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import functools
 import io
 import json
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pdneuro.sandbox import allen_data
-from pdneuro.sandbox.allen_data import Record
+from pdneuro.sandbox.allen_data import Model, Record
 from pdneuro.sandbox.rma import Evaluator, QueryError
 from pdneuro.sandbox.server import HTML_PAGE, Request, Response, file_response
 
@@ -66,8 +67,27 @@ class AllenApp:
     """
 
     def __init__(self, structures: list[Record] | None = None, sets: list[Record] | None = None) -> None:
-        self.tree = allen_data.tree() if structures is None else structures
-        self.models = allen_data.tables(structures, sets)
+        self._own = (structures, sets)
+        #: The total that is announced beside every answer; None tells the truth.
+        self.total: int | None = None
+        #: At most so many rows in an answer, whatever was asked for.
+        self.short: int | None = None
+
+    # Made at the first request: most who start the sandbox ask another service.
+
+    @functools.cached_property
+    def tree(self) -> list[Record]:
+        """The structures of graph 1."""
+        return allen_data.tree() if self._own[0] is None else self._own[0]
+
+    @functools.cached_property
+    def models(self) -> dict[str, Model]:
+        """All tables."""
+        return allen_data.tables(*self._own)
+
+    @functools.cached_property
+    def rma(self) -> Evaluator:
+        """What answers queries."""
         services: dict[str, Callable[[dict[str, str]], list[Record]]]
         services = dict.fromkeys(_SERVICES, self._genes)
         for family in _MICROARRAY:
@@ -76,11 +96,7 @@ class AllenApp:
         services["mouse_connectivity_injection_structure"] = self._by_injection
         for name in ("target_spatial", "injection_coordinate", "correlation"):
             services[f"mouse_connectivity_{name}"] = self._by_injection
-        self.rma = Evaluator(self.models, services)
-        #: The total that is announced beside every answer; None tells the truth.
-        self.total: int | None = None
-        #: At most so many rows in an answer, whatever was asked for.
-        self.short: int | None = None
+        return Evaluator(self.models, services)
 
     def __call__(self, request: Request) -> Response:
         """Answer a request."""

@@ -49,7 +49,7 @@ def clear_responses(older_than: float | None = None) -> None:
         return
     cache = shared_session(1).cache
     if older_than is None:
-        cache.clear()
+        cache.clear()  # type: ignore[no-untyped-call]
     else:
         cache.delete(older_than=datetime.timedelta(seconds=older_than))
 
