@@ -79,7 +79,7 @@ class UnknownStructureError(PdneuroError, LookupError):
 
 
 class InvalidVolumeError(PdneuroError, ValueError):
-    """A file or an array that is no volume of three axes, or whose voxels are cut short."""
+    """A file or an array that is no volume of three axes, or cut short; points without coordinates."""
 
 
 class OptionError(PdneuroError, ValueError):

@@ -336,12 +336,16 @@ def _located(
         lost = pd.unique(ids[unknown])
         message = (
             f"{len(lost):,} structures ({unknown.sum():,} rows) are not in {tree.name}: "
-            f"{listing(map(str, lost))}.{tree.hint([item for item in lost if isinstance(item, str)])}"
+            f"{listing(map(_plain, lost))}.{tree.hint([item for item in lost if isinstance(item, str)])}"
         )
         if policy == "raise":
             raise UnknownIdsError(message)
         warn(f"{message} Their rows hold NA. Another species has another graph_id.", UnknownIdsWarning)
     return tree, places
+
+
+def _plain(item: Any) -> str:
+    return str(int(item)) if isinstance(item, float) else str(item)
 
 
 def _foreign(table: pd.DataFrame, graph_id: int) -> npt.NDArray[np.bool_] | None:

@@ -115,6 +115,12 @@ def test_offline_there_is_no_download(sandbox: Sandbox, tmp_path: Path) -> None:
         DOWNLOADS["section.jpg"](tmp_path / "x.jpg")
 
 
+def test_a_folder_is_no_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidQueryError, match="is a folder"):
+        DOWNLOADS["section.jpg"](tmp_path)
+    assert not sandbox.requests
+
+
 def test_an_archive_is_unpacked_or_nothing_is(sandbox: Sandbox, tmp_path: Path) -> None:
     grid = allen.GridDataApi()
     grid.download_gene_expression_grid_data(69816930, "energy", tmp_path / "a" / "x")
@@ -220,6 +226,11 @@ def test_values_at_points(sandbox: Sandbox) -> None:
         annotation.neuro.at(pd.DataFrame({"x": [1], "w": [1]}))
     with pytest.raises(errors.InvalidVolumeError, match="dims"):
         xr.DataArray(np.zeros((2, 2)), dims=("a", "b")).neuro.at(points)
+    for wrong in ("annotation", pd.DataFrame()):
+        with pytest.raises(errors.InvalidVolumeError, match=r"xarray\.DataArray"):
+            points.neuro.sample(wrong)
+    with pytest.raises(errors.InvalidVolumeError, match="column 'y'"):
+        annotation.neuro.at(points.assign(y="north"))
     with pytest.raises(errors.InvalidVolumeError, match="uneven"):
         annotation.isel(ap=[0, 1, 5]).neuro.at(points)
 
@@ -307,6 +318,9 @@ def test_cells_with_their_features(sandbox: Sandbox) -> None:
     joined = table.neuro.join_structures("acronym", on="structure__id")
     assert joined["structure_acronym"].notna().tolist() == [True, True, True, False, False]
     assert "ephys_tau" not in allen.cells(ephys=False).columns
+    assert len(allen.cells(species="human", ephys=False, morphology=False)) == 2
+    with pytest.raises(errors.InvalidQueryError, match="'rat'"):
+        allen.cells(species=["mouse", "rat"])
 
 
 def test_experiments_by_site_and_line(sandbox: Sandbox) -> None:

@@ -410,6 +410,13 @@ def test_the_schema(api: allen.RmaApi) -> None:
         api.get_schema("Structur")
 
 
+@pytest.mark.parametrize("model", [["Structure"], "", None, "a b", "Structure;"])
+def test_a_model_is_a_name(model: Any, api: allen.RmaApi, sandbox: Sandbox) -> None:
+    with pytest.raises(errors.InvalidQueryError, match="class name"):
+        api.model_query(model)
+    assert not sandbox.requests
+
+
 def test_pipes_and_services(api: allen.RmaApi) -> None:
     stages = [
         rma.model_stage("Structure", criteria="[acronym$eq'VISp'][graph_id$eq1]", only="id"),

@@ -321,6 +321,12 @@ def test_a_table_that_is_no_tree_is_refused() -> None:
     assert part.frame["depth"].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("cells", [[[1], [2]], [True, False], [1.5], [{"a": 1}]])
+def test_columns_that_hold_no_structures(cells: list[Any], sandbox: Sandbox) -> None:
+    with pytest.raises(errors.InvalidIdError, match="row 0"):
+        pd.Series(cells).neuro.structures("acronym")
+
+
 def test_shared_acronyms_are_ambiguous(sandbox: Sandbox) -> None:
     rows = [
         {"id": 1, "acronym": "root", "name": "root", "parent_structure_id": None},

@@ -154,7 +154,7 @@ class Api:
         if size is not None and (not isinstance(size, int) or size < 1):
             raise InvalidQueryError(f"page_size is a number of rows, not {size!r}.")
         fetch = Fetch.of(**how)
-        criteria, key = given.pop("criteria", None), _KEYS.get(model, "id")
+        criteria, key = given.pop("criteria", None), _KEYS.get(rma.model_name(model), "id")
         known = {"filters", "include", *rma.OPTIONS, "excpt"}
         if given.keys() - known:
             rma.options({name: given[name] for name in given.keys() - known})

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pdneuro.allen import rma
 from pdneuro.allen.rma_api import RmaApi
-from pdneuro.errors import NotFoundError
+from pdneuro.errors import InvalidQueryError, NotFoundError, listing
 from pdneuro.tables.nested import from_records
 
 _INCLUDE = (
@@ -34,6 +34,12 @@ _SIMPLE = {
     "donor_id": "donor__id",
     "structure_hemisphere": "specimen__hemisphere",
     "normalized_depth": "csl__normalized_depth",
+}
+_SPECIES = {
+    "mouse": "mus musculus",
+    "mus musculus": "mus musculus",
+    "human": "homo sapiens",
+    "homo sapiens": "homo sapiens",
 }
 _SOMA = ("csl__x", "csl__y", "csl__z")
 
@@ -148,7 +154,7 @@ class CellTypesApi(RmaApi):
         if reporter_status is not None:
             table = table[_column(table, "cell_reporter_status").isin(_texts(reporter_status))]
         if species is not None:
-            wanted = [name.lower() for name in _texts(species)]
+            wanted = species_names(species)
             table = table[_column(table, "donor__species").astype("object").map(_lower).isin(wanted)]
         return self.simplify_cells_api(table) if simple else table
 
@@ -213,7 +219,7 @@ class CellTypesApi(RmaApi):
         if reporter_status is not None:
             kept &= cells["reporter_status"].isin(_texts(reporter_status))
         if species is not None:
-            wanted = [name.lower() for name in _texts(species)]
+            wanted = species_names(species)
             kept &= cells["species"].astype("object").map(_lower).isin(wanted)
         return cells[kept]
 
@@ -301,6 +307,24 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def _texts(given: Any) -> list[str]:
     return [given] if isinstance(given, str) else [str(item) for item in given]
+
+
+def species_names(given: Any) -> list[str]:
+    """Names of species in lower case, ``mouse`` and ``human`` among them.
+
+    Raises
+    ------
+    InvalidQueryError
+        The database has no cells of such a species.
+    """
+    names = [_SPECIES.get(name.lower(), name.lower()) for name in _texts(given)]
+    wrong = [name for name in names if name not in _SPECIES.values()]
+    if wrong:
+        raise InvalidQueryError(
+            f"species is {CellTypesApi.MOUSE!r} or {CellTypesApi.HUMAN!r}, not "
+            f"{listing(map(repr, wrong))}."
+        )
+    return names
 
 
 def _lower(text: Any) -> Any:

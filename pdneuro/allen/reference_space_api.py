@@ -84,14 +84,14 @@ class ReferenceSpaceApi(RmaApi):
         self, ccf_version: str | None, resolution: int, file_name: Any
     ) -> Path:
         """Download the structure ID of each voxel (NRRD); ``ccf_version`` is that of 2017 by default."""
-        name = f"annotation_{_resolution(resolution)}.nrrd"
+        name = f"annotation_{checked_resolution(resolution)}.nrrd"
         return self.download_volumetric_data(
             ccf_version or self.CCF_VERSION_DEFAULT, name, save_file_path=file_name
         )
 
     def download_template_volume(self, resolution: int, file_name: Any) -> Path:
         """Download the average brain that experiments are registered to (NRRD)."""
-        name = f"average_template_{_resolution(resolution)}.nrrd"
+        name = f"average_template_{checked_resolution(resolution)}.nrrd"
         return self.download_volumetric_data(self.AVERAGE_TEMPLATE, name, save_file_path=file_name)
 
     def download_mouse_atlas_volume(self, age: str, volume_type: str, file_name: Any) -> Path:
@@ -106,7 +106,7 @@ class ReferenceSpaceApi(RmaApi):
         """Download the voxels of a structure (NRRD, 1 inside)."""
         place = (
             f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_masks/"
-            f"structure_masks_{_resolution(resolution)}"
+            f"structure_masks_{checked_resolution(resolution)}"
         )
         name = f"structure_{rma.one_id(structure_id, 'structure_id')}.nrrd"
         return self.download_volumetric_data(place, name, save_file_path=file_name)
@@ -120,7 +120,8 @@ class ReferenceSpaceApi(RmaApi):
         return self.download_volumetric_data(place, name, save_file_path=file_name)
 
 
-def _resolution(given: Any) -> int:
+def checked_resolution(given: Any) -> int:
+    """A resolution that the archive has, in µm."""
     if given not in RESOLUTIONS:
         raise InvalidQueryError(f"resolution is 10, 25, 50 or 100 µm, not {given!r}.")
     return int(given)

@@ -79,7 +79,10 @@ def id_list(values: Any, what: str) -> list[int]:
     try:
         ids = distinct_ids(exact_ids(given, what))
     except (InvalidIdError, PrecisionLossError) as error:
-        raise InvalidQueryError(f"{what}: {error}") from error
+        shown = (
+            given if isinstance(given, list) and len(given) < 10 else f"these {type(values).__name__}"
+        )
+        raise InvalidQueryError(f"{what} takes whole numbers from 1 on, not {shown}: {error}") from error
     if not len(ids):
         raise InvalidQueryError(f"{what} holds no ID: it is empty, or its values are missing or 0.")
     return [int(number) for number in ids]
@@ -263,6 +266,13 @@ _OPTION_TEXT = {
 # -- stages ---------------------------------------------------------------------------------------
 
 
+def model_name(given: Any) -> str:
+    """A class of the schema; its spelling alone is checked."""
+    if not isinstance(given, str) or not _NAME.fullmatch(given):
+        raise InvalidQueryError(f"a model is a class name such as 'Structure', not {given!r}.")
+    return given
+
+
 def model_stage(
     model: str,
     *,
@@ -294,8 +304,7 @@ def model_stage(
     >>> rma.model_stage("Structure", criteria="[graph_id$eq1]", order="graph_order", num_rows=5)
     'model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq5][order$eqgraph_order]'
     """
-    if not isinstance(model, str) or not _NAME.fullmatch(model):
-        raise InvalidQueryError(f"a model is a class name such as 'Structure', not {model!r}.")
+    model = model_name(model)
     if given.get("excpt") is not None:
         given["except"] = given["excpt"]
     given.pop("excpt", None)

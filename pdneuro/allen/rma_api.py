@@ -9,7 +9,6 @@ import pandas as pd
 
 from pdneuro.allen import rma
 from pdneuro.allen.api import Api
-from pdneuro.errors import InvalidQueryError
 from pdneuro.tables.nested import from_records
 from pdneuro.tables.provenance import stamp
 
@@ -60,9 +59,8 @@ class RmaApi(Api):
 
     def build_schema_query(self, clazz: str | None = None, fmt: str = "json") -> str:
         """Address of the schema, of one class or of all."""
-        if clazz is not None and (not isinstance(clazz, str) or not clazz.isidentifier()):
-            raise InvalidQueryError(f"a model is a class name such as 'Structure', not {clazz!r}.")
-        return f"{self.rma_endpoint}{f'/{clazz}' if clazz else ''}.{fmt}"
+        one = "" if clazz is None else f"/{rma.model_name(clazz)}"
+        return f"{self.rma_endpoint}{one}.{fmt}"
 
     # -- send -------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import requests
 from pdneuro.allen import parse, rma
 from pdneuro.errors import (
     IncompleteTableWarning,
+    InvalidQueryError,
     InvalidResponseError,
     OfflineError,
     warn,
@@ -264,6 +265,8 @@ def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] 
         As for :func:`pdneuro.transport.download.download`.
     """
     target = Path(path).expanduser()
+    if target.is_dir():
+        raise InvalidQueryError(f"{target} is a folder; name the file in it.")
     if fetch.offline:
         raise OfflineError(f"{target} would have to be downloaded, and pdneuro is offline.")
     address = rma.encoded(url)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pdneuro._compat import optional
 from pdneuro.allen import rma
 from pdneuro.allen.grid_data_api import EXPRESSION, PROJECTION, GridDataApi
-from pdneuro.allen.reference_space_api import ReferenceSpaceApi
+from pdneuro.allen.reference_space_api import ReferenceSpaceApi, checked_resolution
 from pdneuro.errors import InvalidQueryError, InvalidVolumeError
 from pdneuro.options import get_option
 from pdneuro.tables.provenance import KEY
@@ -171,7 +171,7 @@ def projection_data(
     number = rma.one_id(section_data_set_id, "section_data_set_id")
     if kind not in PROJECTION:
         raise InvalidQueryError(f"kind is one of {', '.join(PROJECTION)}, not {kind!r}.")
-    path = _folder("projection", str(number)) / f"{kind}_{resolution}.nrrd"
+    path = _folder("projection", str(number)) / f"{kind}_{checked_resolution(resolution)}.nrrd"
     if refresh or not path.exists():
         GridDataApi().download_projection_grid_data(number, kind, resolution, path)
     return _told(read_volume(path, kind), f"projection_data({number}, {kind}, {resolution})")

@@ -187,7 +187,11 @@ class StructureTree:
         return rows
 
     def _locate_objects(self, values: pd.Series[Any]) -> Places:
-        codes, distinct = pd.factorize(values.to_numpy(dtype=object))
+        try:
+            codes, distinct = pd.factorize(values.to_numpy(dtype=object))
+        except TypeError:  # lists and the like: the error names them
+            whole_numbers(values)
+            raise
         items = np.append(np.asarray(distinct, object), [None])  # the code -1: missing
         rows = np.full(len(items), MISSING)
         left = np.zeros(len(items), bool)

@@ -102,7 +102,7 @@ def sample(
     flat = np.zeros(len(table), np.intp)
     for dim, name in zip(DIMS, columns, strict=True):
         first, step, size = _axis(array, dim)
-        values = pd.to_numeric(roles.named_column(table, name)).to_numpy(np.float64, na_value=np.nan)
+        values = _coordinates(roles.named_column(table, name))
         with np.errstate(invalid="ignore"):
             place = np.floor((values - first) / step + 0.5)
             good = (place >= 0) & (place < size)
@@ -218,7 +218,22 @@ def _point_columns(table: pd.DataFrame) -> list[Hashable]:
     )
 
 
+def _coordinates(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    try:
+        numbers = pd.to_numeric(column)
+    except (ValueError, TypeError) as error:
+        raise InvalidVolumeError(
+            f"column {column.name!r} holds no coordinates in µm: {error}."
+        ) from error
+    return numbers.to_numpy(np.float64, na_value=np.nan)
+
+
 def _in_order(volume: xr.DataArray) -> xr.DataArray:
+    if not hasattr(volume, "dims") or not hasattr(volume, "transpose"):
+        raise InvalidVolumeError(
+            f"a volume is an xarray.DataArray, as pdneuro.allen.annotation_volume() gives, not a "
+            f"{type(volume).__name__}."
+        )
     if set(volume.dims) != set(DIMS):
         raise InvalidVolumeError(
             f"a volume has the dims {', '.join(DIMS)}, not {', '.join(map(str, volume.dims))}. "
