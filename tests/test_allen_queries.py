@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import allen, errors
 from pdneuro.allen import rma, send
+from pdneuro.allen.api import MOST_IDS
 from pdneuro.sandbox import Sandbox
 from tests.conftest import SHARED
 
@@ -607,12 +608,24 @@ def test_fifty_thousand_ids_are_asked_in_parts(sandbox: Sandbox) -> None:
     table = allen.MouseConnectivityApi().get_experiments(ids, num_rows="all", order="id+desc")
     assert table["id"].tolist() == [180296424, 126862385, 100140756]
     queries = asked(sandbox)
-    assert len(queries) == -(-50_000 // send.MOST_IDS)
+    assert len(queries) == -(-50_000 // MOST_IDS)
     assert max(map(len, queries)) < 5_000
     # What had arrived is not asked again.
     count = len(sandbox.requests)
     allen.MouseConnectivityApi().get_experiments(ids, num_rows="all", order="id+desc")
     assert len(sandbox.requests) == count
+
+
+def test_two_long_lists(sandbox: Sandbox) -> None:
+    experiments, structures = np.arange(100_140_500, 100_141_000), np.arange(1, 1001)
+    how = {"is_injection": False, "hemisphere_ids": 3}
+    rows = allen.MouseConnectivityApi().get_structure_unionizes(
+        experiments, structure_ids=structures, **how
+    )
+    assert len(asked(sandbox)) == 2 * 3
+    assert max(map(len, asked(sandbox))) < 7_000
+    plain = allen.MouseConnectivityApi().get_structure_unionizes([100140756, 100140949], **how)
+    assert set(rows["id"]) == set(plain.loc[plain["structure_id"] <= 1000, "id"])
 
 
 def test_when_a_part_fails_the_others_stay(sandbox: Sandbox) -> None:

@@ -20,6 +20,8 @@ from pdneuro.transport.atomic import replacing
 if TYPE_CHECKING:
     from pdneuro.allen import parse, send
 
+#: IDs in one address; a longer list is asked in parts.
+MOST_IDS = 400
 #: Arguments of a call that say how to ask, not what.
 _SENDING = ("nested", "page_size", "refresh", "progress", "max_workers")
 #: What tells the rows of a class apart, where that is not ``id``.
@@ -174,9 +176,11 @@ class Api:
             return self._framed(ask(None), nested)
         argument, values = over
         ids = rma.id_list(values, argument)
-        table = send.in_parts(ids, lambda part: ask(",".join(map(str, part))), key, model, fetch)
+        table = send.in_parts(
+            ids, MOST_IDS, lambda part: ask(",".join(map(str, part))), key, model, fetch
+        )
         framed = self._framed(table, nested)
-        return _in_order(framed, given.get("order")) if len(ids) > send.MOST_IDS else framed
+        return _in_order(framed, given.get("order")) if len(ids) > MOST_IDS else framed
 
     def _query(self, stages: Any, fmt: str = "json") -> str:
         return f"{self.rma_endpoint}/{rma.query(stages, fmt)}"

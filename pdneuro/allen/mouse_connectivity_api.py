@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.allen import connected_services, rma
+from pdneuro.allen.api import MOST_IDS
 from pdneuro.allen.grid_data_api import GridDataApi
 from pdneuro.allen.reference_space_api import ReferenceSpaceApi
 from pdneuro.errors import InvalidQueryError, NotFoundError
@@ -158,6 +159,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         structure_name : str, optional
             One structure; wins over ``structure_ids``.
         structure_ids : int or iterable of int, optional
+            Long lists are asked in parts, one after the other.
         hemisphere_ids : int or iterable of int, optional
             1 left, 2 right, 3 both.
         normalized_projection_volume_limit : float, optional
@@ -182,6 +184,25 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         >>> rows.groupby("section_data_set_id").size().tolist()
         [6, 6]
         """
+        if structure_name is None and structure_ids is not None:
+            wanted = rma.id_list(structure_ids, "structure_ids")
+            if len(wanted) > MOST_IDS:  # two long lists do not fit into one address
+                parts = [
+                    self.get_structure_unionizes(
+                        experiment_ids,
+                        is_injection,
+                        None,
+                        wanted[first : first + MOST_IDS],
+                        hemisphere_ids,
+                        normalized_projection_volume_limit,
+                        include,
+                        debug,
+                        order,
+                        **options,
+                    )
+                    for first in range(0, len(wanted), MOST_IDS)
+                ]
+                return pd.concat(parts, ignore_index=True)
         rest = ""
         if is_injection is not None:
             rest += f"[is_injection$eq{rma.value(_yes(is_injection), 'is_injection')}]"

@@ -134,14 +134,18 @@ class OntologiesApi(RmaApi):
         self, graphs: Any, graph_names: Any, sets: Any, set_names: Any, **options: Any
     ) -> pd.DataFrame:
         if graphs is not None:
-            ids = rma.ids(graphs, "structure_graph_ids")
-            criteria = f"[graph_id$in{ids}]"
-        elif graph_names is not None:
+            over = ("structure_graph_ids", graphs)
+            return self._model(
+                "Structure", over=over, criteria=lambda ids: f"[graph_id$in{ids}]", **options
+            )
+        if graph_names is not None:
             names = rma.names(graph_names, "structure_graph_names")
             criteria = f"graph[structure_graphs.name$in{names}]"
         elif sets is not None:
-            ids = rma.ids(sets, "structure_set_ids")
-            criteria = f"[structure_set_id$in{ids}]"
+            over = ("structure_set_ids", sets)
+            return self._model(
+                "Structure", over=over, criteria=lambda ids: f"[structure_set_id$in{ids}]", **options
+            )
         elif set_names is not None:
             names = rma.names(set_names, "structure_set_names")
             criteria = f"structure_sets[name$in{names}]"

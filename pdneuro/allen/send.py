@@ -29,8 +29,6 @@ Rows = list[dict[str, Any]]
 
 #: The service is said to send no more rows than this at once, also for ``'all'``.
 ROW_LIMIT = 25_000
-#: IDs in one address; a longer list is asked in parts.
-MOST_IDS = 400
 
 
 class Table(NamedTuple):
@@ -200,13 +198,18 @@ def _unique_order(order: Any, key: str) -> list[str]:
 
 
 def in_parts(
-    ids: Sequence[int], ask: Callable[[Sequence[int]], Table], key: str, label: str, fetch: Fetch
+    ids: Sequence[int],
+    most: int,
+    ask: Callable[[Sequence[int]], Table],
+    key: str,
+    label: str,
+    fetch: Fetch,
 ) -> Table:
     """A question about more IDs than an address can hold, asked in parts over several connections.
 
     What has arrived when a part fails is in the response cache, for the next call.
     """
-    parts = [ids[i : i + MOST_IDS] for i in range(0, len(ids), MOST_IDS)]
+    parts = [ids[i : i + most] for i in range(0, len(ids), most)]
     if len(parts) == 1:
         return ask(parts[0])
     with (
