@@ -24,6 +24,7 @@ _PACKAGES = (
     "matplotlib",
     "xarray",
     "dask",
+    "pynrrd",
     "caveclient",
 )
 

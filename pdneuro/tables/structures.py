@@ -188,7 +188,7 @@ class StructureTree:
 
     def _locate_objects(self, values: pd.Series[Any]) -> Places:
         try:
-            codes, distinct = pd.factorize(values.to_numpy(dtype=object))
+            codes, distinct = pd.factorize(values)
         except TypeError:  # lists and the like: the error names them
             whole_numbers(values)
             raise
