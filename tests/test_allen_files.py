@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import pdneuro
@@ -474,6 +474,7 @@ CELLS = st.recursive(
 @pytest.mark.parametrize("fmt", FORMATS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells=st.lists(CELLS, min_size=1, max_size=6), texts=st.lists(st.text(), min_size=6, max_size=6))
+@example(cells=[None, ""], texts=[""] * 6)
 def test_any_cells_read_back(fmt: str, cells: list[Any], texts: list[str], tmp_path: Path) -> None:
     table = pd.DataFrame(
         {"cell": pd.Series(cells, dtype=object), "text": pd.Series(texts[: len(cells)], dtype=object)}

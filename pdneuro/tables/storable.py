@@ -62,6 +62,7 @@ def dump(frame: pd.DataFrame) -> tuple[Schema, list[Texts]]:
 
 def load(schema: Schema, columns: Sequence[Texts]) -> pd.DataFrame:
     """The frame that :func:`dump` was given."""
+    # As series: a bare array of objects would be taken for text where it holds only text and None.
     cells = [_loaded(kind, texts) for kind, texts in zip(schema["kinds"], columns, strict=True)]
     count = schema["levels"]
     if schema["range"] is not None:
@@ -69,10 +70,14 @@ def load(schema: Schema, columns: Sequence[Texts]) -> pd.DataFrame:
         stop = start + step * schema["rows"]
         index: pd.Index[Any] = pd.RangeIndex(start, stop, step, name=schema["index"][0])
     elif schema["multi"]:
-        index = pd.MultiIndex.from_arrays([pd.Index(c) for c in cells[:count]], names=schema["index"])
+        index = pd.MultiIndex.from_arrays(
+            [pd.Index(level, dtype=level.dtype) for level in cells[:count]], names=schema["index"]
+        )
     else:
-        index = pd.Index(cells[0], name=schema["index"][0])
-    frame = pd.DataFrame(dict(enumerate(cells[count:])), index=index)
+        index = pd.Index(cells[0], name=schema["index"][0], dtype=cells[0].dtype)
+    frame = pd.DataFrame(
+        {place: part.set_axis(index) for place, part in enumerate(cells[count:])}, index
+    )
     names = pd.Index(schema["columns"], name=schema["columns_name"], dtype=object)
     frame.columns = names.astype(_dtype_of(schema["columns_dtype"]))
     frame.attrs = schema["attrs"]
@@ -149,9 +154,16 @@ def _from_json(text: str | None) -> Any:
     return cell
 
 
-def _loaded(kind: Schema, texts: Texts) -> Any:
+def _loaded(kind: Schema, texts: Texts) -> pd.Series[Any]:
+    cells = _cells(kind, texts)
+    series: pd.Series[Any] = pd.Series(cells, dtype=cells.dtype)
+    return series
+
+
+def _cells(kind: Schema, texts: Texts) -> Any:
     if kind["is"] == "category":
-        labels = pd.Index(_loaded(kind["of"], kind["labels"]))
+        labels = _loaded(kind["of"], kind["labels"])
+        labels = pd.Index(labels, dtype=labels.dtype)
         codes = [-1 if text is None else int(text) for text in texts]
         return pd.Categorical.from_codes(codes, labels, ordered=kind["ordered"])
     if kind["is"] == "json":
