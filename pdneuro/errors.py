@@ -82,6 +82,10 @@ class InvalidVolumeError(PdneuroError, ValueError):
     """A file or an array that is no volume of three axes, or cut short; points without coordinates."""
 
 
+class InvalidSwcError(PdneuroError, ValueError):
+    """A file without a node, a page in place of one, or, with ``strict=True``, an unsound one."""
+
+
 class OptionError(PdneuroError, ValueError):
     """An unknown option, or a value that the option does not take."""
 
@@ -280,6 +284,10 @@ class StaleAnswerWarning(PdneuroWarning):
 
 class DoubtfulParameterWarning(PdneuroWarning):
     """A service parameter that the service's description does not list, or with another value."""
+
+
+class UnreadableLinesWarning(PdneuroWarning):
+    """Lines of a reconstruction that are no nodes were left out."""
 
 
 class LargeGraphWarning(PdneuroWarning):

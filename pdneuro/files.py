@@ -1,17 +1,20 @@
-"""Reading tables from files without harming an ID."""
+"""Tables from files, and back, without harming an ID or a number."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from pdneuro._compat import optional
-from pdneuro.errors import PdneuroError
+from pdneuro.errors import InvalidSwcError, PdneuroError
+from pdneuro.tables import swc
 from pdneuro.tables.edges import as_edges, edge_roles
+from pdneuro.transport.atomic import replacing
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": r"\s+"}
 _ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
@@ -98,6 +101,120 @@ def read_edges(
     except PdneuroError as error:
         error.add_note(f"The file is {os.fspath(edges)}.")
         raise
+
+
+def read_swc(
+    path: str | os.PathLike[str] | IO[Any] | Sequence[Any],
+    *,
+    neuron: str | None = None,
+    strict: bool = False,
+) -> pd.DataFrame:
+    r"""Read a reconstruction in SWC format, as clean or as messy as it comes.
+
+    Parameters
+    ----------
+    path : path, file or list of them
+        Any encoding, line ends, blanks and tabs; with or without a header, comments anywhere, further
+        columns. Several files become one table.
+    neuron : str, optional
+        What the neuron is called. Default: the file's name, up to ``.CNG.swc`` or ``.swc``.
+    strict : bool
+        Refuse a file with anything that :func:`pdneuro.tables.check` lists.
+
+    Returns
+    -------
+    DataFrame
+        Node table: ``neuron`` (category), ``node``, ``type`` (int64), ``x, y, z, radius`` (float64, in
+        the file's unit: µm in NeuroMorpho.org's standard files), ``parent`` (int64, -1 for a root), in
+        the order of the file; further columns are ``column_8`` ... (text). Nothing is repaired: where
+        something is wrong, ``attrs["pdneuro"]["problems"]`` counts it. A radius written as ``NA``, or
+        not at all, is NaN.
+
+    Raises
+    ------
+    InvalidSwcError
+        The file holds no nodes, or is a web page; with ``strict``, what is wrong with it.
+    FileNotFoundError
+        There is no such file.
+
+    Warns
+    -----
+    UnreadableLinesWarning
+        Lines that are no nodes were left out.
+
+    Notes
+    -----
+    Types: 1 soma, 2 axon, 3 basal dendrite, 4 apical dendrite; others are custom.
+
+    Examples
+    --------
+    >>> import io
+    >>> from pdneuro.files import read_swc
+    >>> read_swc(io.StringIO("1 1 0 0 0 5 -1\n2 3 0 3 4 1 1"), neuron="a")
+      neuron  node  type    x    y    z  radius  parent
+    0      a     1     1  0.0  0.0  0.0     5.0      -1
+    1      a     2     3  0.0  3.0  4.0     1.0       1
+    """
+    if isinstance(path, Sequence) and not isinstance(path, str):
+        tables = [read_swc(one, strict=strict) for one in path]
+        return swc.joined(tables, [table[swc.NEURON].cat.categories[0] for table in tables])
+    if isinstance(path, str | os.PathLike):
+        place = Path(path).expanduser()
+        content, name = place.read_bytes(), place.name
+    else:
+        read = path.read()
+        content = read.encode() if isinstance(read, str) else read
+        name = Path(str(getattr(path, "name", ""))).name
+    return swc.parse(content, swc.neuron_name(name) if neuron is None else neuron, strict=strict)
+
+
+def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
+    """Write reconstructions in SWC format; every number reads back as it was.
+
+    Parameters
+    ----------
+    nodes : DataFrame
+        Node table.
+    path : path
+        A file that ends in ``.swc``, for one neuron; else a folder, for one file a neuron.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    MissingColumnsError
+        The table is no node table.
+    InvalidSwcError
+        Several neurons and one file.
+
+    Examples
+    --------
+    >>> import pathlib, pdneuro, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with pdneuro.sandbox.start():
+    ...     nodes = pdneuro.neuromorpho.swc([1, 2])
+    >>> [file.name for file in nodes.neuro.to_swc(folder)]
+    ['1.swc', '2.swc']
+    """
+    place = Path(path).expanduser()
+    parts = swc.by_neuron(nodes)
+    single = place.suffix.lower() == ".swc"
+    if single and len(parts) != 1:
+        raise InvalidSwcError(
+            f"{place} is one file and the table holds {len(parts):,} neurons; name a folder."
+        )
+    (place.parent if single else place).mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, part in parts:
+        # A name may hold what no file name can.
+        file = place if single else place / f"{quote(str(name), safe=' ()[]+,;=@!$&')}.swc"
+        with replacing(file) as unfinished:
+            unfinished.write_text(swc.text(part), encoding="utf-8", newline="\n")
+        written.append(file)
+    return written
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:

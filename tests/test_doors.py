@@ -31,7 +31,7 @@ LAYERS = {
     "_version": set(),
     "_compat": {"errors"},
     "options": {"errors"},
-    "files": {"errors", "_compat", "tables"},
+    "files": {"errors", "_compat", "tables", "transport"},
     "versions": {"_version"},
     "tables": BELOW,
     "transport": BELOW,

@@ -5,10 +5,12 @@ from pdneuro.graphs.matrix import from_matrix, from_xarray, to_matrix, to_sparse
 from pdneuro.graphs.networkx import from_networkx, to_networkx
 from pdneuro.graphs.paths import paths, shortest_paths
 from pdneuro.graphs.similarity import similarity
+from pdneuro.graphs.trees import from_tree, to_tree
 
 __all__ = [
     "from_matrix",
     "from_networkx",
+    "from_tree",
     "from_xarray",
     "paths",
     "shortest_paths",
@@ -19,5 +21,6 @@ __all__ = [
     "to_matrix",
     "to_networkx",
     "to_sparse",
+    "to_tree",
     "to_xarray",
 ]

@@ -12,10 +12,12 @@ import pandas as pd
 
 from pdneuro.errors import LargeGraphWarning, warn
 from pdneuro.graphs.nodes import collector_paused, node_table, records
+from pdneuro.graphs.trees import to_tree
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
 from pdneuro.tables.grouping import group_codes, pairs_differ
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.records import column
+from pdneuro.tables.swc import is_node_table
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -37,9 +39,9 @@ def to_networkx(
     Parameters
     ----------
     edges : DataFrame
-        Edge table. Where it has one row a pair, its other columns become attributes of the edges,
-        missing values left out. Else the rows of a pair are summed, and only ``weight`` and ``hop``
-        are kept.
+        Edge table; for the node table of a reconstruction see :func:`to_tree`. Where it has one row a
+        pair, its other columns become attributes of the edges, missing values left out. Else the rows
+        of a pair are summed, and only ``weight`` and ``hop`` are kept.
     nodes : DataFrame, optional
         Neurons: all of them become nodes, their other columns attributes. Missing values are left out.
     on : hashable, optional
@@ -78,6 +80,8 @@ def to_networkx(
     """
     import networkx as nx
 
+    if is_node_table(edges):
+        return to_tree(edges)
     pairs = one_row_a_pair(edges)
     if len(pairs) > _LARGE:
         warn(

@@ -4,6 +4,7 @@ from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids, exact_ids
 from pdneuro.tables.nested import explode, flatten, from_records
 from pdneuro.tables.pairs import degree, motifs, reciprocal
+from pdneuro.tables.swc import cable_length, check, morphology, path_distance
 from pdneuro.tables.volumes import at, sample, structure_means
 from pdneuro.tables.weights import fractions, sign
 
@@ -11,6 +12,8 @@ __all__ = [
     "annotate",
     "as_edges",
     "at",
+    "cable_length",
+    "check",
     "collapse",
     "degree",
     "distinct_ids",
@@ -19,7 +22,9 @@ __all__ = [
     "flatten",
     "fractions",
     "from_records",
+    "morphology",
     "motifs",
+    "path_distance",
     "reciprocal",
     "sample",
     "sign",
