@@ -78,6 +78,10 @@ class UnknownStructureError(PdneuroError, LookupError):
     """
 
 
+class UnknownFieldError(PdneuroError, LookupError):
+    """A field that the service's records do not have."""
+
+
 class InvalidVolumeError(PdneuroError, ValueError):
     """A file or an array that is no volume of three axes, or cut short; points without coordinates."""
 
@@ -290,12 +294,24 @@ class UnreadableLinesWarning(PdneuroWarning):
     """Lines of a reconstruction that are no nodes were left out."""
 
 
+class UnreadableFileWarning(PdneuroWarning):
+    """Files in a format that is not read; they can be saved as they are."""
+
+
+class UnreadableValuesWarning(PdneuroWarning):
+    """Values of a column of numbers that are no numbers; they are NA."""
+
+
 class LargeGraphWarning(PdneuroWarning):
     """The graph will take gigabytes of memory."""
 
 
 class DroppedRowsWarning(PdneuroWarning):
     """Rows of an edge table without a start or an end were left out."""
+
+
+class WeakEncryptionWarning(PdneuroWarning):
+    """A server's key is too short for this Python's level of security; it was asked a step lower."""
 
 
 class CacheWarning(PdneuroWarning):

@@ -65,6 +65,10 @@ def _age(value: Any) -> float | None:
     return None if value is None or str(value).lower() in ("never", "none") else _seconds(value)
 
 
+def _rate(value: Any) -> float | None:
+    return None if value is None or str(value).lower() in ("none", "0") else _timeout(value)
+
+
 def _timeout(value: Any) -> float:
     seconds = _seconds(value)
     _require(seconds > 0)
@@ -111,6 +115,12 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "neuromorpho_files_url": Option(
         "https://neuromorpho.org/dableFiles", _ADDRESS, _url, "NeuroMorpho.org reconstructions"
+    ),
+    "neuromorpho_rate": Option(
+        5.0, "requests a second, or None for no limit", _rate, "how often NeuroMorpho.org is asked"
+    ),
+    "tls_fallback": Option(
+        True, "True or False", _flag, "step down where NeuroMorpho.org's Diffie-Hellman key is short"
     ),
     "allen_url": Option("https://api.brain-map.org", _ADDRESS, _url, "the Allen Brain Atlas service"),
     "allen_files_url": Option(
@@ -206,6 +216,7 @@ class set_options:  # noqa: N801 - reads as a function, and is one with a way ba
     ----------
     **options
         ``source``, ``braincircuits_url``, ``neuromorpho_url``, ``neuromorpho_files_url``,
+        ``neuromorpho_rate`` (requests a second), ``tls_fallback``,
         ``allen_url``, ``allen_files_url``, ``cave_url``, ``cache_dir``, ``expire_after`` (seconds),
         ``offline``, ``batch_size``, ``max_workers``, ``timeout`` (seconds), ``retries``,
         ``progress``, ``on_error``, ``on_missing``. Each also has an environment variable

@@ -23,7 +23,7 @@ from pdneuro.accessors.series import SeriesNeuro
 from pdneuro.sandbox import Sandbox
 
 PACKAGE = Path(pdneuro.__file__).parent
-SERVICES = {"allen", "braincircuits"}
+SERVICES = {"allen", "braincircuits", "neuromorpho"}
 #: Room -> rooms it may import, besides itself.
 BELOW = {"options", "errors", "_compat", "_version"}
 LAYERS = {
@@ -39,6 +39,8 @@ LAYERS = {
     "connectome": BELOW | {"sources", "files", "tables", "transport"},
     "graphs": BELOW | {"tables"},
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
+    "neuromorpho": BELOW | {"files", "transport", "tables"},
+    "reconstructions": BELOW | {"neuromorpho", "tables"},
     "hops": BELOW | {"sources", "tables"},
     "segments": BELOW | {"hops", "sources", "transport", "tables", "graphs"},
     "structures": BELOW | {"allen", "tables"},
@@ -46,7 +48,18 @@ LAYERS = {
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
     "dask": BELOW | {"accessors", "segments", "structures", "edges", "sources", "tables"},
-    "accessors": BELOW | {"segments", "neurons", "structures", "groups", "edges", "tables", "graphs"},
+    "accessors": BELOW
+    | {
+        "segments",
+        "neurons",
+        "structures",
+        "reconstructions",
+        "groups",
+        "edges",
+        "files",
+        "tables",
+        "graphs",
+    },
     "sandbox": BELOW | {"files", "tables", "transport"},
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pdneuro import edges as edge_questions
-from pdneuro import graphs, neurons, structures, tables
+from pdneuro import files, graphs, neurons, reconstructions, structures, tables
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_frame
 
@@ -29,6 +29,17 @@ class DataFrameNeuro:
 
     # A table of structures
     join_structures = door(structures.join_structures)
+
+    # A table of NeuroMorpho.org's neurons
+    join_neuromorpho = door(reconstructions.join_neuromorpho)
+    join_morphometry = door(reconstructions.join_morphometry)
+
+    # The nodes of reconstructions
+    check = door(tables.check)
+    morphology = door(tables.morphology)
+    cable_length = door(tables.cable_length)
+    path_distance = door(tables.path_distance)
+    to_swc = door(files.to_swc)
 
     # A table of points
     sample = door(tables.sample)

@@ -1,4 +1,4 @@
-"""``Series.neuro``: a column of segment IDs."""
+"""``Series.neuro``: a column of segment IDs, structures or neurons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro import segments
+from pdneuro import reconstructions, segments
 from pdneuro import structures as structure_questions
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_series
@@ -14,7 +14,7 @@ from pdneuro.tables import exact_ids
 
 
 class SeriesNeuro:
-    """Methods for a column of segment IDs or structures; print it to see what was recognised."""
+    """Methods for a column of segment IDs, structures or neurons; print it to see which."""
 
     def __init__(self, obj: pd.Series[Any]) -> None:
         self._obj = obj
@@ -37,3 +37,9 @@ class SeriesNeuro:
     descendants = door(structure_questions.descendants)
     rollup = door(structure_questions.rollup)
     is_under = door(structure_questions.is_under)
+
+    # NeuroMorpho.org, by ID or name
+    neuromorpho = door(reconstructions.neuromorpho)
+    morphometry = door(reconstructions.morphometry)
+    persistence = door(reconstructions.persistence)
+    swc = door(reconstructions.swc)

@@ -54,10 +54,10 @@ def get(url: str, read: Callable[[requests.Response], T], fetch: Fetch) -> T:
     Raises
     ------
     ServiceError, OfflineError
-        As for :meth:`pdneuro.transport.http.Outlet.get_kept`.
+        As for :meth:`pdneuro.transport.http.Outlet.ask_kept`.
     """
-    return outlet(fetch).get_kept(
-        url,
+    return outlet(fetch).ask_kept(
+        requests.Request("GET", url),
         read,
         offline=fetch.offline,
         refresh=fetch.refresh,

@@ -23,13 +23,9 @@ from pdneuro.errors import InvalidIdError, PrecisionLossError
 from pdneuro.tables import records, roles
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import from_partners
-from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch
+from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch, ShapeError
 
 JSON_FORM, PARTNERS_FORM = FIRST_FORM, FIRST_FORM + 1
-
-
-class ShapeError(ValueError):
-    """The body is not what the service documents."""
 
 
 class _Envelope(msgspec.Struct):

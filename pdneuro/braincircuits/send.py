@@ -10,7 +10,7 @@ from pdneuro.braincircuits import parse, payload
 from pdneuro.options import Fetch, get_option
 from pdneuro.sources import Dump
 from pdneuro.transport import tokens
-from pdneuro.transport.answers import Batch
+from pdneuro.transport.answers import Batch, ShapeError
 from pdneuro.transport.download import download
 from pdneuro.transport.fetch import Question
 from pdneuro.transport.http import Outlet
@@ -29,7 +29,7 @@ def question(project: str, name: str, source: str, fetch: Fetch) -> Question:
         response = outlet.post_json(*request, retries=retries)
         try:
             return parse.batch(response.content, ids, name)
-        except parse.ShapeError as error:
+        except ShapeError as error:
             raise outlet.not_documented(response, str(error)) from error
 
     scope = Scope(address, credential, project, name)
@@ -44,7 +44,7 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
     response = outlet.get(*payload.graph_dump(address, project))
     try:
         edges, nodes, snapshot = parse.graph_dump(response.content)
-    except parse.ShapeError as error:
+    except ShapeError as error:
         raise outlet.not_documented(response, str(error)) from error
     place = folder / (str(snapshot) if snapshot else "undated")
     found = {}

@@ -27,6 +27,8 @@ class Request:
     body: bytes
     #: Address of the app that answers.
     root: str = ""
+    #: The query as it came: a name may stand in it several times.
+    raw_query: str = ""
 
     def json(self) -> Any:
         """The body, decoded."""
@@ -139,6 +141,7 @@ class LocalServer:
                     request.headers,
                     request.body,
                     f"{self.url}{prefix}",
+                    request.raw_query,
                 )
                 return app(inner), bool(fault and fault.truncate)
         return Response({"detail": "Not Found"}, 404), False
@@ -191,6 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
             query={name: values[-1] for name, values in parse_qs(parts.query).items()},
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+            raw_query=parts.query,
         )
         try:
             response, cut = self.owner.answer(request)

@@ -11,6 +11,7 @@ from pdneuro.sandbox import connectome
 from pdneuro.sandbox.allen import AllenApp
 from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
 from pdneuro.sandbox.connectome import Connectome, Table
+from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.server import LocalServer, Request
 from pdneuro.transport import tokens
 
@@ -24,7 +25,7 @@ class Sandbox:
         Address of the server.
     options : dict
         The options that point pdneuro at it.
-    braincircuits, allen : BrainCircuitsApp, AllenApp
+    braincircuits, allen, neuromorpho : BrainCircuitsApp, AllenApp, NeuroMorphoApp
         The services' behaviour, which may be changed.
     """
 
@@ -33,10 +34,12 @@ class Sandbox:
             edges, neurons = connectome.bundled("edges"), connectome.bundled("neurons")
         self.braincircuits = BrainCircuitsApp(Connectome(edges, neurons))
         self.allen = AllenApp()
+        self.neuromorpho = NeuroMorphoApp()
         # An app that stands here now may be replaced: the server looks it up at each request.
         apps = {
             "/braincircuits": lambda request: self.braincircuits(request),
             "/allen": lambda request: self.allen(request),
+            "/neuromorpho": lambda request: self.neuromorpho(request),
         }
         self._server = LocalServer(apps, port=port, latency=latency)
         self.url = self._server.url
@@ -44,6 +47,9 @@ class Sandbox:
             "braincircuits_url": f"{self.url}/braincircuits",
             "allen_url": f"{self.url}/allen",
             "allen_files_url": f"{self.url}/allen",
+            "neuromorpho_url": f"{self.url}/neuromorpho/api",
+            "neuromorpho_files_url": f"{self.url}/neuromorpho/dableFiles",
+            "neuromorpho_rate": None,
             "source": PROJECTS[0],
         }
         self.tokens = {"braincircuits": TOKEN}

@@ -115,6 +115,30 @@ def structure_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Seri
     return named_column(frame, on)
 
 
+def neuromorpho_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Columns whose name says that they hold NeuroMorpho.org's neurons: IDs, or names without IDs."""
+    names = list(columns)
+    return _named(names, ("neuron_id",)) or _named(names, ("neuron_name",))
+
+
+def neuromorpho_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
+    """The column of NeuroMorpho.org's neurons; as :func:`id_column`. IDs come before names."""
+    if on is None:
+        found = neuromorpho_columns([*frame.columns, *frame.index.names])
+        if len(found) > 1:
+            raise AmbiguousColumnError(
+                f"several columns may hold the neurons: {listing(map(repr, found))}. Choose: "
+                f"on={found[0]!r}."
+            )
+        if not found:
+            raise MissingColumnsError(
+                f"no column of NeuroMorpho.org's neurons is recognised among {_columns(frame)}. Name "
+                "it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
+            )
+        on = found[0]
+    return named_column(frame, on)
+
+
 def point_columns(columns: pd.Index[Any]) -> list[Hashable]:
     """Three columns that hold points in the reference space, by their names."""
     for names in (("ap", "dv", "lr"), ("x", "y", "z")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -213,7 +213,7 @@ def neuron_column(names: Sequence[Hashable]) -> Any:
     """The column ``neuron``: IDs as integers, names as categories."""
     if names and all(isinstance(name, int | np.integer) for name in names):
         return np.array(names, np.int64)
-    codes, labels = pd.factorize(pd.Series(names, dtype=object))
+    codes, labels = pd.factorize(pd.Series(cast(Any, names), dtype=object))
     return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(pd.Index(labels, dtype=object)))
 
 

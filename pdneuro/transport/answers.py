@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ ANSWERED, NONE, UNKNOWN, FAILED, NOT_ASKED = range(5)
 STATUS = ("answered", "none", "unknown", "failed", "not asked")
 _STATUS_OF_FORM = np.full(128, ANSWERED, np.int8)
 _STATUS_OF_FORM[[UNKNOWN_FORM, NONE_FORM]] = UNKNOWN, NONE
+
+
+class ShapeError(ValueError):
+    """A body is not what its service documents."""
 
 
 class Batch(NamedTuple):
@@ -51,6 +55,10 @@ class Answers:
     bodies: npt.NDArray[np.object_] = field(init=False)
     details: dict[int, str] = field(default_factory=dict)
     failure: Exception | None = None
+    #: What the IDs stand for, where they are not what the caller asked with.
+    names: Mapping[int, str] | None = None
+    #: What an ID may be that the service does not know.
+    hint: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
@@ -94,15 +102,20 @@ class Answers:
         self.details.update(dict.fromkeys(ids, error.message))
         self.failure = self.failure or error
 
+    def shown(self, ids: Iterable[int]) -> list[Any]:
+        """IDs as the caller knows them."""
+        return [number if self.names is None else self.names[number] for number in ids]
+
     def report(self) -> pd.DataFrame:
         """The rows of these answers in ``pdneuro.last_report()``."""
         count = len(self.ids)
+        asked = self.ids if self.names is None else pd.array(self.shown(self.ids.tolist()), dtype=TEXT)
         words = np.array(STATUS, object)[self.status]
         details = [self.details.get(number, "") for number in self.ids.tolist()]
         times = pd.arrays.IntegerArray(np.maximum(self.snapshots, 0), self.snapshots < 0)
         return pd.DataFrame(
             {
-                "id": self.ids,
+                "id": asked,
                 "status": pd.array(words, dtype=TEXT),
                 "detail": pd.array(details, dtype=TEXT),
                 "from_cache": self.from_cache,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
 from typing import NamedTuple
@@ -48,6 +48,10 @@ class Question(NamedTuple):
     ask: Callable[[Sequence[int], int], Batch]
     #: Makes threads that wait to try again give up.
     stop: Callable[[], None]
+    #: What the IDs stand for, where they are not what the caller asked with.
+    names: Mapping[int, str] | None = None
+    #: What an ID may be that the service does not know.
+    hint: str = "They may be outdated, of another dataset, or no segment IDs (supervoxels, nuclei)."
 
 
 def fetch_by_id(ids: npt.NDArray[np.int64], question: Question, fetch: Fetch) -> Answers:
@@ -73,7 +77,9 @@ def fetch_by_id(ids: npt.NDArray[np.int64], question: Question, fetch: Fetch) ->
     ServiceError
         The service failed and ``on_error`` is ``"raise"``; what had arrived is stored.
     """
-    answers = Answers(ids, question.scope.property, question.source)
+    answers = Answers(
+        ids, question.scope.property, question.source, names=question.names, hint=question.hint
+    )
     record(answers)
     if not len(ids):
         return answers
@@ -87,7 +93,8 @@ def fetch_by_id(ids: npt.NDArray[np.int64], question: Question, fetch: Fetch) ->
         if fetch.offline:
             raise OfflineError(
                 f"{len(open_ids):,} of {len(ids):,} IDs have no stored {question.scope.property!r} of "
-                f"{question.source} (the first: {listing(open_ids.tolist())}), and pdneuro is offline. "
+                f"{question.source} (the first: {listing(answers.shown(open_ids[:5].tolist()))}), and "
+                "pdneuro is offline. "
                 "Ask once with pdneuro.set_options(offline=False) and the same token."
             )
         _Run(answers, question, fetch, keeper).over(open_ids.tolist())
@@ -324,7 +331,7 @@ class _Run:
         culprits = self.answers.ids[self.answers.status == FAILED].tolist()
         error.message = (
             f"{self.question.source} refuses {len(culprits):,} of the IDs, also one by one: "
-            f"{listing(culprits)}. For the first, {error.message}"
+            f"{listing(self.answers.shown(culprits))}. For the first, {error.message}"
         )
         error.advice = 'Drop these IDs, or pass on_error="partial" to get NA for them.'
         error.progress = self._progress()

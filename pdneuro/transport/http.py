@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -30,6 +31,8 @@ from pdneuro.errors import (
     TruncatedResponseError,
     warn,
 )
+from pdneuro.transport import tls
+from pdneuro.transport.rate import wait_turn
 from pdneuro.transport.session import cache_key, without_secrets
 
 #: Answers that may be better next time.
@@ -70,6 +73,10 @@ class Outlet:
         Seconds to wait for a connection, and between two bytes.
     retries : int
         Further tries after a failed connection, a broken-off body, 408, 429 or 5xx.
+    per_second : float, optional
+        Requests a second to a host at most, over all threads of the process.
+    accepted : container of int
+        Statuses that are answers, and no errors.
     """
 
     def __init__(
@@ -79,11 +86,15 @@ class Outlet:
         headers: Mapping[str, str],
         timeout: float,
         retries: int,
+        per_second: float | None = None,
+        accepted: Container[int] = (200, 206),
     ) -> None:
         self.session = session
         self.headers = dict(headers)
         self.timeout = timeout
         self.retries = retries
+        self.per_second = per_second
+        self.accepted = accepted
         self.stop = threading.Event()
         self._environment: dict[str, Any] | None = None
 
@@ -94,16 +105,16 @@ class Outlet:
         )
         return self.send(request, keep=False)
 
-    def get_kept(
+    def ask_kept(
         self,
-        url: str,
+        request: requests.Request,
         check: Callable[[requests.Response], T],
         *,
         offline: bool = False,
         refresh: bool = False,
         expire_after: float | None = None,
     ) -> T:
-        """GET a document through the response cache, and read it by ``check``.
+        """Ask for a document through the response cache, and read it by ``check``.
 
         What ``check`` refuses by an error is not kept. An answer older than ``expire_after`` seconds
         is asked for again; where the service does not answer, it serves with a warning.
@@ -115,8 +126,7 @@ class Outlet:
         ServiceError
             As for :meth:`send`.
         """
-        request = requests.Request("GET", url, headers=self.headers, auth=_leave_headers_alone)
-        prepared = self.session.prepare_request(request)
+        prepared = self._prepared(request)
         key, address = cache_key(prepared), without_secrets(prepared.url or "")
         kept = None if refresh and not offline else self.session.cache.get_response(key)
         if kept is not None and (offline or expire_after is None or _age(kept) < expire_after):
@@ -141,9 +151,7 @@ class Outlet:
 
     def open_stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """GET a file whose body is read bit by bit; close the response in the end."""
-        request = requests.Request("GET", url, headers={**self.headers, **headers})
-        request.auth = _leave_headers_alone
-        prepared = self.session.prepare_request(request)
+        prepared = self._prepared(requests.Request("GET", url, headers=dict(headers)))
         return self.checked(self._send_once(prepared, keep=False, stream=True))
 
     def post_json(
@@ -171,10 +179,7 @@ class Outlet:
         ServiceError
             One of its subclasses, by cause; see :mod:`pdneuro.errors`.
         """
-        request.headers = {**self.headers, **request.headers}
-        # Without an auth object requests would put a ~/.netrc entry over the token.
-        request.auth = request.auth or _leave_headers_alone
-        prepared = self.session.prepare_request(request)
+        prepared = self._prepared(request)
         address = without_secrets(prepared.url or "")
 
         def attempt() -> requests.Response:
@@ -182,13 +187,23 @@ class Outlet:
 
         return self.retrying(attempt, address, retries)
 
+    def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
+        request.headers = {**self.headers, **request.headers}
+        # Without an auth object requests would put a ~/.netrc entry over the token.
+        request.auth = request.auth or _leave_headers_alone
+        return self.session.prepare_request(request)
+
     def checked(self, response: requests.Response) -> requests.Response:
         """The response if it succeeded, else its error is raised."""
-        if response.status_code in (200, 206):
+        if response.status_code in self.accepted:
             return response
+        raise self.failure(response)
+
+    def failure(self, response: requests.Response) -> ServiceError:
+        """The error that a response stands for."""
         failure = status_error(response, self._secrets())
         failure.pause = _asked_pause(response)
-        raise failure
+        return failure
 
     def retrying(self, attempt: Callable[[], T], address: str, retries: int | None = None) -> T:
         """Call ``attempt`` until it succeeds, with pauses in between, as long as that may help."""
@@ -224,6 +239,10 @@ class Outlet:
             self._environment = dict(
                 self.session.merge_environment_settings(prepared.url, {}, None, None, None)
             )
+        if self.per_second and not wait_turn(
+            urlsplit(prepared.url or "").netloc, self.per_second, self.stop
+        ):
+            raise Stopped
         # The plain method of the parent class knows nothing of the cache.
         send = self.session.send if keep else partial(requests.Session.send, self.session)
         options = {**self._environment, "timeout": self.timeout, "stream": stream}
@@ -287,6 +306,15 @@ def _no_answer(error: requests.RequestException, address: str) -> ServiceError:
     if isinstance(error, requests.ReadTimeout):
         return ConnectionFailedError("no answer within the time-out.", url=address)
     if isinstance(error, requests.exceptions.SSLError):
+        reason = tls.reason(error)
+        if reason == tls.SHORT_KEY:
+            return ConnectionFailedError(
+                f"the server's Diffie-Hellman key is too short for this Python ({reason}), and "
+                "switching the check of certificates off would not help.",
+                url=address,
+            )
+        if reason and reason != "CERTIFICATE_VERIFY_FAILED":
+            return ConnectionFailedError(f"no secure connection ({reason}: {cause}).", url=address)
         return ConnectionFailedError(
             f"the server's certificate is not trusted ({cause}). Point REQUESTS_CA_BUNDLE to your "
             "institution's certificates; pdneuro does not switch the check off.",

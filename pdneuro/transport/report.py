@@ -48,16 +48,16 @@ class Report:
             )
         unknown = sorted(
             {
-                number
+                shown
                 for answers in self.fetches
-                for number in answers.ids[answers.status == UNKNOWN].tolist()
-            }
+                for shown in answers.shown(answers.ids[answers.status == UNKNOWN].tolist())
+            },
+            key=lambda shown: (isinstance(shown, str), shown),
         )
         if unknown and fetch.on_missing != "ignore":
             message = (
                 f"{self.fetches[0].source} does not know {len(unknown):,} of the IDs: "
-                f"{listing(unknown)}. They may be outdated, of another dataset, or no segment "
-                "IDs (supervoxels, nuclei)."
+                f"{listing(unknown)}. {self.fetches[0].hint}"
             )
             if fetch.on_missing == "raise":
                 raise UnknownIdsError(f"{message} What was found is stored.")

@@ -24,6 +24,7 @@ from requests_cache.models.response import CachedResponse
 
 from pdneuro._version import __version__
 from pdneuro.transport.store import Store, cache_folder, is_unusable, set_aside
+from pdneuro.transport.tls import SteppingAdapter
 
 #: What may be kept of an answer's headers. Anything else may hold a secret under a name of its own.
 _KEPT_HEADERS = ("Content-Type", "Content-Length", "Date", "ETag", "Last-Modified")
@@ -34,13 +35,16 @@ _PLAIN_HEADERS = frozenset(
 _SECRET_PARAMETER = re.compile(r"token|auth|key|secret|pass|pwd|sig|cred|session|bearer|jwt", re.I)
 
 
-def shared_session(workers: int, *, keep: bool = True) -> requests_cache.CachedSession:
+def shared_session(
+    workers: int, *, keep: bool = True, short_keys: frozenset[str] = frozenset()
+) -> requests_cache.CachedSession:
     """The session of this process for the cache folder in force, made at first use.
 
     Connections stay open between calls; the pool holds one for each worker. Without ``keep`` no
-    response is kept: for services whose answers are in the per-ID store.
+    response is kept: for services whose answers are in the per-ID store. ``short_keys`` are hosts for
+    which the session steps down where need be; see :mod:`pdneuro.transport.tls`.
     """
-    return _session(str(cache_folder()) if keep else None, workers, os.getpid())
+    return _session(str(cache_folder()) if keep else None, workers, short_keys, os.getpid())
 
 
 def clear_responses(older_than: float | None = None) -> None:
@@ -55,7 +59,9 @@ def clear_responses(older_than: float | None = None) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _session(folder: str | None, workers: int, process: int) -> requests_cache.CachedSession:
+def _session(
+    folder: str | None, workers: int, short_keys: frozenset[str], process: int
+) -> requests_cache.CachedSession:
     session = _Session(
         backend=_backend() if folder else BaseCache(),
         key_fn=cache_key,
@@ -66,9 +72,9 @@ def _session(folder: str | None, workers: int, process: int) -> requests_cache.C
         f"pdneuro/{__version__} (Python {platform.python_version()}; requests {requests.__version__})"
     )
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=workers, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    pool: dict[str, Any] = {"pool_connections": 4, "pool_maxsize": workers, "max_retries": 0}
+    session.mount("https://", SteppingAdapter(short_keys, **pool))
+    session.mount("http://", HTTPAdapter(**pool))
     return session
 
 

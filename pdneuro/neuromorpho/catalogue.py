@@ -1,0 +1,266 @@
+"""The catalogue of NeuroMorpho.org: which neurons there are, what is said of them, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.errors import InvalidQueryError
+from pdneuro.neuromorpho import parse, payload, send
+from pdneuro.neuromorpho import vocabulary as known
+from pdneuro.options import Fetch
+from pdneuro.tables.provenance import stamp
+
+
+def select(
+    *,
+    everything: bool = False,
+    explode: Hashable | None = None,
+    raw: bool = False,
+    refresh: bool = False,
+    progress: bool | None = None,
+    max_workers: int | None = None,
+    **filters: Any,
+) -> pd.DataFrame:
+    """All neurons that fit, from all pages.
+
+    Parameters
+    ----------
+    everything : bool
+        Allow a call without filters, which asks for each of some 300,000 neurons.
+    explode : hashable, optional
+        A column of lists, such as ``"cell_type"``: one row an entry, its index label repeated.
+    raw : bool
+        The service's own words: all keys and every value as it came.
+    refresh, progress, max_workers
+        As for the options of these names; ``refresh`` asks again what is cached.
+    **filters
+        Field and value: ``species="drosophila melanogaster"``. Values of several words mean what they
+        say; upper and lower case count, as :func:`field_values` lists them. Of a list any value will
+        do; all fields have to fit. ``*`` stands for any text, ``?`` for one character.
+
+    Returns
+    -------
+    DataFrame
+        One row a neuron, by rising ``neuron_id`` (int64); columns as for
+        :func:`pdneuro.reconstructions.neuromorpho`. Empty, with the same columns, where nothing fits.
+
+    Raises
+    ------
+    UnknownFieldError
+        There is no such field; names the nearest.
+    InvalidQueryError
+        No filter and no ``everything=True``; a filter without a value.
+    ServiceError, OfflineError
+        The service failed, or is not cached; see :mod:`pdneuro.errors`. Pages that had come are kept.
+
+    Warns
+    -----
+    IncompleteTableWarning
+        Fewer records came than the service announced, also at a second try.
+
+    Notes
+    -----
+    Source: https://neuromorpho.org/apiReference.html. Licence CC BY 4.0, RRID:SCR_002145.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     found = pdneuro.neuromorpho.select(archive="Siegert", neuron_name="CB_*_Animal01_*")
+    >>> found[["neuron_id", "neuron_name", "species"]].head(2)
+       neuron_id                neuron_name species
+    0        111  CB_CKp25_2w_F_Animal01_03   mouse
+    1        222  CB_CKp25_2w_F_Animal01_06   mouse
+    """
+    if not filters and not everything:
+        raise InvalidQueryError(
+            "no filter is given. Say what to look for, such as species='mouse', or everything=True."
+        )
+    wanted = payload.filters(filters)
+    known.require(wanted, (*known.NEURON, *known.QUERY_ONLY), fields)
+    fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
+    found = send.select("neuron", wanted, known.ID, fetch)
+    found.sort(key=lambda record: int(record.get(known.ID) or 0))
+    table = known.frame(found, known.NEURON, raw=raw)
+    if explode is not None:
+        table = _exploded(table, explode)
+    query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
+    return stamp(table, source=send.SOURCE, query=f"select({query})", **known.about(table.columns))
+
+
+def _exploded(table: pd.DataFrame, name: Hashable) -> pd.DataFrame:
+    if name not in known.LISTS:
+        raise InvalidQueryError(f"{name!r} is no column of lists; these are {', '.join(known.LISTS)}.")
+    long = table.explode(name)
+    long[name] = long[name].astype(TEXT)
+    return long
+
+
+def fields() -> pd.Index[Any]:
+    """Names of the fields that can be asked for.
+
+    Returns
+    -------
+    Index
+        Text.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     "species" in pdneuro.neuromorpho.fields()
+    True
+    """
+
+    def names(body: bytes) -> list[str]:
+        found = parse.mapping(body)
+        # "Neuron Fields", with capitals and a blank.
+        return next((value for value in found.values() if isinstance(value, list)), [])
+
+    url = payload.url(send.address(), "neuron", "fields")
+    found: pd.Index[Any] = pd.Index(send.ask(url, names, Fetch.of()), dtype=TEXT, name="field")
+    return found
+
+
+def field_values(name: str) -> pd.Index[Any]:
+    """All values of a field, as they have to be written in a query.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`fields`.
+
+    Returns
+    -------
+    Index
+        Text, in the order of the service.
+
+    Raises
+    ------
+    UnknownFieldError
+        There is no such field.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     pdneuro.neuromorpho.field_values("species")[:3].tolist()
+    ['mouse', 'rat', 'drosophila melanogaster']
+    """
+    known.require([name], (*known.NEURON, *known.QUERY_ONLY), fields)
+    found = send.values("neuron", "fields", name, "fields", Fetch.of())
+    listed: pd.Index[Any] = pd.Index([value for value in found if value is not None], name=name)
+    return listed
+
+
+def counts(name: str) -> pd.Series[Any]:
+    """Number of neurons for each value of a field, the most frequent first.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`fields`.
+
+    Returns
+    -------
+    Series
+        int64, ``neurons`` by value.
+
+    Raises
+    ------
+    UnknownFieldError
+        There is no such field.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     pdneuro.neuromorpho.counts("species").index[0]
+    'mouse'
+    """
+    known.require([name], (*known.NEURON, *known.QUERY_ONLY), fields)
+    found = dict(send.values("neuron", "partition", name, "fields", Fetch.of()))
+    series = pd.Series(
+        list(found.values()), pd.Index(list(found), name=name), dtype="int64", name="neurons"
+    )
+    return stamp(
+        series.sort_values(ascending=False, kind="stable"), source=send.SOURCE, query=f"counts({name})"
+    )
+
+
+def literature(
+    *, everything: bool = False, raw: bool = False, refresh: bool = False, **filters: Any
+) -> pd.DataFrame:
+    """The papers behind the reconstructions.
+
+    Parameters
+    ----------
+    everything : bool
+        Allow a call without filters.
+    raw : bool
+        Every value as it came.
+    refresh : bool
+        Ask again what is cached.
+    **filters
+        Field and value, as for :func:`select`; the service's own fields of papers, such as ``pmid``,
+        ``doi``, ``title``, ``authors``. ``id=`` asks for one paper by the service's number.
+
+    Returns
+    -------
+    DataFrame
+        One row a paper, columns as the service names them (camelCase); ``publishedDate`` is
+        datetime64[ns].
+
+    Raises
+    ------
+    InvalidQueryError
+        No filter and no ``everything=True``.
+    ServiceError, OfflineError
+        As for :func:`select`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     pdneuro.neuromorpho.literature(pmid="30000001")[["pmid", "year"]]
+           pmid  year
+    0  30000001  2010
+    """
+    if not filters and not everything:
+        raise InvalidQueryError("no filter is given. Say what to look for, or everything=True.")
+    fetch = Fetch.of(refresh=refresh)
+    if set(filters) == {"id"}:
+        url = payload.url(send.address(), "literature", "id", filters["id"])
+        found = [send.ask(url, parse.mapping, fetch)]
+    else:
+        found = send.select("literature", payload.filters(filters), None, fetch)
+    table = known.frame(found, (), raw=raw)
+    if not raw:
+        for name in table.columns.intersection(["publishedDate", "ocDate"]):
+            moments = pd.to_datetime(pd.to_numeric(table[name], errors="coerce"), unit="ms")
+            table[name] = moments.astype("datetime64[ns]")
+    query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
+    return stamp(table, source=send.SOURCE, query=f"literature({query})")
+
+
+def health() -> dict[str, Any]:
+    """Whether the service is there, and its data base filled. Asked anew each time; raises nothing.
+
+    Returns
+    -------
+    dict
+        ``status``: ``"up"``; ``"empty"``, which the service itself calls UP as well; ``"down"``.
+        ``said``: the service's own word. ``neurons``: how many it holds. ``detail``: what went wrong.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     pdneuro.neuromorpho.health()["status"]
+    'up'
+    """
+    return send.health(Fetch.of()._replace(offline=False, retries=0))

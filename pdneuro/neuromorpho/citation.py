@@ -1,0 +1,108 @@
+"""How to cite reconstructions: the data base, its licence, and each reconstruction's own papers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.neuromorpho import neurons, vocabulary
+from pdneuro.tables import roles
+
+_KINDS = {"reference_doi": "doi", "reference_pmid": "pmid"}
+_DATA_BASE = (
+    "Reconstructions: NeuroMorpho.Org ({rrid}), licence {licence}; Tecuatl C, Ljungquist B, Ascoli GA "
+    "(2024), https://doi.org/10.1096/fba.2024-00048."
+)
+
+
+def references(table: pd.DataFrame) -> pd.DataFrame:
+    """The papers of the neurons in a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns ``reference_doi`` and ``reference_pmid``; or with ``neuron_id`` or
+        ``neuron_name`` alone, whose papers are looked up.
+
+    Returns
+    -------
+    DataFrame
+        ``kind`` (``"doi"`` or ``"pmid"``), ``reference`` (text), ``neurons`` (int64, how many rows name
+        it), the most frequent first. A paper may stand under both kinds: the service does not say which
+        belong together.
+
+    Raises
+    ------
+    MissingColumnsError
+        The table has neither papers nor neurons.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     found = pdneuro.neuromorpho.select(archive="Siegert")
+    >>> pdneuro.neuromorpho.references(found)
+       kind        reference  neurons
+    0   doi  10.1234/pdn.005       17
+    1  pmid         30000005       17
+    2   doi  10.1234/pdn.100        1
+    """
+    columns = [name for name in _KINDS if name in table.columns]
+    if not columns:
+        columns = list(_KINDS)
+        column = roles.neuromorpho_column(table)
+        table = neurons.of_column("neuron", column, columns, None, {})
+    parts = []
+    for name in columns:
+        cells: pd.Series[Any] = table[name].explode().dropna().astype(str)
+        found = cells.value_counts(sort=False).rename_axis("reference").reset_index(name="neurons")
+        found.insert(0, "kind", _KINDS[name])
+        parts.append(found)
+    kinds = {"kind": TEXT, "reference": TEXT, "neurons": "int64"}
+    papers = pd.concat(parts, ignore_index=True).astype(kinds)
+    order = {"ascending": [False, True], "kind": "stable", "ignore_index": True}
+    return papers.sort_values(["neurons", "kind"], **order)  # type: ignore[call-overload,no-any-return]
+
+
+def cite(table: pd.DataFrame) -> str:
+    """What to write where reconstructions were used: the data base, the licence, the papers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`references`.
+
+    Returns
+    -------
+    str
+        One line for the data base, one for each DOI and each PMID.
+
+    Raises
+    ------
+    MissingColumnsError
+        The table has neither papers nor neurons.
+
+    Notes
+    -----
+    Source: https://neuromorpho.org/useterm.jsp, which asks for the paper of each reconstruction.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     text = pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
+    >>> print(text)  # doctest: +ELLIPSIS
+    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0; Tecuatl C, ...
+    https://doi.org/10.1234/pdn.005 (17 neurons)
+    PMID 30000005 (17 neurons)
+    https://doi.org/10.1234/pdn.100 (1 neuron)
+    """
+    prefix = {"doi": "https://doi.org/", "pmid": "PMID "}
+    papers = references(table)
+    lines = [
+        f"{prefix[kind]}{reference} ({count:,} neuron{'s' * (count != 1)})"
+        for kind, reference, count in papers.itertuples(index=False)
+    ]
+    return "\n".join([_DATA_BASE.format(rrid=vocabulary.RRID, licence=vocabulary.LICENCE), *lines])

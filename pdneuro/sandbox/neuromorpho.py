@@ -1,0 +1,282 @@
+"""The sandbox's NeuroMorpho.org: its routes, and its ways with queries, pages and outages."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from pdneuro.sandbox import neuromorpho_data as data
+from pdneuro.sandbox.neuromorpho_data import Record
+from pdneuro.sandbox.server import HTML_PAGE, Request, Response, file_response
+
+_EMBEDDED = {
+    "neuron": "neuronResources",
+    "morphometry": "measurements",
+    "pvec": "pvecs",
+    "literature": "publicationResources",
+}
+
+
+class NeuroMorphoApp:
+    """Answers the routes of neuromorpho.org/api, and of its files under ``/dableFiles``.
+
+    Parameters
+    ----------
+    count : int
+        Number of neurons; their IDs rise from 1.
+
+    Its public attributes may be changed at any time, to see how a client copes.
+    """
+
+    def __init__(self, count: int = 640) -> None:
+        self.count = count
+        #: ``"html"``: a page with status 200 for everything; ``"empty"``: up, without any records.
+        self.outage: str | None = None
+        #: Whether a POST is understood; its documentation says that it is not.
+        self.post = True
+        #: What a query of measurements calls the ID.
+        self.id_field = "Neuron_id"
+        #: Records in a page at most, whatever was asked for.
+        self.largest_page = 500
+        #: A query of more IDs than this is refused with a 400.
+        self.most_ids = 500
+        #: A request about one of these neurons is refused with a 500.
+        self.poison: set[int] = set()
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, int]:
+        return {data.name_of(number): number for number in range(1, self.count + 1)}
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        if self.outage == "html":
+            return Response(HTML_PAGE, 200, {"Content-Type": "text/html"})
+        for pattern, methods, route in _ROUTES:
+            found = re.fullmatch(pattern, request.path)
+            if found and request.method not in methods(self):
+                return _failure(request, 405, "Method Not Allowed")
+            if found:
+                try:
+                    return route(self, request, *map(unquote, found.groups()))
+                except _BadQuery as error:
+                    return _failure(request, 400, str(error))
+                except _Poisoned:
+                    return _failure(request, 500, "Internal Server Error")
+        return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def _records(self, resource: str) -> Sequence[Record]:
+        if self.outage == "empty":
+            return []
+        if resource == "literature":
+            return data.papers()
+        return [
+            record for number in range(1, self.count + 1) if (record := self._record(resource, number))
+        ]
+
+    def _record(self, resource: str, number: int) -> Record | None:
+        if not 0 < number <= self.count or self.outage == "empty":
+            return None
+        if number in self.poison:
+            raise _Poisoned
+        if resource == "neuron":
+            return data.neuron(number)
+        if number % 50 == 0:  # not measured
+            return None
+        if resource == "pvec":
+            return data.persistence(number)
+        return data.morphometry(number)
+
+    def _one(self, request: Request, resource: str, key: str, value: str) -> Response:
+        if resource == "literature":
+            found = next((paper for paper in self._records(resource) if paper["id"] == value), None)
+        else:
+            number = (
+                self._by_name.get(value, 0) if key == "name" else int(value) if value.isdigit() else 0
+            )
+            found = self._record(resource, number)
+        return (
+            _failure(request, 404, f"Requested {resource} not found")
+            if found is None
+            else Response(found)
+        )
+
+    def _all(self, request: Request, resource: str) -> Response:
+        return self._page(request, resource, self._records(resource))
+
+    def _select(self, request: Request, resource: str) -> Response:
+        wanted: list[tuple[str, list[Callable[[str], bool]]]] = []
+        ids: list[int] | None = None
+        if request.method == "POST":
+            for name, values in request.json().items():
+                listed = values if isinstance(values, list) else [values]
+                wanted.append((name, [functools.partial(str.__eq__, str(value)) for value in listed]))
+        for name, term in parse_qsl(request.raw_query, keep_blank_values=True):
+            if name not in ("q", "fq"):
+                continue
+            field, colon, value = term.partition(":")
+            if not colon:
+                raise _BadQuery(f"no field in {term!r}")
+            if field.lower() == "neuron_id" and resource != "literature":
+                if resource == "morphometry" and field != self.id_field:
+                    return _failure(request, 404, "Requested measurement(s) not found")
+                ids = [int(part) for part in value.split(",") if part.isdigit()]
+                if len(ids) > self.most_ids:
+                    raise _BadQuery("too many values")
+            else:
+                wanted.append((field, _tests(value)))
+        if ids is None:
+            found = list(self._records(resource))
+        else:
+            found = [record for number in set(ids) if (record := self._record(resource, number))]
+        for field, tests in wanted:
+            found = [record for record in found if _fits(record, field, tests)]
+        return self._page(request, resource, found)
+
+    def _page(self, request: Request, resource: str, found: Sequence[Record]) -> Response:
+        if not found:
+            return _failure(request, 404, f"Requested {resource}(s) not found")
+        number = int(request.query.get("page", 0))
+        size = min(int(request.query.get("size", 50)), self.largest_page)
+        field, _, direction = request.query.get("sort", "").partition(",")
+        if resource != "literature":
+            # As text, unless an order is asked for.
+            as_text = not field
+            field = field or "neuron_id"
+            ordered = sorted(found, key=lambda record: str(record[field]) if as_text else record[field])
+            found = ordered[::-1] if direction == "desc" else ordered
+        pages = -(-len(found) // size)
+        here = found[number * size : (number + 1) * size]
+        if not here:
+            return _failure(request, 404, f"Requested {resource}(s) not found")
+        block = {"size": size, "totalElements": len(found), "totalPages": pages, "number": number}
+        # No _links: the documentation promises them, and they do not come.
+        return Response({"_embedded": {_EMBEDDED[resource]: here}, "page": block})
+
+    # -- fields -----------------------------------------------------------------------------------
+
+    def _fields(self, request: Request, resource: str) -> Response:
+        record = self._records(resource)[0] if self._records(resource) else {}
+        names = [name for name in record if name != "_links"]
+        names += [f"{name}_{place}" for name in ("brain_region", "cell_type") for place in (1, 2, 3)]
+        return Response({f"{resource.capitalize()} Fields": names})
+
+    def _counted(self, resource: str, field: str) -> dict[str, int]:
+        counted: Counter[str] = Counter()
+        for record in self._records(resource):
+            counted.update(_values(record, field))
+        return dict(counted.most_common())
+
+    def _values(self, request: Request, resource: str, field: str) -> Response:
+        found = list(self._counted(resource, field))
+        size, number = min(int(request.query.get("size", 50)), 500), int(request.query.get("page", 0))
+        pages = max(1, -(-len(found) // size))
+        block = {"size": size, "totalElements": len(found), "totalPages": pages, "number": number}
+        here = found[number * size : (number + 1) * size]
+        return Response({"field_name": field, "fields": here, "page": block})
+
+    def _partition(self, request: Request, resource: str, field: str) -> Response:
+        counted = self._counted(resource, field)
+        return Response({"fields": counted, "page": {"totalElements": len(counted), "totalPages": 1}})
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def _file(self, request: Request, archive: str, folder: str, file: str) -> Response:
+        for name, number in self._by_name.items():
+            if not file.startswith(name):
+                continue
+            record = data.neuron(number)
+            ending = f".{record['original_format'].rpartition('.')[2]}"
+            names = {"CNG version": f"{name}.CNG.swc", "Source-Version": f"{name}{ending}"}
+            # Twelve of 190,000 are not there.
+            if record["archive"].lower() == archive and names.get(folder) == file and number % 60:
+                original = folder != "CNG version"
+                if original and ending != ".swc":
+                    return file_response(request, b"a format of its own\n", "application/octet-stream")
+                return file_response(request, data.swc(number, original=original), "text/plain")
+        return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
+
+    def _health(self, request: Request) -> Response:
+        return Response({"status": "UP"})
+
+
+class _BadQuery(Exception):  # noqa: N818 - no error of the sandbox
+    """The service calls a query invalid."""
+
+
+class _Poisoned(Exception):  # noqa: N818 - no error of the sandbox
+    """The service fails over this record."""
+
+
+def _failure(request: Request, status: int, message: str) -> Response:
+    words = {
+        400: "Bad Request",
+        404: "Not Found",
+        405: "Method Not Allowed",
+        500: "Internal Server Error",
+    }
+    body = {"status": status, "error": words[status], "message": message, "path": request.path}
+    return Response(json.dumps(body).encode(), status)
+
+
+def _tests(value: str) -> list[Callable[[str], bool]]:
+    """What the values of a query mean to the service."""
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        text = re.sub(r"\\(.)", r"\1", value[1:-1])
+        return [functools.partial(str.__eq__, text)]
+    return [_test(part) for part in value.split(",")]
+
+
+def _test(part: str) -> Callable[[str], bool]:
+    if "*" in part or "?" in part:
+        pattern = re.compile(fnmatch.translate(part.replace("[", "[[]")))
+        return lambda text: bool(pattern.match(text))
+    words = part.split()
+    if len(words) > 1:  # only the last word counts, and any value that holds it will do
+        return lambda text: words[-1] in text.split()
+    return functools.partial(str.__eq__, part)
+
+
+def _values(record: Record, field: str) -> list[str]:
+    """The values of a field as text; levels of a list as ``brain_region_1`` and so on."""
+    level = re.fullmatch(r"(brain_region|cell_type)_([123])", field)
+    if level:
+        levels: list[str] = record[level[1]]
+        return levels[int(level[2]) - 1 : int(level[2])]
+    name = "physical_Integrity" if field == "Physical_Integrity" else field
+    if name not in record:
+        raise _BadQuery(f"unknown field {field!r}")
+    cell = record[name]
+    return [] if cell is None else list(map(str, cell)) if isinstance(cell, list) else [str(cell)]
+
+
+def _fits(record: Record, field: str, tests: Sequence[Callable[[str], bool]]) -> bool:
+    return any(test(value) for value in _values(record, field) for test in tests)
+
+
+def _get(app: NeuroMorphoApp) -> tuple[str, ...]:
+    return ("GET",)
+
+
+def _get_and_post(app: NeuroMorphoApp) -> tuple[str, ...]:
+    return ("GET", "POST") if app.post else ("GET",)
+
+
+_RESOURCE = "(neuron|morphometry|pvec|literature)"
+_ROUTES: tuple[tuple[str, Any, Callable[..., Response]], ...] = (
+    ("/api/health", _get, NeuroMorphoApp._health),
+    (f"/api/{_RESOURCE}", _get, NeuroMorphoApp._all),
+    (f"/api/{_RESOURCE}/select", _get_and_post, NeuroMorphoApp._select),
+    (f"/api/{_RESOURCE}/fields", _get, NeuroMorphoApp._fields),
+    (f"/api/{_RESOURCE}/fields/([^/]+)", _get, NeuroMorphoApp._values),
+    (f"/api/{_RESOURCE}/partition/([^/]+)", _get, NeuroMorphoApp._partition),
+    (f"/api/{_RESOURCE}/(id|name)/([^/]+)", _get, NeuroMorphoApp._one),
+    ("/dableFiles/([^/]+)/([^/]+)/([^/]+)", _get, NeuroMorphoApp._file),
+)
