@@ -15,7 +15,18 @@ import pandas as pd
 import pytest
 
 import pdneuro
-from pdneuro import edges, errors, graphs, groups, neurons, segments, structures, tables
+from pdneuro import (
+    edges,
+    errors,
+    files,
+    graphs,
+    groups,
+    neurons,
+    reconstructions,
+    segments,
+    structures,
+    tables,
+)
 from pdneuro.accessors.array import DataArrayNeuro
 from pdneuro.accessors.frame import DataFrameNeuro
 from pdneuro.accessors.groups import GroupByNeuro
@@ -47,7 +58,17 @@ LAYERS = {
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
-    "dask": BELOW | {"accessors", "segments", "structures", "edges", "sources", "tables"},
+    "dask": BELOW
+    | {
+        "accessors",
+        "segments",
+        "structures",
+        "reconstructions",
+        "neuromorpho",
+        "edges",
+        "sources",
+        "tables",
+    },
     "accessors": BELOW
     | {
         "segments",
@@ -141,6 +162,10 @@ DOORS = [
     *[(DataFrameNeuro, name, neurons) for name in ("join_properties", "edges", "upstream", "downstream", "partners", "graph")],
     *[(SeriesNeuro, name, structures) for name in ("structures", "ancestors", "descendants", "rollup", "is_under")],
     (DataFrameNeuro, "join_structures", structures),
+    *[(SeriesNeuro, name, reconstructions) for name in ("neuromorpho", "morphometry", "persistence", "swc")],
+    *[(DataFrameNeuro, name, reconstructions) for name in ("join_neuromorpho", "join_morphometry")],
+    *[(DataFrameNeuro, name, tables) for name in ("check", "morphology", "cable_length", "path_distance")],
+    (DataFrameNeuro, "to_swc", files),
     (DataFrameNeuro, "sample", tables),
     *[(DataArrayNeuro, name, tables) for name in ("at", "structure_means")],
     *[(DataFrameNeuro, name, edges) for name in ("expand", "fractions")],
@@ -164,6 +189,7 @@ def public_functions() -> list[object]:
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.structures", "pdneuro.tables.nested",
         "pdneuro.tables.structures", "pdneuro.tables.volumes", "pdneuro.tables.storable", "pdneuro.tables.unionizes",
         "pdneuro.allen.rma", "pdneuro.allen.tables", "pdneuro.allen.structures", "pdneuro.allen.volumes", "pdneuro.allen.cache",
+        "pdneuro.tables.swc", "pdneuro.graphs.trees", "pdneuro.reconstructions", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.neurons", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate",
     ))]  # fmt: skip
     return [
         function

@@ -13,6 +13,7 @@ from pandas.api import types
 from pdneuro.errors import listing
 from pdneuro.tables import roles
 from pdneuro.tables.provenance import facts
+from pdneuro.tables.swc import is_node_table
 from pdneuro.tables.volumes import DIMS
 
 
@@ -27,12 +28,21 @@ def describe_series(series: pd.Series[Any]) -> str:
             '  .rollup("Brain - Major Divisions") .is_under("CTX") .ancestors() .descendants()',
         ]
         return "\n".join(lines)
+    if roles.neuromorpho_columns([series.name]):
+        missing = int(series.isna().sum())
+        lines += [
+            f"  neurons of NeuroMorpho.org: {series.name!r} ({series.dtype}{_missing(missing)})",
+            '  .neuromorpho("species", "cell_type") .morphometry("length")   one row a row',
+            "  .persistence() .swc()",
+        ]
+        return "\n".join(lines)
     lines += [
         *_id_lines(series),
         "  .ids()                      exact integers, missing ones kept",
         '  .properties("link_pre")     properties, one row a row',
         "  .edges() .partners() .graph()",
         "  of Allen structures: .structures() .rollup(...) .is_under(...) .ancestors() .descendants()",
+        "  of NeuroMorpho.org's neurons: .neuromorpho() .morphometry() .persistence() .swc()",
     ]
     return "\n".join(lines)
 
@@ -56,8 +66,18 @@ def describe_frame(frame: pd.DataFrame) -> str:
         on = "" if len(places) == 1 else f", on={places[0]!r}"
         lines.append(f"  structures: {', '.join(map(repr, places))}")
         lines.append(f'  .join_structures("acronym", "name"{on})   names beside the columns')
+    neurons = roles.neuromorpho_columns(frame.columns)
+    if neurons:
+        lines.append(f"  neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}")
+        lines.append('  .join_neuromorpho("species") .join_morphometry("length")   beside the columns')
+    nodes = is_node_table(frame)
+    if nodes:
+        lines.append(_reconstructions(frame))
+        lines.append(
+            "  .morphology() .cable_length() .path_distance() .check() .to_networkx() .to_swc(path)"
+        )
     points = roles.point_columns(frame.columns)
-    if points:
+    if points and not nodes:
         lines.append(f"  points: {', '.join(map(repr, points))}")
         lines.append(f"  .sample(volume, columns={tuple(points)!r})   values of a volume (µm)")
     for pre, post in pairs:
@@ -68,7 +88,7 @@ def describe_frame(frame: pd.DataFrame) -> str:
             if pairs == [("pre", "post")]
             else "  .as_edges()    to the columns pre, post, weight"
         )
-    if not names and not pairs and not places and not points:
+    if not any((names, pairs, places, neurons, points)):
         lines.append(
             f"  no segment IDs and no edges recognised among {listing(map(repr, frame.columns), 8)}; "
             "name the column: .edges(on=...)"
@@ -95,6 +115,12 @@ def describe_array(array: Any) -> str:
             "  neither edges (dims 'pre', 'post') nor a volume ('ap', 'dv', 'lr') is recognised"
         )
     return "\n".join(lines)
+
+
+def _reconstructions(frame: pd.DataFrame) -> str:
+    count = frame["neuron"].nunique() if "neuron" in frame.columns else 1
+    problems = facts(frame).get("problems", 0)
+    return f"  reconstructions: {count:,} neurons" + (f", {problems:,} problems" if problems else "")
 
 
 def _missing(count: int) -> str:

@@ -14,7 +14,7 @@ from dask.dataframe import extensions
 
 from pdneuro.accessors.door import door
 from pdneuro.dask import edges as edge_tables
-from pdneuro.dask import neurons
+from pdneuro.dask import neurons, reconstructions
 from pdneuro.dask import structures as structure_questions
 
 __all__ = ["DataFrameNeuro", "SeriesNeuro"]
@@ -34,13 +34,14 @@ class _Lazy:
 
 
 class SeriesNeuro(_Lazy):
-    """Methods for a lazy column of segment IDs, or of Allen structures."""
+    """Methods for a lazy column of segment IDs, structures or neurons."""
 
     def __repr__(self) -> str:
         return (
             f"<neuro: lazy column {self._obj.name!r}>\n"
             "  segments: .ids() .properties() .edges() .partners()\n"
-            "  structures: .structures() .rollup() .is_under() .ancestors() .descendants()"
+            "  structures: .structures() .rollup() .is_under() .ancestors() .descendants()\n"
+            "  neurons of NeuroMorpho.org: .neuromorpho() .morphometry()"
         )
 
     ids = door(neurons.ids)
@@ -57,6 +58,9 @@ class SeriesNeuro(_Lazy):
     rollup = door(structure_questions.rollup)
     is_under = door(structure_questions.is_under)
 
+    neuromorpho = door(reconstructions.neuromorpho)
+    morphometry = door(reconstructions.morphometry)
+
 
 class DataFrameNeuro(_Lazy):
     """Methods for a lazy table of neurons, and for lazy edge tables."""
@@ -66,6 +70,7 @@ class DataFrameNeuro(_Lazy):
             f"<neuro: lazy table of {len(self._obj.columns)} columns>\n"
             "  neurons: .join_properties() .edges() .partners()\n"
             "  structures: .join_structures()\n"
+            "  neurons of NeuroMorpho.org: .join_neuromorpho() .join_morphometry()\n"
             "  edges: .as_edges() .threshold() .collapse() .annotate() .fractions() .sign() .degree()\n"
             "  .compute() gives the pandas table, which has .neuro too"
         )
@@ -79,6 +84,10 @@ class DataFrameNeuro(_Lazy):
 
     # A table of structures
     join_structures = door(structure_questions.join_structures)
+
+    # A table of NeuroMorpho.org's neurons
+    join_neuromorpho = door(reconstructions.join_neuromorpho)
+    join_morphometry = door(reconstructions.join_morphometry)
 
     # An edge table
     as_edges = door(edge_tables.as_edges)

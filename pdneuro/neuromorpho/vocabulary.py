@@ -81,6 +81,18 @@ def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Itera
         )
 
 
+def dtype(name: str) -> Any:
+    """Dtype of a field's column where something may be missing; text where the field is not known."""
+    if name == ID:
+        return "Int64"
+    if name in DATES:
+        return "datetime64[ns]"
+    if name in LISTS or name == "coefficients":
+        return object
+    measured = (*MORPHOMETRY, *PERSISTENCE)
+    return "Float64" if name in NUMBERS or (name in measured and name != NAME) else TEXT
+
+
 def columns(entries: Sequence[dict[str, Any] | None], names: Sequence[str]) -> dict[str, Any]:
     """Arrays with honest dtypes, one entry a record, missing where a record is None.
 
@@ -134,12 +146,13 @@ def _column(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
     kinds = {type(value) for value in values if value is not None}
     if name == ID:
         return records.column(values, name) if kinds else _no_ids(len(values))
-    if name in NUMBERS or (name in MORPHOMETRY and name != NAME) or name in PERSISTENCE[1:3]:
+    kind = dtype(name)
+    if kind == "Float64":
         return _numbers(name, values, lost)
-    if name in DATES:
+    if kind == "datetime64[ns]":
         moments = pd.to_datetime(pd.Series(values, dtype=object), errors="coerce", format="ISO8601")
         return moments.astype("datetime64[ns]").array
-    if name in LISTS or list in kinds:
+    if kind is object or list in kinds:
         cells = np.empty(len(values), object)
         cells[:] = [[value] if isinstance(value, str) else value for value in values]
         return cells
@@ -149,6 +162,8 @@ def _column(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
 
 
 def _no_ids(count: int) -> Any:
+    if not count:
+        return np.empty(0, np.int64)
     return pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
 
 

@@ -7,7 +7,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -29,13 +29,27 @@ class NeuroMorphoApp:
     Parameters
     ----------
     count : int
-        Number of neurons; their IDs rise from 1.
+        Number of synthetic neurons; their IDs rise from 1.
+    records, measurements : list of dict, optional
+        Your own, in the service's shape, in place of synthetic ones.
+    files : mapping, optional
+        Your own reconstructions: content by ``neuron_id``.
 
     Its public attributes may be changed at any time, to see how a client copes.
     """
 
-    def __init__(self, count: int = 640) -> None:
-        self.count = count
+    def __init__(
+        self,
+        count: int = 640,
+        *,
+        records: Sequence[Record] | None = None,
+        measurements: Sequence[Record] = (),
+        files: Mapping[int, bytes] | None = None,
+    ) -> None:
+        self._own = None if records is None else {record["neuron_id"]: record for record in records}
+        self._measured = {record["neuron_id"]: record for record in measurements}
+        self._files = files or {}
+        self._ids = range(1, count + 1) if self._own is None else list(self._own)
         #: ``"html"``: a page with status 200 for everything; ``"empty"``: up, without any records.
         self.outage: str | None = None
         #: Whether a POST is understood; its documentation says that it is not.
@@ -51,7 +65,9 @@ class NeuroMorphoApp:
 
     @functools.cached_property
     def _by_name(self) -> dict[str, int]:
-        return {data.name_of(number): number for number in range(1, self.count + 1)}
+        if self._own is not None:
+            return {record["neuron_name"]: number for number, record in self._own.items()}
+        return {data.name_of(number): number for number in self._ids}
 
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
@@ -77,15 +93,16 @@ class NeuroMorphoApp:
             return []
         if resource == "literature":
             return data.papers()
-        return [
-            record for number in range(1, self.count + 1) if (record := self._record(resource, number))
-        ]
+        return [record for number in self._ids if (record := self._record(resource, number))]
 
     def _record(self, resource: str, number: int) -> Record | None:
-        if not 0 < number <= self.count or self.outage == "empty":
+        if number not in self._ids or self.outage == "empty":
             return None
         if number in self.poison:
             raise _Poisoned
+        if self._own is not None:
+            table = {"neuron": self._own, "morphometry": self._measured}
+            return table.get(resource, {}).get(number)
         if resource == "neuron":
             return data.neuron(number)
         if number % 50 == 0:  # not measured
@@ -192,12 +209,15 @@ class NeuroMorphoApp:
         for name, number in self._by_name.items():
             if not file.startswith(name):
                 continue
-            record = data.neuron(number)
+            record = self._record("neuron", number) or {}
             ending = f".{record['original_format'].rpartition('.')[2]}"
             names = {"CNG version": f"{name}.CNG.swc", "Source-Version": f"{name}{ending}"}
             # Twelve of 190,000 are not there.
-            if record["archive"].lower() == archive and names.get(folder) == file and number % 60:
+            there = number in self._files if self._own is not None else number % 60
+            if record["archive"].lower() == archive and names.get(folder) == file and there:
                 original = folder != "CNG version"
+                if number in self._files:
+                    return file_response(request, self._files[number], "text/plain")
                 if original and ending != ".swc":
                     return file_response(request, b"a format of its own\n", "application/octet-stream")
                 return file_response(request, data.swc(number, original=original), "text/plain")

@@ -6,6 +6,7 @@ absent where there is one. The parent of a root is -1. Nothing here repairs a ta
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
@@ -153,7 +154,9 @@ def _line_by_line(content: bytes, name: str) -> tuple[_Nodes, list[list[str]], l
     return _Nodes.of(list(zip(*rows, strict=True))), extras, unreadable
 
 
-_LABELS = pd.Index([NEURON, *COLUMNS])
+@functools.cache
+def _labels() -> pd.Index[Any]:
+    return pd.Index([NEURON, *COLUMNS])
 
 
 def _frame(nodes: _Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
@@ -161,7 +164,7 @@ def _frame(nodes: _Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
     dtype = pd.CategoricalDtype(pd.Index([name], dtype=object))
     neuron = pd.Categorical.from_codes(np.zeros(len(nodes.node), np.int8), dtype=dtype)
     table = pd.DataFrame(dict(enumerate([neuron, *nodes[1:]])), copy=False)
-    table.columns = _LABELS
+    table.columns = _labels()
     for place in range(max(map(len, extras), default=0)):
         words = [row[place] if place < len(row) else None for row in extras]
         table[f"column_{place + 8}"] = pd.array(words, dtype=TEXT)

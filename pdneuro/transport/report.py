@@ -55,9 +55,10 @@ class Report:
             key=lambda shown: (isinstance(shown, str), shown),
         )
         if unknown and fetch.on_missing != "ignore":
+            hint = next(answers.hint for answers in self.fetches if (answers.status == UNKNOWN).any())
             message = (
                 f"{self.fetches[0].source} does not know {len(unknown):,} of the IDs: "
-                f"{listing(unknown)}. {self.fetches[0].hint}"
+                f"{listing(unknown)}. {hint}"
             )
             if fetch.on_missing == "raise":
                 raise UnknownIdsError(f"{message} What was found is stored.")
