@@ -43,7 +43,10 @@ def properties_with(workers: int, rounds: int) -> list[Row]:
     column = pd.Series(ids)
     batches = [ids[i : i + 1000].tolist() for i in range(0, len(ids), 1000)]
     url = f"/circuit/segment/property/link_pre?project={SOURCE}"
-    with server.running(0.02, ids) as running, tempfile.TemporaryDirectory() as folder:
+    with (
+        server.running(0.02, server.link_pre_of(ids)) as running,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         number = iter(range(1000))
 
         def bare() -> None:
@@ -251,7 +254,7 @@ def warm(rounds: int) -> list[Row]:
         return server.Response(b'{"materialized_timestamp":1,"results":{' + b",".join(entries) + b"}}")
 
     with tempfile.TemporaryDirectory() as folder:
-        with server.running(0.0, ids) as running, settings(running.url, folder):
+        with server.running(0.0, server.link_pre_of(ids)) as running, settings(running.url, folder):
             column.neuro.properties("link_pre")
             warm_properties = [
                 lambda: column.neuro.properties("link_pre"),
@@ -331,7 +334,7 @@ def join(rounds: int, path: str | None) -> list[Row]:
     pre = {number: number % 9973 for number in ids.tolist()}
     partner = {number: number % 997 for number in ids.tolist()}
     with (
-        server.running(0.0, ids) as running,
+        server.running(0.0, server.link_pre_of(ids)) as running,
         tempfile.TemporaryDirectory() as folder,
         settings(running.url, folder),
     ):

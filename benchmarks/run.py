@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import allen
 import graphs
 import main_job
+import neuromorpho
 import numpy as np
 import pandas as pd
 import server
@@ -43,6 +44,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "structures": lambda rounds, rows: allen.columns(rounds),
     "structures_json": lambda rounds, rows: allen.decoding(rounds),
     "allen_import": lambda rounds, rows: allen.imports(rounds),
+    "neuromorpho": lambda rounds, rows: neuromorpho.join(rounds),
+    "swc": lambda rounds, rows: neuromorpho.swc(rounds),
 }
 
 

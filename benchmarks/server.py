@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
 import numpy as np
 
 from pdneuro.sandbox.braincircuits import TOKEN
-from pdneuro.sandbox.server import LocalServer, Request, Response
+from pdneuro.sandbox.server import App, LocalServer, Request, Response
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -26,10 +26,19 @@ def _answer(request: Request) -> Response:
     return Response(b'{"materialized_timestamp":1679889604,"results":{' + entries + b"}}")
 
 
-def _serve(latency: float, ids: np.ndarray, pipe: Connection) -> None:
-    for number in ids.tolist():  # so that the first run is as quick as the next
+def link_pre_of(ids: np.ndarray) -> Callable[[], App]:
+    """Makes ``link_pre`` of any ID; these are answered as quickly the first time as the next."""
+    return functools.partial(_link_pre, ids)
+
+
+def _link_pre(ids: np.ndarray) -> App:
+    for number in ids.tolist():
         _entry(number)
-    server = LocalServer({"/braincircuits": _answer}, latency=latency)
+    return _answer
+
+
+def _serve(latency: float, make: Callable[[], App], pipe: Connection) -> None:
+    server = LocalServer({"/service": make()}, latency=latency)
     pipe.send(server.url)
     while pipe.recv() == "count":
         pipe.send(len(server.requests))
@@ -40,7 +49,7 @@ class Running:
     """The server's address, and how many requests it has seen."""
 
     def __init__(self, url: str, pipe: Connection) -> None:
-        self.url = f"{url}/braincircuits"
+        self.url = f"{url}/service"
         self._pipe = pipe
 
     def count(self) -> int:
@@ -49,11 +58,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(latency: float, ids: np.ndarray) -> Iterator[Running]:
-    """Run the server; ``link_pre`` of any ID, with a stated latency in seconds."""
+def running(latency: float, make: Callable[[], App]) -> Iterator[Running]:
+    """Run a service in a process of its own, with a stated latency in seconds.
+
+    ``make`` makes the service there, so it has to survive pickling.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(latency, ids, theirs), daemon=True)
+    process = context.Process(target=_serve, args=(latency, make, theirs), daemon=True)
     process.start()
     server = Running(ours.recv(), ours)
     try:

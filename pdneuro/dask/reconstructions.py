@@ -45,7 +45,7 @@ def _asked(column: pd.Series[Any], verb: str, columns: Mapping[str, Any], **how:
 
 
 def join_neuromorpho(table: Lazy, /, *fields: str, prefix: str = "", **how: Any) -> Lazy:
-    """Fields beside the columns of a lazy table: see :func:`pdneuro.reconstructions.join_neuromorpho`."""
+    """Fields beside a lazy table: see :func:`pdneuro.reconstructions.join_neuromorpho`."""
     known = [name for name in ("neuron_id", "neuron_name") if name in table.columns]
     wanted = fields or tuple(name for name in vocabulary.NEURON if name not in known)
     return _joined(table, "join_neuromorpho", _kinds(vocabulary.NEURON, wanted), prefix, how)

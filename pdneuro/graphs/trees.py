@@ -74,8 +74,11 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
             data = {label: cell for label, cell in zip(labels, cells, strict=True) if cell == cell}
             graph.add_node(name, **data)
         inner = np.flatnonzero(rows >= 0).tolist()
-        above = rows.tolist()
-        graph.add_edges_from((names[above[row]], names[row], {"length": lengths[row]}) for row in inner)
+        above, measured, known = rows.tolist(), lengths.tolist(), np.isfinite(lengths)
+        graph.add_edges_from(
+            (names[above[row]], names[row], {"length": measured[row]} if known[row] else {})
+            for row in inner
+        )
     if codes is None and swc.NEURON in nodes.columns and len(nodes):
         graph.graph[swc.NEURON] = nodes[swc.NEURON].tolist()[0]
     if facts(nodes):

@@ -29,7 +29,7 @@ SOURCE = "neuromorpho"
 #: What the service said where it has nothing, which is an answer.
 _ANSWERS = (200, 206, 404)
 #: Seconds for which a data base that held something counts as filled.
-_FILLED_FOR = 60.0
+_FILLED_FOR = 5.0
 
 #: Statuses of a POST that say that the service knows GET alone.
 NO_POST = (400, 403, 404, 405, 415, 501)

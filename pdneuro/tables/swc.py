@@ -163,7 +163,7 @@ def _frame(nodes: _Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
     # Labels are ready-made or objects: to make an index of text takes longer than all else here.
     dtype = pd.CategoricalDtype(pd.Index([name], dtype=object))
     neuron = pd.Categorical.from_codes(np.zeros(len(nodes.node), np.int8), dtype=dtype)
-    table = pd.DataFrame(dict(enumerate([neuron, *nodes[1:]])), copy=False)
+    table = pd.DataFrame(dict(enumerate([neuron, *nodes[1:]])))
     table.columns = _labels()
     for place in range(max(map(len, extras), default=0)):
         words = [row[place] if place < len(row) else None for row in extras]
@@ -206,10 +206,18 @@ def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable]) -> pd.Da
     """Node tables one below the other, under the names of their neurons."""
     if not tables:
         return empty()
-    whole = pd.concat([table.drop(columns=NEURON) for table in tables], ignore_index=True)
-    owners = neuron_column(neurons).repeat([len(table) for table in tables])
-    whole.insert(0, NEURON, owners)
-    return whole
+    names = dict.fromkeys(name for table in tables for name in table.columns[1:])
+    parts: dict[str, Any] = {NEURON: neuron_column(neurons).repeat([len(table) for table in tables])}
+    for name in names:
+        if name in COLUMNS:  # much faster than concat() for many small tables
+            parts[name] = np.concatenate([table[name].to_numpy() for table in tables])
+        else:
+            nothing = [
+                table[name] if name in table else pd.Series(index=table.index, dtype=TEXT)
+                for table in tables
+            ]
+            parts[name] = pd.concat(nothing).array
+    return pd.DataFrame(parts)
 
 
 def neuron_column(names: Sequence[Hashable]) -> Any:
@@ -365,6 +373,8 @@ def _segments(nodes: _Nodes, rows: Rows) -> FloatArray:
 
 def _problems(nodes: _Nodes) -> dict[str, Rows]:
     """The rows of all that is wrong, by kind; of a neuron without soma its first row."""
+    if _is_tidy(nodes):
+        return {}
     rows = _parents(nodes)
     found = {}
     if (rows < _NO_PARENT).any():
@@ -379,6 +389,21 @@ def _problems(nodes: _Nodes) -> dict[str, Rows]:
     found["no radius"] = np.flatnonzero(~np.isfinite(nodes.radius))
     found[NO_SOMA] = _without_soma(nodes)
     return {kind: places for kind, places in found.items() if len(places)}
+
+
+def _is_tidy(nodes: _Nodes) -> bool:
+    """Whether one neuron is numbered from 1 on, parents first, with all numbers and a soma."""
+    node, parent = nodes.node, nodes.parent
+    return bool(
+        nodes.codes is None
+        and len(node)
+        and node[0] == 1
+        and parent[0] == ROOT
+        and (node[1:] - node[:-1] == 1).all()
+        and ((parent == ROOT) | ((parent > 0) & (parent < node))).all()
+        and np.isfinite(nodes.x.sum() + nodes.y.sum() + nodes.z.sum() + nodes.radius.sum())
+        and (nodes.type == SOMA).any()
+    )
 
 
 def _without_soma(nodes: _Nodes) -> Rows:
