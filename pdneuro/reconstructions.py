@@ -171,7 +171,8 @@ def persistence(
     table = of_column("persistence", neurons, names, by, fetch)
     if not wide:
         return table
-    cells = [cell if isinstance(cell, list) else [] for cell in table["coefficients"]]
+    width = max((len(cell) for cell in table["coefficients"] if isinstance(cell, list)), default=0)
+    cells = [cell if isinstance(cell, list) else [None] * width for cell in table["coefficients"]]
     matrix = pd.DataFrame(cells, index=table.index, dtype="Float64").add_prefix("coefficient_")
     whole = pd.concat([table.drop(columns="coefficients"), matrix], axis=1)
     whole.attrs = table.attrs

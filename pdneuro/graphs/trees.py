@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import InvalidSwcError, listing
-from pdneuro.graphs.nodes import collector_paused
+from pdneuro.graphs.nodes import collector_paused, records
 from pdneuro.tables import swc
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.records import column
@@ -67,12 +67,9 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
         )
     labels = ["type", "x", "y", "z", "radius", "parent"]
     labels += [name for name in nodes.columns if str(name).startswith("column_")]
-    columns = [nodes[name].tolist() for name in labels]
     graph: nx.DiGraph[Any] = nx.DiGraph()
     with collector_paused():
-        for name, *cells in zip(names, *columns, strict=True):
-            data = {label: cell for label, cell in zip(labels, cells, strict=True) if cell == cell}
-            graph.add_node(name, **data)
+        graph.add_nodes_from(zip(names, records(nodes[labels]), strict=True))
         inner = np.flatnonzero(rows >= 0).tolist()
         above, measured, known = rows.tolist(), lengths.tolist(), np.isfinite(lengths)
         graph.add_edges_from(

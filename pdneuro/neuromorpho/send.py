@@ -106,10 +106,15 @@ def select(
     sender = outlet(fetch)
     where = address()
 
+    def check(response: requests.Response) -> parse.Page:
+        page = page_of(sender, response)
+        if not page.records and not getattr(response, "from_cache", False):
+            refuse_empty_data_base(sender, where)  # now: what passes here is kept
+        return page
+
     def turn(number: int, fetch: Fetch) -> parse.Page:
         def attempt() -> parse.Page:
-            request = _selection(where, resource, wanted, number, sort)
-            return _ask(sender, request, lambda response: page_of(sender, response), fetch)
+            return _ask(sender, _selection(where, resource, wanted, number, sort), check, fetch)
 
         try:
             return attempt()
@@ -120,10 +125,7 @@ def select(
             without_post.add(where)
             return attempt()
 
-    found = _all_pages(turn, fetch)
-    if not found and not fetch.offline:
-        refuse_empty_data_base(sender, where)
-    return found
+    return _all_pages(turn, fetch)
 
 
 def _selection(
