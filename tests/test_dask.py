@@ -173,6 +173,29 @@ def test_a_field_that_is_not_known_beforehand(sandbox: Sandbox) -> None:
         lazy.neuro.structures("weight")
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda t: t.neuro.join_neuromorpho("species", "min_age", "cell_type"),
+        lambda t: t.neuro.join_neuromorpho(prefix="nmo_"),
+        lambda t: t.neuro.join_morphometry(),
+        lambda t: t["neuron_id"].neuro.neuromorpho("upload_date", "volume"),
+        lambda t: t["neuron_id"].neuro.morphometry("length"),
+    ],
+)
+def test_neurons_of_neuromorpho_as_on_pandas(verb: Any, sandbox: Sandbox) -> None:
+    table = pd.DataFrame({"neuron_id": [3, 1, 2, 3, 7], "mine": range(5)}, index=[9, 9, 4, 5, 6])
+    lazy = verb(dd.from_pandas(table, npartitions=2, sort=False))
+    assert not sandbox.requests
+    with dask.config.set(scheduler="threads"):
+        found = lazy.compute()
+    assert found.dtypes.equals(lazy.dtypes)
+    expected = verb(table)
+    assert list(found.columns) == list(expected.columns)
+    # The lazy table has the same dtypes whatever a partition holds.
+    pd.testing.assert_frame_equal(found, expected.astype(found.dtypes.to_dict()))
+
+
 def test_options_travel_with_the_graph(cluster: LocalCluster, sandbox: Sandbox, tmp_path: Path) -> None:
     """Options set where the graph is built hold where and when it is computed."""
     pdneuro.sandbox.edges().to_parquet(tmp_path / "e.parquet")

@@ -168,13 +168,20 @@ def _no_ids(count: int) -> Any:
 
 
 def _numbers(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
-    given = pd.Series(values, dtype=object)
-    numbers = pd.to_numeric(given, errors="coerce").to_numpy(np.float64)
+    numbers = np.array([*map(_number, values)], np.float64)
     absent = ~np.isfinite(numbers)
-    odd = given[absent & given.notna().to_numpy()]
-    if len(odd):
-        lost[name] = list(odd)
+    odd = [values[place] for place in np.flatnonzero(absent) if values[place] is not None]
+    if odd:
+        lost[name] = odd
     return pd.arrays.FloatingArray(np.where(absent, 0.0, numbers), absent)
+
+
+def _number(value: Any) -> float:
+    # Python's own: before pandas 3 to_numeric() does not round correctly.
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def frame(entries: Sequence[dict[str, Any]], known: Sequence[str], *, raw: bool = False) -> pd.DataFrame:
