@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import InvalidSwcError, PdneuroError
-from pdneuro.tables import swc
+from pdneuro.tables import node_table, swc
 from pdneuro.tables.edges import as_edges, edge_roles
 from pdneuro.transport.atomic import replacing
 
@@ -157,7 +157,9 @@ def read_swc(
     """
     if isinstance(path, Sequence) and not isinstance(path, str):
         tables = [read_swc(one, strict=strict) for one in path]
-        return swc.joined(tables, [table[swc.NEURON].cat.categories[0] for table in tables])
+        return node_table.joined(
+            tables, [table[node_table.NEURON].cat.categories[0] for table in tables]
+        )
     if isinstance(path, str | os.PathLike):
         place = Path(path).expanduser()
         content, name = place.read_bytes(), place.name
@@ -200,7 +202,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     ['1.swc', '2.swc']
     """
     place = Path(path).expanduser()
-    parts = swc.by_neuron(nodes)
+    parts = node_table.by_neuron(nodes)
     single = place.suffix.lower() == ".swc"
     if single and len(parts) != 1:
         raise InvalidSwcError(

@@ -189,7 +189,7 @@ def public_functions() -> list[object]:
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.structures", "pdneuro.tables.nested",
         "pdneuro.tables.structures", "pdneuro.tables.volumes", "pdneuro.tables.storable", "pdneuro.tables.unionizes",
         "pdneuro.allen.rma", "pdneuro.allen.tables", "pdneuro.allen.structures", "pdneuro.allen.volumes", "pdneuro.allen.cache",
-        "pdneuro.tables.swc", "pdneuro.graphs.trees", "pdneuro.reconstructions", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.neurons", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate",
+        "pdneuro.tables.swc", "pdneuro.tables.node_table", "pdneuro.tables.measures", "pdneuro.graphs.trees", "pdneuro.reconstructions", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.neurons", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate",
     ))]  # fmt: skip
     return [
         function

@@ -501,8 +501,10 @@ class TestFiles:
         with pytest.warns(errors.UnknownIdsWarning, match="60, 5555|5555"):
             nodes = pd.Series([60, 61, 5555]).neuro.swc()
         assert nodes["neuron"].unique().tolist() == [61]
+        with pytest.raises(errors.NotFoundError, match=r"no reconstruction of 120 \(CNG\)"):
+            neuromorpho.swc(120)
         with pytest.warns(errors.UnknownIdsWarning, match="no such file"):
-            empty = neuromorpho.swc(120)
+            empty = neuromorpho.swc([120])
         assert empty.empty
         assert list(empty.columns) == list(nodes.columns)
 

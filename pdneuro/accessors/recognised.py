@@ -12,8 +12,8 @@ from pandas.api import types
 
 from pdneuro.errors import listing
 from pdneuro.tables import roles
+from pdneuro.tables.node_table import is_node_table
 from pdneuro.tables.provenance import facts
-from pdneuro.tables.swc import is_node_table
 from pdneuro.tables.volumes import DIMS
 
 

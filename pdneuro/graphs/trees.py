@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import InvalidSwcError, listing
 from pdneuro.graphs.nodes import collector_paused, records
-from pdneuro.tables import swc
+from pdneuro.tables.node_table import NEURON, ROOT, neuron_column, segments
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.records import column
 
@@ -56,9 +56,9 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
     """
     import networkx as nx
 
-    rows, lengths, codes = swc.segments(nodes)
+    rows, lengths, codes = segments(nodes)
     numbers = nodes["node"].tolist()
-    names = numbers if codes is None else list(zip(nodes[swc.NEURON].tolist(), numbers, strict=True))
+    names = numbers if codes is None else list(zip(nodes[NEURON].tolist(), numbers, strict=True))
     if len(set(names)) < len(names):
         twice = pd.Series(names, dtype=object)
         raise InvalidSwcError(
@@ -76,8 +76,8 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
             (names[above[row]], names[row], {"length": measured[row]} if known[row] else {})
             for row in inner
         )
-    if codes is None and swc.NEURON in nodes.columns and len(nodes):
-        graph.graph[swc.NEURON] = nodes[swc.NEURON].tolist()[0]
+    if codes is None and NEURON in nodes.columns and len(nodes):
+        graph.graph[NEURON] = nodes[NEURON].tolist()[0]
     if facts(nodes):
         graph.graph[KEY] = json.dumps(facts(nodes))
     return graph
@@ -125,13 +125,11 @@ def from_tree(graph: nx.DiGraph[Any]) -> pd.DataFrame:
     bare = [name for name, cell in zip(names, data, strict=True) if not {"x", "y", "z"} & cell.keys()]
     if bare:
         raise InvalidSwcError(f"nodes without x, y, z: {listing(bare)}.")
-    parents = [
-        above.get(name, cell.get("parent", swc.ROOT)) for name, cell in zip(names, data, strict=True)
-    ]
-    owner = [name[0] for name in names] if several else [graph.graph.get(swc.NEURON, "")] * len(names)
+    parents = [above.get(name, cell.get("parent", ROOT)) for name, cell in zip(names, data, strict=True)]
+    owner = [name[0] for name in names] if several else [graph.graph.get(NEURON, "")] * len(names)
     table = pd.DataFrame(
         {
-            swc.NEURON: swc.neuron_column(owner),
+            NEURON: neuron_column(owner),
             "node": np.array(numbers, np.int64),
             "type": np.array([cell.get("type", 0) for cell in data], np.int64),
             **{

@@ -12,8 +12,8 @@ import pandas as pd
 from pdneuro.errors import NotFoundError, UnreadableFileWarning, listing, warn
 from pdneuro.neuromorpho import lookup, payload, send, vocabulary
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.tables import roles
-from pdneuro.tables import swc as node_tables
+from pdneuro.tables import node_table, roles
+from pdneuro.tables import swc as swc_files
 from pdneuro.tables.joins import spread
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.atomic import replacing
@@ -168,6 +168,8 @@ def swc(
 
     Raises
     ------
+    NotFoundError
+        One neuron was asked for, and there is no such neuron or file.
     InvalidSwcError
         A file holds no nodes; with ``strict``, what is wrong with it.
     ServiceError, OfflineError
@@ -177,7 +179,7 @@ def swc(
     Warns
     -----
     UnknownIdsWarning
-        Neurons, or files of theirs, that the service does not know.
+        Of several neurons, those that the service does not know, or has no files of.
     UnreadableFileWarning
         Source files in another format than SWC, which are not in the table.
 
@@ -201,7 +203,8 @@ def swc(
     kind = _VERSIONS[version.lower()]
     how = Fetch.of(**fetch)
     asked = lookup.neurons(_column(neurons), by)
-    with one_call(how):
+    # That one neuron is unknown is an error; that some of many are, a warning.
+    with one_call(how._replace(on_missing="ignore") if _is_one(neurons) else how):
         found = lookup.files(asked, kind, how)
     tables, names, others = [], [], []
     for label, (record, content) in zip(asked.labels(), found, strict=True):
@@ -213,7 +216,7 @@ def swc(
         if not ending.lower().endswith(".swc"):
             others.append(f"{label} ({ending})")
             continue
-        tables.append(node_tables.parse(content, str(label), strict=strict))
+        tables.append(swc_files.parse(content, str(label), strict=strict))
         names.append(label)
     if others:
         saved = "are saved as they are" if folder is not None else "can be saved: folder=..."
@@ -222,7 +225,11 @@ def swc(
             f"They are of {listing(others)}.",
             UnreadableFileWarning,
         )
-    table = node_tables.joined(tables, names)
+    if _is_one(neurons) and not tables and not others:
+        raise NotFoundError(
+            f"NeuroMorpho.org has no reconstruction of {neurons!r} ({kind}).", status=404
+        )
+    table = node_table.joined(tables, names)
     problems = sum(part.attrs["pdneuro"].get("problems", 0) for part in tables)
     more = {"problems": problems} if problems else {}
     return stamp(
