@@ -17,7 +17,7 @@ test: test-newest test-oldest
 test-newest: .venv/test
 	.venv/bin/python -m pytest -n $(WORKERS)
 
-# The oldest Python and the oldest pandas that are supported.
+# The oldest Python and the oldest pandas that are supported, with caveclient, which holds pandas below 3.
 test-oldest: .venv-oldest/test
 	.venv-oldest/bin/python -m pytest -n $(WORKERS)
 
@@ -49,7 +49,7 @@ bench: .venv/test
 
 .venv-oldest/test: pyproject.toml
 	$(OLDEST) -m venv .venv-oldest
-	.venv-oldest/bin/pip install $(QUIET) -e '.[test]' 'pandas==2.2.*'
+	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave]' 'pandas==2.2.*'
 	@touch $@
 
 clean:

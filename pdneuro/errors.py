@@ -82,6 +82,10 @@ class UnknownFieldError(PdneuroError, LookupError):
     """A field that the service's records do not have."""
 
 
+class UnknownTableError(PdneuroError, LookupError):
+    """A table or view that the datastack does not have; the message names the nearest."""
+
+
 class InvalidVolumeError(PdneuroError, ValueError):
     """A file or an array that is no volume of three axes, or cut short; points without coordinates."""
 
@@ -187,6 +191,12 @@ class NotFoundError(ServiceError, LookupError):
     """The service knows no such project or property (404)."""
 
     advice = "Check the spelling of what was asked for: project (`source=`), property, name or ID."
+
+
+class ExpiredVersionError(NotFoundError):
+    """A materialization version that is gone, or never was (410, or not in the list)."""
+
+    advice = "Pin a version that is there, such as source='cave:minnie65_public@1300', or name none."
 
 
 class BatchRefusedError(ServiceError):
@@ -300,6 +310,10 @@ class UnreadableFileWarning(PdneuroWarning):
 
 class UnreadableValuesWarning(PdneuroWarning):
     """Values of a column of numbers that are no numbers; they are NA."""
+
+
+class StaleIdsWarning(PdneuroWarning):
+    """Root IDs that are not valid at the version asked."""
 
 
 class LargeGraphWarning(PdneuroWarning):

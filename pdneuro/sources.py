@@ -51,10 +51,10 @@ class Dumping(Protocol):
 
 
 #: Module that holds each service's source, by the word in front of the colon.
-SERVICES = {"braincircuits": "pdneuro.braincircuits"}
+SERVICES = {"braincircuits": "pdneuro.braincircuits", "cave": "pdneuro.cave"}
 #: The module that holds the source for files.
 FILES = "pdneuro.connectome"
-_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*")
+_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@\d+)?")
 
 
 def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
@@ -64,10 +64,11 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     ----------
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
-        ``"braincircuits:..."`` says so. A path (an object, or text with a folder or the ending of a
-        table in it) is a file of edges, opened by :meth:`pdneuro.Connectome.from_files`. A source
-        object, such as a :class:`pdneuro.Connectome`, is returned as it is. Default: the option
-        ``source``.
+        ``"braincircuits:..."`` says so. ``"cave:minnie65_public"`` is a CAVE datastack,
+        ``"cave:minnie65_public@1300"`` at a materialization version. A path (an object, or text with a
+        folder or the ending of a table in it) is a file of edges, opened by
+        :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
+        is returned as it is. Default: the option ``source``.
 
     Returns
     -------

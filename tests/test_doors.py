@@ -34,7 +34,7 @@ from pdneuro.accessors.series import SeriesNeuro
 from pdneuro.sandbox import Sandbox
 
 PACKAGE = Path(pdneuro.__file__).parent
-SERVICES = {"allen", "braincircuits", "neuromorpho"}
+SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
 #: Room -> rooms it may import, besides itself.
 BELOW = {"options", "errors", "_compat", "_version"}
 LAYERS = {
@@ -52,6 +52,7 @@ LAYERS = {
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
     "neuromorpho": BELOW | {"files", "transport", "tables"},
     "reconstructions": BELOW | {"neuromorpho", "tables"},
+    "root_ids": BELOW | {"cave", "sources", "transport", "tables"},
     "hops": BELOW | {"sources", "tables"},
     "segments": BELOW | {"hops", "sources", "transport", "tables", "graphs"},
     "structures": BELOW | {"allen", "tables"},
@@ -75,6 +76,7 @@ LAYERS = {
         "neurons",
         "structures",
         "reconstructions",
+        "root_ids",
         "groups",
         "edges",
         "files",

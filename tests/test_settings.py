@@ -125,7 +125,14 @@ class TestTokens:
         monkeypatch.setenv("PDNEURO_CAVE_TOKEN", "cave-token")
         assert tokens.get("cave") == "cave-token"
         (folder / "cave-secret.json").write_text("{broken")
+        # The variable is for the default server, which minnie65_public is on, and for no other.
+        assert tokens.get("minnie65_public") == "cave-token"
+        monkeypatch.delenv("PDNEURO_CAVE_TOKEN")
         assert tokens.get("minnie65_public") is None
+        monkeypatch.delenv("API_SECRET_v1dd")
+        (folder / "global.em.brain.allentech.org-cave-secret.json").unlink()
+        monkeypatch.setenv("PDNEURO_CAVE_TOKEN", "cave-token")
+        assert tokens.get("v1dd_public") is None
 
     def test_saving_one_servers_token_leaves_the_other(self) -> None:
         tokens.save("minnie65_public", "first")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pdneuro import edges as edge_questions
-from pdneuro import files, graphs, neurons, reconstructions, structures, tables
+from pdneuro import files, graphs, neurons, reconstructions, root_ids, structures, tables
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_frame
 
@@ -21,6 +21,7 @@ class DataFrameNeuro:
 
     # A table of neurons
     join_properties = door(neurons.join_properties)
+    join_cave = door(root_ids.join_cave)
     edges = door(neurons.edges)
     upstream = door(neurons.upstream)
     downstream = door(neurons.downstream)

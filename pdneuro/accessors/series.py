@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro import reconstructions, segments
+from pdneuro import reconstructions, root_ids, segments
 from pdneuro import structures as structure_questions
 from pdneuro.accessors.door import door
 from pdneuro.accessors.recognised import describe_series
@@ -43,3 +43,9 @@ class SeriesNeuro:
     morphometry = door(reconstructions.morphometry)
     persistence = door(reconstructions.persistence)
     swc = door(reconstructions.swc)
+
+    # CAVE, by root ID
+    cave = door(root_ids.cave)
+    is_latest = door(root_ids.is_latest)
+    latest = door(root_ids.latest)
+    at = door(root_ids.at)

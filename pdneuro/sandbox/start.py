@@ -10,6 +10,7 @@ from pdneuro.options import set_options
 from pdneuro.sandbox import connectome
 from pdneuro.sandbox.allen import AllenApp
 from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
+from pdneuro.sandbox.cave import CaveApp, cave_tokens
 from pdneuro.sandbox.connectome import Connectome, Table
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.server import LocalServer, Request
@@ -25,7 +26,7 @@ class Sandbox:
         Address of the server.
     options : dict
         The options that point pdneuro at it.
-    braincircuits, allen, neuromorpho : BrainCircuitsApp, AllenApp, NeuroMorphoApp
+    braincircuits, allen, neuromorpho, cave : BrainCircuitsApp, AllenApp, NeuroMorphoApp, CaveApp
         The services' behaviour, which may be changed.
     """
 
@@ -35,11 +36,13 @@ class Sandbox:
         self.braincircuits = BrainCircuitsApp(Connectome(edges, neurons))
         self.allen = AllenApp()
         self.neuromorpho = NeuroMorphoApp()
+        self.cave = CaveApp()
         # An app that stands here now may be replaced: the server looks it up at each request.
         apps = {
             "/braincircuits": lambda request: self.braincircuits(request),
             "/allen": lambda request: self.allen(request),
             "/neuromorpho": lambda request: self.neuromorpho(request),
+            "/cave": lambda request: self.cave(request),
         }
         self._server = LocalServer(apps, port=port, latency=latency)
         self.url = self._server.url
@@ -50,9 +53,10 @@ class Sandbox:
             "neuromorpho_url": f"{self.url}/neuromorpho/api",
             "neuromorpho_files_url": f"{self.url}/neuromorpho/dableFiles",
             "neuromorpho_rate": None,
+            "cave_url": f"{self.url}/cave",
             "source": PROJECTS[0],
         }
-        self.tokens = {"braincircuits": TOKEN}
+        self.tokens = {"braincircuits": TOKEN, **cave_tokens()}
         self.cave_token = CAVE_TOKEN
         self._way_back = contextlib.ExitStack()
 

@@ -21,13 +21,18 @@ __all__ = ["forget", "get", "save", "status"]
 #: CAVE server of each well-known datastack, and the variable its users' set-up pages teach.
 CAVE_SERVERS = {
     "minnie65_public": "global.daf-apis.com",
+    "minnie65_phase3_v1": "global.daf-apis.com",
+    "flywire_fafb_public": "global.daf-apis.com",
+    "flywire_fafb_production": "global.daf-apis.com",
+    "fanc_production_mar2021": "global.daf-apis.com",
     "v1dd_public": "global.em.brain.allentech.org",
+    "v1dd": "global.em.brain.allentech.org",
 }
 _CAVE_DEFAULT = "global.daf-apis.com"
 _VARIABLES = {
     "braincircuits": ("PDNEURO_BRAINCIRCUITS_TOKEN",),
     "cave": ("PDNEURO_CAVE_TOKEN",),
-    "global.daf-apis.com": ("API_SECRET_microns",),
+    "global.daf-apis.com": ("API_SECRET_microns", "PDNEURO_CAVE_TOKEN"),
     "global.em.brain.allentech.org": ("API_SECRET_v1dd",),
 }
 _overrides: dict[str, str] = {}
@@ -71,6 +76,29 @@ def require(service: str) -> str:
         variable = _VARIABLES.get(_key(service), ("",))[0]
         raise MissingTokenError(
             f"no token for {service!r} is set" + (f" (nor in {variable})" if variable else "") + "."
+        )
+    return token
+
+
+def cave_host(datastack: str) -> str:
+    """The server of a CAVE datastack; the default one where the datastack is not known."""
+    return CAVE_SERVERS.get(datastack, _CAVE_DEFAULT)
+
+
+def require_cave(datastack: str, server: str) -> str:
+    """The token for a datastack on a server, or an error that says where to get one.
+
+    A datastack that pdneuro knows has the token of its home; any other that of the server asked.
+    """
+    service = datastack if datastack in CAVE_SERVERS else server
+    token = get(service)
+    if token is None:
+        names = _VARIABLES.get(_key(service), ())
+        raise MissingTokenError(
+            f"no token for the CAVE datastack {datastack!r} is set"
+            + (f" (nor in {' or '.join(names)})" if names else "")
+            + f". Get one at {server}/sticky_auth/settings/tokens and keep it with "
+            f"pdneuro.tokens.save({service!r}, token)."
         )
     return token
 

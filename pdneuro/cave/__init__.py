@@ -1,0 +1,19 @@
+"""CAVE: tables, synapses and the freshness of root IDs, through the real caveclient (extra ``cave``)."""
+
+import re as _re
+
+from pdneuro.cave.source import CaveSource
+from pdneuro.errors import UnknownSourceError as _UnknownSourceError
+
+__all__ = ["CaveSource", "open_source"]
+
+
+def open_source(spec: str) -> CaveSource:
+    """The source for ``datastack`` or ``datastack@version``."""
+    datastack, _, version = spec.partition("@")
+    if not _re.fullmatch(r"[A-Za-z0-9][\w.-]*", datastack) or (version and not version.isdigit()):
+        raise _UnknownSourceError(
+            f"'cave:{spec}' names no datastack: write 'cave:minnie65_public', or with a version "
+            "'cave:minnie65_public@1300'."
+        )
+    return CaveSource(datastack, int(version) if version else None)

@@ -1,0 +1,379 @@
+"""The real caveclient does the talking: made for one datastack, with time-outs and errors by cause.
+
+No browser is opened, nothing is written to the client's map of servers, and what the server says about
+a cut answer, which the client only logs, is an error here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import importlib.metadata
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import requests
+
+from pdneuro._compat import optional
+from pdneuro.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    ExpiredVersionError,
+    ForbiddenError,
+    InvalidResponseError,
+    MissingDependencyError,
+    NotFoundError,
+    RequestTooLargeError,
+    ServiceError,
+    ServiceUnavailableError,
+    UnknownTableError,
+    listing,
+)
+from pdneuro.options import Fetch, get_option
+from pdneuro.transport import tokens
+from pdneuro.transport.http import Outlet, status_error
+from pdneuro.transport.session import shared_session, without_secrets
+
+_OLDEST = 8
+#: What the server says of an answer that was cut at its limit; also where it just fits.
+_CUT = "Limited query"
+
+
+class Cave:
+    """A datastack, asked through its own client.
+
+    Parameters
+    ----------
+    datastack : str
+    server : str
+        Address of the CAVE server.
+    token : str
+        Sent to this server alone.
+    fetch : Fetch
+        Time-out, retries and the number of connections.
+    """
+
+    def __init__(self, datastack: str, server: str, token: str, fetch: Fetch) -> None:
+        self.datastack = datastack
+        self.server = server
+        self._token = token
+        self._timeout = fetch.timeout
+        self._said = threading.local()
+        self._page = f"{server}/sticky_auth/settings/tokens"
+        kind = _caveclient().CAVEclient
+        with self._translated():
+            self._client = kind(
+                datastack,
+                server_address=server,
+                auth_token=token,
+                max_retries=fetch.retries,
+                pool_maxsize=fetch.max_workers,
+                # Else a plain client of this datastack would go to this server ever after.
+                write_server_cache=False,
+                # Asked beforehand: the client would open a browser where terms are not accepted.
+                info_cache={datastack: self._info(fetch)},
+            )
+            self._materialize = self._guarded(self._client.materialize)
+            self._graph: Any = None
+
+    def _info(self, fetch: Fetch) -> Any:
+        outlet = Outlet(
+            shared_session(fetch.max_workers, keep=False),
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=fetch.timeout,
+            retries=fetch.retries,
+            accepted=(200, 401, 403, 404),
+        )
+        response = outlet.get(f"{self.server}/info/api/v2/datastack/full/{self.datastack}", {})
+        if response.status_code == 404:
+            raise NotFoundError(
+                f"the CAVE server {self.server} has no datastack {self.datastack!r}. Another server is "
+                "chosen with pdneuro.set_options(cave_url=...).",
+                status=404,
+                url=without_secrets(response.url),
+            )
+        self._checked(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise outlet.not_documented(response, "the answer is no JSON.") from error
+
+    @property
+    def graph(self) -> Any:
+        """The client's chunked graph."""
+        if self._graph is None:
+            with self._translated():
+                self._graph = self._guarded(self._client.chunkedgraph)
+        return self._graph
+
+    def _guarded(self, part: Any) -> Any:
+        session = part.session
+        session.hooks["response"].append(self._checked)
+        session.request = functools.partial(session.request, timeout=self._timeout)
+        return part
+
+    def _checked(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Raise the error that a response stands for, before the client gets to see it."""
+        self._said.warning = response.headers.get("Warning", "")
+        if response.status_code < 400:
+            return
+        try:
+            found = response.json()
+        except ValueError:
+            found = {}
+        said = found if isinstance(found, dict) else {}
+        data: dict[str, Any] = said["data"] if isinstance(said.get("data"), dict) else {}
+        about: dict[str, Any] = {"status": response.status_code, "url": without_secrets(response.url)}
+        if response.status_code == 401:
+            words = str(said.get("message") or said.get("error") or "unauthorized").rstrip(".")
+            raise AuthenticationError(
+                f"the CAVE server {self.server} refuses the token for {self.datastack}: {words}. "
+                f"Get one at {self._page} and keep it with pdneuro.tokens.save({self.datastack!r}, token).",
+                **about,
+            )
+        if said.get("error") == "missing_tos":
+            raise ForbiddenError(
+                f"the terms of service of {self.datastack} are not accepted yet. Accept them at "
+                f"{data.get('tos_form_url', self.server)}, signed in as the owner of the token.",
+                **about,
+            )
+        if said.get("error") == "missing_permission":
+            raise ForbiddenError(
+                f"the token may not {data.get('required_permission', 'view')} "
+                f"{data.get('auth_dataset', self.datastack)}: it is of another account, or of another "
+                "server.",
+                **about,
+            )
+        if response.status_code == 410:
+            raise ExpiredVersionError(
+                f"the version is not available: {said.get('message', '')}.", **about
+            )
+        raise status_error(response, [self._token])
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Errors of the client and of requests as errors by cause."""
+        try:
+            yield
+        except ServiceError:
+            raise
+        except requests.HTTPError as error:
+            if error.response is not None:
+                self._checked(error.response)
+            raise
+        except requests.exceptions.RetryError as error:
+            raise ServiceUnavailableError(
+                "the CAVE server does not answer, also after all retries; while it materializes this "
+                "can take hours.",
+                url=self.server,
+            ) from error
+        except requests.RequestException as error:
+            raise ConnectionFailedError(
+                f"no connection ({type(error).__name__}).", url=self.server
+            ) from error
+        except Exception as error:
+            if not _is_the_clients(error):
+                raise
+            raise InvalidResponseError(
+                f"the answer is not what caveclient expects ({type(error).__name__}: {error}).",
+                url=self.server,
+            ) from error
+
+    # -- versions and tables ----------------------------------------------------------------------
+
+    def version(self, wanted: int | None) -> int:
+        """A version that is there: the wanted one, else the newest."""
+        with self._translated():
+            known = sorted(self._materialize.get_versions())
+        if not known:
+            raise ServiceUnavailableError(
+                f"{self.datastack} has no version at present.", url=self.server
+            )
+        if wanted is None:
+            return int(known[-1])
+        if wanted not in known:
+            raise ExpiredVersionError(
+                f"{self.datastack} has no version {wanted} (any more). There are "
+                f"{', '.join(map(str, known))}.",
+                url=self.server,
+            )
+        return int(wanted)
+
+    def frozen(self, version: int) -> Any:
+        """When a version was frozen (UTC)."""
+        with self._translated():
+            return self._materialize.get_timestamp(version)
+
+    @functools.cached_property
+    def synapse_table(self) -> str:
+        """The table of synapses."""
+        name = self._materialize.synapse_table
+        if not name:
+            raise UnknownTableError(f"{self.datastack} names no table of synapses.")
+        return str(name)
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - there is one a datastack
+    def names(self, version: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Tables and views of a version."""
+        with self._translated():
+            tables = tuple(self._materialize.get_tables(version=version))
+            try:
+                views = tuple(self._materialize.get_views(version))
+            except NotFoundError:  # an older server
+                views = ()
+        return tables, views
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019
+    def reference(self, table: str, version: int) -> str | None:
+        """The table whose rows a table is about, None for one with places of its own.
+
+        Raises
+        ------
+        UnknownTableError
+            There is no such table or view; names the nearest.
+        """
+        tables, views = self.names(version)
+        if table not in (*tables, *views):
+            near = difflib.get_close_matches(table, (*tables, *views), n=3, cutoff=0.4)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise UnknownTableError(
+                f"{self.datastack}, version {version}, has no table {table!r}.{hint} There are "
+                f"{listing([*tables, *views], 30)}."
+            )
+        if table in views:
+            return None
+        with self._translated():
+            found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
+        return str(found.get("reference_table") or "") or None
+
+    def resolution(self, table: str, version: int) -> list[float]:
+        """Size of a table's voxels in nm."""
+        with self._translated():
+            found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
+        return [float(size) for size in found["voxel_resolution"]]
+
+    def rows(
+        self,
+        table: str,
+        column: str,
+        ids: Sequence[int],
+        version: int,
+        columns: Sequence[str] | None = None,
+        resolution: Sequence[float] | None = None,
+    ) -> pd.DataFrame:
+        """Rows of a table or view whose root IDs are among ``ids``: all of them, or an error.
+
+        Raises
+        ------
+        RequestTooLargeError
+            The answer was cut at the server's limit of rows.
+        """
+        how: dict[str, Any] = {
+            "split_positions": True,
+            "materialization_version": version,
+            "metadata": False,
+            "desired_resolution": None if resolution is None else list(resolution),
+        }
+        wanted = {column: [int(number) for number in ids]}
+        reference = self.reference(table, version)
+        with self._translated():
+            if reference is not None:
+                found = self._materialize.join_query(
+                    [[table, "target_id"], [reference, "id"]],
+                    filter_in_dict={reference: wanted},
+                    suffixes={table: "", reference: "_ref"},
+                    log_warning=False,
+                    **how,
+                )
+            elif table in self.names(version)[1]:
+                found = self._materialize.query_view(table, filter_in_dict=wanted, **how)
+            else:
+                # The ID of a row says which of several is the first.
+                select = None if columns is None else list(dict.fromkeys(["id", column, *columns]))
+                found = self._materialize.query_table(
+                    table,
+                    filter_in_dict=wanted,
+                    select_columns=select,
+                    merge_reference=False,
+                    log_warning=False,
+                    **how,
+                )
+        if _CUT in getattr(self._said, "warning", ""):
+            raise RequestTooLargeError(
+                f"the answer was cut at {len(found):,} rows of {table!r}.", status=200, url=self.server
+            )
+        return pd.DataFrame(found)
+
+    # -- root IDs ---------------------------------------------------------------------------------
+
+    def is_latest(self, ids: Sequence[int], moment: Any = None) -> list[bool]:
+        """Whether root IDs are valid at a moment; now without one."""
+        graph = self.graph
+        with self._translated():
+            found = graph.is_latest_roots(np.asarray(ids, np.uint64), timestamp=moment)
+        return [bool(valid) for valid in found]
+
+    @functools.cached_property
+    def _layer(self) -> int:
+        graph = self.graph
+        with self._translated():
+            layers = int(graph.segmentation_info.get("graph", {}).get("n_layers", 6))
+        return max(1, layers - 4)
+
+    def chunks(self, root: int) -> Any:
+        """The chunks that a root ID consists of (int64)."""
+        graph, layer = self.graph, self._layer
+        with self._translated():
+            return np.asarray(graph.get_leaves(int(root), stop_layer=layer), np.int64)
+
+    def roots(self, chunks: Any, moment: Any = None) -> Any:
+        """The root ID of each chunk at a moment (int64)."""
+        graph = self.graph
+        with self._translated():
+            return np.asarray(graph.get_roots(chunks, timestamp=moment), np.uint64).astype(np.int64)
+
+
+def _is_the_clients(error: BaseException) -> bool:
+    """Whether an error arose within caveclient, or in pyarrow on its behalf."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    file = trace.tb_frame.f_code.co_filename if trace is not None else ""
+    return any(part in file for part in ("caveclient", "pyarrow"))
+
+
+def _caveclient() -> Any:
+    module = optional("caveclient", "cave")
+    version = importlib.metadata.version("caveclient")
+    if int(version.split(".")[0]) < _OLDEST:
+        raise MissingDependencyError(
+            f"caveclient {version} is too old: pip install 'pdneuro[cave]', which brings {_OLDEST} or "
+            "newer and holds pandas below 3."
+        )
+    return module
+
+
+def server_of(datastack: str) -> str:
+    """Address of the server of a datastack: the option ``cave_url``, else by its name."""
+    return str(get_option("cave_url") or f"https://{tokens.cave_host(datastack)}")
+
+
+_clients: dict[tuple[Any, ...], Cave] = {}
+_lock = threading.Lock()
+
+
+def connect(datastack: str, auth_token: str | None, fetch: Fetch) -> tuple[Cave, str]:
+    """The client of a datastack, made at first use, and the mark of its credential."""
+    server = server_of(datastack)
+    token = auth_token or tokens.require_cave(datastack, server)
+    mark = tokens.fingerprint(token)
+    key = (datastack, server, mark, fetch.timeout, fetch.retries, fetch.max_workers, os.getpid())
+    with _lock:
+        if key not in _clients:
+            _clients[key] = Cave(datastack, server, token, fetch)
+        return _clients[key], mark

@@ -1,0 +1,286 @@
+"""The sandbox's CAVE: the routes that caveclient needs, a token a datastack, a low row limit."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.sandbox import cave_data
+from pdneuro.sandbox.cave_data import (
+    REFERENCES,
+    RESOLUTION,
+    SYNAPSES,
+    TABLES,
+    VERSIONS,
+    VIEWS,
+    Datastack,
+)
+from pdneuro.sandbox.server import Request, Response
+from pdneuro.transport import tokens
+
+#: The token of each datastack. None opens the other.
+TOKENS = {"minnie65_public": "sandbox-microns-token", "v1dd_public": "sandbox-v1dd-token"}
+
+
+def cave_tokens() -> dict[str, str]:
+    """The tokens by the server that each datastack has at home."""
+    return {tokens.cave_host(name): token for name, token in TOKENS.items()}
+
+
+_GRAPH = {f"{name}_graph": name for name in TOKENS}
+
+
+class CaveApp:
+    """Answers info, materialization and chunked-graph routes for two datastacks.
+
+    Its public attributes may be changed at any time, to see how a client copes.
+    """
+
+    def __init__(self) -> None:
+        #: Rows in an answer at most; beyond, it is cut short, and only a ``Warning`` header says so.
+        self.row_limit = 300
+        #: Versions whose tables are gone.
+        self.expired: set[int] = set()
+        #: Datastacks whose terms of service are not accepted.
+        self.terms: set[str] = set()
+        #: Datastacks that the token may not read.
+        self.forbidden: set[str] = set()
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        for pattern, route in _ROUTES:
+            found = re.fullmatch(pattern, request.path)
+            if not found:
+                continue
+            names = found.groupdict()
+            name = names.pop("datastack", None) or _GRAPH.get(names.pop("graph", ""), "")
+            if name and name not in TOKENS:
+                return Response({"error": f"datastack {name} not found"}, 404)
+            refusal = self._refuse(request, name) if name else None
+            if refusal:
+                return refusal
+            # Each token opens one datastack, so the routes without a name need none.
+            return route(self, request, **({"data": cave_data.datastack(name)} if name else {}), **names)
+        return Response({"error": "not found"}, 404)
+
+    def _refuse(self, request: Request, name: str) -> Response | None:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not token:
+            return Response({"error": "no_token", "message": "No token was sent."}, 401)
+        if token != TOKENS[name]:
+            return Response(
+                {"error": "invalid_token", "message": "Unauthorized - Token is Invalid."}, 401
+            )
+        if name in self.terms:
+            form = f"{request.root}/sticky_auth/api/v1/tos/7/accept"
+            data = {"tos_id": 7, "tos_name": "Public Release", "tos_form_url": form}
+            return Response(
+                {"error": "missing_tos", "message": "Need to accept terms.", "data": data}, 403
+            )
+        if name in self.forbidden:
+            data = {"required_permission": "view", "auth_dataset": name}
+            return Response(
+                {"error": "missing_permission", "message": "Missing permission.", "data": data}, 403
+            )
+        return None
+
+    # -- info -------------------------------------------------------------------------------------
+
+    def _info(self, request: Request, data: Datastack) -> Response:
+        return Response(
+            {
+                "aligned_volume": {"name": data.name, "id": 1, "image_source": "precomputed://none"},
+                "local_server": request.root,
+                "segmentation_source": f"graphene://{request.root}/segmentation/table/{data.name}_graph",
+                "synapse_table": SYNAPSES,
+                "soma_table": "nucleus_detection_v0",
+                "viewer_site": "https://neuroglancer.example",
+                "viewer_resolution_x": RESOLUTION[0],
+                "viewer_resolution_y": RESOLUTION[1],
+                "viewer_resolution_z": RESOLUTION[2],
+            }
+        )
+
+    # -- materialization --------------------------------------------------------------------------
+
+    def _api_versions(self, request: Request) -> Response:
+        return Response([2, 3])
+
+    def _server_version(self, request: Request) -> Response:
+        return Response("5.26.4")
+
+    def _versions(self, request: Request, data: Datastack) -> Response:
+        every = request.query.get("expired", "").lower() == "true"
+        return Response([version for version in VERSIONS if every or version not in self.expired])
+
+    def _version(self, request: Request, data: Datastack, version: str) -> Response:
+        number = int(version)
+        if number not in VERSIONS:
+            return Response(b"version not found", 404, {"Content-Type": "text/plain"})
+        frozen = datetime.datetime.fromtimestamp(VERSIONS[number], datetime.UTC)
+        form = "%Y-%m-%dT%H:%M:%S.%f"
+        gone = frozen + datetime.timedelta(days=9_999)
+        return Response(
+            {
+                "version": number,
+                "datastack": data.name,
+                "valid": number not in self.expired,
+                "time_stamp": frozen.strftime(form),
+                "expires_on": gone.strftime(form),
+            }
+        )
+
+    def _metadata_of_all(self, request: Request, data: Datastack) -> Response:
+        found = [self._version(request, data, str(version)).body for version in VERSIONS]
+        return Response([entry for entry in found if entry["valid"]])
+
+    def _gone(self, version: str) -> Response | None:
+        number = int(version)
+        if number not in VERSIONS:
+            return Response(b"version not found", 404, {"Content-Type": "text/plain"})
+        if number in self.expired:
+            return Response({"message": f"version {number} is not available any more"}, 410)
+        return None
+
+    def _tables(self, request: Request, data: Datastack, version: str) -> Response:
+        return self._gone(version) or Response(list(TABLES))
+
+    def _views(self, request: Request, data: Datastack, version: str) -> Response:
+        return self._gone(version) or Response({name: {"description": "a view"} for name in VIEWS})
+
+    def _table_metadata(self, request: Request, data: Datastack, version: str, table: str) -> Response:
+        if table not in (*TABLES, *VIEWS):
+            return Response(b"table not found", 404, {"Content-Type": "text/plain"})
+        return self._gone(version) or Response(
+            {
+                "table_name": table,
+                "schema_type": "synapse" if table == SYNAPSES else "nucleus_detection",
+                "reference_table": REFERENCES.get(table, ""),
+                "notice_text": None,
+                "voxel_resolution_x": RESOLUTION[0],
+                "voxel_resolution_y": RESOLUTION[1],
+                "voxel_resolution_z": RESOLUTION[2],
+            }
+        )
+
+    def _query(self, request: Request, data: Datastack, version: str, table: str) -> Response:
+        refusal = self._gone(version)
+        if refusal:
+            return refusal
+        found = data.table(table, int(version))
+        if found is None:
+            return Response(b"table not found", 404, {"Content-Type": "text/plain"})
+        asked = request.json()
+        return self._answer(_filtered(found, asked.get("filter_in_dict", {}).get(table)), asked)
+
+    def _join(self, request: Request, data: Datastack, version: str) -> Response:
+        refusal = self._gone(version)
+        if refusal:
+            return refusal
+        asked = request.json()
+        (one, on), (other, key) = asked["tables"]
+        suffixes = asked.get("suffix_map") or asked.get("suffixes") or {}
+        left, right = data.table(one, int(version)), data.table(other, int(version))
+        if left is None or right is None:
+            return Response(b"table not found", 404, {"Content-Type": "text/plain"})
+        filters = asked.get("filter_in_dict", {})
+        left, right = _filtered(left, filters.get(one)), _filtered(right, filters.get(other))
+        marks = (suffixes.get(one, "_x"), suffixes.get(other, "_y"))
+        joined = left.merge(
+            right.rename(columns={key: "__key"}), left_on=on, right_on="__key", suffixes=marks
+        )
+        joined = joined.rename(columns={"__key": f"{key}{marks[1]}"})
+        return self._answer(joined, asked)
+
+    def _answer(self, table: pd.DataFrame, asked: dict[str, Any]) -> Response:
+        headers = {"Content-Type": "data.arrow"}
+        # Also when the true number is the limit, as the real one does.
+        if len(table) >= self.row_limit:
+            headers["Warning"] = f'201 - "Limited query to {self.row_limit} rows"'
+            table = table.sample(frac=1, random_state=len(table)).head(self.row_limit)
+        if asked.get("select_columns"):
+            names = [
+                n
+                for n in table.columns
+                if re.sub("_[xyz]$", "", n) in asked["select_columns"] or n in asked["select_columns"]
+            ]
+            table = table[names]
+        resolution = asked.get("desired_resolution") or list(RESOLUTION)
+        table = table.copy()
+        for axis, own, wanted in zip("xyz", RESOLUTION, resolution, strict=True):
+            for name in table.columns:
+                if name.endswith(f"position_{axis}"):
+                    table[name] = table[name] * own / wanted
+        headers["dataframe_resolution"] = ", ".join(map(str, map(float, resolution)))
+        return Response(_arrow(table), 200, headers)
+
+    # -- chunked graph ----------------------------------------------------------------------------
+
+    def _graph_info(self, request: Request, data: Datastack) -> Response:
+        return Response({"graph": {"n_layers": 9, "chunk_size": [256, 256, 512]}})
+
+    def _is_latest(self, request: Request, data: Datastack) -> Response:
+        valid = data.valid(_at(request))
+        return Response({"is_latest": [int(root) in valid for root in request.json()["node_ids"]]})
+
+    def _leaves(self, request: Request, data: Datastack, root: str) -> Response:
+        if int(root) not in data.chunks_now:
+            return Response({"message": f"{root} does not exist"}, 400)
+        return Response({"leaf_ids": data.chunks_now[int(root)]})
+
+    def _roots(self, request: Request, data: Datastack) -> Response:
+        chunks = np.frombuffer(request.body, "<u8").tolist()
+        version = _at(request)
+        roots = np.array([data.root(chunk, version) for chunk in chunks], "<u8")
+        return Response(roots.tobytes(), 200, {"Content-Type": "application/octet-stream"})
+
+
+def _at(request: Request) -> int:
+    """The version whose state holds at a request's time; without one, the newest."""
+    moment = float(request.query.get("timestamp", "inf"))
+    return max((v for v, frozen in VERSIONS.items() if frozen <= moment), default=min(VERSIONS))
+
+
+def _filtered(table: pd.DataFrame, wanted: dict[str, list[Any]] | None) -> pd.DataFrame:
+    for column, values in (wanted or {}).items():
+        table = table[table[column].isin(values)]
+    return table
+
+
+def _arrow(table: pd.DataFrame) -> bytes:
+    arrow = optional("pyarrow", "files")
+    content = arrow.Table.from_pandas(table.convert_dtypes(), preserve_index=False)
+    file = io.BytesIO()
+    with arrow.ipc.new_stream(file, content.schema) as stream:
+        stream.write_table(content)
+    return file.getvalue()
+
+
+_ANY = r"(?P<datastack>[^/]+)"
+_V = r"/materialize/api/v[23]/datastack/" + _ANY + r"/version/(?P<version>\d+)"
+_T = r"(?P<table>[^/]+)"
+_G = r"/segmentation/(?:api/v1/)?table/(?P<graph>[^/]+)"
+_ROUTES: tuple[tuple[str, Callable[..., Response]], ...] = (
+    (rf"/info/api/v2/datastack/full/{_ANY}", CaveApp._info),
+    (r"/materialize/api/versions", CaveApp._api_versions),
+    (r"/materialize/version", CaveApp._server_version),
+    (rf"/materialize/api/v[23]/datastack/{_ANY}/versions", CaveApp._versions),
+    (rf"/materialize/api/v[23]/datastack/{_ANY}/metadata", CaveApp._metadata_of_all),
+    (_V, CaveApp._version),
+    (rf"{_V}/tables", CaveApp._tables),
+    (rf"{_V}/views", CaveApp._views),
+    (rf"{_V}/(?:table|views)/{_T}/metadata", CaveApp._table_metadata),
+    (rf"{_V}/(?:table|views)/{_T}/query", CaveApp._query),
+    (rf"{_V}/query", CaveApp._join),
+    (rf"{_G}/info", CaveApp._graph_info),
+    (rf"{_G}/is_latest_roots", CaveApp._is_latest),
+    (rf"{_G}/node/(?P<root>\d+)/leaves", CaveApp._leaves),
+    (rf"{_G}/roots_binary", CaveApp._roots),
+)
