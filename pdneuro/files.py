@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 import pandas as pd
 
 from pdneuro._compat import optional
-from pdneuro.errors import InvalidSwcError, PdneuroError
+from pdneuro.errors import InvalidSwcError, PdneuroError, listing
 from pdneuro.tables import node_table, swc
 from pdneuro.tables.edges import as_edges, edge_roles
 from pdneuro.transport.atomic import replacing
@@ -104,7 +104,7 @@ def read_edges(
 
 
 def read_swc(
-    path: str | os.PathLike[str] | IO[Any] | Sequence[Any],
+    path: str | os.PathLike[str] | IO[Any] | Iterable[Any],
     *,
     neuron: str | None = None,
     strict: bool = False,
@@ -113,7 +113,7 @@ def read_swc(
 
     Parameters
     ----------
-    path : path, file or list of them
+    path : path, file or several of them
         Any encoding, line ends, blanks and tabs; with or without a header, comments anywhere, further
         columns. Several files become one table.
     neuron : str, optional
@@ -133,7 +133,8 @@ def read_swc(
     Raises
     ------
     InvalidSwcError
-        The file holds no nodes, or is a web page; with ``strict``, what is wrong with it.
+        The file holds no nodes, or is a web page; with ``strict``, what is wrong with it. Several files
+        of one name.
     FileNotFoundError
         There is no such file.
 
@@ -155,16 +156,23 @@ def read_swc(
     0      a     1     1  0.0  0.0  0.0     5.0      -1
     1      a     2     3  0.0  3.0  4.0     1.0       1
     """
-    if isinstance(path, Sequence) and not isinstance(path, str):
+    if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
+        if neuron is not None:
+            raise TypeError("neuron= names one neuron; of several files each is called after its file.")
         tables = [read_swc(one, strict=strict) for one in path]
-        return node_table.joined(
-            tables, [table[node_table.NEURON].cat.categories[0] for table in tables]
-        )
+        names = [table[node_table.NEURON].cat.categories[0] for table in tables]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InvalidSwcError(
+                f"several files are called {listing(map(repr, twice))}, so their neurons would be one. "
+                "Read them apart, with neuron=... for each."
+            )
+        return node_table.joined(tables, names)
     if isinstance(path, str | os.PathLike):
         place = Path(path).expanduser()
         content, name = place.read_bytes(), place.name
     else:
-        read = path.read()
+        read = cast(IO[Any], path).read()
         content = read.encode() if isinstance(read, str) else read
         name = Path(str(getattr(path, "name", ""))).name
     return swc.parse(content, swc.neuron_name(name) if neuron is None else neuron, strict=strict)

@@ -22,6 +22,7 @@ from pdneuro.neuromorpho import payload, questions, vocabulary
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox import neuromorpho_data as data
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
+from pdneuro.sandbox.server import Response
 from pdneuro.transport.rate import wait_turn
 
 from .conftest import shared
@@ -759,3 +760,202 @@ def test_the_real_404_is_understood(sandbox: Sandbox) -> None:
     sandbox.fail(times=1, status=404, body=body)
     with pytest.raises(errors.NotFoundError, match="no neuron 'AA1544'"):
         neuromorpho.neuron("AA1544")
+
+
+# -- answers that look like others ----------------------------------------------------------------
+
+
+def replaced(sandbox: Sandbox, answer: Any) -> None:
+    """Let ``answer`` speak first: a response, or None for the app's own."""
+    app = sandbox.neuromorpho
+    sandbox.neuromorpho = lambda request: answer(request, app) or app(request)  # type: ignore[assignment]
+
+
+class TestLookAlikes:
+    @pytest.mark.parametrize("call", ["select", "join", "name", "one", "fields", "counts"])
+    def test_another_servers_404_is_no_answer(self, sandbox: Sandbox, call: str) -> None:
+        body = {"status": 404, "error": "Not Found", "message": "No message available", "path": "/x"}
+        app = sandbox.neuromorpho
+        sandbox.neuromorpho = lambda request: Response(body, 404)  # type: ignore[assignment]
+        with pytest.raises(errors.NotFoundError):
+            CALLS[call]()
+        sandbox.neuromorpho = app
+        assert len(CALLS[call]())
+
+    @pytest.mark.parametrize("call", ["select", "join", "counts"])
+    @pytest.mark.parametrize("probe", [{"fields": {"mouse": 0}}, {"fields": {}}, None])
+    def test_a_data_base_has_to_show_that_it_is_filled(
+        self, sandbox: Sandbox, call: str, probe: Any
+    ) -> None:
+        def empty(request: Any, app: Any) -> Response:
+            if "partition" in request.path and probe is not None:
+                return Response(probe)
+            app.outage = "empty"
+            response = app(request)
+            app.outage = None
+            return response
+
+        app = sandbox.neuromorpho
+        replaced(sandbox, empty)
+        if not (call == "counts" and probe == {"fields": {"mouse": 0}}):
+            with pytest.raises(errors.ServiceUnavailableError, match="empty"):
+                CALLS[call]()
+        sandbox.neuromorpho = app
+        if probe != {"fields": {"mouse": 0}}:
+            assert len(CALLS[call]())
+
+    def test_lists_that_list_nothing(self, sandbox: Sandbox) -> None:
+        sandbox.fail(body=b'{"message": "hello"}')
+        with pytest.raises(errors.InvalidResponseError):
+            neuromorpho.fields()
+        sandbox.fail(body=b'{"message": "hello"}')
+        with pytest.raises(errors.InvalidResponseError):
+            neuromorpho.literature(id="zz")
+        assert "species" in neuromorpho.fields()
+
+    @pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b'{"status": 500, "error": "x"}', "application/json"),
+            (b"\xef\xbb\xbf<html>", "text/plain"),
+            (b"Service temporarily unavailable", "text/html"),
+            (b"  \n", "text/plain"),
+        ],
+    )
+    def test_what_is_no_file_is_not_kept(self, sandbox: Sandbox, body: bytes, kind: str) -> None:
+        app = sandbox.neuromorpho
+        replaced(
+            sandbox,
+            lambda r, app: (
+                Response(body, 200, {"Content-Type": kind}) if "dableFiles" in r.path else None
+            ),
+        )
+        with pytest.raises(errors.InvalidResponseError, match="in place of the file"):
+            neuromorpho.swc(4)
+        sandbox.neuromorpho = app
+        assert len(neuromorpho.swc(4)) == 64
+
+    def test_a_404_of_a_site_that_is_mended_is_not_kept(self, sandbox: Sandbox) -> None:
+        neuromorpho.neuron([4, 5])
+        app = sandbox.neuromorpho
+        sandbox.neuromorpho = lambda r: Response(
+            b"<html>maintenance</html>", 404, {"Content-Type": "text/html"}
+        )  # type: ignore[assignment]
+        with pytest.raises(errors.NotFoundError):
+            neuromorpho.swc([4, 5])
+        sandbox.neuromorpho = app
+        assert len(neuromorpho.swc([4, 5])) == 64 + 65
+
+    def test_xml_files_of_authors_are_files(self, sandbox: Sandbox, tmp_path: Path) -> None:
+        record = {**data.neuron(8), "original_format": "Custom.xml"}
+        sandbox.neuromorpho = NeuroMorphoApp(records=[record], files={8: b"<?xml version='1.0'?><mbf/>"})
+        with pytest.warns(errors.UnreadableFileWarning, match=".xml"):
+            neuromorpho.swc([8], "source", folder=tmp_path / "x")
+        assert (tmp_path / "x" / "cell_0008.xml").read_bytes().startswith(b"<?xml")
+
+    def test_one_broken_file_of_many(self, sandbox: Sandbox) -> None:
+        files = {number: data.swc(number) for number in (1, 4)} | {2: b"# broken\n"}
+        sandbox.neuromorpho = NeuroMorphoApp(records=[data.neuron(n) for n in (1, 2, 4)], files=files)
+        with pytest.warns(
+            errors.UnreadableFileWarning, match="1 files cannot be read.*2 holds no nodes"
+        ):
+            nodes = neuromorpho.swc([1, 2, 4])
+        assert nodes["neuron"].unique().tolist() == [1, 4]
+
+    def test_names_that_are_numbers(self, sandbox: Sandbox) -> None:
+        records = [{**data.neuron(number), "neuron_name": str(number + 1)} for number in (1, 2, 3)]
+        sandbox.neuromorpho = NeuroMorphoApp(records=records)
+        table = pd.DataFrame({"Neuron_Name": [2, 4], "mine": [1, 1]})
+        assert table["Neuron_Name"].neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == [1, 3]
+        assert table.neuro.join_neuromorpho("neuron_id")["neuron_id"].tolist() == [1, 3]
+        floats = pd.Series([2.0, None], name="neuron_name")
+        assert floats.neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == [1, pd.NA]
+        text = pd.DataFrame({"Neuron_ID": ["1", "2"]})
+        assert text.neuro.join_neuromorpho("species")["species"].tolist() == ["rat", "human"]
+
+    @pytest.mark.parametrize("status", [403, 405, 414])
+    def test_whatever_a_long_question_is_refused_for(self, sandbox: Sandbox, status: int) -> None:
+        def refuse(request: Any, app: Any) -> Response | None:
+            return Response(b"no", status) if len(request.raw_query) > 300 else None
+
+        replaced(sandbox, refuse)
+        ids = pd.Series(range(101, 301))
+        assert (ids.neuro.neuromorpho("neuron_id")["neuron_id"] == ids).all()
+
+    def test_another_spelling_is_tried_before_a_chunk_is_split(self, sandbox: Sandbox) -> None:
+        def refuse(request: Any, app: Any) -> Response | None:
+            return Response({"message": "bad field"}, 400) if "Neuron_id" in request.raw_query else None
+
+        sandbox.neuromorpho.id_field = "neuron_id"
+        replaced(sandbox, refuse)
+        ids = pd.Series(range(1, 41))
+        assert (ids.neuro.morphometry("neuron_id")["neuron_id"] == ids).all()
+        assert len(sandbox.requests) == 2
+
+    def test_fewer_records_than_announced_are_no_answer(self, sandbox: Sandbox) -> None:
+        def short(request: Any, app: Any) -> Response | None:
+            if not request.path.endswith("/select"):
+                return None
+            response: Response = app(request)
+            del response.body["_embedded"]["neuronResources"][-5:]
+            return response
+
+        app, ids = sandbox.neuromorpho, pd.Series(range(301, 401))
+        replaced(sandbox, short)
+        with pytest.raises(
+            errors.TruncatedResponseError, match="100 records were announced and 95 came"
+        ):
+            ids.neuro.neuromorpho("neuron_id")
+        sandbox.neuromorpho = app
+        assert (ids.neuro.neuromorpho("neuron_id")["neuron_id"] == ids).all()
+
+    def test_a_short_first_page_is_read_again(self, sandbox: Sandbox) -> None:
+        seen: list[int] = []
+
+        def short(request: Any, app: Any) -> Response | None:
+            if seen or request.query.get("page") != "0":
+                return None
+            seen.append(1)
+            response: Response = app(request)
+            del response.body["_embedded"]["neuronResources"][-7:]
+            return response
+
+        replaced(sandbox, short)
+        assert len(neuromorpho.select(everything=True)) == 640
+
+    def test_dates_with_times_and_words(self) -> None:
+        given = ["2020-01-02", "2020-01-01T00:00:00Z", "2020-01-01T01:00:00+01:00", None]
+        entries = [{"neuron_id": k, "upload_date": date} for k, date in enumerate(given, 1)]
+        found = vocabulary.frame(entries, FIELDS)["upload_date"]
+        assert found.dt.day.tolist()[:3] == [2, 1, 1]
+        assert found.isna().tolist() == [False, False, False, True]
+        with pytest.warns(errors.UnreadableValuesWarning, match="no dates .*'May 2006'"):
+            vocabulary.frame([{"neuron_id": 1, "upload_date": "May 2006"}], FIELDS)
+
+    def test_values_of_a_column_with_a_missing_one(self, sandbox: Sandbox) -> None:
+        assert neuromorpho.select(neuron_id=pd.Series([1, None, 2]))["neuron_id"].tolist() == [1, 2]
+        for nothing in (float("nan"), pd.NA, ""):
+            with pytest.raises(errors.InvalidQueryError):
+                neuromorpho.select(species=nothing)
+
+    def test_one_neuron_that_the_service_fails_over(self, sandbox: Sandbox) -> None:
+        sandbox.neuromorpho.poison = {9}
+        with pytest.raises(errors.ServerError):
+            neuromorpho.neuron(9, on_error="partial")
+
+    def test_a_misspelt_field_while_the_site_is_down(self, sandbox: Sandbox) -> None:
+        sandbox.neuromorpho.outage = "html"
+        with pytest.raises(errors.UnknownFieldError, match="'species'"):
+            neuromorpho.select(specie="rat")
+        with (
+            pdneuro.set_options(offline=True),
+            pytest.raises(errors.UnknownFieldError, match="'species'"),
+        ):
+            neuromorpho.select(specie="rat")
+
+    @pytest.mark.parametrize(
+        "body", [b'{"fields": ["mouse"]}', b'{"fields": {"mouse": "5"}}', b'{"fields": {"mouse": null}}']
+    )
+    def test_health_raises_nothing(self, sandbox: Sandbox, body: bytes) -> None:
+        sandbox.fail(path="partition", body=body)
+        assert neuromorpho.health()["status"] in ("down", "empty")

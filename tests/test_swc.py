@@ -167,10 +167,52 @@ def test_further_columns_stay(tmp_path: Path) -> None:
 
 
 def test_a_radius_that_is_missing_is_nan() -> None:
-    nodes = read("1 1 0 0 0 NA -1\n2 3 0 3 4 1\n3 3 0 0 9 nan 2\n")
-    assert nodes["radius"].isna().all()
-    assert nodes["parent"].tolist() == [-1, 1, 2]
-    assert check(nodes)["kind"].tolist() == ["no radius"] * 3
+    for content in ("1 1 0 0 0 NA -1\n2 3 0 3 4 nan 1\n", "1 1 0 0 0 -1\n2 3 0 3 4 1\n"):
+        nodes = read(content)
+        assert nodes["radius"].isna().all()
+        assert nodes["parent"].tolist() == [-1, 1]
+        assert check(nodes)["kind"].tolist() == ["no radius"] * 2
+    with pytest.warns(errors.UnreadableLinesWarning, match="line 3"):  # a row that was cut off
+        assert len(read("1 1 0 0 0 1 -1\n2 3 0 3 4 1 1\n3 3 0 3 9 1\n")) == 2
+
+
+def test_commas_are_decimal_points_where_blanks_part_the_numbers() -> None:
+    nodes = read("1 1 0,5 1,5 2,5 1,0 -1\n2;3;1,5;1,5;2,5;1,0;1\n")
+    assert nodes["x"].tolist() == [0.5, 1.5]
+    assert nodes["parent"].tolist() == [-1, 1]
+    assert list(nodes.columns) == COLUMNS
+
+
+def test_a_comment_is_one_line_whatever_its_letters() -> None:
+    nodes = read("# unit 1 \u00c5 9 3 5 5 5 1 1\n1.0 1 0 0 0 1 -1\n2 3 1 0 0 1 1\n", strict=True)
+    assert nodes["node"].tolist() == [1, 2]
+
+
+def test_numbers_that_are_none() -> None:
+    with pytest.warns(errors.UnreadableLinesWarning):
+        assert len(read("1 1 0 0 0 1 inf\n2 1 0 0 0 1 -1\n")) == 1
+
+
+def test_several_files_of_one_name(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.CNG.swc").write_text(ROWS)
+    with pytest.raises(errors.InvalidSwcError, match="several files are called '1'"):
+        read_swc(tmp_path.rglob("*.swc"))
+    assert len(read_swc(pd.Series([str(tmp_path / "x" / "1.CNG.swc")]))) == 3
+    with pytest.raises(TypeError, match="neuron="):
+        read_swc([tmp_path / "x" / "1.CNG.swc"], neuron="a")
+
+
+def test_words_beyond_the_numbers_are_written_as_they_were(tmp_path: Path) -> None:
+    nodes = read('1 1 0 0 0 1 -1 "soma" 5\n2 3 1 0 0 1 1\n')
+    (file,) = nodes.neuro.to_swc(tmp_path / "a.swc")
+    pd.testing.assert_frame_equal(read_swc(file), nodes)
+
+
+def test_a_node_without_a_place_comes_back_from_a_tree() -> None:
+    nodes = read("1 1 0 0 0 1 -1\n2 3 NA NA NA 1 1\n")
+    pd.testing.assert_frame_equal(from_tree(to_tree(nodes)), nodes)
 
 
 def test_large_ids_are_exact() -> None:

@@ -133,7 +133,7 @@ class Cave:
             words = str(said.get("message") or said.get("error") or "unauthorized").rstrip(".")
             raise AuthenticationError(
                 f"the CAVE server {self.server} refuses the token for {self.datastack}: {words}. "
-                f"Get one at {self._page} and keep it with pdneuro.tokens.save({self.datastack!r}, token).",
+                f"Get one at {self._page} and keep it: pdneuro.tokens.save({self.datastack!r}, token).",
                 **about,
             )
         if said.get("error") == "missing_tos":

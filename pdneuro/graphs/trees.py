@@ -122,7 +122,11 @@ def from_tree(graph: nx.DiGraph[Any]) -> pd.DataFrame:
         raise InvalidSwcError(f"nodes with several parents are no tree: {listing(crowded)}.")
     above = {child: parent[1] if several else parent for parent, child in graph.edges}
     data = [graph.nodes[name] for name in names]
-    bare = [name for name, cell in zip(names, data, strict=True) if not {"x", "y", "z"} & cell.keys()]
+    bare = [
+        name
+        for name, cell in zip(names, data, strict=True)
+        if not {"x", "y", "z", "parent"} & cell.keys()
+    ]
     if bare:
         raise InvalidSwcError(f"nodes without x, y, z: {listing(bare)}.")
     parents = [above.get(name, cell.get("parent", ROOT)) for name, cell in zip(names, data, strict=True)]

@@ -13,6 +13,7 @@ from pdneuro.neuromorpho import parse, payload, send
 from pdneuro.neuromorpho import vocabulary as known
 from pdneuro.options import Fetch
 from pdneuro.tables.provenance import stamp
+from pdneuro.transport.answers import ShapeError
 
 
 def select(
@@ -119,7 +120,10 @@ def fields() -> pd.Index[Any]:
     def names(body: bytes) -> list[str]:
         found = parse.mapping(body)
         # "Neuron Fields", with capitals and a blank.
-        return next((value for value in found.values() if isinstance(value, list)), [])
+        lists = [value for value in found.values() if isinstance(value, list) and value]
+        if not lists:
+            raise ShapeError("the answer lists no fields.")
+        return lists[0]
 
     url = payload.url(send.address(), "neuron", "fields")
     found: pd.Index[Any] = pd.Index(send.ask(url, names, Fetch.of()), dtype=TEXT, name="field")
@@ -235,7 +239,7 @@ def literature(
     fetch = Fetch.of(refresh=refresh)
     if set(filters) == {"id"}:
         url = payload.url(send.address(), "literature", "id", filters["id"])
-        found = [send.ask(url, parse.mapping, fetch)]
+        found = [send.ask(url, _paper, fetch)]
     else:
         found = send.select("literature", payload.filters(filters), None, fetch)
     table = known.frame(found, (), raw=raw)
@@ -245,6 +249,13 @@ def literature(
             table[name] = moments.astype("datetime64[ns]")
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
     return stamp(table, source=send.SOURCE, query=f"literature({query})")
+
+
+def _paper(body: bytes) -> dict[str, Any]:
+    found = parse.mapping(body)
+    if not found.keys() & {"pmid", "doi", "title", "_links"}:
+        raise ShapeError("the answer is no paper.")
+    return found
 
 
 def health() -> dict[str, Any]:

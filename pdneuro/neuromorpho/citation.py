@@ -57,6 +57,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name in columns:
         cells: pd.Series[Any] = table[name].explode().dropna().astype(str)
+        cells = cells[~cells.str.strip().str.lower().isin(vocabulary.MISSING)]
         found = cells.value_counts(sort=False).rename_axis("reference").reset_index(name="neurons")
         found.insert(0, "kind", _KINDS[name])
         parts.append(found)

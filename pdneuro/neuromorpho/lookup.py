@@ -50,7 +50,7 @@ def neurons(column: pd.Series[Any], by: str | None = None) -> Neurons:
     Parameters
     ----------
     column : Series
-        Integers are IDs, text is names; text of a column called ``neuron_id`` is IDs.
+        Integers are IDs, text is names; but for a column called ``neuron_id`` or ``neuron_name``.
     by : {"neuron_id", "neuron_name"}, optional
         What the column holds, where that is not what it looks like.
 
@@ -61,15 +61,23 @@ def neurons(column: pd.Series[Any], by: str | None = None) -> Neurons:
     """
     if by not in (None, ID, NAME):
         raise ValueError(f"by is {ID!r} or {NAME!r}, not {by!r}.")
-    if by == ID or (by is None and (column.name == ID or not _holds_text(column))):
+    # Told by its name, in whatever case; the rows of a name may well be numbers.
+    called = str(column.name).casefold()
+    by = by or (called if called in (ID, NAME) else None)
+    if by == ID or (by is None and not _holds_text(column)):
         keys, rows = distinct_rows(column)
         return Neurons(ID, keys, {}, rows)
-    text = column.astype(object).where(column.notna(), "").map(str)
+    text = column.astype(object).where(column.notna(), "").map(_as_name)
     rows, distinct = pd.factorize(text.where(~text.isin(MISSING_TEXT - {"NA", "nan"}), ""))
     keys = np.array([questions.key_of_name(name) if name else 0 for name in distinct], np.int64)
     return Neurons(
         NAME, keys, {int(key): name for key, name in zip(keys, distinct, strict=True) if key}, rows
     )
+
+
+def _as_name(cell: Any) -> str:
+    whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell)) if whole else str(cell)
 
 
 def _holds_text(column: pd.Series[Any]) -> bool:
@@ -184,7 +192,7 @@ def files(asked: Neurons, version: str, fetch: Fetch) -> list[tuple[Record | Non
             payload.source_ending(record.get("original_format")),
         )
         for record in found
-        if record is not None
+        if record is not None and record.get("archive")
     }
     ids = np.array(sorted(urls), np.int64)
     answers = fetch_by_id(ids, questions.files(urls, version, fetch), fetch._replace(batch_size=1))

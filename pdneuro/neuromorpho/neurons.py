@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from pdneuro.errors import NotFoundError, UnreadableFileWarning, listing, warn
+from pdneuro.errors import InvalidSwcError, NotFoundError, UnreadableFileWarning, listing, warn
 from pdneuro.neuromorpho import lookup, payload, send, vocabulary
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import node_table, roles
@@ -181,7 +181,8 @@ def swc(
     UnknownIdsWarning
         Of several neurons, those that the service does not know, or has no files of.
     UnreadableFileWarning
-        Source files in another format than SWC, which are not in the table.
+        Of several neurons, files without nodes; source files in another format than SWC. They are not in
+        the table.
 
     Notes
     -----
@@ -204,9 +205,11 @@ def swc(
     how = Fetch.of(**fetch)
     asked = lookup.neurons(_column(neurons), by)
     # That one neuron is unknown is an error; that some of many are, a warning.
-    with one_call(how._replace(on_missing="ignore") if _is_one(neurons) else how):
+    if _is_one(neurons):
+        how = how._replace(on_missing="ignore", on_error="raise")
+    with one_call(how):
         found = lookup.files(asked, kind, how)
-    tables, names, others = [], [], []
+    tables, names, others, broken = [], [], [], []
     for label, (record, content) in zip(asked.labels(), found, strict=True):
         if record is None or content is None:
             continue
@@ -216,8 +219,19 @@ def swc(
         if not ending.lower().endswith(".swc"):
             others.append(f"{label} ({ending})")
             continue
-        tables.append(swc_files.parse(content, str(label), strict=strict))
+        try:
+            tables.append(swc_files.parse(content, str(label), strict=strict))
+        except InvalidSwcError as error:
+            if strict or _is_one(neurons):
+                raise
+            broken.append(str(error))
+            continue
         names.append(label)
+    if broken:
+        warn(
+            f"{len(broken):,} files cannot be read and are not in the table: {listing(broken, 3)}",
+            UnreadableFileWarning,
+        )
     if others:
         saved = "are saved as they are" if folder is not None else "can be saved: folder=..."
         warn(
@@ -273,7 +287,7 @@ def _one_or_several(
 ) -> pd.Series[Any] | pd.DataFrame:
     if not _is_one(given):
         return of_column(kind, _column(given), (), by, fetch, raw=raw)
-    quiet: FetchKeywords = {**fetch, "on_missing": "ignore"}
+    quiet: FetchKeywords = {**fetch, "on_missing": "ignore", "on_error": "raise"}
     table = of_column(kind, _column([given]), (), by, quiet, raw=raw)
     record: pd.Series[Any] = table.astype(object).iloc[0].rename(given)
     if pd.isna(record[vocabulary.ID]):

@@ -51,7 +51,8 @@ def is_not_found(response: requests.Response) -> bool:
         said = _anything.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    return isinstance(said, dict) and ("status" in said or "message" in said or "error" in said)
+    # A server says so of any wrong address as well, but in other words.
+    return isinstance(said, dict) and "not found" in str(said.get("message", "")).lower()
 
 
 def page(body: bytes) -> Page:

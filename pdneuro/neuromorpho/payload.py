@@ -39,10 +39,12 @@ def paging(page: int, sort: str | None) -> list[tuple[str, object]]:
     return [("page", page), ("size", PAGE), *order]
 
 
-def by_ids(address: str, resource: str, field: str, ids: Iterable[int], page: int) -> requests.Request:
+def by_ids(
+    address: str, resource: str, field: str, ids: Iterable[int], page: int, sort: str | None = None
+) -> requests.Request:
     """Records of many IDs in one request."""
     query = f"{field}:{','.join(map(str, ids))}"
-    return get(url(address, resource, "select", params=[("q", query), *paging(page, None)]))
+    return get(url(address, resource, "select", params=[("q", query), *paging(page, sort)]))
 
 
 def get(address: str) -> requests.Request:
@@ -61,8 +63,11 @@ def filters(given: Mapping[str, Any]) -> dict[str, list[str]]:
     found = {}
     for name, value in given.items():
         scalar = isinstance(value, str | bytes) or not isinstance(value, Iterable)
-        values = [value] if scalar else list(pd.Series(list(value), dtype=object).dropna())
-        if not values or any(item is None or isinstance(item, dict | list | bytes) for item in values):
+        cells = pd.Series([value] if scalar else list(value), dtype=object).dropna()
+        # A column of whole numbers with a missing one holds floats.
+        whole = cells.map(lambda cell: isinstance(cell, float) and cell.is_integer())
+        values = [int(cell) if is_whole else cell for cell, is_whole in zip(cells, whole, strict=True)]
+        if not values or any(item == "" or isinstance(item, dict | list | bytes) for item in values):
             raise InvalidQueryError(
                 f"{name}={value!r:.60} says nothing to look for; give text, a number or a list of them."
             )

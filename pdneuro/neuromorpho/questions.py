@@ -10,7 +10,12 @@ from typing import Any
 import msgspec
 import requests
 
-from pdneuro.errors import ServiceError
+from pdneuro.errors import (
+    InvalidRequestError,
+    RequestTooLargeError,
+    ServiceError,
+    TruncatedResponseError,
+)
 from pdneuro.neuromorpho import parse, payload, vocabulary
 from pdneuro.neuromorpho.send import (
     NO_POST,
@@ -70,29 +75,51 @@ def _records_by_id(
         return _with_ids(sender, sender.send(request, retries=retries, keep=False))[0]
     spellings = BY_NEURON[resource]
     known = _spelling.get((where, resource))
-    for name in [known] if known else spellings:
-        found: dict[int, bytes] = {}
-        number, pages = 0, 1
-        while number < pages:
-            request = payload.by_ids(where, resource, name, ids, number)
-            response = sender.send(request, retries=retries, keep=False)
-            here, pages = _with_ids(sender, response)
-            found, number = found | here, number + 1
+    names = [known] if known else list(spellings)
+    for name in names:
+        try:
+            found = _of_many(sender, where, resource, name, ids, retries)
+        except InvalidRequestError:
+            if name == names[-1]:
+                raise
+            continue
+        except ServiceError as error:
+            # Whatever a long question is refused for, a shorter one may pass.
+            if error.status in (401, 404, 408, 429) or not 400 <= (error.status or 0) < 500:
+                raise
+            raise RequestTooLargeError(error.message, status=error.status, url=error.url) from error
         if found:
             _spelling[where, resource] = name
             return found
     return {}
 
 
-def _with_ids(sender: Outlet, response: requests.Response) -> tuple[dict[int, bytes], int]:
-    """Records of a page by ID, and the number of pages."""
+def _of_many(
+    sender: Outlet, where: str, resource: str, name: str, ids: Sequence[int], retries: int
+) -> dict[int, bytes]:
+    """Records of all pages; as many as the service announces, or an error."""
+    for sort in (None, vocabulary.ID):  # several pages need an order
+        found: dict[int, bytes] = {}
+        total, number, pages = 0, 0, 1
+        while number < pages:
+            request = payload.by_ids(where, resource, name, ids, number, sort)
+            response = sender.send(request, retries=retries, keep=False)
+            here, page = _with_ids(sender, response)
+            total, pages = page.total or 0, page.pages or 0
+            found, number = found | here, number + 1
+        if len(found) >= total:
+            return found
+    raise TruncatedResponseError(
+        f"{total:,} records were announced and {len(found):,} came.", status=200, url=response.url
+    )
+
+
+def _with_ids(sender: Outlet, response: requests.Response) -> tuple[dict[int, bytes], parse.Page]:
+    """Records of a page by ID, and the page."""
     page = page_of(sender, response)
     if not page.records:
-        return {}, 0
-    by_number = read(
-        sender, response, lambda _: {parse.neuron_id(record): record for record in page.records}
-    )
-    return by_number, page.pages or 1
+        return {}, page
+    return read(sender, response, lambda _: {parse.neuron_id(one): one for one in page.records}), page
 
 
 def key_of_name(name: str) -> int:
@@ -170,16 +197,30 @@ def files(urls: Mapping[int, str], version: str, fetch: Fetch) -> Question:
         (number,) = ids
         request = requests.Request("GET", urls[number])
         response = sender.send(request, retries=retries, keep=False)
-        if response.status_code == 404:
+        if response.status_code == 404:  # of this file, or of a site that is being mended?
+            refuse_empty_data_base(sender, address())
             return Batch([], [], [], None)
         content = response.content
-        if not content.strip() or content.lstrip()[:1] == b"<":
-            raise sender.not_documented(response, "an HTML page, or nothing, came in place of the file.")
+        fault = _no_file(content, response.headers.get("Content-Type", ""), urls[number])
+        if fault:
+            raise sender.not_documented(response, f"{fault} came in place of the file.")
         return Batch([number], [FILE_FORM], [zlib.compress(content, 1)], None)
 
     scope = Scope(where, "", SOURCE, f"swc {version}")
     hint = f"There is no such file of them ({version} version)."
     return Question(scope, SOURCE, ask, sender.stop.set, hint=hint)
+
+
+def _no_file(content: bytes, kind: str, url: str) -> str | None:
+    """What came in place of a file, None where it may be one."""
+    begin = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
+    if not begin:
+        return "nothing"
+    if "html" in kind or begin.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page"
+    # Authors sent XML files too.
+    is_swc = url.lower().endswith(".swc")
+    return "an error" if is_swc and begin[:1] in (b"<", b"{") else None
 
 
 def files_address() -> str:

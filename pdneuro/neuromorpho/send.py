@@ -12,8 +12,6 @@ import requests
 
 from pdneuro.errors import (
     IncompleteTableWarning,
-    InvalidResponseError,
-    NotFoundError,
     ServiceError,
     ServiceUnavailableError,
     warn,
@@ -144,11 +142,11 @@ _Turn = Callable[[int, Fetch], parse.Page]
 
 def _all_pages(turn: _Turn, fetch: Fetch) -> list[dict[str, Any]]:
     """Records of all pages, told apart by their IDs; pages that shifted meanwhile are read again."""
-    first = turn(0, fetch)
+    first, again = turn(0, fetch), fetch._replace(refresh=True)
     known: dict[Any, dict[str, Any]] = {}
     with progress.bar(first.total, "NeuroMorpho.org", "records", fetch.progress) as bar:
-        for again in (False, True):
-            for page in _pages(first, turn, fetch._replace(refresh=fetch.refresh or again)):
+        for how in (fetch, again):
+            for page in _pages(first if how is fetch else turn(0, again), turn, how):
                 for body in page.records:
                     record = parse.decoded(body)
                     known.setdefault(record.get(vocabulary.ID, body), record)
@@ -184,15 +182,23 @@ def values(resource: str, kind: str, name: str, key: str, fetch: Fetch) -> list[
     """Values of a field (``kind="fields"``), or values and counts (``"partition"``), of all pages."""
     found: list[Any] = []
     number, pages = 0, 1
-    while number < pages:
-        url = payload.url(address(), resource, kind, name, params=payload.paging(number, None))
-        body = ask(url, parse.mapping, fetch)
+    sender, where = outlet(fetch), address()
+
+    def check(response: requests.Response) -> tuple[list[Any], int]:
+        body = read(sender, response, parse.mapping)
         entries = body.get(key)
-        block = body.get("page") or {}
         if not isinstance(entries, dict | list):
-            raise InvalidResponseError(f"the answer has no {key!r}.", status=200, url=url)
-        found += entries.items() if isinstance(entries, dict) else entries
-        pages, number = int(block.get("totalPages") or 1), number + 1
+            raise sender.not_documented(response, f"the answer has no {key!r}.")
+        if not entries and not getattr(response, "from_cache", False):
+            refuse_empty_data_base(sender, where)
+        block = body.get("page") if isinstance(body.get("page"), dict) else {}
+        listed = list(entries.items()) if isinstance(entries, dict) else entries
+        return listed, int((block or {}).get("totalPages") or 1)
+
+    while number < pages:
+        url = payload.url(where, resource, kind, name, params=payload.paging(number, None))
+        listed, pages = _ask(sender, payload.get(url), check, fetch)
+        found, number = found + listed, number + 1
     return list(dict.fromkeys(found))
 
 
@@ -202,18 +208,28 @@ def refuse_empty_data_base(sender: Outlet, where: str) -> None:
     Raises
     ------
     ServiceUnavailableError
-        The data base is empty.
+        The data base does not show any species.
     """
     if time.monotonic() - _filled.get(where, float("-inf")) < _FILLED_FOR:
         return
-    response = sender.send(payload.get(species_url(where)), keep=False)
-    if response.status_code == 404:  # it does not say
-        return
-    if not read(sender, response, parse.mapping).get("fields"):
+    if not _neurons(sender, where):
         raise ServiceUnavailableError(
-            "the service answers, but its data base is empty at present.", status=200, url=response.url
+            "the service answers, but its data base is empty at present.",
+            status=200,
+            url=species_url(where),
         )
     _filled[where] = time.monotonic()
+
+
+def _neurons(sender: Outlet, where: str) -> int:
+    """How many neurons the data base holds, by its count of species."""
+    response = sender.send(payload.get(species_url(where)), keep=False)
+    if parse.is_not_found(response):
+        return 0
+    counts = read(sender, response, parse.mapping).get("fields")
+    if not isinstance(counts, dict):
+        raise sender.not_documented(response, "the answer has no counts of species.")
+    return sum(count for count in counts.values() if isinstance(count, int))
 
 
 def species_url(where: str) -> str:
@@ -228,11 +244,9 @@ def health(fetch: Fetch) -> dict[str, Any]:
     try:
         response = sender.send(payload.get(payload.url(where, "health")), keep=False)
         said = "" if response.status_code == 404 else read(sender, response, parse.mapping).get("status")
-        response = sender.send(payload.get(species_url(where)), keep=False)
-        counts = read(sender, response, parse.mapping).get("fields") or {}
-    except (ServiceError, NotFoundError) as error:
+        neurons = _neurons(sender, where)
+    except ServiceError as error:
         return {"status": "down", "said": "", "neurons": 0, "detail": str(error)}
-    neurons = sum(counts.values())
     return {
         "status": "up" if neurons else "empty",
         "said": str(said or ""),

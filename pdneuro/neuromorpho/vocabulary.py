@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -11,7 +12,14 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.errors import UnknownFieldError, UnreadableValuesWarning, listing, warn
+from pdneuro.errors import (
+    OfflineError,
+    ServiceError,
+    UnknownFieldError,
+    UnreadableValuesWarning,
+    listing,
+    warn,
+)
 from pdneuro.tables import records
 
 #: The key of every record; the name is meant to be unique as well.
@@ -60,7 +68,7 @@ UNITS: Mapping[str, str] = {
 #: The licence of the data, and the service's research resource identifier.
 LICENCE, RRID = "CC BY 4.0", "RRID:SCR_002145"
 
-_MISSING = frozenset({"", "not reported", "not applicable"})
+MISSING = frozenset({"", "not reported", "not applicable"})
 
 
 def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Iterable[str]]) -> None:
@@ -68,7 +76,8 @@ def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Itera
     unknown = [name for name in names if name not in known]
     if not unknown:
         return
-    known = list(dict.fromkeys([*known, *more()]))
+    with contextlib.suppress(ServiceError, OfflineError):  # then what is known has to do
+        known = list(dict.fromkeys([*known, *more()]))
     for name in unknown:
         if name in known:
             continue
@@ -116,7 +125,8 @@ def columns(entries: Sequence[dict[str, Any] | None], names: Sequence[str]) -> d
         found[name] = _column(name, values, lost)
     for name, odd in lost.items():
         warn(
-            f"{len(odd):,} values of {name!r} are no numbers and are NA: {listing(map(repr, odd))}. "
+            f"{len(odd):,} values of {name!r} are no {'dates' if name in DATES else 'numbers'} and are "
+            f"NA: {listing(map(repr, odd))}. "
             "raw=True gives what the service said.",
             UnreadableValuesWarning,
         )
@@ -126,7 +136,7 @@ def columns(entries: Sequence[dict[str, Any] | None], names: Sequence[str]) -> d
 def _present(values: list[Any]) -> list[Any]:
     """Values with None for each of the service's spellings of "missing"."""
     texts = {value for value in values if isinstance(value, str)}
-    gone = {text for text in texts if text.strip().lower() in _MISSING}
+    gone = {text for text in texts if text.strip().lower() in MISSING}
     lists = {id(value) for value in values if isinstance(value, list) and _says_nothing(value)}
     if not gone and not lists:
         return values
@@ -138,7 +148,7 @@ def _present(values: list[Any]) -> list[Any]:
 
 def _says_nothing(cell: list[Any]) -> bool:
     return all(
-        part is None or (isinstance(part, str) and part.strip().lower() in _MISSING) for part in cell
+        part is None or (isinstance(part, str) and part.strip().lower() in MISSING) for part in cell
     )
 
 
@@ -150,8 +160,12 @@ def _column(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
     if kind == "Float64":
         return _numbers(name, values, lost)
     if kind == "datetime64[ns]":
-        moments = pd.to_datetime(pd.Series(values, dtype=object), errors="coerce", format="ISO8601")
-        return moments.astype("datetime64[ns]").array
+        given = pd.Series(values, dtype=object)
+        moments = pd.to_datetime(given, errors="coerce", format="ISO8601", utc=True)
+        odd = given[moments.isna() & given.notna()]
+        if len(odd):
+            lost[name] = list(odd)
+        return moments.dt.tz_localize(None).astype("datetime64[ns]").array
     if kind is object or list in kinds:
         cells = np.empty(len(values), object)
         cells[:] = [[value] if isinstance(value, str) else value for value in values]
@@ -191,6 +205,7 @@ def frame(entries: Sequence[dict[str, Any]], known: Sequence[str], *, raw: bool 
     """
     keys = dict.fromkeys(chain.from_iterable(entries))
     if raw:
+        keys = keys or dict.fromkeys(known)
         cells = {key: pd.Series([entry.get(key) for entry in entries], dtype=object) for key in keys}
         return pd.DataFrame(cells, index=pd.RangeIndex(len(entries)))
     names = [*known, *(key for key in keys if key not in known and key != "_links")]

@@ -98,11 +98,14 @@ def _line_by_line(content: bytes, name: str) -> tuple[Nodes, list[list[str]], li
     rows: list[list[Any]] = []
     extras: list[list[str]] = []
     unreadable: list[str] = []
-    for number, line in enumerate(content.decode("latin-1").splitlines(), 1):
-        words = re.split(r"[\s,;]+", line.partition("#")[0].strip(" \t,;"))
-        if words == [""]:
+    lines = re.split(r"\r\n|\r|\n", content.decode("latin-1"))
+    split = [_words(line) for line in lines]
+    # Without a radius throughout; a single such row was cut off.
+    bare = all(len(words) in (0, 6) for words in split)
+    for number, (line, words) in enumerate(zip(lines, split, strict=True), 1):
+        if not words:
             continue
-        row = _row(words)
+        row = _row([*words[:5], "nan", words[5]] if bare else words)
         if row is not None:
             rows.append(row)
             extras.append(words[len(COLUMNS) :])
@@ -113,10 +116,19 @@ def _line_by_line(content: bytes, name: str) -> tuple[Nodes, list[list[str]], li
     return Nodes.of(list(zip(*rows, strict=True))), extras, unreadable
 
 
+def _words(line: str) -> list[str]:
+    """What stands on a line, up to a comment; commas part numbers, or are their decimal points."""
+    text = line.partition("#")[0].strip(" \t,;")
+    if not text:
+        return []
+    words = re.split(r"[\s;]+", text)
+    if len(words) > 5 and not any(word.endswith(",") for word in words):
+        return [word.replace(",", ".") for word in words]
+    return re.split(r"[\s,;]+", text)
+
+
 def _row(words: list[str]) -> list[Any] | None:
     """The seven numbers of a node; None where the words are none."""
-    if len(words) == 6:  # written without a radius
-        words = [*words[:5], "nan", words[5]]
     if len(words) < 7:
         return None
     whole = [_whole(_number(words[place])) for place in (0, 1, 6)]
@@ -139,7 +151,7 @@ def _number(word: str) -> int | float | None:
 
 def _whole(number: int | float | None) -> int | None:
     """A whole number that stands for a node; a float such as ``12.0`` is one."""
-    if number is None or number != number or number != int(number):
+    if number is None or not np.isfinite(number) or number != int(number):
         return None
     return int(number) if abs(number) < 2**63 else None
 
@@ -162,7 +174,9 @@ def text(nodes: pd.DataFrame) -> str:
     known = facts(nodes)
     about = [f"# {word}: {known[word]}" for word in ("source", "query", "licence") if word in known]
     head = ["# SWC, written by pdneuro", *about, "# node type x y z radius parent"]
-    rows = table[[*COLUMNS, *extras]].to_csv(
-        sep=" ", header=False, index=False, na_rep="NA", lineterminator="\n"
-    )
-    return "\n".join(head) + "\n" + rows
+    text = table[[*COLUMNS]].to_csv(sep=" ", header=False, index=False, na_rep="NA", lineterminator="\n")
+    rows = text.splitlines()
+    for name in extras:  # as they were: words, and none where a row has no more of them
+        words = table[name].astype(object).where(table[name].notna(), "").tolist()
+        rows = [f"{row} {word}".rstrip() for row, word in zip(rows, words, strict=True)]
+    return "\n".join([*head, *rows, ""])

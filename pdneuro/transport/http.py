@@ -43,6 +43,8 @@ _ERRORS: Mapping[int, type[ServiceError]] = {
     403: ForbiddenError,
     404: NotFoundError,
     413: RequestTooLargeError,
+    414: RequestTooLargeError,
+    431: RequestTooLargeError,
     422: InvalidRequestError,
     429: RateLimitError,
     502: ServiceUnavailableError,
