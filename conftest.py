@@ -1,5 +1,26 @@
-"""Examples that need caveclient run where it is installed: in the second of the two environments."""
+"""What all tests and examples share: a home and a cache of their own.
 
+Examples that need caveclient run where it is installed: in the second of the two environments.
+"""
+
+from __future__ import annotations
+
+import os
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 collect_ignore = [] if find_spec("caveclient") else ["pdneuro/root_ids.py", "docs/cave.md"]
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees, or writes to, the user's home, cache, tokens or settings."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("PDNEURO_", "API_SECRET_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))

@@ -98,6 +98,16 @@ def cave(
     Notes
     -----
     Source: https://caveconnectome.github.io/CAVEclient. Answers at a version never change, and are kept.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     ids = pdneuro.sandbox.root_ids()[4:6]
+    ...     ids.neuro.cave("cell_type_manual", ["cell_type"], source="cave:minnie65_public@1300")
+      cell_type
+    4        BC
+    5        MC
     """
     asked, names, found, rows = _looked_up(ids, table, columns, multiple, source, by, nanometres, fetch)
     frame = pd.DataFrame(joins.spread(found, rows), index=ids.index, copy=False)
@@ -146,6 +156,16 @@ def join_cave(
         A new name is taken.
     Exception
         As for :func:`cave`.
+
+    Examples
+    --------
+    >>> import pandas as pd, pdneuro
+    >>> source = "cave:minnie65_public"
+    >>> with pdneuro.sandbox.start():
+    ...     table = pd.DataFrame({"root_id": pdneuro.sandbox.root_ids()[4:6], "mine": [1, 2]})
+    ...     joined = table.neuro.join_cave("nucleus_view", columns=["volume"], source=source)
+    >>> joined["volume"].tolist()
+    [75.66, 335.87]
     """
     ids = roles.id_column(table, on)
     asked, names, found, rows = _looked_up(
@@ -154,6 +174,90 @@ def join_cave(
     joined = joins.attach(table, joins.spread(found, rows), prefix=prefix, overwrite=overwrite)
     query = f"join_cave({cave_table})"
     return stamp(joined, source=asked.name, query=query, earlier=joined.attrs, **names)
+
+
+def synapses(
+    ids: pd.Series[Any],
+    columns: Sequence[str] | None = None,
+    source: str | Source | None = None,
+    *,
+    upstream: bool = True,
+    downstream: bool = True,
+    nanometres: bool = True,
+    **fetch: Unpack[FetchKeywords],
+) -> pd.DataFrame:
+    """Each synapse of root IDs, with its size and place.
+
+    Parameters
+    ----------
+    ids, source, nanometres, **fetch
+        As for :func:`cave`.
+    columns : sequence of str, optional
+        Such as ``"size"``, ``"ctr_pt_position"``. Default: all.
+    upstream, downstream : bool
+        Synapses onto the root IDs, and from them.
+
+    Returns
+    -------
+    DataFrame
+        One row a synapse, each once: ``id``, ``pre``, ``post`` (int64), then the columns of the table.
+        Synapses with no segment at the other end are left out. An edge's whole size is
+        ``.groupby(["pre", "post"])["size"].sum()``.
+
+    Raises
+    ------
+    UnknownTableError
+        The datastack names no table of synapses.
+    Exception
+        As for :func:`cave`.
+
+    See Also
+    --------
+    pdneuro.segments.edges : the number of synapses of each pair, in a fraction of the time.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     ids = pdneuro.sandbox.root_ids()[4:6]
+    ...     found = ids.neuro.synapses(["size"], source="cave:minnie65_public@661", upstream=False)
+    >>> list(found.columns), found["pre"].isin(ids).all().item()
+    (['id', 'pre', 'post', 'size'], True)
+    """
+    from pdneuro.cave.source import cells
+
+    opened = _opened(source)
+    options = Fetch.of(**fetch)
+    distinct, _, present = _distinct(ids)
+    ends = {"pre_pt_root_id": downstream, "post_pt_root_id": upstream}
+    wanted = None if columns is None else [*ends, *columns]
+    resolution = (1, 1, 1) if nanometres else None
+    rows: dict[Any, dict[str, Any]] = {}
+    with one_call(options):
+        asked = opened.asked(options)
+        for end in (end for end, is_wanted in ends.items() if is_wanted):
+            told = opened.rows(
+                asked,
+                distinct[present],
+                asked.client.synapse_table,
+                options,
+                column=end,
+                columns=wanted,
+                resolution=resolution,
+            )
+            rows.update((row["id"], row) for found in told for row in found or () if _has_ends(row))
+    names = dict.fromkeys(["id", *ends, *(key for row in rows.values() for key in row)])
+    found = pd.DataFrame({name: cells(name, [row.get(name) for row in rows.values()]) for name in names})
+    kinds = dict.fromkeys(["id", *ends], "int64")
+    found = found.astype(kinds).rename(columns={"pre_pt_root_id": "pre", "post_pt_root_id": "post"})
+    unit = "nm" if nanometres else "voxels"
+    return stamp(
+        found, source=asked.name, query="synapses()", positions=unit, version_of_data=asked.version
+    )
+
+
+def _has_ends(row: dict[str, Any]) -> bool:
+    return min(row.get("pre_pt_root_id") or 0, row.get("post_pt_root_id") or 0) > 1
 
 
 def is_latest(
@@ -175,6 +279,14 @@ def is_latest(
     ------
     Exception
         As for :func:`cave`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     ids = pdneuro.sandbox.root_ids()[:6]
+    ...     ids.neuro.is_latest(source="cave:minnie65_public").tolist()
+    [False, False, False, False, True, True]
     """
     from pdneuro.cave import questions
 
@@ -226,6 +338,19 @@ def latest(
     -----
     UnknownIdsWarning
         IDs that never were root IDs of the datastack.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     ids = pdneuro.sandbox.root_ids()[:5]
+    ...     ids.neuro.latest(source="cave:minnie65_public", details=True)[["overlap", "status"]]
+       overlap    status
+    0      1.0  replaced
+    1      0.7     split
+    2      1.0    merged
+    3      1.0    merged
+    4      1.0   current
     """
     return _fates(ids, source, None, details, fetch)
 
@@ -258,6 +383,14 @@ def at(
         There is no such version.
     Exception
         As for :func:`cave`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     ids = pdneuro.sandbox.root_ids()[:2]
+    ...     ids.neuro.at(661, source="cave:minnie65_public").equals(ids)
+    True
     """
     return _fates(ids, source, int(version), details, fetch)
 

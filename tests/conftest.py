@@ -1,4 +1,4 @@
-"""What all tests share: no network but loopback, and a home and cache of their own."""
+"""What the tests share."""
 
 from __future__ import annotations
 
@@ -13,18 +13,6 @@ import pdneuro
 from pdneuro.sandbox import Sandbox
 
 SHARED = Path(os.environ.get("PDNEURO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
-
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees, or writes to, the user's home, cache, tokens or settings."""
-    home = tmp_path / "home"
-    home.mkdir()
-    for name in list(os.environ):
-        if name.startswith(("PDNEURO_", "API_SECRET_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -268,6 +268,21 @@ class TestEdges:
         told = details.str.extract(r"^([\d,]+) synapses with no segment")[0].dropna()
         assert told.str.replace(",", "").astype(int).sum() == len(lost)
 
+    def test_each_synapse_once(self, sandbox: Sandbox, stack: Datastack) -> None:
+        ids = pd.Series([*stack.old[:20], 0])
+        found = ids.neuro.synapses(["size", "ctr_pt_position"], source=OLD)
+        truth = stack.table(SYNAPSES, 661)
+        truth = truth[(truth["pre_pt_root_id"] > 1) & (truth["post_pt_root_id"] > 1)]
+        near = truth["pre_pt_root_id"].isin(ids) | truth["post_pt_root_id"].isin(ids)
+        assert sorted(found["id"]) == sorted(truth.loc[near, "id"])
+        assert found.groupby(["pre", "post"])["size"].sum().sum() == truth.loc[near, "size"].sum()
+        assert found.dtypes[["id", "pre", "post"]].eq("int64").all()
+        first = truth.set_index("id").loc[found["id"].iloc[0]]
+        assert found["ctr_pt_position_z"].iloc[0] == first["ctr_pt_position_z"] * RESOLUTION[2]
+        counts = found.groupby(["pre", "post"]).size().rename("weight").reset_index()
+        edges = ids.neuro.edges(source=OLD).sort_values(["pre", "post"], ignore_index=True)
+        pd.testing.assert_frame_equal(edges, counts)
+
     def test_properties_and_records_of_a_table(self, sandbox: Sandbox, stack: Datastack) -> None:
         ids = pd.Series(stack.old[:30])
         counted = ids.neuro.properties("proofreading_status", source=OLD)["proofreading_status_count"]

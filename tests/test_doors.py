@@ -23,6 +23,7 @@ from pdneuro import (
     groups,
     neurons,
     reconstructions,
+    root_ids,
     segments,
     structures,
     tables,
@@ -168,6 +169,8 @@ DOORS = [
     *[(DataFrameNeuro, name, reconstructions) for name in ("join_neuromorpho", "join_morphometry")],
     *[(DataFrameNeuro, name, tables) for name in ("check", "morphology", "cable_length", "path_distance")],
     (DataFrameNeuro, "to_swc", files),
+    *[(SeriesNeuro, name, root_ids) for name in ("cave", "synapses", "is_latest", "latest", "at")],
+    (DataFrameNeuro, "join_cave", root_ids),
     (DataFrameNeuro, "sample", tables),
     *[(DataArrayNeuro, name, tables) for name in ("at", "structure_means")],
     *[(DataFrameNeuro, name, edges) for name in ("expand", "fractions")],
@@ -191,7 +194,7 @@ def public_functions() -> list[object]:
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.structures", "pdneuro.tables.nested",
         "pdneuro.tables.structures", "pdneuro.tables.volumes", "pdneuro.tables.storable", "pdneuro.tables.unionizes",
         "pdneuro.allen.rma", "pdneuro.allen.tables", "pdneuro.allen.structures", "pdneuro.allen.volumes", "pdneuro.allen.cache",
-        "pdneuro.tables.swc", "pdneuro.tables.node_table", "pdneuro.tables.measures", "pdneuro.graphs.trees", "pdneuro.reconstructions", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.neurons", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate",
+        "pdneuro.tables.swc", "pdneuro.tables.node_table", "pdneuro.tables.measures", "pdneuro.graphs.trees", "pdneuro.reconstructions", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.neurons", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate", "pdneuro.root_ids", "pdneuro.cave.questions", "pdneuro.transport.tls",
     ))]  # fmt: skip
     return [
         function

@@ -46,6 +46,7 @@ class SeriesNeuro:
 
     # CAVE, by root ID
     cave = door(root_ids.cave)
+    synapses = door(root_ids.synapses)
     is_latest = door(root_ids.is_latest)
     latest = door(root_ids.latest)
     at = door(root_ids.at)

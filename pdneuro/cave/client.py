@@ -212,10 +212,7 @@ class Cave:
     @functools.cached_property
     def synapse_table(self) -> str:
         """The table of synapses."""
-        name = self._materialize.synapse_table
-        if not name:
-            raise UnknownTableError(f"{self.datastack} names no table of synapses.")
-        return str(name)
+        return str(self._materialize.synapse_table or "")
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - there is one a datastack
     def names(self, version: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

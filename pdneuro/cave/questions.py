@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.cave.client import Cave
-from pdneuro.errors import InvalidRequestError, NotFoundError, ServiceError
+from pdneuro.errors import InvalidRequestError, NotFoundError, ServiceError, UnknownTableError
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch
@@ -68,6 +68,8 @@ class Asked:
     def partners(self, side: str) -> Question:
         """Partners of root IDs on one side; a body is packed records of partner and synapses."""
         table = self.client.synapse_table
+        if not table:
+            raise UnknownTableError(f"{self.client.datastack} names no table of synapses.")
         # Never both ends in one filter: the server would take what fits both.
         own, other = ("pre_pt_root_id", "post_pt_root_id")[:: 1 if side == "downstream" else -1]
 

@@ -102,7 +102,8 @@ class CaveSource:
     ) -> list[list[dict[str, Any]] | None]:
         """Rows of a table of each root ID, None where it has none."""
         asked.client.reference(table, asked.version)  # first of all: is there such a table?
-        answers = _fetch(ids, asked.rows(table, column, columns, resolution), fetch, ROWS_AT_ONCE)
+        most = SYNAPSES_AT_ONCE if table == asked.client.synapse_table else ROWS_AT_ONCE
+        answers = _fetch(ids, asked.rows(table, column, columns, resolution), fetch, most)
         return [None if body is None else msgspec.json.decode(body) for body in answers.bodies]
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:

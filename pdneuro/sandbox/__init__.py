@@ -1,6 +1,7 @@
 """The services on this machine: a local HTTP server on a bundled synthetic brain, or on your files."""
 
+from pdneuro.sandbox.cave_data import root_ids
 from pdneuro.sandbox.connectome import edges, neurons
 from pdneuro.sandbox.start import Sandbox, start
 
-__all__ = ["Sandbox", "edges", "neurons", "start"]
+__all__ = ["Sandbox", "edges", "neurons", "root_ids", "start"]

@@ -177,6 +177,32 @@ class Datastack:
         return table
 
 
+def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int]:
+    """Root IDs of the sandbox's CAVE, as they were at a version.
+
+    Parameters
+    ----------
+    name : {"minnie65_public", "v1dd_public"}
+        The datastack.
+    version : {661, 1300}
+        The first is older: half of its root IDs were edited since.
+
+    Returns
+    -------
+    Series
+        int64, named ``root_id``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.sandbox.root_ids().head(2).tolist()
+    [864691135004077213, 864691135004964274]
+    """
+    stack = datastack(name)
+    ids = stack.old.tolist() if version == min(VERSIONS) else sorted(stack.valid(version))
+    return pd.Series(ids, name="root_id", dtype="int64")
+
+
 #: Reference table -> the table whose rows it is about.
 REFERENCES = {"cell_type_manual": "nucleus_detection_v0"}
 VIEWS = ("nucleus_view",)
