@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import allen
+import cave
 import graphs
 import main_job
 import neuromorpho
@@ -46,6 +47,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "allen_import": lambda rounds, rows: allen.imports(rounds),
     "neuromorpho": lambda rounds, rows: neuromorpho.join(rounds),
     "swc": lambda rounds, rows: neuromorpho.swc(rounds),
+    "cave": lambda rounds, rows: cave.join(rounds),
+    "synapses": lambda rounds, rows: cave.edges(rounds),
 }
 
 

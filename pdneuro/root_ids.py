@@ -468,15 +468,27 @@ def _columns(
             f"{len(several):,} root IDs have several rows in {table!r}: {shown}. Choose "
             'multiple="first", "list" or "count".'
         )
-    first = [None if not value else min(value, key=lambda row: row.get("id") or 0) for value in values]
-    keys = dict.fromkeys(key for row in first if row for key in row)
-    names = [name for name in keys if name != by]
+    some = [place for place, count in enumerate(counts) if count]
+    # Of several rows the first by the ID of the annotation.
+    first = [
+        values[place][0] if counts[place] == 1 else min(values[place], key=_row_id) for place in some
+    ]
+    names = [name for name in first[0] if name != by] if first else []
     if columns is not None:
         wanted = set(columns)
         names = [name for name in names if name in wanted or name.rpartition("_")[0] in wanted]
+    if not names:
+        return {}
+    places = np.full(len(values), -1)
+    places[some] = np.arange(len(some))
     return {
-        name: cells(name, [None if row is None else row.get(name) for row in first]) for name in names
+        name: joins.take_or_missing(cells(name, [row.get(name) for row in first]), places)
+        for name in names
     }
+
+
+def _row_id(row: dict[str, Any]) -> Any:
+    return row.get("id") or 0
 
 
 def _warn_of_stale(asked: Asked, ids: Int64Array, found: Sequence[Any], fetch: Fetch) -> None:

@@ -164,7 +164,13 @@ def _batch(ids: Sequence[int], table: pd.DataFrame, column: str, client: Cave) -
     keys = _ids_of(table, column, client)
     names = [str(name) for name in table.columns]
     cells = [_plain(table[name]) for name in table.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+    rows = [dict(zip(names, row, strict=False)) for row in zip(*cells, strict=True)]
+    if len(set(keys.tolist())) == len(keys):  # a row each: no lists need be gathered
+        one = dict(zip(keys.tolist(), rows, strict=True))
+        encoded = [msgspec.json.encode([one[number]]) if number in one else None for number in ids]
+        return Batch(
+            list(ids), [NONE_FORM if body is None else ROWS_FORM for body in encoded], encoded, None
+        )
     found: dict[int, list[dict[str, Any]]] = {}
     for key, row in zip(keys.tolist(), rows, strict=True):
         found.setdefault(key, []).append(row)
@@ -177,8 +183,12 @@ def _plain(column: pd.Series[Any]) -> list[Any]:
     """Python values that JSON holds, None where there is none."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return [None if pd.isna(moment) else moment.isoformat() for moment in column]
-    found: list[Any] = column.astype(object).where(column.notna(), None).tolist()
-    return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in found]
+    found: list[Any] = column.tolist()
+    if column.hasnans:
+        found = [None if absent else cell for cell, absent in zip(found, column.isna(), strict=True)]
+    if column.dtype == object:
+        return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in found]
+    return found
 
 
 def _partners(ids: Sequence[int], own: Int64Array, other: Int64Array) -> Batch:

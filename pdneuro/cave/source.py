@@ -104,7 +104,9 @@ class CaveSource:
         asked.client.reference(table, asked.version)  # first of all: is there such a table?
         most = SYNAPSES_AT_ONCE if table == asked.client.synapse_table else ROWS_AT_ONCE
         answers = _fetch(ids, asked.rows(table, column, columns, resolution), fetch, most)
-        return [None if body is None else msgspec.json.decode(body) for body in answers.bodies]
+        known = [body for body in answers.bodies if body is not None]
+        rows = iter(msgspec.json.decode(b"[" + b",".join(known) + b"]"))  # at once: half the time
+        return [None if body is None else next(rows) for body in answers.bodies]
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of a table, as of a property that is a list of records."""
