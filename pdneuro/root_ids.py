@@ -5,6 +5,7 @@ Each function is also a method: ``column.neuro.is_latest()``. It needs the extra
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.errors import MultipleRecordsError, StaleIdsWarning, UnknownSourceError, listing, warn
+from pdneuro.errors import (
+    MultipleRecordsError,
+    ServiceError,
+    StaleIdsWarning,
+    UnknownSourceError,
+    listing,
+    warn,
+)
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, open_source
 from pdneuro.tables import joins, roles
@@ -437,9 +445,13 @@ def _looked_up(
         )
         for place, value in zip(np.flatnonzero(present), found, strict=True):
             values[place] = value
+        sample = None
+        if multiple in ("raise", "first") and not any(found) and not options.offline:
+            with contextlib.suppress(ServiceError):  # the columns alone are not worth an error
+                sample = asked.client.rows(table, by, None, asked.version, columns, resolution)
         _warn_of_stale(asked, distinct[present], found, options)
     facts = {"positions": "nm" if nanometres else "voxels", "version_of_data": asked.version}
-    return asked, facts, _columns(table, values, distinct, columns, multiple, by), rows
+    return asked, facts, _columns(table, values, distinct, columns, multiple, by, sample), rows
 
 
 def _columns(
@@ -449,6 +461,7 @@ def _columns(
     columns: Sequence[str] | None,
     multiple: str,
     by: str,
+    sample: pd.DataFrame | None,
 ) -> dict[str, Any]:
     from pdneuro.cave.source import cells
 
@@ -473,12 +486,14 @@ def _columns(
     first = [
         values[place][0] if counts[place] == 1 else min(values[place], key=_row_id) for place in some
     ]
-    names = [name for name in first[0] if name != by] if first else []
+    keys = list(first[0]) if first else [] if sample is None else list(map(str, sample.columns))
+    names = [name for name in keys if name != by]
     if columns is not None:
         wanted = set(columns)
         names = [name for name in names if name in wanted or name.rpartition("_")[0] in wanted]
-    if not names:
-        return {}
+    if not first and sample is not None:  # nothing is known: the table's columns, all missing
+        nowhere = np.full(len(values), -1)
+        return {name: joins.take_or_missing(joins.cells_of(sample[name]), nowhere) for name in names}
     places = np.full(len(values), -1)
     places[some] = np.arange(len(some))
     return {

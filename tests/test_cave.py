@@ -128,6 +128,15 @@ class TestTables:
         assert first["status_axon"].fillna("").tolist() == expected.fillna("").tolist()
         assert len(sandbox.requests) > sent
 
+    def test_columns_where_nothing_is_known(self, sandbox: Sandbox, stack: Datastack) -> None:
+        told = stack.table("proofreading_status", 1300)["pt_root_id"]
+        ids = pd.Series([root for root in stack.valid(1300) if root not in set(told)][:3])
+        found = ids.neuro.cave("proofreading_status", source=NEW)
+        assert list(found.columns) == ["id", "status_axon", "status_dendrite"]
+        assert found.isna().all(axis=None)
+        types = ids.neuro.cave("cell_type_manual", ["cell_type"], source=NEW, on_missing="ignore")
+        assert list(types.columns) == ["cell_type"]
+
     def test_ids_of_another_version_are_told(self, sandbox: Sandbox, stack: Datastack) -> None:
         ids = pd.Series(stack.old[:5])
         with pytest.warns(errors.StaleIdsWarning, match=r"4 of 5 root IDs .* version 1300 .*latest\(\)"):

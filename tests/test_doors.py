@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -267,6 +268,12 @@ def test_the_repr_says_what_was_recognised(sandbox: Sandbox, ids: pd.Series) -> 
     assert "on='root_id'" in repr(pd.DataFrame({"root_id": ids, "bodyId": ids}).neuro)
     assert "braincircuits:fruitfly_fafb_flywire" in repr(ids.neuro.edges().neuro)
     assert not [request for request in sandbox.requests if "connectivity" not in request.path]
+
+
+@pytest.mark.skipif(find_spec("caveclient") is not None, reason="caveclient is here")
+def test_an_absent_extra_is_named(sandbox: Sandbox) -> None:
+    with pytest.raises(errors.MissingDependencyError, match=r"pdneuro\[cave\].*pandas 2"):
+        pd.Series([5]).neuro.is_latest(source="cave:minnie65_public")
 
 
 def test_registering_twice_is_silent() -> None:

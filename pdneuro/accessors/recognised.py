@@ -43,6 +43,7 @@ def describe_series(series: pd.Series[Any]) -> str:
         "  .edges() .partners() .graph()",
         "  of Allen structures: .structures() .rollup(...) .is_under(...) .ancestors() .descendants()",
         "  of NeuroMorpho.org's neurons: .neuromorpho() .morphometry() .persistence() .swc()",
+        "  of CAVE: .is_latest() .latest() .at(version) .cave(table) .synapses()",
     ]
     return "\n".join(lines)
 

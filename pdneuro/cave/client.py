@@ -258,12 +258,14 @@ class Cave:
         self,
         table: str,
         column: str,
-        ids: Sequence[int],
+        ids: Sequence[int] | None,
         version: int,
         columns: Sequence[str] | None = None,
         resolution: Sequence[float] | None = None,
     ) -> pd.DataFrame:
         """Rows of a table or view whose root IDs are among ``ids``: all of them, or an error.
+
+        Without ``ids`` one row, which shows the columns.
 
         Raises
         ------
@@ -276,13 +278,15 @@ class Cave:
             "metadata": False,
             "desired_resolution": None if resolution is None else list(resolution),
         }
-        wanted = {column: [int(number) for number in ids]}
+        wanted = None if ids is None else {column: [int(number) for number in ids]}
+        if wanted is None:
+            how["limit"] = 1
         reference = self.reference(table, version)
         with self._translated():
             if reference is not None:
                 found = self._materialize.join_query(
                     [[table, "target_id"], [reference, "id"]],
-                    filter_in_dict={reference: wanted},
+                    filter_in_dict=None if wanted is None else {reference: wanted},
                     suffixes={table: "", reference: "_ref"},
                     log_warning=False,
                     **how,
@@ -300,7 +304,7 @@ class Cave:
                     log_warning=False,
                     **how,
                 )
-        if _CUT in getattr(self._said, "warning", ""):
+        if wanted is not None and _CUT in getattr(self._said, "warning", ""):
             raise RequestTooLargeError(
                 f"the answer was cut at {len(found):,} rows of {table!r}.", status=200, url=self.server
             )
@@ -345,7 +349,12 @@ def _is_the_clients(error: BaseException) -> bool:
 
 
 def _caveclient() -> Any:
-    module = optional("caveclient", "cave")
+    try:
+        module = optional("caveclient", "cave")
+    except MissingDependencyError as error:
+        raise MissingDependencyError(
+            f"{error} It holds pandas below 3, so it needs an environment with pandas 2."
+        ) from error
     version = importlib.metadata.version("caveclient")
     if int(version.split(".")[0]) < _OLDEST:
         raise MissingDependencyError(

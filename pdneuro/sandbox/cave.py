@@ -213,7 +213,7 @@ class CaveApp:
             ]
             table = table[names]
         resolution = asked.get("desired_resolution") or list(RESOLUTION)
-        table = table.copy()
+        table = table.head(asked.get("limit") or len(table)).copy()
         for axis, own, wanted in zip("xyz", RESOLUTION, resolution, strict=True):
             for name in table.columns:
                 if name.endswith(f"position_{axis}"):
