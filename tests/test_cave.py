@@ -19,6 +19,7 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox import cave as cave_app
 from pdneuro.sandbox.cave_data import RESOLUTION, SYNAPSES, Datastack, datastack
+from pdneuro.sandbox.server import Response
 from pdneuro.transport import tokens
 
 pytest.importorskip("caveclient", reason="caveclient holds pandas below 3: the other environment has it")
@@ -506,3 +507,21 @@ def test_numbers_come_as_they_were() -> None:
     assert str(pd.Series(moments).dtype).startswith("datetime64[")
     assert pd.isna(moments[1])
     assert np.array_equal(cells("n", [1.5, None]).isna(), [False, True])
+
+
+def test_the_routes_that_every_server_has_will_do(sandbox: Sandbox, roots: pd.Series) -> None:
+    """Lists of versions, tables and views are not on all servers."""
+    app = sandbox.cave
+
+    def few(request: Any) -> Any:
+        lists = request.path.endswith(("/versions", "/tables", "/views", "/info/version"))
+        if lists and "/materialize/api/versions" not in request.path:
+            return Response(b"not here", 404, {"Content-Type": "text/plain"})
+        return app(request)
+
+    sandbox.cave = few  # type: ignore[assignment]
+    found = roots.head(9).neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first", max_workers=2)
+    assert found["volume"].notna().all()
+    assert len(roots.head(9).neuro.downstream(source=NEW, max_workers=2))
+    with pytest.raises(errors.UnknownTableError, match="no table 'nothing'"):
+        roots.neuro.cave("nothing", source=NEW, max_workers=2)

@@ -188,8 +188,13 @@ class Cave:
 
     def version(self, wanted: int | None) -> int:
         """A version that is there: the wanted one, else the newest."""
-        with self._translated():
-            known = sorted(self._materialize.get_versions())
+        try:
+            with self._translated():
+                known = sorted(self._materialize.get_versions())
+        except NotFoundError:
+            if wanted is None:
+                raise
+            return int(wanted)  # a server without this list: the query will tell
         if not known:
             raise ServiceUnavailableError(
                 f"{self.datastack} has no version at present.", url=self.server
@@ -217,13 +222,16 @@ class Cave:
     @functools.lru_cache(maxsize=64)  # noqa: B019 - there is one a datastack
     def names(self, version: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Tables and views of a version."""
-        with self._translated():
-            tables = tuple(self._materialize.get_tables(version=version))
-            try:
-                views = tuple(self._materialize.get_views(version))
-            except NotFoundError:  # an older server
-                views = ()
-        return tables, views
+        return self._listed("get_tables", version), self._listed("get_views", version)
+
+    def _listed(self, what: str, version: int) -> tuple[str, ...]:
+        try:
+            with self._translated():
+                return tuple(getattr(self._materialize, what)(version=version))
+        except ExpiredVersionError:
+            raise
+        except NotFoundError:  # none, or a server without this list
+            return ()
 
     @functools.lru_cache(maxsize=64)  # noqa: B019
     def reference(self, table: str, version: int) -> str | None:
@@ -235,7 +243,7 @@ class Cave:
             There is no such table or view; names the nearest.
         """
         tables, views = self.names(version)
-        if table not in (*tables, *views):
+        if tables and table not in (*tables, *views):
             near = difflib.get_close_matches(table, (*tables, *views), n=3, cutoff=0.4)
             hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise UnknownTableError(
@@ -244,8 +252,17 @@ class Cave:
             )
         if table in views:
             return None
-        with self._translated():
-            found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
+        try:
+            with self._translated():
+                found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
+        except ExpiredVersionError:
+            raise
+        except NotFoundError as error:
+            if tables:
+                return None
+            raise UnknownTableError(
+                f"{self.datastack}, version {version}, has no table {table!r}."
+            ) from error
         return str(found.get("reference_table") or "") or None
 
     def resolution(self, table: str, version: int) -> list[float]:
