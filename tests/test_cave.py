@@ -16,11 +16,13 @@ import pytest
 
 import pdneuro
 from pdneuro import errors
-from pdneuro.sandbox import Sandbox
+from pdneuro.sandbox import Sandbox, cave_data
 from pdneuro.sandbox import cave as cave_app
 from pdneuro.sandbox.cave_data import RESOLUTION, SYNAPSES, Datastack, datastack
 from pdneuro.sandbox.server import Response
 from pdneuro.transport import tokens
+
+from .conftest import shared
 
 pytest.importorskip("caveclient", reason="caveclient holds pandas below 3: the other environment has it")
 
@@ -525,3 +527,44 @@ def test_the_routes_that_every_server_has_will_do(sandbox: Sandbox, roots: pd.Se
     assert len(roots.head(9).neuro.downstream(source=NEW, max_workers=2))
     with pytest.raises(errors.UnknownTableError, match="no table 'nothing'"):
         roots.neuro.cave("nothing", source=NEW, max_workers=2)
+
+
+# -- real tables ----------------------------------------------------------------------------------
+
+
+class RealStack:
+    """The shared MICrONS tables in the shape that the sandbox serves."""
+
+    name = "minnie65_public"
+
+    def __init__(self) -> None:
+        synapses = pd.read_csv(shared("cave/microns_synapses_onto_l23_sample.csv.gz"))
+        names = ["id", "pre_pt_root_id", "post_pt_root_id", "size"]
+        self.synapses = synapses[names]
+        status = pd.read_csv(shared("cave/microns_v661_proofreading_status_public_release.csv.gz"))
+        self.status = status.rename(columns=str).assign(id=range(len(status)))
+
+    def table(self, name: str, version: int) -> pd.DataFrame | None:
+        return {SYNAPSES: self.synapses, "proofreading_status": self.status}.get(name)
+
+    def valid(self, version: int) -> set[int]:
+        return set(self.status["pt_root_id"])
+
+
+def test_real_synapses_and_a_real_table(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = RealStack()
+    monkeypatch.setattr(cave_data, "datastack", lambda name: real)
+    sandbox.cave.row_limit = 2_000  # a fraction of what is there: batches have to be halved
+    ids = pd.Series(real.synapses["post_pt_root_id"].unique())
+    edges = ids.neuro.upstream(source=OLD)
+    rows = real.synapses[real.synapses["pre_pt_root_id"] > 1]  # one has no segment
+    assert len(rows) < len(real.synapses)
+    expected = rows.groupby(["pre_pt_root_id", "post_pt_root_id"]).size()
+    found = edges.set_index(["pre", "post"])["weight"].sort_index()
+    assert found.tolist() == expected.tolist()
+    assert found.index.tolist() == expected.index.tolist()
+    status = real.status["pt_root_id"].sample(frac=1, random_state=0)
+    joined = pd.DataFrame({"pt_root_id": status}).neuro.join_cave("proofreading_status", source=OLD)
+    assert joined.index.equals(status.index)
+    told = real.status.set_index("pt_root_id")["status_axon"].loc[status]
+    assert joined["status_axon"].tolist() == told.tolist()
