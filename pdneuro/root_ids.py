@@ -5,7 +5,7 @@ Each function is also a method: ``column.neuro.is_latest()``. It needs the extra
 
 from __future__ import annotations
 
-import contextlib
+import difflib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -15,11 +15,9 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import (
     MultipleRecordsError,
-    ServiceError,
-    StaleIdsWarning,
+    UnknownFieldError,
     UnknownSourceError,
     listing,
-    warn,
 )
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, open_source
@@ -79,8 +77,8 @@ def cave(
 
     Raises
     ------
-    UnknownTableError
-        There is no such table; names the nearest.
+    UnknownTableError, UnknownFieldError
+        There is no such table or column; names the nearest.
     ExpiredVersionError
         The version is gone.
     MultipleRecordsError
@@ -97,7 +95,7 @@ def cave(
     Warns
     -----
     StaleIdsWarning
-        Root IDs that are not valid at the version.
+        Root IDs that are not valid at the version, or of which that could not be asked.
 
     See Also
     --------
@@ -232,7 +230,7 @@ def synapses(
     >>> list(found.columns), found["pre"].isin(ids).all().item()
     (['id', 'pre', 'post', 'size'], True)
     """
-    from pdneuro.cave.source import cells
+    from pdneuro.cave.source import cells, warn_of_stale
 
     opened = _opened(source)
     options = Fetch.of(**fetch)
@@ -241,6 +239,7 @@ def synapses(
     wanted = None if columns is None else [*ends, *columns]
     resolution = (1, 1, 1) if nanometres else None
     rows: dict[Any, dict[str, Any]] = {}
+    unknown = np.ones(int(present.sum()), bool)
     with one_call(options):
         asked = opened.asked(options)
         for end in (end for end, is_wanted in ends.items() if is_wanted):
@@ -253,7 +252,9 @@ def synapses(
                 columns=wanted,
                 resolution=resolution,
             )
+            unknown &= np.array([found is None for found in told], bool)
             rows.update((row["id"], row) for found in told for row in found or () if _has_ends(row))
+        warn_of_stale(asked, distinct[present][unknown], len(unknown), options)
     names = dict.fromkeys(["id", *ends, *(key for row in rows.values() for key in row)])
     found = pd.DataFrame({name: cells(name, [row.get(name) for row in rows.values()]) for name in names})
     kinds = dict.fromkeys(["id", *ends], "int64")
@@ -433,11 +434,19 @@ def _looked_up(
     """Columns with one entry a distinct ID, the entry of each row, and facts about them."""
     if multiple not in _MULTIPLE:
         raise ValueError(f"multiple must be one of {', '.join(_MULTIPLE)}, not {multiple!r}.")
+    from pdneuro.cave.source import warn_of_stale
+
     opened = _opened(source)
     options = Fetch.of(**fetch)
     distinct, rows, present = _distinct(ids)
+    columns = [columns] if isinstance(columns, str) else columns
     with one_call(options):
         asked = opened.asked(options)
+        sample = None
+        if not options.offline:
+            asked.client.reference(table, asked.version)
+            sample = asked.client.columns(table, asked.version)
+            _require_columns(sample, table, [by, *(columns or ())])
         values: list[Any] = [None] * len(distinct)
         resolution = (1, 1, 1) if nanometres else None
         found = opened.rows(
@@ -445,13 +454,29 @@ def _looked_up(
         )
         for place, value in zip(np.flatnonzero(present), found, strict=True):
             values[place] = value
-        sample = None
-        if multiple in ("raise", "first") and not any(found) and not options.offline:
-            with contextlib.suppress(ServiceError):  # the columns alone are not worth an error
-                sample = asked.client.rows(table, by, None, asked.version, columns, resolution)
-        _warn_of_stale(asked, distinct[present], found, options)
-    facts = {"positions": "nm" if nanometres else "voxels", "version_of_data": asked.version}
+        unknown = np.array([value is None for value in found], bool)
+        warn_of_stale(asked, distinct[present][unknown], len(found), options)
+    facts: dict[str, Any] = {"positions": "nm" if nanometres else "voxels"}
+    facts["version_of_data"] = asked.version
+    dropped = int((~present)[rows].sum())
+    if dropped:  # missing, 0 and 1
+        facts["rows_without_root_id"] = dropped
     return asked, facts, _columns(table, values, distinct, columns, multiple, by, sample), rows
+
+
+def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[str]) -> None:
+    """Refuse columns that a table does not have; a position is named with or without its axis."""
+    if sample is None:
+        return
+    known = [str(name) for name in sample.columns]
+    whole = {*known, *(name.rpartition("_")[0] for name in known if name[-2:] in ("_x", "_y", "_z"))}
+    for name in wanted:
+        if name not in whole:
+            near = difflib.get_close_matches(name, whole, n=3, cutoff=0.5)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise UnknownFieldError(
+                f"the table {table!r} has no column {name!r}.{hint} It has {', '.join(known)}."
+            )
 
 
 def _columns(
@@ -504,31 +529,6 @@ def _columns(
 
 def _row_id(row: dict[str, Any]) -> Any:
     return row.get("id") or 0
-
-
-def _warn_of_stale(asked: Asked, ids: Int64Array, found: Sequence[Any], fetch: Fetch) -> None:
-    """Tell of IDs without rows that are not valid at the version."""
-    doubtful = [int(number) for number, value in zip(ids, found, strict=True) if value is None]
-    if not doubtful or fetch.offline:
-        return
-    moment = asked.client.frozen(asked.version)
-    stale = [
-        number
-        for start in range(0, len(doubtful), 1000)
-        for number, valid in zip(
-            doubtful[start : start + 1000],
-            asked.client.is_latest(doubtful[start : start + 1000], moment),
-            strict=True,
-        )
-        if not valid
-    ]
-    if stale:
-        warn(
-            f"{len(stale):,} of {len(ids):,} root IDs are not valid at version {asked.version} of "
-            f"{asked.client.datastack}: {listing(stale)}. Their rows hold NA. .neuro.latest() tells "
-            f"what became of them, .neuro.at({asked.version}) what they are there.",
-            StaleIdsWarning,
-        )
 
 
 def _fates(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import logging
 import subprocess
@@ -19,7 +21,7 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox, cave_data
 from pdneuro.sandbox import cave as cave_app
 from pdneuro.sandbox.cave_data import RESOLUTION, SYNAPSES, Datastack, datastack
-from pdneuro.sandbox.server import Response
+from pdneuro.sandbox.server import LocalServer, Response
 from pdneuro.transport import tokens
 
 from .conftest import shared
@@ -54,7 +56,9 @@ def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def queries(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return [r.json() for r in sandbox.requests if r.path.endswith("/query")]
+    """Bodies of the queries for root IDs; not of that for one row, which shows the columns."""
+    bodies = [r.json() for r in sandbox.requests if r.path.endswith("/query")]
+    return [body for body in bodies if "filter_in_dict" in body]
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -527,6 +531,195 @@ def test_the_routes_that_every_server_has_will_do(sandbox: Sandbox, roots: pd.Se
     assert len(roots.head(9).neuro.downstream(source=NEW, max_workers=2))
     with pytest.raises(errors.UnknownTableError, match="no table 'nothing'"):
         roots.neuro.cave("nothing", source=NEW, max_workers=2)
+
+
+# -- what a stricter server does ------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def another_server(app: Any) -> Any:
+    """Another server, under ``/other``."""
+    server = LocalServer({"/other": app})
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def through(sandbox: Sandbox, change: Any) -> None:
+    """Let ``change`` see each request and the app's response, and answer."""
+    app = sandbox.cave
+    sandbox.cave = lambda request: change(request, app(request))  # type: ignore[assignment]
+
+
+class TestStrict:
+    @pytest.mark.parametrize("lost", ["dataframe_resolution", "Warning"])
+    def test_a_cut_is_seen_without_this_header(
+        self, sandbox: Sandbox, stack: Datastack, lost: str
+    ) -> None:
+        def change(request: Any, response: Any) -> Any:
+            response.headers.pop(lost, None)
+            return response
+
+        ids = pd.Series(sorted(stack.valid(1300))[:60])
+        whole = ids.neuro.synapses(["size"], source=NEW, upstream=False)
+        limit = sandbox.cave.row_limit
+        assert len(whole) > limit  # the limit has been told once; later a full page is enough
+        through(sandbox, change)
+        again = ids.neuro.synapses(["size"], source=NEW, upstream=False, refresh=True)
+        assert len(again) == len(whole)
+
+    def test_positions_in_another_unit_than_asked(
+        self, sandbox: Sandbox, stack: Datastack, roots: pd.Series
+    ) -> None:
+        expected = roots.head(5).neuro.cave(
+            "nucleus_view", ["pt_position"], source=NEW, multiple="first"
+        )
+        app = sandbox.cave
+
+        def voxels(request: Any) -> Any:
+            body = json.loads(request.body or b"{}")
+            if request.path.endswith("/query") and body.pop("desired_resolution", None):
+                request = dataclasses.replace(request, body=json.dumps(body).encode())
+            return app(request)
+
+        sandbox.cave = voxels  # type: ignore[assignment]
+        for table in ("nucleus_view", NUCLEI):
+            found = roots.head(5).neuro.cave(
+                table, ["pt_position"], source=NEW, multiple="first", refresh=True
+            )
+            np.testing.assert_allclose(found.astype(float), expected.astype(float))
+
+    def test_a_redirect_carries_no_token_away(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW)
+        with another_server(lambda request: Response([])) as other:
+
+            def change(request: Any, response: Any) -> Any:
+                if request.path.endswith("/versions") and "/datastack/" in request.path:
+                    return Response(b"", 302, {"Location": f"{other.url}/other/login"})
+                return response
+
+            through(sandbox, change)
+            with pytest.raises(
+                errors.AuthenticationError, match=r"sends on to .*/login.*settings/tokens"
+            ):
+                roots.head(2).neuro.cave(NUCLEI, ["volume"], source=NEW)
+            assert not other.requests
+
+    def test_no_word_of_the_server_shows_the_token(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        token = cave_app.TOKENS["minnie65_public"]
+        for status in (401, 403, 410, 400):
+            body = {"error": "invalid_token", "message": f"token Bearer {token} is bad"}
+            through_once = sandbox.cave
+            through(
+                sandbox,
+                lambda r, a, body=body, status=status: (
+                    Response(body, status) if "/info/api" in r.path else a
+                ),
+            )
+            with pytest.raises(errors.ServiceError) as caught, pdneuro.set_options(timeout=status / 7):
+                roots.neuro.cave(NUCLEI, source=NEW)
+            assert token not in str(caught.value)
+            sandbox.cave = through_once
+
+    def test_a_token_read_from_a_file(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        from pdneuro.cave import CaveSource
+
+        token = cave_app.TOKENS["minnie65_public"]
+        source = CaveSource("minnie65_public", 1300, auth_token=f"{token}\n")
+        assert len(roots.head(2).neuro.cave(NUCLEI, ["volume"], source=source))
+        with pytest.raises(ValueError, match="one word") as caught:
+            roots.neuro.cave(NUCLEI, source=CaveSource("minnie65_public", 1300, auth_token=f"{token} x"))
+        assert token not in str(caught.value)
+
+    def test_no_wait_without_end(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        with pdneuro.set_options(timeout=0.4):
+            sandbox.fail(delay=5, path="/materialize/version")
+            with pytest.raises(errors.ConnectionFailedError):
+                roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW)
+        with pdneuro.set_options(retries=2):
+            roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW)
+            sandbox.fail(status=503, retry_after=3600, path="/query")
+            with pytest.raises(errors.ServiceUnavailableError, match="asks to wait 3,600 s"):
+                roots.head(2).neuro.cave(NUCLEI, ["volume"], source=NEW)
+
+    def test_columns_by_one_word_and_misspelt(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        found = roots.head(2).neuro.cave(NUCLEI, "volume", source=NEW)
+        assert list(found.columns) == ["volume"]
+        for table, name, near in (
+            (NUCLEI, "volme", "volume"),
+            ("nucleus_view", "volme", "volume"),
+            ("cell_type_manual", "cell_typ", "cell_type"),
+        ):
+            with pytest.raises(
+                errors.UnknownFieldError, match=f"no column '{name}'. Did you mean '{near}'"
+            ):
+                roots.neuro.cave(table, [name], source=NEW)
+        with pytest.raises(
+            errors.UnknownFieldError, match=r"no column 'root_id'\. Did you mean 'pt_root_id'"
+        ):
+            roots.neuro.cave(NUCLEI, source=NEW, by="root_id")
+
+    def test_stale_ids_are_told_of_in_edges_too(self, sandbox: Sandbox, stack: Datastack) -> None:
+        for verb in ("edges", "synapses", "partners"):
+            with pytest.warns(
+                errors.StaleIdsWarning, match="4 of 4 root IDs are not valid at version 1300"
+            ):
+                assert getattr(pd.Series(stack.old[:4]).neuro, verb)(source=NEW).empty
+
+    def test_a_check_that_fails_does_not_cost_the_join(self, sandbox: Sandbox, stack: Datastack) -> None:
+        sandbox.fail(times=9, status=400, path="is_latest_roots")
+        ids = pd.Series(stack.old[[0, 4]])
+        with pytest.warns(errors.StaleIdsWarning, match="could not be asked"):
+            found = ids.neuro.cave(NUCLEI, ["volume"], source=NEW)
+        assert found["volume"].notna().tolist() == [False, True]
+
+    def test_offline_asks_nothing_at_all(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        from pdneuro.cave import client
+
+        table = roots.neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
+        edges = roots.head(9).neuro.edges(source=NEW)
+        client._clients.clear()  # as in a new process
+        sent = len(sandbox.requests)
+        with pdneuro.set_options(offline=True):
+            again = roots.neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
+            pd.testing.assert_frame_equal(again, table)
+            pd.testing.assert_frame_equal(roots.head(9).neuro.edges(source=NEW), edges)
+        assert len(sandbox.requests) == sent
+
+    def test_rows_without_a_root_id_are_counted(self, sandbox: Sandbox, roots: pd.Series) -> None:
+        ids = pd.Series([0, 1, None, roots[0]], dtype="Int64")
+        entry = ids.neuro.cave(NUCLEI, ["volume"], source=NEW).attrs["pdneuro"]
+        assert entry["rows_without_root_id"] == 3
+
+
+def test_which_token_goes_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path.home() / ".cloudvolume" / "secrets"
+    folder.mkdir(parents=True)
+    (folder / "cave-secret.json").write_text('{"token": "microns"}')
+    (folder / "127.0.0.1:9999-cave-secret.json").write_text('{"token": "local"}')
+    v1dd = "https://global.em.brain.allentech.org"
+    assert tokens.require_cave("minnie65_public", "http://127.0.0.1:9999") == "local"
+    assert tokens.require_cave("minnie65_public", "http://127.0.0.1:1") == "microns"
+    for datastack_name in ("minnie65_public", "v1dd_public", "mine"):
+        with pytest.raises(errors.MissingTokenError):
+            tokens.require_cave(datastack_name, v1dd)
+    monkeypatch.setenv("API_SECRET_v1dd", "v1dd")
+    assert tokens.require_cave("v1dd_public", v1dd) == "v1dd"
+    with pytest.raises(errors.MissingTokenError):
+        tokens.require_cave("mine", "https://cave.my.org")
+    monkeypatch.setenv("PDNEURO_CAVE_TOKEN", "mine")
+    assert tokens.require_cave("mine", "https://cave.my.org") == "mine"
+    (folder / "cave-secret.json").unlink()
+    monkeypatch.delenv("PDNEURO_CAVE_TOKEN")
+    tokens.save("cave", "saved")
+    assert tokens.get("minnie65_public") == "saved"
+    monkeypatch.setenv("API_SECRET_microns", "two words")
+    status = tokens.status().set_index("service").loc["global.daf-apis.com"]
+    assert not status["set"]
+    assert "API_SECRET_microns" in status["origin"]
+    with pytest.raises(ValueError, match="API_SECRET_microns"):
+        tokens.get("minnie65_public")
 
 
 # -- real tables ----------------------------------------------------------------------------------

@@ -414,7 +414,7 @@ class TestArguments:
             pytest.raises(errors.UnknownSourceError, match="no source is set"),
         ):
             ids.neuro.properties("size")
-        for wrong in ("mars:fly", "a b", "../x", 5, "cave:minnie65_public"):
+        for wrong in ("mars:fly", "a b", "../x", 5, "cave:", "cave:a@b"):
             with pytest.raises(errors.UnknownSourceError):
                 pdneuro.open_source(wrong)
         opened = pdneuro.open_source("braincircuits:fruitfly_fafb_flywire")

@@ -11,6 +11,7 @@ import difflib
 import functools
 import importlib.metadata
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import requests
+from urllib3.util import Retry
 
 from pdneuro._compat import optional
 from pdneuro.errors import (
@@ -42,6 +44,8 @@ from pdneuro.transport.session import shared_session, without_secrets
 _OLDEST = 8
 #: What the server says of an answer that was cut at its limit; also where it just fits.
 _CUT = "Limited query"
+#: Seconds between two tries at most.
+_LONGEST_PAUSE = 60.0
 
 
 class Cave:
@@ -62,64 +66,117 @@ class Cave:
         self.datastack = datastack
         self.server = server
         self._token = token
-        self._timeout = fetch.timeout
+        self._fetch = fetch
         self._said = threading.local()
         self._page = f"{server}/sticky_auth/settings/tokens"
-        kind = _caveclient().CAVEclient
-        with self._translated():
-            self._client = kind(
-                datastack,
-                server_address=server,
-                auth_token=token,
-                max_retries=fetch.retries,
-                pool_maxsize=fetch.max_workers,
-                # Else a plain client of this datastack would go to this server ever after.
-                write_server_cache=False,
-                # Asked beforehand: the client would open a browser where terms are not accepted.
-                info_cache={datastack: self._info(fetch)},
-            )
-            self._materialize = self._guarded(self._client.materialize)
-            self._graph: Any = None
+        self._making = threading.RLock()
+        #: Limits of rows that servers are known to have, or have told.
+        self._limits = {200_000, 500_000}
 
-    def _info(self, fetch: Fetch) -> Any:
-        outlet = Outlet(
-            shared_session(fetch.max_workers, keep=False),
-            headers={"Authorization": f"Bearer {self._token}"},
-            timeout=fetch.timeout,
-            retries=fetch.retries,
-            accepted=(200, 401, 403, 404),
-        )
-        response = outlet.get(f"{self.server}/info/api/v2/datastack/full/{self.datastack}", {})
-        if response.status_code == 404:
+    # Made when they are first needed: offline, nothing is.
+
+    @property
+    def _client(self) -> Any:
+        with self._making:
+            return self._made
+
+    @functools.cached_property
+    def _made(self) -> Any:
+        kind = _caveclient().CAVEclient
+        info = self._document(f"{self.server}/info/api/v2/datastack/full/{self.datastack}")
+        if info is None:
             raise NotFoundError(
                 f"the CAVE server {self.server} has no datastack {self.datastack!r}. Another server is "
                 "chosen with pdneuro.set_options(cave_url=...).",
                 status=404,
-                url=without_secrets(response.url),
+                url=self.server,
             )
-        self._checked(response)
+        with self._translated():
+            return kind(
+                self.datastack,
+                server_address=self.server,
+                auth_token=self._token,
+                max_retries=self._fetch.retries,
+                pool_maxsize=self._fetch.max_workers,
+                # Else a plain client of this datastack would go to this server ever after.
+                write_server_cache=False,
+                info_cache={self.datastack: info},
+            )
+
+    @property
+    def _materialize(self) -> Any:
+        with self._making:
+            return self._materialize_made
+
+    @functools.cached_property
+    def _materialize_made(self) -> Any:
+        self._document(f"{self._client.local_server}/materialize/version")
+        with self._translated():
+            return self._guarded(self._client.materialize)
+
+    @property
+    def graph(self) -> Any:
+        """The client's chunked graph."""
+        with self._making:
+            return self._graph_made
+
+    @functools.cached_property
+    def _graph_made(self) -> Any:
+        self._document(f"{self._client.local_server}/segmentation/api/version")
+        with self._translated():
+            return self._guarded(self._client.chunkedgraph)
+
+    def _document(self, url: str) -> Any:
+        """A JSON document, None where there is none.
+
+        Asked before the client asks: it has no time-out, and opens a browser where terms are not
+        accepted.
+        """
+        outlet = Outlet(
+            shared_session(self._fetch.max_workers, keep=False),
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=self._fetch.timeout,
+            retries=self._fetch.retries,
+            accepted=(200, 401, 403, 404),
+        )
+        response = outlet.get(url, {})
+        if response.status_code == 404:
+            return None
+        self._checked(response.history[0] if response.history else response)
         try:
             return response.json()
         except ValueError as error:
             raise outlet.not_documented(response, "the answer is no JSON.") from error
 
-    @property
-    def graph(self) -> Any:
-        """The client's chunked graph."""
-        if self._graph is None:
-            with self._translated():
-                self._graph = self._guarded(self._client.chunkedgraph)
-        return self._graph
-
     def _guarded(self, part: Any) -> Any:
         session = part.session
         session.hooks["response"].append(self._checked)
-        session.request = functools.partial(session.request, timeout=self._timeout)
+        session.request = functools.partial(session.request, timeout=self._fetch.timeout)
+        # It belongs to no host, so that a redirect would carry it to any.
+        session.cookies.clear()
+        for adapter in session.adapters.values():
+            plan = adapter.max_retries
+            adapter.max_retries = _Patience(
+                total=plan.total,
+                backoff_factor=plan.backoff_factor,
+                status_forcelist=plan.status_forcelist,
+                allowed_methods=plan.allowed_methods,
+            )
         return part
 
     def _checked(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Raise the error that a response stands for, before the client gets to see it."""
-        self._said.warning = response.headers.get("Warning", "")
+        if (response.url or "").partition("?")[0].endswith("/query"):
+            self._said.warning = response.headers.get("Warning", "")
+            self._said.resolution = response.headers.get("dataframe_resolution", "")
+        if 300 <= response.status_code < 400:
+            raise AuthenticationError(
+                f"the CAVE server {self.server} sends on to "
+                f"{without_secrets(response.headers.get('Location', 'a page'))}, as it does without a "
+                f"valid token. Get one at {self._page}.",
+                status=response.status_code,
+                url=without_secrets(response.url),
+            )
         if response.status_code < 400:
             return
         try:
@@ -127,6 +184,7 @@ class Cave:
         except ValueError:
             found = {}
         said = found if isinstance(found, dict) else {}
+        said = {key: self._masked(cell) for key, cell in said.items()}
         data: dict[str, Any] = said["data"] if isinstance(said.get("data"), dict) else {}
         about: dict[str, Any] = {"status": response.status_code, "url": without_secrets(response.url)}
         if response.status_code == 401:
@@ -154,6 +212,9 @@ class Cave:
                 f"the version is not available: {said.get('message', '')}.", **about
             )
         raise status_error(response, [self._token])
+
+    def _masked(self, cell: Any) -> Any:
+        return cell.replace(self._token, "***") if isinstance(cell, str) else cell
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -271,6 +332,14 @@ class Cave:
             found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
         return [float(size) for size in found["voxel_resolution"]]
 
+    @functools.lru_cache(maxsize=64)  # noqa: B019
+    def columns(self, table: str, version: int) -> pd.DataFrame | None:
+        """One row of a table, which shows its columns; None where the server does not tell."""
+        try:
+            return self.rows(table, "", None, version)
+        except ServiceError:
+            return None
+
     def rows(
         self,
         table: str,
@@ -299,6 +368,8 @@ class Cave:
         if wanted is None:
             how["limit"] = 1
         reference = self.reference(table, version)
+        self._said.warning = self._said.resolution = ""
+        self._said.converted = reference is None and table not in self.names(version)[1]
         with self._translated():
             if reference is not None:
                 found = self._materialize.join_query(
@@ -321,11 +392,41 @@ class Cave:
                     log_warning=False,
                     **how,
                 )
-        if wanted is not None and _CUT in getattr(self._said, "warning", ""):
+        table_of_places = reference or table
+        told = pd.DataFrame(found)
+        if wanted is not None:
+            self._refuse_cut(told, table)
+        if resolution is not None:
+            self._to_unit(told, resolution, table_of_places, version)
+        return told
+
+    def _refuse_cut(self, found: pd.DataFrame, table: str) -> None:
+        limit = re.search(rf"{_CUT} to ([\d,]+)", self._said.warning)
+        if limit:
+            self._limits.add(int(limit[1].replace(",", "")))
+        # A full page is a cut one, whether it says so or not.
+        if _CUT in self._said.warning or len(found) in self._limits:
             raise RequestTooLargeError(
                 f"the answer was cut at {len(found):,} rows of {table!r}.", status=200, url=self.server
             )
-        return pd.DataFrame(found)
+
+    def _to_unit(self, found: pd.DataFrame, wanted: Sequence[float], table: str, version: int) -> None:
+        """Bring positions to the unit asked for, where the server sent another."""
+        places = [name for name in found.columns if re.search(r"position_[xyz](_ref)?$", str(name))]
+        if not places:
+            return
+        try:
+            own = [float(size) for size in self._said.resolution.split(",")]
+        except ValueError:
+            own = []
+        if len(own) != 3:
+            if table not in self.names(version)[1] and self._said.converted:
+                return  # caveclient did it, by the table's own description
+            own = self.resolution(table, version)
+        for axis, size, unit in zip("xyz", own, wanted, strict=True):
+            for name in places:
+                if size != unit and re.search(rf"_{axis}(_ref)?$", str(name)):
+                    found[name] = found[name] * (size / unit)
 
     # -- root IDs ---------------------------------------------------------------------------------
 
@@ -386,17 +487,27 @@ def server_of(datastack: str) -> str:
     return str(get_option("cave_url") or f"https://{tokens.cave_host(datastack)}")
 
 
+class _Patience(Retry):
+    """The client's own retries, but no wait of hours."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Seconds that the server asks to wait; an error where nobody would."""
+        seconds = super().get_retry_after(response)
+        if seconds is not None and seconds > _LONGEST_PAUSE:
+            raise ServiceUnavailableError(
+                f"the CAVE server asks to wait {seconds:,.0f} s, as it does while it materializes.",
+                status=503,
+            )
+        return seconds
+
+
 _clients: dict[tuple[Any, ...], Cave] = {}
-_lock = threading.Lock()
 
 
 def connect(datastack: str, auth_token: str | None, fetch: Fetch) -> tuple[Cave, str]:
     """The client of a datastack, made at first use, and the mark of its credential."""
     server = server_of(datastack)
-    token = auth_token or tokens.require_cave(datastack, server)
+    token = tokens.clean(auth_token) if auth_token else tokens.require_cave(datastack, server)
     mark = tokens.fingerprint(token)
     key = (datastack, server, mark, fetch.timeout, fetch.retries, fetch.max_workers, os.getpid())
-    with _lock:
-        if key not in _clients:
-            _clients[key] = Cave(datastack, server, token, fetch)
-        return _clients[key], mark
+    return _clients.setdefault(key, Cave(datastack, server, token, fetch)), mark

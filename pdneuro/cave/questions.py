@@ -67,17 +67,17 @@ class Asked:
 
     def partners(self, side: str) -> Question:
         """Partners of root IDs on one side; a body is packed records of partner and synapses."""
-        table = self.client.synapse_table
-        if not table:
-            raise UnknownTableError(f"{self.client.datastack} names no table of synapses.")
         # Never both ends in one filter: the server would take what fits both.
         own, other = ("pre_pt_root_id", "post_pt_root_id")[:: 1 if side == "downstream" else -1]
 
         def ask(ids: Sequence[int], retries: int) -> Batch:
+            table = self.client.synapse_table
+            if not table:
+                raise UnknownTableError(f"{self.client.datastack} names no table of synapses.")
             found = self.client.rows(table, own, ids, self.version, [own, other])
             return _partners(ids, _ids_of(found, own, self.client), _ids_of(found, other, self.client))
 
-        return Question(self._scope(f"{table} {side}"), self.name, ask, _nothing, hint=_HINT)
+        return Question(self._scope(f"synapses {side}"), self.name, ask, _nothing, hint=_HINT)
 
 
 class Fate(msgspec.Struct):

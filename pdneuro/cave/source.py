@@ -21,6 +21,7 @@ from pdneuro.cave.questions import (
     Fate,
     unpacked,
 )
+from pdneuro.errors import ServiceError, StaleIdsWarning, listing, warn
 from pdneuro.options import Fetch
 from pdneuro.tables import records
 from pdneuro.tables.ids import Int64Array
@@ -101,8 +102,10 @@ class CaveSource:
         resolution: Sequence[float] | None = None,
     ) -> list[list[dict[str, Any]] | None]:
         """Rows of a table of each root ID, None where it has none."""
-        asked.client.reference(table, asked.version)  # first of all: is there such a table?
-        most = SYNAPSES_AT_ONCE if table == asked.client.synapse_table else ROWS_AT_ONCE
+        most = ROWS_AT_ONCE
+        if not fetch.offline:
+            asked.client.reference(table, asked.version)  # first of all: is there such a table?
+            most = SYNAPSES_AT_ONCE if table == asked.client.synapse_table else ROWS_AT_ONCE
         answers = _fetch(ids, asked.rows(table, column, columns, resolution), fetch, most)
         known = [body for body in answers.bodies if body is not None]
         rows = iter(msgspec.json.decode(b"[" + b",".join(known) + b"]"))  # at once: half the time
@@ -133,8 +136,48 @@ class CaveSource:
                     answers.details[int(ids[place])] = f"{number:,} synapses with no segment left out"
                 parts.append((places, partner, count, np.full(len(places), side == "upstream")))
         rows, partner, weight, incoming = map(np.concatenate, zip(*parts, strict=True))
+        told = np.zeros(len(ids), bool)
+        told[rows] = True
+        warn_of_stale(asked, ids[~told], len(ids), fetch)
         order = np.argsort(rows, kind="stable")
         return from_partners(ids, rows[order], partner[order], weight[order], incoming[order])
+
+
+def warn_of_stale(asked: Asked, doubtful: Int64Array, count: int, fetch: Fetch) -> None:
+    """Tell of IDs of which nothing is known because they are not valid at the version.
+
+    Parameters
+    ----------
+    asked : Asked
+    doubtful : array of int64
+        IDs of which nothing is known.
+    count : int
+        Number of IDs asked about, for the message.
+    fetch : Fetch
+    """
+    if not len(doubtful) or fetch.offline:
+        return
+    client, version, stale = asked.client, asked.version, []
+    try:
+        moment = client.frozen(version)
+        for start in range(0, len(doubtful), ROWS_AT_ONCE):
+            part = doubtful[start : start + ROWS_AT_ONCE].tolist()
+            valid = client.is_latest(part, moment)
+            stale += [number for number, is_valid in zip(part, valid, strict=True) if not is_valid]
+    except ServiceError as error:  # no reason to lose what has arrived
+        warn(
+            f"of {len(doubtful):,} of {count:,} root IDs nothing is known, and whether they are valid "
+            f"at version {version} could not be asked: {error.message}",
+            StaleIdsWarning,
+        )
+        return
+    if stale:
+        warn(
+            f"{len(stale):,} of {count:,} root IDs are not valid at version {version} of "
+            f"{client.datastack}: {listing(stale)}. Nothing is known of them there. .neuro.latest() "
+            f"tells what became of them, .neuro.at({version}) what they are there.",
+            StaleIdsWarning,
+        )
 
 
 def _fetch(ids: Int64Array, question: Question, fetch: Fetch, most: int) -> Answers:

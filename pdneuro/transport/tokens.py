@@ -88,11 +88,18 @@ def cave_host(datastack: str) -> str:
 def require_cave(datastack: str, server: str) -> str:
     """The token for a datastack on a server, or an error that says where to get one.
 
-    A datastack that pdneuro knows has the token of its home; any other that of the server asked.
+    The server's own token comes first. The token of a datastack's home goes to a server that the user
+    chose, and never to the other of the two that are known.
     """
-    service = datastack if datastack in CAVE_SERVERS else server
+    host, home = _key(server), cave_host(datastack)
+    known = datastack in CAVE_SERVERS
+    service = datastack if known and host == home else server
     token = get(service)
+    if token is None and host not in CAVE_SERVERS.values():
+        # A server of the user's own choice: the token of the datastack's home, or the general one.
+        token = get(datastack) if known else os.environ.get("PDNEURO_CAVE_TOKEN", "").strip() or None
     if token is None:
+        service = datastack if known else server
         names = _VARIABLES.get(_key(service), ())
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
@@ -125,7 +132,7 @@ def save(service: str, token: str) -> None:
     >>> pdneuro.tokens.forget("braincircuits")
     True
     """
-    key, token = _key(service), _clean(token)
+    key, token = _key(service), clean(token)
     path = _path(key)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -170,14 +177,21 @@ def status() -> pd.DataFrame:
     ['braincircuits', 'cave']
     """
     services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
-    found = [_find(_key(service)) for service in services]
+    found = [_told(_key(service)) for service in services]
     return pd.DataFrame(
         {
             "service": services,
-            "set": [entry is not None for entry in found],
+            "set": [entry is not None and bool(entry.token) for entry in found],
             "origin": [entry.origin if entry else None for entry in found],
         }
     )
+
+
+def _told(key: str) -> _Found | None:
+    try:
+        return _find(key)
+    except ValueError as error:
+        return _Found("", f"unusable: {error}")
 
 
 def fingerprint(*tokens: str | None) -> str:
@@ -199,19 +213,29 @@ def overridden(**tokens: str) -> Iterator[None]:
 
 
 def _find(key: str) -> _Found | None:
-    if key in _overrides:
-        return _Found(_overrides[key], "this session")
+    # "cave" is the default server; the other way round it would go to BrainCircuits.io unasked.
+    keys = (key, "cave") if key == _CAVE_DEFAULT else (key,)
+    for name in keys:
+        if name in _overrides:
+            return _Found(_overrides[name], "this session")
     for variable in _VARIABLES.get(key, ()):
         if os.environ.get(variable, "").strip():
-            return _Found(_clean(os.environ[variable]), f"environment variable {variable}")
-    for path in (_path(key), *_cave_files(key)):
+            return _found(os.environ[variable], f"environment variable {variable}")
+    for path in (*map(_path, keys), *_cave_files(key)):
         try:
             token = json.loads(path.read_text())["token"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if isinstance(token, str) and token.strip():
-            return _Found(_clean(token), f"file {path}")
+            return _found(token, f"file {path}")
     return None
+
+
+def _found(token: str, origin: str) -> _Found:
+    try:
+        return _Found(clean(token), origin)
+    except ValueError as error:
+        raise ValueError(f"{origin}: {error}") from None
 
 
 def _key(service: str) -> str:
@@ -227,7 +251,8 @@ def _key(service: str) -> str:
     return host.lower()
 
 
-def _clean(token: str) -> str:
+def clean(token: str) -> str:
+    """A token without the blanks at its ends; ValueError where it is none."""
     token = token.strip() if isinstance(token, str) else ""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
