@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import pdneuro
+from pdneuro._compat import optional
 from pdneuro.errors import MissingDependencyError
 
 _NEXT = """
@@ -78,31 +79,15 @@ def _show(table: pd.DataFrame) -> None:
 
 def _picture(edges: pd.DataFrame, neurons: pd.DataFrame, path: Path) -> Path:
     """Synapses between the most connected cell types, as a matrix."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingDependencyError("it needs matplotlib: pip install 'pdneuro[plot]'.") from None
-    matplotlib.use("Agg")
-    from matplotlib import colors
-    from matplotlib import pyplot as plt
-
-    kind = neurons.set_index("root_id")["cell_type"]
-    pre, post = edges["pre"].map(kind), edges["post"].map(kind)
-    matrix = edges.groupby([pre, post])["weight"].sum().unstack(fill_value=0)
-    rows = matrix.sum(axis=1).nlargest(25).index
-    columns = matrix.loc[rows].sum().nlargest(25).index
-    matrix = matrix.loc[rows, columns]
-    figure, axes = plt.subplots(figsize=(7.5, 6.5), layout="constrained")
-    norm = colors.LogNorm(vmin=1, vmax=max(10, matrix.to_numpy().max()))
-    image = axes.imshow(matrix.where(matrix > 0).to_numpy(float), cmap="viridis_r", norm=norm)
-    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
-    axes.set_yticks(range(len(rows)), rows, fontsize=8)
-    axes.set_xlabel("postsynaptic cell type")
-    axes.set_ylabel("presynaptic cell type")
+    optional("matplotlib", "plot").use("Agg")
+    typed = edges.neuro.annotate(neurons, "cell_type")
+    ends = ["cell_type_pre", "cell_type_post"]
+    sums = [typed.groupby(end)["weight"].sum() for end in ends]
+    strongest = sums[0].add(sums[1], fill_value=0).nlargest(25).index
+    axes = typed[typed[ends].isin(strongest).all(axis=1)].neuro.plot.matrix("cell_type")
     axes.set_title(
         "Synapses between the 25 strongest cell types\n(synthetic brain, pairs of at least 5)"
     )
-    figure.colorbar(image, label="synapses (white: none)", shrink=0.8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    axes.figure.savefig(path, dpi=110)
+    optional("matplotlib.pyplot", "plot").close(axes.figure)
     return path

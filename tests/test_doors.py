@@ -60,6 +60,7 @@ LAYERS = {
     "structures": BELOW | {"allen", "tables"},
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
+    "plots": BELOW | {"structures", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
     "dask": BELOW
     | {
@@ -84,6 +85,7 @@ LAYERS = {
         "files",
         "tables",
         "graphs",
+        "plots",
     },
     "sandbox": BELOW | {"files", "tables", "transport"},
 }

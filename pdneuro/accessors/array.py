@@ -6,6 +6,7 @@ from typing import Any
 
 from pdneuro import graphs, tables
 from pdneuro.accessors.door import door
+from pdneuro.accessors.plots import ArrayPlots
 from pdneuro.accessors.recognised import describe_array
 
 
@@ -17,6 +18,11 @@ class DataArrayNeuro:
 
     def __repr__(self) -> str:
         return describe_array(self._obj)
+
+    @property
+    def plot(self) -> ArrayPlots:
+        """Pictures; see :mod:`pdneuro.plots`."""
+        return ArrayPlots(self._obj)
 
     to_edges = door(graphs.from_xarray)
     at = door(tables.at)

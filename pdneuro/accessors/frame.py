@@ -7,6 +7,7 @@ import pandas as pd
 from pdneuro import edges as edge_questions
 from pdneuro import files, graphs, neurons, reconstructions, root_ids, structures, tables
 from pdneuro.accessors.door import door
+from pdneuro.accessors.plots import FramePlots
 from pdneuro.accessors.recognised import describe_frame
 
 
@@ -18,6 +19,11 @@ class DataFrameNeuro:
 
     def __repr__(self) -> str:
         return describe_frame(self._obj)
+
+    @property
+    def plot(self) -> FramePlots:
+        """Pictures; see :mod:`pdneuro.plots`."""
+        return FramePlots(self._obj)
 
     # A table of neurons
     join_properties = door(neurons.join_properties)

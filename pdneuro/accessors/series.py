@@ -9,6 +9,7 @@ import pandas as pd
 from pdneuro import reconstructions, root_ids, segments
 from pdneuro import structures as structure_questions
 from pdneuro.accessors.door import door
+from pdneuro.accessors.plots import SeriesPlots
 from pdneuro.accessors.recognised import describe_series
 from pdneuro.tables import exact_ids
 
@@ -21,6 +22,11 @@ class SeriesNeuro:
 
     def __repr__(self) -> str:
         return describe_series(self._obj)
+
+    @property
+    def plot(self) -> SeriesPlots:
+        """Pictures; see :mod:`pdneuro.plots`."""
+        return SeriesPlots(self._obj)
 
     ids = door(exact_ids)
     properties = door(segments.properties)

@@ -95,13 +95,13 @@ def sample(
     0  150.0  450.0  450.0           385              VISp
     1  350.0  450.0  450.0           549                TH
     """
-    array = _in_order(volume)
+    array = in_order(volume)
     if len(columns) != 3:
         raise MissingColumnsError(f"a point has three columns, not {listing(map(repr, columns))}.")
     inside = np.ones(len(table), bool)
     flat = np.zeros(len(table), np.intp)
     for dim, name in zip(DIMS, columns, strict=True):
-        first, step, size = _axis(array, dim)
+        first, step, size = axis_of(array, dim)
         values = _coordinates(roles.named_column(table, name))
         with np.errstate(invalid="ignore"):
             place = np.floor((values - first) / step + 0.5)
@@ -161,10 +161,10 @@ def structure_means(
     >>> means.loc[385].round(2).tolist()
     [0.45, 96.0]
     """
-    array, known = _in_order(volume), _in_order(annotation)
+    array, known = in_order(volume), in_order(annotation)
     axes = []
     for dim in DIMS:
-        first, step, size = _axis(known, dim)
+        first, step, size = axis_of(known, dim)
         place = np.floor((np.asarray(array[dim].values, np.float64) - first) / step + 0.5)
         axes.append(np.where((place >= 0) & (place < size), place, -1).astype(np.intp))
     voxels, labels = np.asarray(array.values), np.asarray(known.values)
@@ -228,7 +228,8 @@ def _coordinates(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
     return numbers.to_numpy(np.float64, na_value=np.nan)
 
 
-def _in_order(volume: xr.DataArray) -> xr.DataArray:
+def in_order(volume: xr.DataArray) -> xr.DataArray:
+    """The volume with its axes in the order of :data:`DIMS`."""
     if not hasattr(volume, "dims") or not hasattr(volume, "transpose"):
         raise InvalidVolumeError(
             f"a volume is an xarray.DataArray, as pdneuro.allen.annotation_volume() gives, not a "
@@ -242,7 +243,7 @@ def _in_order(volume: xr.DataArray) -> xr.DataArray:
     return volume.transpose(*DIMS)
 
 
-def _axis(volume: xr.DataArray, dim: str) -> tuple[float, float, int]:
+def axis_of(volume: xr.DataArray, dim: str) -> tuple[float, float, int]:
     """First coordinate, step and length of an axis."""
     values = np.asarray(volume[dim].values, np.float64)
     steps = np.diff(values)

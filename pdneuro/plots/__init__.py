@@ -1,0 +1,19 @@
+"""Pictures of edge tables, structures, reconstructions and volumes; each gives matplotlib axes."""
+
+from pdneuro.plots.edges import degree, fractions, graph, hops, matrix
+from pdneuro.plots.reconstructions import dendrogram, skeleton
+from pdneuro.plots.structures import bars, tree
+from pdneuro.plots.volumes import slices
+
+__all__ = [
+    "bars",
+    "degree",
+    "dendrogram",
+    "fractions",
+    "graph",
+    "hops",
+    "matrix",
+    "skeleton",
+    "slices",
+    "tree",
+]
