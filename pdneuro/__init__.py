@@ -13,7 +13,7 @@ from pdneuro._version import __version__
 from pdneuro.options import get_options, set_options
 
 if _TYPE_CHECKING:
-    from pdneuro import allen, graphs, neuromorpho, sandbox, tables
+    from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
     from pdneuro.connectome import Connectome
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
@@ -29,8 +29,10 @@ __all__ = [
     "get_options",
     "graphs",
     "last_report",
+    "neuroglancer",
     "neuromorpho",
     "open_source",
+    "plots",
     "sandbox",
     "set_options",
     "show_versions",
@@ -45,7 +47,9 @@ _LAZY = {
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
     "last_report": ("pdneuro.transport.report", "last_report"),
+    "neuroglancer": ("pdneuro.neuroglancer", None),
     "neuromorpho": ("pdneuro.neuromorpho", None),
+    "plots": ("pdneuro.plots", None),
     "open_source": ("pdneuro.sources", "open_source"),
     "sandbox": ("pdneuro.sandbox", None),
     "show_versions": ("pdneuro.versions", "show_versions"),

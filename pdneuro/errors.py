@@ -7,6 +7,7 @@ built-in exception that a pandas user would catch for it (``ValueError``, ``Impo
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import sys
 import warnings
@@ -104,6 +105,10 @@ class UnknownSourceError(PdneuroError, ValueError):
 
 class MissingDependencyError(PdneuroError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+class ProvenanceError(PdneuroError, LookupError):
+    """A table that was to be cited does not say where it came from."""
 
 
 class CacheError(PdneuroError, OSError):
@@ -345,6 +350,17 @@ def listing(items: Iterable[Hashable], limit: int = 5) -> str:
     shown = [str(item) for item in items]
     rest = len(shown) - limit
     return ", ".join(shown[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """A question that ends a message: the known names that are nearest; empty where none is near.
+
+    >>> did_you_mean("rootID", ["root_id", "x"])
+    " Did you mean 'root_id'?"
+    """
+    folded = {str(item).casefold(): item for item in known}
+    near = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(folded[item]) for item in near)}?" if near else ""
 
 
 def warn(message: str, category: type[PdneuroWarning]) -> None:

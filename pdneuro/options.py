@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -13,7 +12,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
-from pdneuro.errors import OptionError
+from pdneuro.errors import OptionError, did_you_mean
 
 
 class Option(NamedTuple):
@@ -156,9 +155,10 @@ _carried: ContextVar[Mapping[str, Any]] = ContextVar("pdneuro_options", default=
 
 def _checked(name: str, value: Any, origin: str = "") -> Any:
     if name not in OPTIONS:
-        near = difflib.get_close_matches(name, OPTIONS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise OptionError(f"unknown option {name!r}{hint} The options are {', '.join(OPTIONS)}.")
+        raise OptionError(
+            f"unknown option {name!r}.{did_you_mean(name, OPTIONS)} The options are "
+            f"{', '.join(OPTIONS)}."
+        )
     option = OPTIONS[name]
     try:
         return option.check(value)

@@ -5,7 +5,6 @@ Each function is also a method: ``column.neuro.is_latest()``. It needs the extra
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -17,6 +16,7 @@ from pdneuro.errors import (
     MultipleRecordsError,
     UnknownFieldError,
     UnknownSourceError,
+    did_you_mean,
     listing,
 )
 from pdneuro.options import Fetch, FetchKeywords
@@ -472,10 +472,9 @@ def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[s
     whole = {*known, *(name.rpartition("_")[0] for name in known if name[-2:] in ("_x", "_y", "_z"))}
     for name in wanted:
         if name not in whole:
-            near = difflib.get_close_matches(name, whole, n=3, cutoff=0.5)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise UnknownFieldError(
-                f"the table {table!r} has no column {name!r}.{hint} It has {', '.join(known)}."
+                f"the table {table!r} has no column {name!r}.{did_you_mean(name, whole)} It has "
+                f"{', '.join(known)}."
             )
 
 

@@ -60,6 +60,8 @@ LAYERS = {
     "structures": BELOW | {"allen", "tables"},
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
+    "citations": BELOW | {"neuromorpho", "tables"},
+    "neuroglancer": BELOW | {"plots", "tables"},
     "plots": BELOW | {"structures", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
     "dask": BELOW
@@ -86,6 +88,8 @@ LAYERS = {
         "tables",
         "graphs",
         "plots",
+        "neuroglancer",
+        "citations",
     },
     "sandbox": BELOW | {"files", "tables", "transport"},
 }
@@ -256,14 +260,15 @@ def test_columns_are_looked_up_at_each_call(sandbox: Sandbox, ids: pd.Series) ->
 
 
 def test_the_repr_says_what_was_recognised(sandbox: Sandbox, ids: pd.Series) -> None:
-    table = pd.DataFrame({"root_id": [1.5, None], "pre": [1, 2], "post": [3, 4]})
+    table = pd.DataFrame({"root_id": [7.2e17, None], "pre": [1, 2], "post": [3, 4]})
     said = repr(table.neuro)
     for words in (
         "2 rows",
         "'root_id' (float64, 1 missing)",
-        "lost digits",
+        "digits of 'root_id'",
         "'pre' -> 'post'",
         ".to_networkx()",
+        "missing: a column of weights",
     ):
         assert words in said
     assert "no segment IDs" in repr(pd.DataFrame({"x": [1]}).neuro)

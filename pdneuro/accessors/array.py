@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pdneuro import graphs, tables
-from pdneuro.accessors.door import door
+from pdneuro.accessors.door import Accessor, door
 from pdneuro.accessors.plots import ArrayPlots
 from pdneuro.accessors.recognised import describe_array
 
 
-class DataArrayNeuro:
+class DataArrayNeuro(Accessor):
     """Methods for a ``(pre, post)`` matrix, and for volumes with the axes ``ap, dv, lr``."""
 
-    def __init__(self, obj: Any) -> None:
-        self._obj = obj
-
-    def __repr__(self) -> str:
-        return describe_array(self._obj)
+    _describe = staticmethod(describe_array)
 
     @property
     def plot(self) -> ArrayPlots:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from pdneuro import edges as edge_questions
-from pdneuro import files, graphs, neurons, reconstructions, root_ids, structures, tables
-from pdneuro.accessors.door import door
+from pdneuro import files, graphs, neuroglancer, neurons, reconstructions, root_ids, structures, tables
+from pdneuro.accessors.door import Citable, door
 from pdneuro.accessors.plots import FramePlots
 from pdneuro.accessors.recognised import describe_frame
 
 
-class DataFrameNeuro:
+class DataFrameNeuro(Citable):
     """Methods for a table with a column of segment IDs, and for edge tables; print it for both."""
 
-    def __init__(self, obj: pd.DataFrame) -> None:
-        self._obj = obj
-
-    def __repr__(self) -> str:
-        return describe_frame(self._obj)
+    _describe = staticmethod(describe_frame)
 
     @property
     def plot(self) -> FramePlots:
@@ -33,6 +27,7 @@ class DataFrameNeuro:
     downstream = door(neurons.downstream)
     partners = door(neurons.partners)
     graph = door(neurons.graph)
+    link = door(neuroglancer.link)
 
     # A table of structures
     join_structures = door(structures.join_structures)

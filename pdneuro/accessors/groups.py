@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pdneuro import groups
-from pdneuro.accessors.door import door
+from pdneuro.accessors.door import Accessor, door
+from pdneuro.accessors.recognised import describe_groups
 
 
-class GroupByNeuro:
+class GroupByNeuro(Accessor):
     """Methods for the groups of a column of segment IDs, or of a table with one."""
 
-    def __init__(self, obj: Any) -> None:
-        self._obj = obj
-
-    def __repr__(self) -> str:
-        return f"<neuro: {self._obj.ngroups:,} groups>\n  .edges() .partners() .graph(), for each group"
+    _describe = staticmethod(describe_groups)
 
     edges = door(groups.edges)
     upstream = door(groups.upstream)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
-
-from pdneuro import reconstructions, root_ids, segments
+from pdneuro import neuroglancer, reconstructions, root_ids, segments
 from pdneuro import structures as structure_questions
-from pdneuro.accessors.door import door
+from pdneuro.accessors.door import Citable, door
 from pdneuro.accessors.plots import SeriesPlots
 from pdneuro.accessors.recognised import describe_series
 from pdneuro.tables import exact_ids
 
 
-class SeriesNeuro:
+class SeriesNeuro(Citable):
     """Methods for a column of segment IDs, structures or neurons; print it to see which."""
 
-    def __init__(self, obj: pd.Series[Any]) -> None:
-        self._obj = obj
-
-    def __repr__(self) -> str:
-        return describe_series(self._obj)
+    _describe = staticmethod(describe_series)
 
     @property
     def plot(self) -> SeriesPlots:
@@ -36,6 +28,8 @@ class SeriesNeuro:
     downstream = door(segments.downstream)
     partners = door(segments.partners)
     graph = door(segments.graph)
+
+    link = door(neuroglancer.link)
 
     # Allen structures, by ID or acronym
     structures = door(structure_questions.structures)

@@ -5,7 +5,6 @@ Source: http://help.brain-map.org/display/api/Connected+Services+and+Pipes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import pandas as pd
 
 from pdneuro.allen import rma
 from pdneuro.allen.rma_api import RmaApi
-from pdneuro.errors import DoubtfulParameterWarning, InvalidQueryError, listing, warn
+from pdneuro.errors import DoubtfulParameterWarning, InvalidQueryError, did_you_mean, listing, warn
 from pdneuro.tables.nested import from_records
 
 
@@ -122,10 +121,9 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
     if name in UNDECLARED:
         return
     if name not in SERVICES:
-        near = difflib.get_close_matches(name, SERVICES, n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "."
         raise InvalidQueryError(
-            f"there is no service {name!r}{hint} pdneuro.allen.ConnectedServices.services() lists them."
+            f"there is no service {name!r}.{did_you_mean(name, SERVICES)} "
+            "pdneuro.allen.ConnectedServices.services() lists them."
         )
     service = SERVICES[name]
     given = {key: value for key, value in parameters.items() if value is not None}

@@ -7,7 +7,6 @@ a cut answer, which the client only logs, is an error here.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import importlib.metadata
 import os
@@ -34,6 +33,7 @@ from pdneuro.errors import (
     ServiceError,
     ServiceUnavailableError,
     UnknownTableError,
+    did_you_mean,
     listing,
 )
 from pdneuro.options import Fetch, get_option
@@ -305,8 +305,7 @@ class Cave:
         """
         tables, views = self.names(version)
         if tables and table not in (*tables, *views):
-            near = difflib.get_close_matches(table, (*tables, *views), n=3, cutoff=0.4)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            hint = did_you_mean(table, (*tables, *views))
             raise UnknownTableError(
                 f"{self.datastack}, version {version}, has no table {table!r}.{hint} There are "
                 f"{listing([*tables, *views], 30)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Hashable
 from pathlib import Path
@@ -16,7 +15,7 @@ from pdneuro.connectome import index as indexes
 from pdneuro.connectome.download import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.neurons import Neurons, honest
-from pdneuro.errors import NotFoundError, listing
+from pdneuro.errors import NotFoundError, did_you_mean, listing
 from pdneuro.files import read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import records as record_tables
@@ -334,8 +333,7 @@ class Connectome:
         labels = [name] if name in available else [c for c in available if str(c).startswith(f"{name}_")]
         if not labels:
             names = list(map(str, available))
-            near = difflib.get_close_matches(name, [*names, *_LINKS, "connectivity"], n=3)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            hint = did_you_mean(name, [*names, *_LINKS, "connectivity"])
             raise NotFoundError(
                 f"{self.name} has no property {name!r}, only "
                 f"{listing([*_LINKS, 'connectivity', *names], 12)}.{hint}"

@@ -100,10 +100,11 @@ def cite(table: pd.DataFrame) -> str:
     PMID 30000005 (17 neurons)
     https://doi.org/10.1234/pdn.100 (1 neuron)
     """
-    prefix = {"doi": "https://doi.org/", "pmid": "PMID "}
-    papers = references(table)
-    lines = [
-        f"{prefix[kind]}{reference} ({count:,} neuron{'s' * (count != 1)})"
-        for kind, reference, count in papers.itertuples(index=False)
-    ]
+    lines = [line(*paper) for paper in references(table).itertuples(index=False, name=None)]
     return "\n".join([_DATA_BASE.format(rrid=vocabulary.RRID, licence=vocabulary.LICENCE), *lines])
+
+
+def line(kind: str, reference: str, count: int) -> str:
+    """A paper in a list of references, as a row of :func:`references` tells it."""
+    address = "https://doi.org/" if kind == "doi" else "PMID "
+    return f"{address}{reference} ({count:,} neuron{'s' * (count != 1)})"

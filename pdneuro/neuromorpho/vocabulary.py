@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -17,6 +16,7 @@ from pdneuro.errors import (
     ServiceError,
     UnknownFieldError,
     UnreadableValuesWarning,
+    did_you_mean,
     listing,
     warn,
 )
@@ -81,12 +81,9 @@ def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Itera
     for name in unknown:
         if name in known:
             continue
-        near = [field for field in known if field.lower() == name.lower()]
-        near += difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
         raise UnknownFieldError(
-            f"NeuroMorpho.org's records have no field {name!r}.{hint} The fields are "
-            f"{', '.join(sorted(known))}."
+            f"NeuroMorpho.org's records have no field {name!r}.{did_you_mean(name, known)} The "
+            f"fields are {', '.join(sorted(known))}."
         )
 
 

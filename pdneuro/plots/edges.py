@@ -15,7 +15,7 @@ from pdneuro.errors import MissingColumnsError, TooLargeError
 from pdneuro.graphs import to_matrix, to_networkx
 from pdneuro.plots import style
 from pdneuro.tables import roles
-from pdneuro.tables.edges import require_edges
+from pdneuro.tables.edges import label_columns, require_edges
 from pdneuro.tables.labels import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
 from pdneuro.tables.weights import END_OF
@@ -343,13 +343,10 @@ def fractions(
         edges = tables.fractions(edges, of)
     own = END_OF[of]
     partner = "pre" if own == "post" else "post"
-    keys = [own, partner] if group_by is None else [f"{group_by}_{own}", f"{group_by}_{partner}"]
-    for key in keys:
-        if key not in edges.columns:
-            raise MissingColumnsError(
-                f"there is no column {key!r} beside the edges; put it there with "
-                f".neuro.annotate(neurons, {group_by!r})."
-            )
+    keys: list[Any] = [own, partner]
+    if group_by is not None:
+        starts, ends = label_columns(edges, [group_by])
+        keys = [ends, starts] if own == "post" else [starts, ends]
     weight = edges["weight"].to_numpy(float)
     part = edges[share].to_numpy(dtype=float, na_value=np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -460,14 +457,10 @@ def _bar_groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Serie
     if are_labels(bars):
         found = pd.Series(labels_of(np.asarray(side, np.int64), bars))
     else:
-        known = []
-        for end in ("pre", "post"):
-            if f"{bars}_{end}" not in edges:
-                raise MissingColumnsError(
-                    f"there is no column '{bars}_{end}' beside the edges; put it there with "
-                    f".neuro.annotate(neurons, {bars!r})."
-                )
-            known.append(pd.Series(edges[f"{bars}_{end}"].to_numpy(), index=edges[end].to_numpy()))
+        known = [
+            pd.Series(edges[name].to_numpy(), index=edges[end].to_numpy())
+            for name, end in zip(label_columns(edges, [bars]), ("pre", "post"), strict=True)
+        ]
         labels = pd.concat(known)
         found = side.to_series().map(labels[~labels.index.duplicated()])
     return _known(found.array).astype(str)

@@ -15,6 +15,7 @@ from pdneuro.errors import (
     DroppedRowsWarning,
     InvalidEdgesError,
     MissingColumnsError,
+    did_you_mean,
     listing,
     warn,
 )
@@ -156,9 +157,12 @@ def _no_ends(frame: pd.DataFrame) -> str:
             f"this looks like an adjacency matrix ({rows:,} x {columns:,}), not like an edge table. "
             "Make edges of it first: pdneuro.graphs.from_matrix(frame)."
         )
+    known = [name for pair in roles.ENDPOINT_NAMES for name in pair]
+    alike = [repr(name) for name in frame.columns if did_you_mean(name, known)]
+    near = f" The nearest are {listing(alike)}." if alike else ""
     return (
         f"no start and end of edges recognised among {listing(map(repr, frame.columns), 12)}. "
-        "Name them: pre=..., post=..."
+        f"Name them: pre=..., post=...{near}"
     )
 
 
@@ -257,15 +261,22 @@ def collapse(
         edges = attach(edges, _at_both_ends(name, edges, group_by), overwrite=True)
         group_by = name
     stems = group_by if isinstance(group_by, list | tuple) else [group_by]
-    ends = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
-    for name in ends:
+    ends = label_columns(edges, stems)
+    pairs = sum_rows(edges, ["pre", "post", *regions], keep=ends)
+    return sum_rows(pairs.assign(n_pairs=np.int64(1)), [*ends, *regions], also=["n_pairs"])
+
+
+def label_columns(edges: pd.DataFrame, stems: Sequence[Any]) -> list[str]:
+    """The columns that hold labels of both ends: those of all starts, then those of all ends."""
+    names = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
+    for name in names:
         if name not in edges.columns:
             raise MissingColumnsError(
                 f"to group by {listing(map(repr, stems))} the edges need the column {name!r}. Add it "
                 f"with .neuro.annotate(neurons, {str(stems[0])!r}), or pass a label for each ID."
+                f"{did_you_mean(name, edges.columns)}"
             )
-    pairs = sum_rows(edges, ["pre", "post", *regions], keep=ends)
-    return sum_rows(pairs.assign(n_pairs=np.int64(1)), [*ends, *regions], also=["n_pairs"])
+    return names
 
 
 def sum_rows(
@@ -283,6 +294,7 @@ def sum_rows(
     if missing:
         raise MissingColumnsError(
             f"there is no column {missing[0]!r} among {listing(map(repr, edges.columns), 12)}."
+            f"{did_you_mean(missing[0], edges.columns)}"
         )
     names = [*keys, "weight", *also, *(["hop"] if "hop" in edges.columns and not also else []), *keep]
     check_total(edges)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.errors import MissingColumnsError, listing
+from pdneuro.errors import MissingColumnsError, did_you_mean, listing
 from pdneuro.tables.ids import Int64Array
 
 COLUMNS = ("node", "type", "x", "y", "z", "radius", "parent")
@@ -52,9 +52,10 @@ def required(nodes: pd.DataFrame) -> pd.DataFrame:
     """The table itself, or an error that names the columns it lacks."""
     if not is_node_table(nodes):
         absent = [name for name in COLUMNS if name not in nodes.columns]
+        left = [name for name in nodes.columns if name not in COLUMNS]
         raise MissingColumnsError(
-            f"a node table has the columns {', '.join(COLUMNS)}; {listing(absent, 7)} are absent. "
-            "Read one with pdneuro.neuromorpho.read_swc(path)."
+            f"a node table has the columns {', '.join(COLUMNS)}; {listing(absent, 7)} are absent."
+            f"{did_you_mean(absent[0], left)} Read one with pdneuro.neuromorpho.read_swc(path)."
         )
     return nodes
 

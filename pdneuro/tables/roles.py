@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Iterable
 from typing import Any, cast
 
 import pandas as pd
 
-from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, listing
+from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 
 #: Columns of segment IDs. ``id`` counts only where no other name is there: CAVE's annotations have both.
 SEGMENT_NAMES = ("root_id", "pt_root_id", "segment_id", "segmentid", "bodyId", "body", "flywire_id")
@@ -84,7 +83,7 @@ def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]
         else:
             raise MissingColumnsError(
                 f"no column of segment IDs is recognised among {_columns(frame)}. Name it: on=..., or "
-                f"rename it to {SEGMENT_NAMES[0]!r}."
+                f"rename it to {SEGMENT_NAMES[0]!r}.{_nearest(frame, SEGMENT_NAMES)}"
             )
     return named_column(frame, on)
 
@@ -110,6 +109,7 @@ def structure_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Seri
             raise MissingColumnsError(
                 f"no column of structures is recognised among {_columns(frame)}. Name it: on=..., or "
                 f"rename it to {STRUCTURE_ID_NAMES[0]!r}."
+                f"{_nearest(frame, (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES))}"
             )
         on = found[0]
     return named_column(frame, on)
@@ -134,6 +134,7 @@ def neuromorpho_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Se
             raise MissingColumnsError(
                 f"no column of NeuroMorpho.org's neurons is recognised among {_columns(frame)}. Name "
                 "it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
+                f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"
             )
         on = found[0]
     return named_column(frame, on)
@@ -159,10 +160,7 @@ def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
     if name is not None and name in frame.index.names:
         values = frame.index.get_level_values(cast(str, name))
         return pd.Series(values, index=frame.index, name=name)
-    near = difflib.get_close_matches(
-        str(name), [str(column) for column in frame.columns], n=3, cutoff=0.5
-    )
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(name, frame.columns)
     raise MissingColumnsError(f"there is no column {name!r} among {_columns(frame)}.{hint}")
 
 
@@ -198,6 +196,12 @@ def _index_holds_ids(index: pd.Index[Any]) -> bool:
         return index.name.casefold() in {name.casefold() for name in SEGMENT_NAMES}
     # read_csv(index_col=0) of a file without a header over its IDs leaves an unnamed index.
     return index.name is None and pd.api.types.is_integer_dtype(index) and bool(index.min() > 10**15)
+
+
+def _nearest(frame: pd.DataFrame, names: Iterable[str]) -> str:
+    """The columns whose names come near to those of a role."""
+    near = [repr(column) for column in frame.columns if did_you_mean(column, names)]
+    return f" Did you mean on={' or on='.join(near[:3])}?" if near else ""
 
 
 def _columns(frame: pd.DataFrame) -> str:

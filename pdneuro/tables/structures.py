@@ -16,6 +16,7 @@ from pdneuro.errors import (
     AmbiguousStructureError,
     InvalidResponseError,
     UnknownStructureError,
+    did_you_mean,
     listing,
 )
 from pdneuro.tables.ids import MISSING_TEXT, whole_numbers
@@ -313,10 +314,9 @@ class StructureTree:
                 return ("#" + self._frame["color_hex_triplet"].str.lower()).array
         elif field in self._frame:
             return cells_of(self._frame[field])
-        near = difflib.get_close_matches(str(field), self.fields, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise UnknownStructureError(
-            f"structures have no field {field!r}; they have {', '.join(self.fields)}.{hint}"
+            f"structures have no field {field!r}; they have {', '.join(self.fields)}."
+            f"{did_you_mean(field, self.fields)}"
         )
 
     def acronyms(self, rows: Rows) -> pd.Categorical:

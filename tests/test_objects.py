@@ -1,0 +1,239 @@
+"""Objects that explain themselves: what is recognised, what comes next, where a table came from."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import pdneuro
+from pdneuro import errors
+from pdneuro.sandbox import Sandbox
+
+
+def described(obj: Any) -> dict[str, list[str]]:
+    """The calls that are proposed, and what is missing."""
+    lines = repr(obj.neuro).splitlines()
+    start = next((place for place, line in enumerate(lines) if line.startswith("  next:")), len(lines))
+    calls = [re.match(r"(?:  next:|       ) (\.\S.*?)  ", line) for line in lines[start:]]
+    return {
+        "next": [found[1].strip() for found in calls if found],
+        "missing": [line.split(": ", 1)[1] for line in lines if line.startswith("  missing: ")],
+    }
+
+
+OBJECTS = {
+    "neurons": lambda: pdneuro.sandbox.neurons().head(20),
+    "column": lambda: pdneuro.sandbox.neurons().root_id.head(20),
+    "edges": lambda: pdneuro.sandbox.neurons().head(20).neuro.edges(),
+    "structures": lambda: pd.DataFrame({"structure_id": [385, 549]}),
+    "structure column": lambda: pd.Series([385, 549], name="structure_id"),
+    "reconstructions": lambda: pdneuro.neuromorpho.swc([1, 2]),
+    "neuromorpho": lambda: pd.DataFrame({"neuron_id": [1, 2]}),
+    "volume": lambda: pdneuro.allen.annotation_volume(100),
+    "groups": lambda: pdneuro.sandbox.neurons().head(20).groupby("side"),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_the_three_calls_that_are_proposed_work_as_they_stand(sandbox: Sandbox, name: str) -> None:
+    obj = OBJECTS[name]()
+    calls = described(obj)["next"]
+    assert 2 <= len(calls) <= 3
+    names = {
+        "obj": obj,
+        "neurons": pdneuro.sandbox.neurons(),
+        "columns": "cell_type",
+        "points": pd.DataFrame({"x": [150.0], "y": [450.0], "z": [450.0]}),
+        "annotation": obj,
+    }
+    with pdneuro.set_options(on_missing="ignore"):
+        for call in calls:
+            if name == "edges" and call == ".fractions()":
+                with pytest.warns(errors.IncompleteEdgesWarning):
+                    eval(f"obj.neuro{call}", names)
+                continue
+            assert eval(f"obj.neuro{call}", names) is not None, call
+
+
+def test_what_is_missing_is_said() -> None:
+    table = pd.DataFrame({"root_id": [7.2e17, None], "bodyId": [1, 2]})
+    missing = " ".join(described(table)["missing"])
+    for words in ("digits of 'root_id'", "a source", "which of the columns"):
+        assert words in missing
+    assert "digits" not in " ".join(described(pd.DataFrame({"root_id": [5.0, None]}))["missing"])
+    with pdneuro.set_options(source="fruitfly_fafb_flywire"):
+        assert described(pd.DataFrame({"root_id": [5]}))["missing"] == []
+    edges = pd.DataFrame({"pre": [1], "post": [2]})
+    assert "each row counts as one synapse" in described(edges)["missing"][0]
+
+
+def test_thresholded_edges_say_so(sandbox: Sandbox, ids: pd.Series) -> None:
+    edges = ids.neuro.edges(min_weight=4)
+    assert described(edges)["missing"] == ["pairs of fewer than 4 synapses"]
+    assert "fruitfly_fafb_flywire" in repr(edges.neuro)
+
+
+def test_cave_columns_propose_what_keeps_them_current() -> None:
+    with pdneuro.set_options(source="cave:minnie65_public@1300"):
+        assert described(pd.Series([5], name="root_id"))["next"][0] == ".is_latest()"
+
+
+class Tags(HTMLParser):
+    """Text of a page, and whether each tag that opens is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_notebooks_show_the_same_as_a_table(sandbox: Sandbox, name: str) -> None:
+    obj = OBJECTS[name]()
+    page = Tags()
+    page.feed(obj.neuro._repr_html_())
+    assert page.open == []
+    for call in described(obj)["next"]:
+        assert call in page.text
+
+
+def test_names_of_columns_are_no_html() -> None:
+    table = pd.DataFrame({"<script>alert(1)</script>": [1]})
+    assert "<script>" not in table.neuro._repr_html_()
+    assert "&lt;script&gt;" in table.neuro._repr_html_()
+    series = pd.Series([1], name="<b>")
+    assert "<b>" not in series.neuro._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("ask", "near"),
+    [
+        (lambda: pd.DataFrame({"rootID": [1]}).neuro.edges(), "on='rootID'"),
+        (lambda: pd.DataFrame({"root_id": [1]}).neuro.edges(on="rootid"), "'root_id'"),
+        (lambda: pd.DataFrame({"structures": [1]}).neuro.join_structures(), "on='structures'"),
+        (lambda: pd.DataFrame({"neuronname": ["a"]}).neuro.join_neuromorpho(), "on='neuronname'"),
+        (lambda: pd.DataFrame({"pre_rootid": [1], "x": 1}).neuro.threshold(5), "'pre_rootid'"),
+        (
+            lambda: pd.DataFrame(
+                {"pre": [1], "post": [2], "weight": 3, "cell_type_pre": "a", "cell_type_post": "b"}
+            ).neuro.collapse("celltype"),
+            "'cell_type_pre'",
+        ),
+        (
+            lambda: pd.DataFrame({"pre": [1], "post": [2], "weight": 3}).neuro.annotate(
+                pd.DataFrame({"root_id": [1], "cell_type": "a"}), "celltype"
+            ),
+            "'cell_type'",
+        ),
+        (lambda: pd.DataFrame({"node": [1], "typ": 1}).neuro.check(), "'typ'"),
+    ],
+)
+def test_an_error_about_a_column_names_the_nearest(ask: Any, near: str) -> None:
+    with pytest.raises(errors.MissingColumnsError, match=re.escape(near)):
+        ask()
+
+
+# -- where a table came from -------------------------------------------------------------------------
+
+
+def test_provenance_is_a_row_a_source(sandbox: Sandbox) -> None:
+    neurons = pdneuro.sandbox.neurons().head(3)
+    table = neurons.neuro.join_properties("size", "neurotransmitter").assign(structure_id=385)
+    table = table.neuro.join_structures("acronym")
+    origin = table.neuro.provenance
+    assert origin["source"].tolist() == ["braincircuits:fruitfly_fafb_flywire", "allen"]
+    assert origin["service"].tolist() == ["BrainCircuits.io", "Allen Brain Atlas"]
+    assert origin.loc[0, "licence"] == "CC BY-NC 4.0"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", origin.loc[0, "snapshot"])
+    assert pd.isna(origin.loc[1, "snapshot"])
+    assert "neurotransmitter" in origin.loc[0, "queries"]
+    assert "neurotransmitter" not in origin.loc[1, "queries"]
+    assert neurons.neuro.provenance.empty
+    assert list(neurons.neuro.provenance) == list(origin)
+
+
+def test_a_version_is_the_snapshot_of_cave() -> None:
+    table = pd.DataFrame({"a": [1]})
+    table.attrs["pdneuro"] = {"source": "cave:minnie65_public@1300", "query": "cave(nucleus)"}
+    assert table.neuro.provenance.loc[0, "snapshot"] == "version 1300"
+    text = table.neuro.cite()
+    assert "data of version 1300" in text
+    assert "10.1038/s41586-025-08790-w" in text
+    assert "10.1038/s41592-024-02426-z" in text
+
+
+def test_cite_names_what_was_used_and_no_more(sandbox: Sandbox, ids: pd.Series) -> None:
+    edges = ids.neuro.edges().neuro.cite()
+    assert "10.1038/s41586-024-07558-y" in edges
+    assert "10.1016/j.cell.2024.03.016" not in edges  # transmitters were not asked for
+    assert "10.1016/j.cell.2024.03.016" in ids.neuro.properties("neurotransmitter").neuro.cite()
+    cells = pdneuro.allen.cells().neuro.cite()
+    assert "10.1038/s41593-019-0417-0" in cells
+    assert "10.1038/nature13186" not in cells
+    assert "10.1038/nature13186" in pdneuro.allen.experiments("VIS").neuro.cite()
+
+
+def test_reconstructions_are_cited_by_their_own_papers(sandbox: Sandbox) -> None:
+    found = pd.Series([1, 2], name="neuron_id").neuro.neuromorpho("species", "reference_doi")
+    text = found.neuro.cite()
+    assert "RRID:SCR_002145" in text
+    assert found["reference_doi"].explode().iloc[0] in text
+    counted = pdneuro.neuromorpho.counts("species").neuro.cite()
+    assert "RRID:SCR_002145" in counted
+    assert "10.1234" not in counted
+
+
+def test_bibtex_entries_are_whole(sandbox: Sandbox, ids: pd.Series) -> None:
+    table = ids.to_frame().neuro.join_properties("neurotransmitter").assign(neuron_id=range(1, 11))
+    table = table.neuro.join_neuromorpho("reference_doi")
+    text = table.neuro.cite("bibtex")
+    entries = re.findall(r"^@(\w+)\{(\w+),\n((?:  \w+ = \{.*\},\n)+)\}$", text, re.M)
+    assert len(entries) == text.count("@")
+    assert len({key for _, key, _ in entries}) == len(entries)
+    for _, _, body in entries:
+        assert body.count("{") == body.count("}")
+    assert "fruitfly\\_fafb\\_flywire" in text
+
+
+def test_local_files_have_no_papers(ids: pd.Series) -> None:
+    brain = pdneuro.Connectome(pdneuro.sandbox.edges(), name="mine")
+    text = ids.neuro.edges(source=brain).neuro.cite()
+    assert "Local data (connectome:mine)" in text
+    assert "not published; ask the source" in text
+    assert "doi" not in text
+
+
+def test_a_table_of_no_known_origin_cannot_be_cited() -> None:
+    with pytest.raises(errors.ProvenanceError, match="merge or"):
+        pd.DataFrame({"a": [1]}).neuro.cite()
+    with pytest.raises(ValueError, match="'text' or 'bibtex'"):
+        pd.DataFrame({"a": [1]}).neuro.cite("ris")
+
+
+def test_every_paper_is_complete() -> None:
+    from pdneuro.citations import known
+
+    works = [
+        work
+        for origin in (*known().datasets.values(), *known().services.values())
+        for work in origin.works
+    ]
+    works += [part.work for part in known().parts]
+    for work in works:
+        assert re.fullmatch(r"10\.\d{4,}/\S+", work.doi)
+        assert re.fullmatch(r"\d+-\d+", work.pages)
+        assert 2000 < work.year <= 2026
