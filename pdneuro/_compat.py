@@ -18,6 +18,10 @@ TEXT: Any = "str" if PANDAS_3 else "string"
 CONCAT_BY_REFERENCE: dict[str, Any] = {} if PANDAS_3 else {"copy": False}
 
 
+#: Arguments that make ``pd.read_csv`` round numbers correctly, as pandas 3 does by itself.
+ROUND_TRIP: dict[str, Any] = {} if PANDAS_3 else {"float_precision": "round_trip"}
+
+
 def optional(module: str, extra: str) -> Any:
     """An optional module, imported at its first use; its absence names the extra that brings it."""
     try:

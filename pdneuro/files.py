@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from pdneuro._compat import optional
+from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import InvalidSwcError, PdneuroError, listing
 from pdneuro.tables import node_table, swc
 from pdneuro.tables.edges import as_edges, edge_roles
@@ -18,7 +19,10 @@ from pdneuro.transport.atomic import replacing
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": r"\s+"}
 _ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_TYPED: dict[str, Any] = {"dtype_backend": "numpy_nullable", **ROUND_TRIP}
+_AS_WRITTEN: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+_PACKERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
+_PACKED = tuple(_PACKERS)
 
 
 def is_table(name: str) -> bool:
@@ -26,17 +30,31 @@ def is_table(name: str) -> bool:
     return _ending(Path(name)) in (*_SEPARATORS, *_ARROW)
 
 
-def read_table(path: str | os.PathLike[str], columns: Sequence[Hashable] | None = None) -> pd.DataFrame:
+def is_text(path: str | os.PathLike[str] | None) -> bool:
+    """Whether a table of this name holds text: csv, tsv, txt; also where there is no name."""
+    return path is None or _ending(Path(path)) in _SEPARATORS
+
+
+def read_table(
+    path: str | os.PathLike[str] | IO[str],
+    columns: Sequence[Hashable] | None = None,
+    *,
+    verbatim: bool = False,
+) -> pd.DataFrame:
     """Read a table; integers stay exact, also beside missing values.
 
     Parameters
     ----------
-    path : path
-        csv, tsv, txt (separated by blanks), each also compressed; parquet, feather. Or a folder of
+    path : path or file
+        csv, tsv, txt (separated by blanks), each also compressed; parquet, feather; an open file is
+        csv. Or a folder of
         such files of one kind, with partitions (``roi=ME/...``) as columns. A text file whose first
         line holds numbers only has no header: its columns are ``0, 1, 2, ...``.
     columns : sequence, optional
         Only these.
+    verbatim : bool
+        Leave all cells of text files as text, so that they are written as they were read: zeros in
+        front, ``1.50``, ``NA``.
 
     Returns
     -------
@@ -52,14 +70,79 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[Hashable] | None 
     MissingDependencyError
         Parquet and feather need the extra ``files``.
     """
+    if not isinstance(path, str | os.PathLike):
+        return _read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
     files, ending = _files(path)
     if ending in _ARROW:
         data = _dataset(path, files, ending).to_table(columns=None if columns is None else list(columns))
         # Not to_pandas() as it is: a column of integers with a missing one would become floats.
         table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
         return table
-    parts = [_read_text(file, _SEPARATORS[ending], columns) for file in files]
+    parts = [_read_text(file, _SEPARATORS[ending], columns, verbatim=verbatim) for file in files]
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> None:
+    """Write a table without its index; integers stay integers, also beside missing values.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Lists in cells are joined by ``"; "`` in text files.
+    path : path or file
+        Written at once, by its ending: csv, tsv, each also compressed; parquet, feather.
+        An open file gets csv.
+
+    Raises
+    ------
+    ValueError
+        The ending is of no known format.
+    MissingDependencyError
+        Parquet and feather need the extra ``files``.
+
+    Examples
+    --------
+    >>> import sys, pandas as pd
+    >>> from pdneuro.files import write_table
+    >>> ids = pd.array([720575940621522189, None], "Int64")
+    >>> write_table(pd.DataFrame({"root_id": ids, "size": [1.5, 2]}), sys.stdout)
+    root_id,size
+    720575940621522189,1.5
+    ,2.0
+    """
+    if not isinstance(path, str | os.PathLike):
+        _listed(table).to_csv(path, index=False)
+        return
+    place = Path(path).expanduser()
+    ending = _ending(place)
+    if not is_table(place.name) or ending == ".txt":  # blanks cannot tell an empty cell
+        raise ValueError(
+            f"{place.name} is of no format to write; use csv, tsv (also .gz), parquet or feather."
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(place) as unfinished:
+        if ending in _ARROW:
+            optional("pyarrow", "files")
+            rows = table.reset_index(drop=True)
+            write = rows.to_parquet if _ARROW[ending] == "parquet" else rows.to_feather
+            write(unfinished)
+        else:
+            separator = "," if ending == ".csv" else "\t"
+            # The unfinished file has another name, so that the ending is told here.
+            packed: Any = {"compression": _PACKERS.get(place.suffix.lower())}
+            _listed(table).to_csv(unfinished, sep=separator, index=False, **packed)
+
+
+def _listed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with lists in its cells as text."""
+    changed = {}
+    for name in table.columns[list(map(pd.api.types.is_object_dtype, table.dtypes))]:
+        column = table[name]
+        lists = column.map(lambda cell: isinstance(cell, list | tuple))
+        if lists.any():
+            texts = column.where(~lists, column[lists].map(lambda cell: "; ".join(map(str, cell))))
+            changed[name] = texts
+    return table.assign(**changed) if changed else table
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -291,17 +374,24 @@ def _nullable() -> dict[Any, Any]:
 
 
 def _read_text(
-    path: Path, separator: str, columns: Sequence[Hashable] | None, nrows: int | None = None
+    path: Path | io.StringIO,
+    separator: str,
+    columns: Sequence[Hashable] | None,
+    nrows: int | None = None,
+    *,
+    verbatim: bool = False,
 ) -> pd.DataFrame:
     first = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
+    if isinstance(path, io.StringIO):
+        path.seek(0)
     headless = pd.to_numeric(first.iloc[0], errors="coerce").notna().all()
-    table = pd.read_csv(
+    table: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
         header=None if headless else 0,
         usecols=None if columns is None else [int(str(c)) if headless else c for c in columns],
         nrows=nrows,
-        dtype_backend="numpy_nullable",
+        **(_AS_WRITTEN if verbatim else _TYPED),
     )
     if headless:
         table.columns = [str(column) for column in table.columns]

@@ -96,7 +96,7 @@ def test_wrong_words_get_help(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["demo", "--help"], ["sandbox", "--help"], ["token", "--help"], ["cache", "--help"]):
         with pytest.raises(SystemExit):
             main(words)
-        assert "Example:" in capsys.readouterr().out
+        assert "example:" in capsys.readouterr().out
     assert main(["sandbox", "--neurons", "x.csv"]) == 1
     assert main(["sandbox", "--edges", "missing.csv"]) == 1
     assert main(["sandbox", "--edges", "edges.xls"]) == 1

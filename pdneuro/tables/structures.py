@@ -207,7 +207,8 @@ class StructureTree:
             rows[texts], left[texts] = self._locate_texts(
                 pd.Index([item.strip() for item in items[texts]], dtype=object), values.name
             )
-        acronyms = bool(len(texts)) and not all(_is_number(items[place]) for place in texts)
+        words = [items[place] for place in texts if items[place].strip() not in MISSING_TEXT]
+        acronyms = not all(map(_is_number, words))
         return Places(rows[codes], left[codes] if left.any() else None, acronyms)
 
     def _locate_texts(self, texts: pd.Index[Any], column: Any) -> tuple[Rows, Mask]:

@@ -1,76 +1,60 @@
-"""The command line: ``pdneuro demo``, ``sandbox``, ``token``, ``cache``."""
+"""``pdneuro demo``, ``sandbox``, ``token``, ``cache``: trying it, and what is kept."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pdneuro._version import __version__
-from pdneuro.errors import PdneuroError
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status."""
-    chosen = _parser().parse_args(arguments)
-    try:
-        return int(chosen.run(chosen) or 0)
-    except (PdneuroError, ValueError, OSError) as error:
-        print(f"pdneuro: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("pdneuro: stopped", file=sys.stderr)
-        return 130
+from pdneuro.cli import command
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pdneuro", description="Segment IDs in, properties, edge lists and graphs out."
-    )
-    parser.add_argument("--version", action="version", version=f"pdneuro {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    demo = commands.add_parser(
+def add(commands: Any) -> None:
+    """The commands of this module."""
+    demo = command.add(
+        commands,
         "demo",
-        help="run the main job on a bundled synthetic brain",
-        description="Example: pdneuro demo --out demo-output",
+        _demo,
+        "run the main job on a bundled synthetic brain",
+        "pdneuro demo --out demo-output",
     )
     demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for what it writes")
-    demo.set_defaults(run=_demo)
 
-    sandbox = commands.add_parser(
+    sandbox = command.add(
+        commands,
         "sandbox",
-        help="serve the services on this machine, on bundled data or your own files",
-        description="Example: pdneuro sandbox --edges edges.csv --neurons neurons.csv --port 8765",
+        _sandbox,
+        "serve the services on this machine, on bundled data or your own files",
+        "pdneuro sandbox --edges edges.csv --neurons neurons.csv --port 8765",
     )
     sandbox.add_argument("--edges", help="csv, tsv, txt, parquet or feather; any known column names")
     sandbox.add_argument("--neurons", help="the same, with a column of IDs")
     sandbox.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
     sandbox.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    sandbox.set_defaults(run=_sandbox)
 
-    token = commands.add_parser(
+    token = command.add(
+        commands,
         "token",
-        help="keep, show the origin of, or delete a service's token",
-        description="Example: pdneuro token set braincircuits (asks for the token, without echo)",
+        _token,
+        "keep, show the origin of, or delete a service's token",
+        "pdneuro token set braincircuits    (asks for the token, without echo)",
     )
     token.add_argument("action", choices=["set", "status", "forget"])
     token.add_argument("service", nargs="?", default="braincircuits", help="default: braincircuits")
-    token.set_defaults(run=_token)
 
-    cache = commands.add_parser(
+    cache = command.add(
+        commands,
         "cache",
-        help="show, clear, export or load stored answers",
-        description="Example: pdneuro cache export answers.sqlite",
+        _cache,
+        "show, clear, export or load stored answers",
+        "pdneuro cache export answers.sqlite",
     )
     cache.add_argument("action", choices=["info", "clear", "export", "load"])
     cache.add_argument("file", nargs="?", help="for export and load")
     cache.add_argument("--project", help="for clear: only this project")
     cache.add_argument("--property", help="for clear: only this property")
-    cache.set_defaults(run=_cache)
-    return parser
 
 
 def _demo(chosen: argparse.Namespace) -> None:
