@@ -6,7 +6,7 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest test-oldest lint types bench clean
+.PHONY: demo test test-newest test-oldest lint types docs bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -27,6 +27,12 @@ lint: .venv/lint
 
 types: .venv/lint
 	.venv/bin/mypy
+
+# Every page is run on the sandbox; a warning or a broken link is an error. docs/_build/html/index.html is the front page.
+docs: .venv-oldest/docs
+	.venv-oldest/bin/python -m pytest -q -n $(WORKERS) docs README.md
+	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
+	.venv-oldest/bin/python docs/check_site.py docs/_build/html
 
 bench: .venv/test
 	.venv/bin/python benchmarks/run.py $(if $(ROWS),--rows $(ROWS))
@@ -52,5 +58,10 @@ bench: .venv/test
 	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave]' 'pandas==2.2.*'
 	@touch $@
 
+# The environment with caveclient: its pages are run as well.
+.venv-oldest/docs: .venv-oldest/test
+	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave,docs]' 'pandas==2.2.*'
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-oldest demo-output
+	rm -rf .venv .venv-oldest demo-output docs/_build docs/reference

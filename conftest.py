@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-collect_ignore = [] if find_spec("caveclient") else ["pdneuro/root_ids.py", "docs/cave.md"]
+collect_ignore = ["docs/conf.py", "docs/reference_pages.py", "docs/check_site.py", "docs/_build"]
+if not find_spec("caveclient"):
+    collect_ignore += ["pdneuro/root_ids.py", "docs/cave.md"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +28,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("PDNEURO_", "API_SECRET_", "XDG_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))
 
 

@@ -26,12 +26,26 @@ _PACKED = tuple(_PACKERS)
 
 
 def is_table(name: str) -> bool:
-    """Whether a name ends like a table that :func:`read_table` reads."""
+    """Whether a name ends like a table that :func:`read_table` reads.
+
+    Examples
+    --------
+    >>> from pdneuro.files import is_table
+    >>> [name for name in ("edges.csv.gz", "neurons.parquet", "notes.md") if is_table(name)]
+    ['edges.csv.gz', 'neurons.parquet']
+    """
     return _ending(Path(name)) in (*_SEPARATORS, *_ARROW)
 
 
 def is_text(path: str | os.PathLike[str] | None) -> bool:
-    """Whether a table of this name holds text: csv, tsv, txt; also where there is no name."""
+    """Whether a table of this name holds text: csv, tsv, txt; also where there is no name.
+
+    Examples
+    --------
+    >>> from pdneuro.files import is_text
+    >>> [name for name in ("edges.csv.gz", "neurons.parquet", "neurons.tsv") if is_text(name)]
+    ['edges.csv.gz', 'neurons.tsv']
+    """
     return path is None or _ending(Path(path)) in _SEPARATORS
 
 
@@ -41,7 +55,7 @@ def read_table(
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
-    """Read a table; integers stay exact, also beside missing values.
+    r"""Read a table; integers stay exact, also beside missing values.
 
     Parameters
     ----------
@@ -69,6 +83,15 @@ def read_table(
         The ending is of no known format.
     MissingDependencyError
         Parquet and feather need the extra ``files``.
+
+    Examples
+    --------
+    >>> import io
+    >>> from pdneuro.files import read_table
+    >>> read_table(io.StringIO("root_id,size\n720575940621522189,1.5\n,2"))
+                  root_id  size
+    0  720575940621522189   1.5
+    1                <NA>   2.0
     """
     if not isinstance(path, str | os.PathLike):
         return _read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
@@ -146,7 +169,17 @@ def _listed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
-    """Names of a table's columns, without reading the table."""
+    """Names of a table's columns, without reading the table.
+
+    Examples
+    --------
+    >>> import pathlib, pdneuro, tempfile
+    >>> from pdneuro.files import column_names, write_table
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "neurons.csv.gz"
+    >>> write_table(pdneuro.sandbox.neurons(), path)
+    >>> column_names(path)
+    ['root_id', 'side', 'cell_class', 'cell_type']
+    """
     files, ending = _files(path)
     if ending in _ARROW:
         return list(_dataset(path, files, ending).schema.names)
@@ -166,6 +199,15 @@ def read_edges(
         Read ``pre``, ``post`` and ``weight`` only.
     **roles
         ``pre=``, ``post=``, ``weight=``, as for :func:`pdneuro.tables.as_edges`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.files import read_edges
+    >>> table = pd.DataFrame({"pre_pt_root_id": [11], "post_pt_root_id": [12], "n_syn": [5]})
+    >>> read_edges(table)
+       pre  post  weight
+    0   11    12       5
     """
     if not isinstance(edges, pd.DataFrame | str | os.PathLike):
         raise TypeError(f"edges are a DataFrame or the path of a file, not a {type(edges).__name__}.")
@@ -311,7 +353,18 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:
-    """The file, or the files of a folder that hold the table."""
+    """The file, or the files of a folder that hold the table.
+
+    Examples
+    --------
+    >>> import pathlib, pdneuro, tempfile
+    >>> from pdneuro.files import table_files, write_table
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for side, part in pdneuro.sandbox.neurons().groupby("side"):
+    ...     write_table(part, folder / f"side={side}" / "neurons.csv")
+    >>> [file.relative_to(folder).as_posix() for file in table_files(folder)]
+    ['side=left/neurons.csv', 'side=right/neurons.csv']
+    """
     return _files(path)[0]
 
 

@@ -26,6 +26,15 @@ class AnnotatedSectionDataSetsApi(RmaApi):
     -----
     Values as the atlas has them: intensity ``High, Medium, Low, Undetected, Not Annotated``; density
     ``High, Medium, Low``; pattern ``Full, Regional, Gradient``; ages such as ``E13.5``, ``P56``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+    ...     annotated.get_annotated_section_data_sets(15566, intensity_values=["High"])
+             id intensity
+    0  69816930      High
     """
 
     # -- payload ----------------------------------------------------------------------------------
@@ -38,7 +47,15 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         pattern_values: Any = None,
         age_names: Any = None,
     ) -> str:
-        """Address of :meth:`get_annotated_section_data_sets`."""
+        """Address of :meth:`get_annotated_section_data_sets`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi("https://host")
+        >>> print(annotated.build_query([15566, 15567], age_names=["E13.5"]))
+        https://host/api/v2/annotated_section_data_sets.json?structures=15566,15567&age_names='E13.5'
+        """
         given = dict(
             zip(_VALUES, (intensity_values, density_values, pattern_values, age_names), strict=True)
         )
@@ -47,7 +64,21 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         return f"{self.api_url}/api/v2/annotated_section_data_sets.json?{'&'.join(parts)}"
 
     def build_compound_query(self, queries: Iterable[Mapping[str, Any]], fmt: str = "json") -> str:
-        """Address of :meth:`get_compound_annotated_section_data_sets`."""
+        """Address of :meth:`get_compound_annotated_section_data_sets`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+        >>> url = annotated.build_compound_query(
+        ...     [
+        ...         {"structures": 15566, "age_names": ["E13.5"], "link": "or"},
+        ...         {"structures": 15567, "age_names": ["P56"]},
+        ...     ]
+        ... )
+        >>> print(url.partition("query=")[2])
+        [structures $in 15566 : age_names $in 'E13.5'] or [structures $in 15567 : age_names $in 'P56']
+        """
         given = [dict(query) for query in queries]
         if not given:
             raise InvalidQueryError("queries is empty.")
@@ -122,7 +153,17 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         age_names: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """The same by RMA, with donors, genes and planes of section; 50 rows unless told otherwise."""
+        """The same by RMA, with donors, genes and planes of section; 50 rows unless told otherwise.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+        ...     found = annotated.get_annotated_section_data_sets_via_rma(315, intensity_values=["High"])
+        >>> found["id"].tolist(), [probe["gene"]["acronym"] for probe in found["probes"].iloc[0]]
+        ([69816930], ['Pdyn'])
+        """
         calls = {
             "intensity_call": intensity_values,
             "density_call": density_values,
@@ -157,6 +198,17 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+        ...     found = annotated.get_compound_annotated_section_data_sets(
+        ...         [{"structures": 15566, "intensity_values": ["High"]}, {"structures": 15567}]
+        ...     )
+        >>> found["id"].tolist()
+        [69816930, 70813257]
         """
         return self._records(self.build_compound_query(queries, fmt))
 

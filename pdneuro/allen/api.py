@@ -45,17 +45,38 @@ class Api:
 
     @property
     def api_url(self) -> str:
-        """Address of the service."""
+        """Address of the service.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi("https://host/").api_url
+        'https://host'
+        """
         return self.base_uri or str(get_option("allen_url"))
 
     @property
     def rma_endpoint(self) -> str:
-        """Address of RMA queries and of the schema."""
+        """Address of RMA queries and of the schema.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi("https://host").rma_endpoint
+        'https://host/api/v2/data'
+        """
         return f"{self.api_url}/api/v2/data"
 
     @property
     def informatics_archive_endpoint(self) -> str:
-        """Address of the archive of volumes; ``base_uri`` does not move it."""
+        """Address of the archive of volumes; ``base_uri`` does not move it.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.MouseConnectivityApi().informatics_archive_endpoint
+        'https://download.alleninstitute.org/informatics-archive'
+        """
         return f"{get_option('allen_files_url')}/informatics-archive"
 
     # -- questions --------------------------------------------------------------------------------
@@ -81,6 +102,18 @@ class Api:
             The service says that the query failed; with its message.
         ServiceError, OfflineError
             As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> rma = pdneuro.allen.RmaApi()
+        >>> with pdneuro.sandbox.start():
+        ...     url = rma.build_query_url("model::Hemisphere,rma::options[order$eqid]")
+        ...     rma.json_msg_query(url)
+           id            name symbol
+        0   1            left      L
+        1   2           right      R
+        2   3  left and right      B
         """
         from pdneuro.allen import parse, send
 
@@ -97,6 +130,14 @@ class Api:
         -------
         dict or list
             The whole body of ``api/v2/data/enumerate.json``.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     schema = pdneuro.allen.RmaApi().load_api_schema()
+        >>> [field["name"] for field in schema["Hemisphere"]["fields"]]
+        ['id', 'name', 'symbol']
         """
         return self._document(f"{self.rma_endpoint}/enumerate.json")
 
@@ -191,7 +232,14 @@ class Api:
     # -- files ------------------------------------------------------------------------------------
 
     def construct_well_known_file_download_url(self, well_known_file_id: Any) -> str:
-        """Address of a file that the service knows by an ID."""
+        """Address of a file that the service knows by an ID.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi().construct_well_known_file_download_url(490000004)
+        'https://api.brain-map.org/api/v2/well_known_file_download/490000004'
+        """
         number = rma.one_id(well_known_file_id, "well_known_file_id")
         return f"{self.api_url}/api/v2/well_known_file_download/{number}"
 
@@ -217,6 +265,16 @@ class Api:
             What came is no file: an error page, an empty body, no archive.
         ServiceError, OfflineError
             See :mod:`pdneuro.errors`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> rma = pdneuro.allen.RmaApi()
+        >>> with pdneuro.sandbox.start():
+        ...     url = rma.construct_well_known_file_download_url(490000004)
+        ...     file = rma.retrieve_file_over_http(url, pathlib.Path(tempfile.mkdtemp()) / "cell.swc")
+        >>> file.name, file.read_text().splitlines()[0]
+        ('cell.swc', '1 1 1 0 0 1 -1')
         """
         address = url if _is_encoded(url) else rma.encoded(url)
         target = Path(file_path).expanduser()

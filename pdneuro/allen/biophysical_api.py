@@ -55,7 +55,14 @@ class BiophysicalApi(RmaApi):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_rma(self, neuronal_model_id: Any, fmt: str = "json") -> str:
-        """Address of the query for all files of a model."""
+        """Address of the query for all files of a model.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.BiophysicalApi().build_rma(472299294)
+        'https://api.brain-map.org/...model::NeuronalModel,rma::criteria,[id$eq472299294],...'
+        """
         number = rma.one_id(neuronal_model_id, "neuronal_model_id")
         stage = rma.model_stage("NeuronalModel", criteria=f"[id$eq{number}],{_TABLES}", include=_TABLES)
         return self._query(stage, fmt)
@@ -83,6 +90,15 @@ class BiophysicalApi(RmaApi):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     models = pdneuro.allen.BiophysicalApi().get_neuronal_models([318808427, 464212183])
+        >>> models[["id", "specimen_id", "neuronal_model_template_id"]]
+                  id  specimen_id  neuronal_model_template_id
+        0  472299294    318808427                   491455321
         """
         kinds = rma.ids(MODEL_TYPE_IDS if model_type_ids is None else model_type_ids, "model_type_ids")
         return self._model(
@@ -101,6 +117,14 @@ class BiophysicalApi(RmaApi):
         -------
         dict
             ``stimulus, morphology, marker, modfiles, fit``, each file ID (text) to file name.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     files = pdneuro.allen.BiophysicalApi().get_well_known_file_ids(472299294)
+        >>> files["morphology"], files["modfiles"]
+        ({'490000004': 'cell_0.swc'}, {'470000001': 'modfiles/Ca.mod'})
         """
         return _files(self._models(neuronal_model_id))
 
@@ -128,6 +152,17 @@ class BiophysicalApi(RmaApi):
             There is no such model, or it has no files.
         Exception
             As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`. A second call goes on.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> models = pdneuro.allen.BiophysicalApi()
+        >>> models.cache_stimulus = False
+        >>> with pdneuro.sandbox.start():
+        ...     manifest = models.cache_data(472299294, folder)
+        >>> sorted(path.name for path in folder.rglob("*") if path.is_file())
+        ['472299294_neuron_config.json', 'Ca.mod', 'cell_0.marker', 'cell_0.swc', 'manifest.json']
         """
         folder = Path(working_directory or ".").expanduser()
         models = self._models(neuronal_model_id)
@@ -165,7 +200,19 @@ class BiophysicalApi(RmaApi):
         marker_path: str = "",
         sweeps: Any = (),
     ) -> dict[str, Any]:
-        """The configuration that ``allensdk.model.biophysical`` runs a model by, as a dict."""
+        """The configuration that ``allensdk.model.biophysical`` runs a model by, as a dict.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> manifest = pdneuro.allen.BiophysicalApi().create_manifest(
+        ...     "fit.json", "Biophysical - all active", "318808428.nwb", "cell.swc", sweeps=[2, 3]
+        ... )
+        >>> manifest["biophys"]
+        [{'model_file': ['manifest.json', 'fit.json'], 'model_type': 'Biophysical - all active'}]
+        >>> manifest["runs"]
+        [{'sweeps': [2, 3]}]
+        """
         nwb = {"type": "file", "format": "NWB", "spec": stimulus_filename}
         return {
             "biophys": [{"model_file": ["manifest.json", fit_path], "model_type": model_type}],

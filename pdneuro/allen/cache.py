@@ -101,6 +101,17 @@ class Cache:
         CacheError
             ``cache=False`` and there is no such file, or it holds another call; or the result cannot
             be kept as it is.
+
+        Examples
+        --------
+        >>> import pdneuro, tempfile
+        >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
+        >>> sets = pdneuro.allen.OntologiesApi().get_structure_sets
+        >>> with pdneuro.sandbox.start():
+        ...     asked = cache.wrap(sets, "sets.json", rename=[("number", "id")], index="number")
+        ...     read = cache.wrap(sets, "sets.json", cache=False, return_dataframe=False)
+        >>> asked.loc[2, "name"], read[0]["name"]
+        ('Mouse - Coarse', 'Mouse - Coarse')
         """
         target = self._path(path, "json" if save_as_json else "csv")
         key = call_key(fn, (), kwargs)
@@ -176,6 +187,14 @@ class Cache:
         ------
         CacheError
             The result cannot be kept as it is, or the file cannot be written.
+
+        Examples
+        --------
+        >>> import pdneuro, tempfile
+        >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
+        >>> file = cache.to_cache(pdneuro.sandbox.neurons(), "neurons.csv")
+        >>> sorted(path.name for path in file.parent.iterdir())
+        ['neurons.csv', 'neurons.csv.json']
         """
         target = self._path(path)
         try:
@@ -199,6 +218,17 @@ class Cache:
         CacheError
             There is no such file, it was not written by pdneuro, was changed since, or is for
             another key.
+
+        Examples
+        --------
+        >>> import pandas as pd, pdneuro, tempfile
+        >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
+        >>> parents = pd.DataFrame({"id": [997, 8], "parent": pd.array([None, 997], "Int64")})
+        >>> file = cache.to_cache(parents, "parents.csv")
+        >>> cache.read("parents.csv")
+            id  parent
+        0  997    <NA>
+        1    8     997
         """
         target = self._path(path)
         if not target.exists():
@@ -257,6 +287,17 @@ def cacheable(fmt: str = "parquet", folder: Any = None) -> Callable[[Function], 
     Returns
     -------
     callable
+
+    Examples
+    --------
+    >>> import pdneuro, tempfile
+    >>> @pdneuro.allen.cacheable("json", folder=tempfile.mkdtemp())
+    ... def squares(numbers):
+    ...     print("computing")
+    ...     return [number**2 for number in numbers]
+    >>> squares([1, 2]), squares([1, 2])
+    computing
+    ([1, 4], [1, 4])
     """
     return Cache(folder).cacheable(fmt)
 

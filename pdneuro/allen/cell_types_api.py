@@ -102,6 +102,17 @@ class CellTypesApi(RmaApi):
         -------
         DataFrame
             With the service's column names, such as ``specimen__id``, ``structure__id`` (int64).
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     cells = pdneuro.allen.CellTypesApi().list_cells_api(require_reconstruction=True)
+        >>> cells[["specimen__id", "donor__species", "nr__reconstruction_type"]]
+           specimen__id donor__species nr__reconstruction_type
+        0     318808427   Mus musculus                    full
+        2     485909730   Mus musculus                    full
+        4     567776248   Homo Sapiens           dendrite-only
         """
         how = {"num_rows": "all", **options}
         if id is None:
@@ -118,7 +129,16 @@ class CellTypesApi(RmaApi):
         )
 
     def get_cell(self, id: Any) -> dict[str, Any] | None:
-        """One cell as a dict, None where there is no such specimen."""
+        """One cell as a dict, None where there is no such specimen.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     cell = pdneuro.allen.CellTypesApi().get_cell(318808427)
+        >>> cell["structure__acronym"], cell["tag__dendrite_type"], cell["ef__vrest"]
+        ('VISp5', 'spiny', -70.0)
+        """
         cells = self.list_cells_api(rma.one_id(id, "id"))
         if cells.empty:
             return None
@@ -147,6 +167,17 @@ class CellTypesApi(RmaApi):
         -------
         DataFrame
             The rows that fit, with their index labels.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> database = pdneuro.allen.CellTypesApi()
+        >>> with pdneuro.sandbox.start():
+        ...     cells = database.list_cells_api()
+        >>> database.filter_cells_api(cells, species="human")[["id", "species", "disease_state"]]
+                  id       species disease_state
+        3  528642047  Homo Sapiens      epilepsy
+        4  567776248  Homo Sapiens      epilepsy
         """
         table = cells if isinstance(cells, pd.DataFrame) else from_records(list(cells))
         if require_morphology or require_reconstruction:
@@ -168,6 +199,17 @@ class CellTypesApi(RmaApi):
             structure_layer_name, structure_area_id, structure_area_abbrev, transgenic_line,
             dendrite_type, apical, reconstruction_type, disease_state, donor_id,
             structure_hemisphere, normalized_depth``.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> database = pdneuro.allen.CellTypesApi()
+        >>> with pdneuro.sandbox.start():
+        ...     cells = database.list_cells_api([318808427, 464212183])
+        >>> database.simplify_cells_api(cells)[["id", "cell_soma_location", "structure_layer_name"]]
+                  id        cell_soma_location structure_layer_name
+        0  318808427  [8000.5, 900.25, 2000.0]                    1
+        1  464212183  [8000.5, 900.25, 2000.0]                    2
         """
         table = cells if isinstance(cells, pd.DataFrame) else from_records(list(cells))
         simple = pd.DataFrame({new: _column(table, old) for new, old in _SIMPLE.items()})
@@ -193,6 +235,17 @@ class CellTypesApi(RmaApi):
         DataFrame
             Included tables in their cells, and ``has_reconstruction``, ``has_morphology`` (bool),
             ``reporter_status``, ``species``, ``transgenic_line`` (text).
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     cells = pdneuro.allen.CellTypesApi().list_cells(species="Mus musculus")
+        >>> cells[["id", "has_reconstruction", "reporter_status"]]
+                  id  has_reconstruction reporter_status
+        0  318808427                True        positive
+        1  464212183               False        positive
+        2  485909730                True        negative
         """
         if id is None:
             criteria = (
@@ -224,7 +277,19 @@ class CellTypesApi(RmaApi):
         return cells[kept]
 
     def get_ephys_sweeps(self, specimen_id: Any, **options: Any) -> pd.DataFrame:
-        """The sweeps of a cell's recording, by their number."""
+        """The sweeps of a cell's recording, by their number.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sweeps = pdneuro.allen.CellTypesApi().get_ephys_sweeps(318808427)
+        >>> sweeps[["sweep_number", "stimulus_name"]]
+           sweep_number stimulus_name
+        0             1          Test
+        1             2   Long Square
+        2             3   Long Square
+        """
         number = rma.one_id(specimen_id, "specimen_id")
         how = {"num_rows": "all", **options}
         sweeps = self._model("EphysSweep", criteria=f"[specimen_id$eq{number}]", **how)
@@ -233,7 +298,18 @@ class CellTypesApi(RmaApi):
         return sweeps.sort_values("sweep_number", ignore_index=True)
 
     def get_ephys_features(self, **options: Any) -> pd.DataFrame:
-        """Features of the recordings of all cells; ``specimen_id`` tells which cell."""
+        """Features of the recordings of all cells; ``specimen_id`` tells which cell.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     features = pdneuro.allen.CellTypesApi().get_ephys_features()
+        >>> features[["specimen_id", "vrest", "tau"]].head(2)
+           specimen_id  vrest   tau
+        0    318808427  -70.0  15.5
+        1    464212183  -71.0  16.5
+        """
         return self._model(
             "EphysFeature",
             criteria="specimen(ephys_result[failed$eqfalse])",
@@ -241,7 +317,19 @@ class CellTypesApi(RmaApi):
         )
 
     def get_morphology_features(self, **options: Any) -> pd.DataFrame:
-        """Features of the reconstructions of all cells; ``specimen_id`` tells which cell."""
+        """Features of the reconstructions of all cells; ``specimen_id`` tells which cell.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     features = pdneuro.allen.CellTypesApi().get_morphology_features()
+        >>> features[["specimen_id", "number_stems"]]
+           specimen_id  number_stems
+        0    318808427             5
+        1    485909730             7
+        2    567776248             9
+        """
         return self._model(
             "NeuronReconstruction",
             criteria="specimen(ephys_result[failed$eqfalse])",
@@ -259,6 +347,15 @@ class CellTypesApi(RmaApi):
             The cell has none.
         Exception
             As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "cell.nwb"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.CellTypesApi().save_ephys_data(318808427, path)
+        >>> file.name, file.stat().st_size
+        ('cell.nwb', 32000)
         """
         number = rma.one_id(specimen_id, "specimen_id")
         files = "ephys_result(well_known_files(well_known_file_type"
@@ -272,11 +369,33 @@ class CellTypesApi(RmaApi):
         return self._save_first(results, self.NWB_FILE_TYPE, number, file_name)
 
     def save_reconstruction(self, specimen_id: Any, file_name: Any) -> Path:
-        """Download a cell's reconstruction (SWC); errors as for :meth:`save_ephys_data`."""
+        """Download a cell's reconstruction (SWC); errors as for :meth:`save_ephys_data`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "cell.swc"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.CellTypesApi().save_reconstruction(318808427, path)
+        >>> pdneuro.files.read_swc(file)[["neuron", "node", "type", "parent"]].head(2)
+          neuron  node  type  parent
+        0   cell     1     1      -1
+        1   cell     2     3       1
+        """
         return self._save_morphology(specimen_id, self.SWC_FILE_TYPE, file_name)
 
     def save_reconstruction_markers(self, specimen_id: Any, file_name: Any) -> Path:
-        """Download the markers of a reconstruction; errors as for :meth:`save_ephys_data`."""
+        """Download the markers of a reconstruction; errors as for :meth:`save_ephys_data`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "cell.marker"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.CellTypesApi().save_reconstruction_markers(318808427, path)
+        >>> file.name, file.stat().st_size
+        ('cell.marker', 35000)
+        """
         return self._save_morphology(specimen_id, self.MARKER_FILE_TYPE, file_name)
 
     def _save_morphology(self, specimen_id: Any, kind: str, file_name: Any) -> Path:

@@ -195,6 +195,13 @@ class ConnectedServices(RmaApi):
         -----
         DoubtfulParameterWarning
             A parameter that is not declared, or a value that is not among those declared.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> services = pdneuro.allen.ConnectedServices("https://host")
+        >>> services.build_url("mouse_correlation", {"set": "mouse", "row": 75147760})
+        'https://host/api/v2/data/query.json?q=service::mouse_correlation[row$eq75147760][set$eqmouse]'
         """
         given = dict(kwargs)
         fmt = given.pop("fmt", "json")
@@ -221,6 +228,16 @@ class ConnectedServices(RmaApi):
         ------
         Exception
             As for :meth:`build_url` and :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.ConnectedServices().query("mouse_correlation", set="mouse", row=75147760)
+               id gene-symbol    r
+        0  183760        Pdyn  1.0
+        1  183770         Dbp  0.9
+        2  183780         A&B  0.8
         """
         return self._records(self.build_url(service_name, parameters))
 

@@ -37,7 +37,18 @@ class GlifApi(RmaApi):
     GLIF_TYPES = GLIF_TYPES
 
     def get_neuronal_model_templates(self, **options: Any) -> pd.DataFrame:
-        """The kinds of models; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`."""
+        """The kinds of models; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.GlifApi().get_neuronal_model_templates()
+                  id                      name
+        0  395310498                  3a LIF-R
+        1  395310469                     1 LIF
+        2  491455321  Biophysical - all active
+        """
         return self._model("NeuronalModelTemplate", **{"num_rows": "all", "count": False, **options})
 
     def get_neuronal_models(self, ephys_experiment_ids: Any = None, **options: Any) -> pd.DataFrame:
@@ -54,6 +65,14 @@ class GlifApi(RmaApi):
         -------
         DataFrame
             One row a specimen; ``neuronal_models`` holds lists of records.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     cells = pdneuro.allen.GlifApi().get_neuronal_models([318808427, 464212183])
+        >>> cells["name"].tolist(), cells["neuronal_models"].map(len).tolist()
+        (['Cell-0', 'Cell-1'], [3, 0])
         """
         kinds = ",".join(map(str, GLIF_TYPES))
         how = {
@@ -83,6 +102,16 @@ class GlifApi(RmaApi):
         -------
         DataFrame
             One row a model; ``well_known_files`` holds lists of records.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     models = pdneuro.allen.GlifApi().get_neuronal_models_by_id([566302806, 566302807])
+        >>> models[["id", "name", "specimen_id"]]
+                  id     name  specimen_id
+        0  566302806  model 0    318808427
+        1  566302807  model 1    318808427
         """
         return self._model(
             "NeuronalModel",
@@ -108,6 +137,13 @@ class GlifApi(RmaApi):
         ------
         NotFoundError
             A model has no file.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.GlifApi().get_neuron_configs([566302806])
+        {566302806: {'th_inf': 0.03, 'model': 566302806}}
         """
         found = {}
         for model in self.get_neuronal_models_by_id(neuronal_model_ids).to_dict("records"):
@@ -118,7 +154,18 @@ class GlifApi(RmaApi):
         return found
 
     def list_neuronal_models(self, **options: Any) -> pd.DataFrame:
-        """All models of this kind, with their specimens."""
+        """All models of this kind, with their specimens.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     models = pdneuro.allen.GlifApi().list_neuronal_models(nested="flatten")
+        >>> models[["id", "specimen_name", "neuronal_model_template_name"]].head(2)
+                  id specimen_name neuronal_model_template_name
+        0  566302806        Cell-0                     3a LIF-R
+        1  566302807        Cell-0                        1 LIF
+        """
         include = "specimen(ephys_result[failed$eqfalse]),neuronal_model_template[name$il'*LIF*']"
         return self._model("NeuronalModel", **{"include": include, "num_rows": "all", **options})
 
@@ -133,6 +180,14 @@ class GlifApi(RmaApi):
         ------
         NotFoundError
             There is no such model.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     model = pdneuro.allen.GlifApi().get_neuronal_model(566302806)
+        >>> model["neuronal_model_template"]["name"], model["specimen"]["name"]
+        ('3a LIF-R', 'Cell-0')
         """
         over = ("neuronal_model_id", neuronal_model_id)
         rows = self._model(

@@ -30,6 +30,16 @@ class GridDataApi(RmaApi):
         Micrometres; kept as an attribute. Default 25.
     base_uri : str, optional
         The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pathlib, pdneuro, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "energy.nrrd"
+    >>> with pdneuro.sandbox.start():
+    ...     grid = pdneuro.allen.GridDataApi()
+    ...     file = grid.download_projection_grid_data(100140756, "projection_energy", 100, path)
+    >>> pdneuro.allen.read_volume(file).shape
+    (12, 8, 10)
     """
 
     ENERGY, DENSITY, INTENSITY = EXPRESSION
@@ -45,7 +55,14 @@ class GridDataApi(RmaApi):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_expression_url(self, section_data_set_id: Any, include: Any = None) -> str:
-        """Address of the volumes of a gene expression experiment."""
+        """Address of the volumes of a gene expression experiment.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.GridDataApi().build_expression_url(69816930, ["energy", "density"])
+        'https://api.brain-map.org/grid_data/download/69816930?include=energy,density'
+        """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         query = "" if include is None else f"?include={_kinds(include, EXPRESSION, 'include')}"
         return f"{self.api_url}/grid_data/download/{number}{query}"
@@ -53,7 +70,14 @@ class GridDataApi(RmaApi):
     def build_projection_url(
         self, section_data_set_id: Any, image: Any = None, resolution: int | None = None
     ) -> str:
-        """Address of a volume of a projection experiment."""
+        """Address of a volume of a projection experiment.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.GridDataApi().build_projection_url(100140756, "data_mask", 25)
+        'https://api.brain-map.org/grid_data/download_file/100140756?image=data_mask&resolution=25'
+        """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         query = []
         if image is not None:
@@ -87,6 +111,16 @@ class GridDataApi(RmaApi):
             What came is no archive; nothing is left in the folder.
         Exception
             As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "energy.mhd"
+        >>> with pdneuro.sandbox.start():
+        ...     grid = pdneuro.allen.GridDataApi()
+        ...     file = grid.download_gene_expression_grid_data(69816930, "energy", path)
+        >>> sorted(path.name for path in file.parent.iterdir()), pdneuro.allen.read_volume(file).shape
+        (['data_set.xml', 'energy.mhd', 'energy.raw'], (6, 4, 5))
         """
         address = self.build_expression_url(section_data_set_id, volume_type)
         return self.retrieve_file_over_http(address, path, zipped=True)
@@ -103,6 +137,16 @@ class GridDataApi(RmaApi):
             ``energy`` (the service's default), ``density``, ``intensity``.
         path : path, optional
             Default: ``{section_data_set_id}.zip`` in the current folder.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile, zipfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "grid.zip"
+        >>> with pdneuro.sandbox.start():
+        ...     grid = pdneuro.allen.GridDataApi()
+        ...     file = grid.download_expression_grid_data(69816930, ["energy", "density"], path)
+        >>> zipfile.ZipFile(file).namelist()
+        ['energy.mhd', 'energy.raw', 'density.mhd', 'density.raw', 'data_set.xml']
         """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         return self._save(
@@ -128,6 +172,16 @@ class GridDataApi(RmaApi):
             Micrometres: 10, 25, 50, or 100 (the service's default).
         save_file_path : path, optional
             Default: ``{section_data_set_id}.nrrd`` in the current folder.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     grid = pdneuro.allen.GridDataApi()
+        ...     file = grid.download_projection_grid_data(100140756, "data_mask", 100, path)
+        >>> int(pdneuro.allen.read_volume(file).sum())
+        480
         """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         path = f"{number}.nrrd" if save_file_path is None else save_file_path
@@ -152,6 +206,17 @@ class GridDataApi(RmaApi):
         ------
         NotFoundError
             The data set has no such files.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> with pdneuro.sandbox.start():
+        ...     files = pdneuro.allen.GridDataApi().download_deformation_field(
+        ...         100140756, folder / "field.mhd", folder / "field.raw"
+        ...     )
+        >>> [file.name for file in files]
+        ['field.mhd', 'field.raw']
         """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         files = self._model(
@@ -182,6 +247,13 @@ class GridDataApi(RmaApi):
         ------
         NotFoundError
             There is none, or more than one.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.GridDataApi().download_alignment3d(100140756)
+        {'id': 1001407560, 'section_data_set_id': 100140756, 'tvr_00': 1.0, 'tvr_09': 5.5}
         """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         rows = self._model(

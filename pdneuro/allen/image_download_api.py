@@ -69,6 +69,13 @@ class ImageDownloadApi(RmaApi):
         image_id : int
         **view
             As for :meth:`download_image`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> images = pdneuro.allen.ImageDownloadApi("https://host")
+        >>> images.build_image_url("section_image_download", 70945123, downsample=3, view="expression")
+        'https://host/api/v2/section_image_download/70945123?downsample=3&view=expression'
         """
         unknown = sorted(view.keys() - _PARAMETERS.keys())
         if unknown:
@@ -118,29 +125,84 @@ class ImageDownloadApi(RmaApi):
             What came is no image; nothing is left under the file's name.
         Exception
             As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "part.jpg"
+        >>> with pdneuro.sandbox.start():
+        ...     images = pdneuro.allen.ImageDownloadApi()
+        ...     file = images.download_image(70945123, path, left=100, top=100, width=64, height=48)
+        >>> file.name, file.stat().st_size
+        ('part.jpg', 2134)
         """
         number = rma.one_id(image_id, "image_id")
         address = self.build_image_url(endpoint or "image_download", number, **view)
         return self._save(address, f"{number}.jpg" if file_path is None else file_path, _image_fault)
 
     def download_section_image(self, section_image_id: Any, file_path: Any = None, **view: Any) -> Path:
-        """Download an image of a section; see :meth:`download_image`."""
+        """Download an image of a section; see :meth:`download_image`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "section.jpg"
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     images = pdneuro.allen.ImageDownloadApi()
+        ...     file = images.download_section_image(70945123, path, quality=50)
+        >>> file.name, sandbox.requests[-1].path
+        ('section.jpg', '/allen/api/v2/section_image_download/70945123')
+        """
         return self.download_image(section_image_id, file_path, "section_image_download", **view)
 
     def download_atlas_image(self, atlas_image_id: Any, file_path: Any = None, **view: Any) -> Path:
-        """Download an image of an atlas; see :meth:`download_image`."""
+        """Download an image of an atlas; see :meth:`download_image`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "atlas.jpg"
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     images = pdneuro.allen.ImageDownloadApi()
+        ...     file = images.download_atlas_image(100960033, path, annotation=True)
+        >>> file.name, sandbox.requests[-1].path
+        ('atlas.jpg', '/allen/api/v2/atlas_image_download/100960033')
+        """
         return self.download_image(atlas_image_id, file_path, "atlas_image_download", **view)
 
     def download_projection_image(
         self, projection_image_id: Any, file_path: Any = None, **view: Any
     ) -> Path:
-        """Download a projected image; see :meth:`download_image`."""
+        """Download a projected image; see :meth:`download_image`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "projection.jpg"
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     images = pdneuro.allen.ImageDownloadApi()
+        ...     file = images.download_projection_image(126862575, path)
+        >>> file.name, sandbox.requests[-1].path
+        ('projection.jpg', '/allen/api/v2/projection_image_download/126862575')
+        """
         return self.download_image(projection_image_id, file_path, "projection_image_download", **view)
 
     def section_image_query(
         self, section_data_set_id: Any, num_rows: Any = "all", count: bool = False, **options: Any
     ) -> pd.DataFrame:
-        """The images of a data set; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`."""
+        """The images of a data set; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sections = pdneuro.allen.ImageDownloadApi().section_image_query(70813257)
+        >>> sections[["id", "section_number", "width", "height"]]
+                 id  section_number  width  height
+        0  70813258              20     64      48
+        1  70813259              40     64      48
+        2  70813260              60     64      48
+        """
         number = rma.one_id(section_data_set_id, "section_data_set_id")
         return self._model(
             "SectionImage",
@@ -171,6 +233,18 @@ class ImageDownloadApi(RmaApi):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     images = pdneuro.allen.ImageDownloadApi()
+        ...     found = images.get_section_data_sets_by_product(1, include_failed=True)
+        >>> found[["id", "failed"]]
+                 id  failed
+        0  69816930   False
+        1  70813257   False
+        2  71717084    True
         """
         failed = "'false','true'" if include_failed else "'false'"
         return self._model(
@@ -199,6 +273,13 @@ class ImageDownloadApi(RmaApi):
             As for :meth:`pdneuro.allen.RmaApi.model_query`.
         as_lists : bool
             Lists of six numbers; False for a frame.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.ImageDownloadApi().get_section_image_ranges([70813258])
+        [[0, 932, 0, 1279, 0, 4095]]
         """
         table = self._model(
             "Equalization",
@@ -232,6 +313,16 @@ class ImageDownloadApi(RmaApi):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.ImageDownloadApi().atlas_image_query(1)
+        >>> found[["id", "section_number", "image_type"]].head(2)
+                  id  section_number           image_type
+        0  100960033               0  Atlas - Adult Mouse
+        1  100960034               1  Atlas - Adult Mouse
         """
         number = rma.one_id(atlas_id, "atlas_id")
         before: tuple[str, ...] = ()

@@ -70,6 +70,16 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.MouseConnectivityApi().get_experiments([100140756, 126862385])
+        >>> found[["id", "failed", "specimen_id"]]
+                  id  failed  specimen_id
+        0  100140756   False    100140763
+        1  126862385   False    126862392
         """
         criteria = f"[failed$eqfalse],products[id$in{rma.ids(PRODUCT_IDS, 'products')}]"
         if structure_ids is None:
@@ -88,11 +98,31 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
             ``data_set_id, structure_id`` (int64), ``structure_abbrev``, ``injection_structures`` (text
             such as ``"985/993"``), ``injection_volume`` (mm³), ``injection_x, injection_y,
             injection_z`` (ap, dv, lr in µm) and others.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     experiments = pdneuro.allen.MouseConnectivityApi().get_experiments_api()
+        >>> experiments[["data_set_id", "injection_volume", "injection_x"]].head(2)
+           data_set_id  injection_volume  injection_x
+        0    100140756             0.123         4000
+        1    100140949             0.087         4500
         """
         return self._model("ApiConnectivity", **{"num_rows": "all", **options})
 
     def get_manual_injection_summary(self, experiment_id: Any, **options: Any) -> pd.DataFrame:
-        """An experiment with its injections, mouse lines and equalization."""
+        """An experiment with its injections, mouse lines and equalization.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.MouseConnectivityApi().get_manual_injection_summary(100140756)
+        >>> found[["id", "failed", "red_upper"]]
+                  id  failed  red_upper
+        0  100140756   False        932
+        """
         number = rma.one_id(experiment_id, "experiment_id")
         return self._model(
             "SectionDataSet",
@@ -108,7 +138,16 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         )
 
     def get_experiment_detail(self, experiment_id: Any, **options: Any) -> pd.DataFrame:
-        """An experiment with its injections, its images and their equalization."""
+        """An experiment with its injections, its images and their equalization.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.MouseConnectivityApi().get_experiment_detail(100140756)
+        >>> [image["section_number"] for image in found["sub_images"].iloc[0]]
+        [20, 40, 60]
+        """
         number = rma.one_id(experiment_id, "experiment_id")
         return self._model(
             "SectionDataSet",
@@ -126,7 +165,16 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def get_projection_image_info(
         self, experiment_id: Any, section_number: int, **options: Any
     ) -> pd.DataFrame:
-        """One section of an experiment, with its image and equalization."""
+        """One section of an experiment, with its image and equalization.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.MouseConnectivityApi().get_projection_image_info(100140756, 40)
+        >>> found["sub_images"].iloc[0]
+        [{'id': 100140758, 'data_set_id': 100140756, 'section_number': 40, 'width': 64, 'height': 48}]
+        """
         number = rma.one_id(experiment_id, "experiment_id")
         section = rma.one_id(section_number, "section_number")
         return self._model(
@@ -252,19 +300,68 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         -----
         DoubtfulParameterWarning
             The service's description lists no such parameter, or no such value.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     found = atlas.experiment_source_search(injection_structures=["MO"])
+        >>> found[["id", "structure-abbrev", "injection-volume"]]
+                  id structure-abbrev  injection-volume
+        0  112670853              MOp             0.336
+        1  127089669              MOs             0.156
         """
         return self._search("mouse_connectivity_injection_structure", parameters)
 
     def experiment_spatial_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments that label a place: ``seed_point`` (ap, dv, lr in µm) and others."""
+        """Experiments that label a place: ``seed_point`` (ap, dv, lr in µm) and others.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     found = atlas.experiment_spatial_search(
+        ...         seed_point=[6900, 5050, 6450], injection_structures=["TH"]
+        ...     )
+        >>> found[["id", "structure-abbrev", "sum"]]
+                  id structure-abbrev    sum
+        0  180296424               TH  0.026
+        """
         return self._search("mouse_connectivity_target_spatial", parameters)
 
     def experiment_injection_coordinate_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others."""
+        """Experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     place = [4000, 4001, 4002]
+        ...     found = atlas.experiment_injection_coordinate_search(seed_point=place, num_rows=1)
+        >>> found[["id", "injection-coordinates"]]
+                  id injection-coordinates
+        0  100140756    [4000, 4001, 4002]
+        """
         return self._search("mouse_connectivity_injection_coordinate", parameters)
 
     def experiment_correlation_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments that label like another: ``row`` (its ID) and others."""
+        """Experiments that label like another: ``row`` (its ID) and others.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     found = atlas.experiment_correlation_search(row=100140756, injection_structures=["VISp"])
+        >>> found[["id", "structure-name"]]
+                  id       structure-name
+        0  100140756  Primary visual area
+        1  100140949  Primary visual area
+        2  126862385  Primary visual area
+        """
         return self._search("mouse_connectivity_correlation", parameters)
 
     def _search(self, name: str, parameters: dict[str, Any]) -> pd.DataFrame:
@@ -274,7 +371,16 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- files ------------------------------------------------------------------------------------
 
     def build_reference_aligned_image_channel_volumes_url(self, data_set_id: Any) -> str:
-        """Address of the query for the file with a data set's images, aligned to the reference space."""
+        """Address of the query for the file with a data set's images, aligned to the reference space.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> url = atlas.build_reference_aligned_image_channel_volumes_url(100140756)
+        >>> print(url.partition("criteria,")[2])
+        well_known_file_type[name$eq'ImagesResampledTo25MicronARA'][attachable_id$eq100140756]
+        """
         number = rma.one_id(data_set_id, "data_set_id")
         stage = rma.model_stage(
             "WellKnownFile",
@@ -291,6 +397,14 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         ------
         NotFoundError
             The data set has none.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     atlas.get_reference_aligned_image_channel_volumes_url(100140756)
+        'http://127.0.0.1:.../api/v2/well_known_file_download/350007560'
         """
         address = self.build_reference_aligned_image_channel_volumes_url(data_set_id)
         files = self._records(address)
@@ -301,24 +415,78 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def download_reference_aligned_image_channel_volumes(
         self, data_set_id: Any, save_file_path: Any = None
     ) -> Path:
-        """Download that file; by default as ``{data_set_id}.zip`` in the current folder."""
+        """Download that file; by default as ``{data_set_id}.zip`` in the current folder.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "aligned.zip"
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     file = atlas.download_reference_aligned_image_channel_volumes(100140756, path)
+        >>> file.name, file.stat().st_size
+        ('aligned.zip', 64000)
+        """
         address = self.get_reference_aligned_image_channel_volumes_url(data_set_id)
         return self._save(address, f"{data_set_id}.zip" if save_file_path is None else save_file_path)
 
     def download_injection_density(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download the share of labelled pixels within the injection site (NRRD)."""
+        """Download the share of labelled pixels within the injection site (NRRD).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "density.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     file = atlas.download_injection_density(path, 100140756, 50)
+        >>> pdneuro.allen.read_volume(file).shape
+        (24, 16, 20)
+        """
         return self.download_projection_grid_data(experiment_id, "injection_density", resolution, path)
 
     def download_projection_density(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download the share of labelled pixels of each voxel (NRRD)."""
+        """Download the share of labelled pixels of each voxel (NRRD).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "density.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     file = atlas.download_projection_density(path, 100140756, 50)
+        >>> pdneuro.allen.read_volume(file).attrs["resolution"]
+        50.0
+        """
         return self.download_projection_grid_data(experiment_id, "projection_density", resolution, path)
 
     def download_injection_fraction(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download the share of each voxel that is in the injection site (NRRD)."""
+        """Download the share of each voxel that is in the injection site (NRRD).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "fraction.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     file = atlas.download_injection_fraction(path, 100140756, 100)
+        >>> pdneuro.allen.read_volume(file).shape
+        (12, 8, 10)
+        """
         return self.download_projection_grid_data(experiment_id, "injection_fraction", resolution, path)
 
     def download_data_mask(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download which voxels hold valid data (NRRD)."""
+        """Download which voxels hold valid data (NRRD).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.MouseConnectivityApi().download_data_mask(path, 100140756, 100)
+        >>> int(pdneuro.allen.read_volume(file).sum())
+        480
+        """
         return self.download_projection_grid_data(experiment_id, "data_mask", resolution, path)
 
     def calculate_injection_centroid(

@@ -157,11 +157,31 @@ class OntologiesApi(RmaApi):
         return self._model("Structure", criteria=criteria, **options)
 
     def get_atlases(self, **options: Any) -> pd.DataFrame:
-        """All atlases; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`."""
+        """All atlases; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.OntologiesApi().get_atlases()[["id", "name", "structure_graph_id"]]
+                  id                             name  structure_graph_id
+        0          1              Mouse, P56, Coronal                   1
+        1  265297126  Human, 34 years, Cortex - Gyral                  10
+        """
         return self._model("Atlas", **{"num_rows": "all", "count": False, **options})
 
     def get_structure_graphs(self, **options: Any) -> pd.DataFrame:
-        """All structure graphs; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`."""
+        """All structure graphs; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.OntologiesApi().get_structure_graphs(only=["id", "name"])
+           id               name
+        0   1  Mouse Brain Atlas
+        1  10  Human Brain Atlas
+        """
         return self._model("StructureGraph", **{"num_rows": "all", "count": False, **options})
 
     def get_structure_sets(self, structure_set_ids: Any = None, **options: Any) -> pd.DataFrame:
@@ -178,6 +198,15 @@ class OntologiesApi(RmaApi):
         -------
         DataFrame
             ``id`` (int64), ``name``, ``description``.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.OntologiesApi().get_structure_sets([2, 687527945])[["id", "name"]]
+                  id                          name
+        0          2                Mouse - Coarse
+        1  687527945  Mouse Connectivity - Summary
         """
         how = {"num_rows": "all", "count": False, **options}
         if structure_set_ids is None:
@@ -204,6 +233,16 @@ class OntologiesApi(RmaApi):
         DataFrame
             ``structure_graph`` and ``graphic_group_labels`` hold records; ``nested="flatten"`` spreads
             them.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.OntologiesApi().get_atlases_table(1, nested="explode")
+        >>> atlas[["id", "structure_graph_name", "graphic_group_labels_id"]]
+           id structure_graph_name  graphic_group_labels_id
+        0   1    Mouse Brain Atlas                       28
+        0   1    Mouse Brain Atlas                       31
         """
         # Options of the caller last: they win.
         how = {
@@ -237,6 +276,19 @@ class OntologiesApi(RmaApi):
         ------
         MissingColumnsError
             There is no such column.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> ontologies = pdneuro.allen.OntologiesApi()
+        >>> with pdneuro.sandbox.start():
+        ...     structures = ontologies.get_structures(1)
+        >>> found = ontologies.unpack_structure_set_ancestors(structures)
+        >>> found[["acronym", "structure_set_ancestor"]].head(3)
+          acronym structure_set_ancestor
+        0    root                  [997]
+        1    grey               [997, 8]
+        2      CH          [997, 8, 567]
         """
         if "structure_id_path" not in structure_dataframe.columns:
             raise MissingColumnsError("the table has no column 'structure_id_path'.")

@@ -19,6 +19,13 @@ class ReferenceSpaceApi(RmaApi):
     ----------
     base_uri : str, optional
         The service's address; the archive's is the option ``allen_files_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> atlas = pdneuro.allen.MouseConnectivityApi()
+    >>> atlas.CCF_VERSION_DEFAULT, atlas.VOXEL_RESOLUTION_25_MICRONS
+    ('annotation/ccf_2017', 25)
     """
 
     AVERAGE_TEMPLATE = "average_template"
@@ -58,6 +65,13 @@ class ReferenceSpaceApi(RmaApi):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> atlas.build_volumetric_data_download_url("ara_nissl", "ara_nissl_25.nrrd")
+        'https://.../informatics-archive/current-release/mouse_ccf/ara_nissl/ara_nissl_25.nrrd'
         """
         place = f"{release or 'current-release'}/{coordinate_framework or 'mouse_ccf'}"
         return f"{self.informatics_archive_endpoint}/{place}/{data_path}/{file_name}"
@@ -74,6 +88,18 @@ class ReferenceSpaceApi(RmaApi):
         """Download a file of the archive; see :meth:`build_volumetric_data_download_url`.
 
         ``save_file_path`` is ``file_name`` in the current folder by default.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "nissl.nrrd"
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> with pdneuro.sandbox.start():
+        ...     file = atlas.download_volumetric_data(
+        ...         atlas.ARA_NISSL, "ara_nissl_50.nrrd", save_file_path=path
+        ...     )
+        >>> pdneuro.allen.read_volume(file).shape
+        (24, 16, 20)
         """
         address = self.build_volumetric_data_download_url(
             data_path, file_name, voxel_resolution, release, coordinate_framework
@@ -83,19 +109,51 @@ class ReferenceSpaceApi(RmaApi):
     def download_annotation_volume(
         self, ccf_version: str | None, resolution: int, file_name: Any
     ) -> Path:
-        """Download the structure ID of each voxel (NRRD); ``ccf_version`` is that of 2017 by default."""
+        """Download the structure ID of each voxel (NRRD); ``ccf_version`` is that of 2017 by default.
+
+        Examples
+        --------
+        >>> import numpy as np, pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "annotation.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     file = atlas.download_annotation_volume(atlas.CCF_2017, 100, path)
+        >>> np.unique(pdneuro.allen.read_volume(file)).tolist()
+        [0, 382, 385, 549, 672, 614454277]
+        """
         name = f"annotation_{checked_resolution(resolution)}.nrrd"
         return self.download_volumetric_data(
             ccf_version or self.CCF_VERSION_DEFAULT, name, save_file_path=file_name
         )
 
     def download_template_volume(self, resolution: int, file_name: Any) -> Path:
-        """Download the average brain that experiments are registered to (NRRD)."""
+        """Download the average brain that experiments are registered to (NRRD).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "template.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.MouseConnectivityApi().download_template_volume(100, path)
+        >>> pdneuro.allen.read_volume(file).shape
+        (12, 8, 10)
+        """
         name = f"average_template_{checked_resolution(resolution)}.nrrd"
         return self.download_volumetric_data(self.AVERAGE_TEMPLATE, name, save_file_path=file_name)
 
     def download_mouse_atlas_volume(self, age: str, volume_type: str, file_name: Any) -> Path:
-        """Download and unpack a volume of the atlases by age, such as ``"P56", "atlasVolume"``."""
+        """Download and unpack a volume of the atlases by age, such as ``"P56", "atlasVolume"``.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.MouseConnectivityApi()
+        ...     atlas.download_mouse_atlas_volume("P56", "atlasVolume", "atlas.mhd")
+        Traceback (most recent call last):
+            ...
+        pdneuro.errors.NotFoundError: ...mouse_annotation/P56_atlasVolume.zip...
+        """
         place = f"{self.informatics_archive_endpoint}/current-release/mouse_annotation"
         address = f"{place}/{age}_{volume_type}.zip"
         return self.retrieve_file_over_http(address, file_name, zipped=True)
@@ -103,7 +161,17 @@ class ReferenceSpaceApi(RmaApi):
     def download_structure_mask(
         self, structure_id: Any, ccf_version: str | None, resolution: int, file_name: Any
     ) -> Path:
-        """Download the voxels of a structure (NRRD, 1 inside)."""
+        """Download the voxels of a structure (NRRD, 1 inside).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.nrrd"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.MouseConnectivityApi().download_structure_mask(385, None, 100, path)
+        >>> int(pdneuro.allen.read_volume(file).sum())
+        96
+        """
         place = (
             f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_masks/"
             f"structure_masks_{checked_resolution(resolution)}"
@@ -114,7 +182,20 @@ class ReferenceSpaceApi(RmaApi):
     def download_structure_mesh(
         self, structure_id: Any, ccf_version: str | None, file_name: Any
     ) -> Path:
-        """Download the surface of a structure (Wavefront OBJ)."""
+        """Download the surface of a structure (Wavefront OBJ).
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "mesh.obj"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.MouseConnectivityApi().download_structure_mesh(385, None, path)
+        >>> print(file.read_text())
+        v 0 0 0
+        v 1 0 0
+        v 0 1 0
+        f 1 2 3
+        """
         place = f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_meshes"
         name = f"{rma.one_id(structure_id, 'structure_id')}.obj"
         return self.download_volumetric_data(place, name, save_file_path=file_name)

@@ -38,27 +38,70 @@ class RmaApi(Api):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_query_url(self, stage_clauses: str | Iterable[str], fmt: str = "json") -> str:
-        """Address of a query, from one stage or several; ``fmt`` is json, xml or csv."""
+        """Address of a query, from one stage or several; ``fmt`` is json, xml or csv.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> rma = pdneuro.allen.RmaApi()
+        >>> rma.build_query_url(["model::Atlas", "rma::options[num_rows$eq2]"], fmt="csv")
+        'https://api.brain-map.org/api/v2/data/query.csv?q=model::Atlas,rma::options[num_rows$eq2]'
+        """
         return self._query(stage_clauses, fmt)
 
     def model_stage(self, model: str, **stage: Any) -> str:
-        """A model stage as text; see :func:`pdneuro.allen.rma.model_stage`."""
+        """A model stage as text; see :func:`pdneuro.allen.rma.model_stage`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi().model_stage("Structure", criteria="[graph_id$eq1]", num_rows="all")
+        "model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq'all']"
+        """
         return rma.model_stage(model, **stage)
 
     def pipe_stage(self, pipe_name: str, parameters: Any = None) -> str:
-        """A pipe as text; see :func:`pdneuro.allen.rma.pipe_stage`."""
+        """A pipe as text; see :func:`pdneuro.allen.rma.pipe_stage`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi().pipe_stage("list", [("genes", "is", "'id'")])
+        "pipe::list[genes$is'id']"
+        """
         return rma.pipe_stage(pipe_name, parameters)
 
     def service_stage(self, service_name: str, parameters: Any = None) -> str:
-        """A connected service as text; see :func:`pdneuro.allen.rma.service_stage`."""
+        """A connected service as text; see :func:`pdneuro.allen.rma.service_stage`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi().service_stage("mouse_correlation", {"set": "mouse", "row": 1})
+        'service::mouse_correlation[row$eq1][set$eqmouse]'
+        """
         return rma.service_stage(service_name, parameters)
 
     def quote_string(self, the_string: str) -> str:
-        """A value in quotes, apostrophes doubled."""
+        """A value in quotes, apostrophes doubled.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> print(pdneuro.allen.RmaApi().quote_string("Ammon's horn"))
+        'Ammon''s horn'
+        """
         return rma.quote(the_string)
 
     def build_schema_query(self, clazz: str | None = None, fmt: str = "json") -> str:
-        """Address of the schema, of one class or of all."""
+        """Address of the schema, of one class or of all.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.RmaApi().build_schema_query("Structure")
+        'https://api.brain-map.org/api/v2/data/Structure.json'
+        """
         one = "" if clazz is None else f"/{rma.model_name(clazz)}"
         return f"{self.rma_endpoint}{one}.{fmt}"
 

@@ -16,10 +16,25 @@ class SvgApi(Api):
     ----------
     base_uri : str, optional
         The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     svg = pdneuro.allen.SvgApi().get_svg(100960033, groups=28)
+    >>> svg[svg.index("<path") : svg.index("</g>")]
+    '<path structure_id="385" d="M1 1 L9 9"/>'
     """
 
     def build_query(self, section_image_id: Any, groups: Any = None, download: bool = False) -> str:
-        """Address of an SVG; the arguments are those of :meth:`get_svg`."""
+        """Address of an SVG; the arguments are those of :meth:`get_svg`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.SvgApi().build_query(100960033, groups=[28, 31])
+        'https://api.brain-map.org/api/v2/svg/100960033?groups=28,31'
+        """
         number = rma.one_id(section_image_id, "section_image_id")
         query = ""
         if groups is not None and (isinstance(groups, int | str) or len(list(groups))):
@@ -66,6 +81,15 @@ class SvgApi(Api):
         ------
         Exception
             As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "section.svg"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.SvgApi().download_svg(100960033, 28, path)
+        >>> file.name, file.read_text()[:4]
+        ('section.svg', '<svg')
         """
         path = (
             f"{rma.one_id(section_image_id, 'section_image_id')}.svg" if file_path is None else file_path

@@ -48,7 +48,18 @@ class SynchronizationApi(Api):
     def get_image_to_atlas(
         self, section_image_id: Any, x: float, y: float, atlas_id: Any
     ) -> pd.DataFrame:
-        """The place in an atlas that is nearest to a point of an image."""
+        """The place in an atlas that is nearest to a point of an image.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_image_to_atlas(68173101, 6208, 2368, atlas_id=1)
+        >>> found[["section_image_id", "section_number", "x", "y"]]
+           section_image_id  section_number       x        y
+        0                 2              20  5906.1  2263.85
+        """
         where = {"x": x, "y": y, "atlas_id": atlas_id}
         return self._images(
             self._address("image_to_atlas", section_image_id, "section_image_id", **where)
@@ -57,7 +68,19 @@ class SynchronizationApi(Api):
     def get_image_to_image(
         self, section_image_id: Any, x: float, y: float, section_data_set_ids: Any
     ) -> pd.DataFrame:
-        """The place in other data sets that is nearest to a point of an image."""
+        """The place in other data sets that is nearest to a point of an image.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_image_to_image(68173101, 6208, 2368, [68545324, 67810540])
+        >>> found[["section_data_set_id", "x", "y"]]
+           section_data_set_id       x        y
+        0             68545324  5906.1  2263.85
+        1             67810540  5906.1  2263.85
+        """
         where = {"x": x, "y": y, "section_data_set_ids": section_data_set_ids}
         return self._images(
             self._address("image_to_image", section_image_id, "section_image_id", **where)
@@ -66,7 +89,19 @@ class SynchronizationApi(Api):
     def get_image_to_image_2d(
         self, section_image_id: Any, x: float, y: float, section_image_ids: Any
     ) -> pd.DataFrame:
-        """The place in other images of the same specimen that is nearest to a point of an image."""
+        """The place in other images of the same specimen that is nearest to a point of an image.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_image_to_image_2d(68173101, 6208, 2368, [68173103, 68173105])
+        >>> found[["section_number", "x", "y"]]
+           section_number       x        y
+        0              20  5906.1  2263.85
+        1              21  5906.1  2263.85
+        """
         where = {"x": x, "y": y, "section_image_ids": section_image_ids}
         return self._images(
             self._address("image_to_image_2d", section_image_id, "section_image_id", **where)
@@ -75,7 +110,19 @@ class SynchronizationApi(Api):
     def get_reference_to_image(
         self, reference_space_id: Any, x: float, y: float, z: float, section_data_set_ids: Any
     ) -> pd.DataFrame:
-        """The place in data sets that is nearest to a point of a reference space (ap, dv, lr in µm)."""
+        """The place in data sets that is nearest to a point of a reference space (ap, dv, lr in µm).
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324, 67810540])
+        >>> found[["section_data_set_id", "section_image_id"]]
+           section_data_set_id  section_image_id
+        0             68545324          68545325
+        1             67810540          67810541
+        """
         where = {"x": x, "y": y, "z": z, "section_data_set_ids": section_data_set_ids}
         return self._images(
             self._address("reference_to_image", reference_space_id, "reference_space_id", **where)
@@ -88,13 +135,31 @@ class SynchronizationApi(Api):
         -------
         dict
             ``{"image_to_reference": {"x", "y", "z"}}``: ap, dv, lr in µm.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.SynchronizationApi().get_image_to_reference(68173101, 6208, 2368)
+        {'image_to_reference': {'x': 59200.0, 'y': 3104.0, 'z': 4500.0}}
         """
         address = self._address("image_to_reference", section_image_id, "section_image_id", x=x, y=y)
         content: dict[str, Any] = self._message(address).content
         return content
 
     def get_structure_to_image(self, section_data_set_id: Any, structure_ids: Any) -> pd.DataFrame:
-        """For each structure the place in a data set that is nearest to its centre."""
+        """For each structure the place in a data set that is nearest to its centre.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.SynchronizationApi().get_structure_to_image(68545324, [315, 698])
+        >>> found[["section_number", "x", "y"]]
+           section_number    x      y
+        0              20  8.5  14.25
+        1              21  8.5  14.25
+        """
         return self._images(
             self._address(
                 "structure_to_image",

@@ -20,12 +20,30 @@ class TreeSearchApi(Api):
     ----------
     base_uri : str, optional
         The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 549, descendants=True)
+    >>> tree[["id", "acronym"]].head(3)
+        id acronym
+    0  549      TH
+    1  170     LGd
+    2  599      CM
     """
 
     def build_query(
         self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
     ) -> str:
-        """Address of a search; the arguments are those of :meth:`get_tree`."""
+        """Address of a search; the arguments are those of :meth:`get_tree`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.TreeSearchApi().build_query("Structure", 385, ancestors=True)
+        'https://api.brain-map.org/api/v2/tree_search/Structure/385.json?ancestors=true'
+        """
         if kind not in _KINDS:
             raise InvalidQueryError(f"kind is {' or '.join(_KINDS)}, not {kind!r}.")
         given = {"ancestors": ancestors, "descendants": descendants}

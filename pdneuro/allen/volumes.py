@@ -230,6 +230,14 @@ def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataAr
     -------
     xarray.DataArray
         Unsigned integers: brightness.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     template = pdneuro.allen.template_volume(100)
+    >>> template.dims, template.shape, template.attrs["resolution"]
+    (('ap', 'dv', 'lr'), (12, 8, 10), 100.0)
     """
     path = _folder("reference", "average_template") / f"average_template_{resolution}.nrrd"
     if refresh or not path.exists():

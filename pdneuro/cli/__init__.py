@@ -8,6 +8,8 @@ Tables go to the file that is named or to stdout, everything else to stderr. Exi
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -50,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("always", PdneuroWarning)
             warnings.showwarning = _say_warning
             return int(chosen.run(chosen) or 0)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (PdneuroError, ValueError, OSError) as error:
         print(f"pdneuro: {error}", file=sys.stderr)
         return 1

@@ -107,6 +107,6 @@ def summary(chosen: argparse.Namespace, done: str) -> int:
     """Say what was done and what became of the IDs; the exit status."""
     counts = report.last_report()["status"].value_counts()
     if not chosen.quiet:
-        said = "".join(f", {count:,} {status}" for status, count in counts.items() if count)
-        print(f"pdneuro: {done}{said}", file=sys.stderr)
+        said = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+        print(f"pdneuro: {done}{f'; IDs: {said}' if said else ''}", file=sys.stderr)
     return INCOMPLETE if any(counts.get(status, 0) for status in ("failed", "not asked")) else 0

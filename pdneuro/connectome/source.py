@@ -231,27 +231,76 @@ class Connectome:
 
     @property
     def name(self) -> str:
-        """Name in messages and provenance."""
+        """Name in messages and provenance.
+
+        Examples
+        --------
+        >>> import pandas as pd, pdneuro
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges, name="mine").name
+        'connectome:mine'
+        """
         return f"connectome:{self._label}"
 
     @property
     def ids(self) -> pd.Series[Any]:
-        """All neurons, by rising ID."""
+        """All neurons, by rising ID.
+
+        Examples
+        --------
+        >>> import pandas as pd, pdneuro
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).ids.tolist()
+        [11, 12, 13]
+        """
         return pd.Series(np.array(self._index.ids), name="root_id")
 
     @property
     def neurons(self) -> pd.DataFrame:
-        """The table of neurons as it was given; empty when there is none."""
+        """The table of neurons as it was given; empty when there is none.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> brain.neurons.head(2)
+                      root_id   side cell_class cell_type
+        0  720575940609676979  right      motor      T000
+        1  720575940622217710  right      motor      T000
+        """
         return self._neurons.frame()
 
     def to_frame(self) -> pd.DataFrame:
-        """All edges as one edge table, by presynaptic neuron and falling weight."""
+        """All edges as one edge table, by presynaptic neuron and falling weight.
+
+        Examples
+        --------
+        >>> import pandas as pd, pdneuro
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).to_frame()
+           pre  post  weight
+        0   11    12       5
+        1   11    13       2
+        2   13    11       4
+        """
         return self._index.table()
 
     # -- the protocol of a source -----------------------------------------------------------------
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+        """Columns of one property: arrays with one entry an ID, missing where nothing is known.
+
+        Examples
+        --------
+        >>> import pandas as pd, pdneuro
+        >>> from pdneuro.options import Fetch
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> brain = pdneuro.Connectome(edges)
+        >>> ids = brain.ids.to_numpy()
+        >>> found = brain.properties(ids, "link_pre", multiple="count", fetch=Fetch.of())
+        >>> {name: cells.tolist() for name, cells in found.items()}
+        {'nr_pre': [7, 0, 4], 'nr_downstream_partner': [2, 0, 1]}
+        """
         places = self._index.places(ids)
         known = np.flatnonzero(places >= 0)
         columns = self._columns(ids[known], places[known], name, multiple)
@@ -268,7 +317,19 @@ class Connectome:
         return {label: take_or_missing(cells, rows) for label, cells in columns.items()}
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
-        """A list-valued property in long form: ``segment_id`` and the records' fields."""
+        """A list-valued property in long form: ``segment_id`` and the records' fields.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, pdneuro
+        >>> from pdneuro.options import Fetch
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).records(np.array([11]), "connectivity", fetch=Fetch.of())
+           segment_id   direction  segmentid  synaptic_count
+        0          11  downstream         12               5
+        1          11  downstream         13               2
+        2          11    upstream         13               4
+        """
         places = self._index.places(ids)
         known = places >= 0
         self._report(ids, name, np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
@@ -287,7 +348,18 @@ class Connectome:
         )
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Direct edges of the IDs as ``pre, post, weight``, each once."""
+        """Direct edges of the IDs as ``pre, post, weight``, each once.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, pdneuro
+        >>> from pdneuro.options import Fetch
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> brain = pdneuro.Connectome(edges)
+        >>> brain.edges(np.array([11]), upstream=True, downstream=False, fetch=Fetch.of())
+           pre  post  weight
+        0   13    11       4
+        """
         index = self._index
         places = index.places(ids)
         known = places >= 0

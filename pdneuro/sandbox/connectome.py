@@ -48,7 +48,16 @@ def neurons() -> pd.DataFrame:
 
 
 def edges() -> pd.DataFrame:
-    """The edges of the sandbox's brain, as an edge table ``pre, post, weight`` (int64)."""
+    """The edges of the sandbox's brain, as an edge table ``pre, post, weight`` (int64).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> pdneuro.sandbox.edges().head(2)
+                      pre                post  weight
+    0  720575940609676979  720575940635958026       1
+    1  720575940609676979  720575940651420969       1
+    """
     return as_edges(bundled("edges"))
 
 

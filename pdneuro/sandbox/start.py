@@ -28,6 +28,15 @@ class Sandbox:
         The options that point pdneuro at it.
     braincircuits, allen, neuromorpho, cave : BrainCircuitsApp, AllenApp, NeuroMorphoApp, CaveApp
         The services' behaviour, which may be changed.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start() as sandbox:
+    ...     sandbox
+    ...     sandbox.options["allen_url"]
+    <Sandbox at http://127.0.0.1:..., 3,000 neurons>
+    'http://127.0.0.1:.../allen'
     """
 
     def __init__(self, edges: Table | None, neurons: Table | None, port: int, latency: float) -> None:
@@ -62,7 +71,16 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request so far."""
+        """Every request so far.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     table = pdneuro.allen.OntologiesApi().get_structure_sets()
+        ...     [request.path for request in sandbox.requests]
+        ['/allen/api/v2/data/query.json']
+        """
         return self._server.requests
 
     def fail(self, **fault: Any) -> None:
@@ -82,11 +100,29 @@ class Sandbox:
             Drop the connection; send half of the body; send an HTML page.
         body : bytes
             Send this body.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     sandbox.fail(path="/svg/", status=503, retry_after=0)
+        ...     svg = pdneuro.allen.SvgApi().get_svg(100960033)
+        ...     len(sandbox.requests)
+        2
         """
         self._server.fail(**fault)
 
     def point_here(self, cache_dir: Any = None) -> None:
-        """Point the options at this sandbox, with its token and a cache of its own."""
+        """Point the options at this sandbox, with its token and a cache of its own.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     sandbox.point_here(cache_dir=pathlib.Path(tempfile.mkdtemp()) / "answers")
+        ...     pathlib.Path(pdneuro.get_options()["cache_dir"]).name
+        'answers'
+        """
         if cache_dir is None:
             cache_dir = self._way_back.enter_context(
                 tempfile.TemporaryDirectory(prefix="pdneuro-sandbox-", ignore_cleanup_errors=True)
@@ -95,7 +131,18 @@ class Sandbox:
         self._way_back.enter_context(tokens.overridden(**self.tokens))
 
     def stop(self) -> None:
-        """Close the server and put the options back."""
+        """Close the server and put the options back.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> sandbox = pdneuro.sandbox.start()
+        >>> pdneuro.allen.RmaApi()
+        <RmaApi at http://127.0.0.1:.../allen>
+        >>> sandbox.stop()
+        >>> pdneuro.allen.RmaApi()
+        <RmaApi at https://api.brain-map.org>
+        """
         self._way_back.close()
         self._server.stop()
 

@@ -98,7 +98,15 @@ def whole_numbers(values: pd.Series[Any]) -> _Ids:
 
 
 def distinct_ids(values: pd.Series[Any] | pd.Index[Any]) -> Int64Array:
-    """Distinct IDs of a column in the order of first appearance, missing ones left out."""
+    """Distinct IDs of a column in the order of first appearance, missing ones left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pdneuro.tables import distinct_ids
+    >>> distinct_ids(pd.Series(["720575940621522189", None, "17", "720575940621522189"])).tolist()
+    [720575940621522189, 17]
+    """
     numbers, missing = id_array(values)
     if missing is not None:
         numbers = numbers[~missing]

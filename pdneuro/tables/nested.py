@@ -32,6 +32,18 @@ def from_records(records: Sequence[dict[str, Any]], nested: str = "keep") -> pd.
     DataFrame
         Whole numbers int64, Int64 where some are missing; Float64; bool or boolean; text stays text,
         also the digits of a colour and the word ``NA``. IDs that come as text are integers.
+
+    Examples
+    --------
+    >>> from pdneuro.tables import from_records
+    >>> records = [
+    ...     {"id": 8, "parent_id": 997, "color": "019399", "graph": {"id": 1}},
+    ...     {"id": 997, "parent_id": None, "color": "FFFFFF", "graph": {"id": 1}},
+    ... ]
+    >>> from_records(records, nested="flatten")
+        id  parent_id   color  graph_id
+    0    8        997  019399         1
+    1  997       <NA>  FFFFFF         1
     """
     keys = dict.fromkeys(key for record in records for key in record)
     table = pd.DataFrame(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 
@@ -21,7 +22,10 @@ def bar(
     scale : bool
         Write large numbers as 1.2k, 3.4M.
     """
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():
+        # Without ipywidgets the bar in a notebook is one of text: nothing that a user need mend.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
 
     return tqdm(
         total=total,
