@@ -21,7 +21,13 @@ os.environ |= {
     "PYTHONHASHSEED": "0",
 }
 
+# Errors on pages are what a reader sees of them: the last line.
+_profile = _own / "ipython" / "profile_default"
+_profile.mkdir(parents=True)
+(_profile / "ipython_kernel_config.py").write_text("c.InteractiveShell.xmode = 'Minimal'\n")
+
 import reference_pages
+from sphinx.application import Sphinx
 
 import pdneuro
 
@@ -72,9 +78,13 @@ html_theme_options = {
     "footer_end": [],
     "pygments_light_style": "default",
 }
-html_sidebars = {"index": []}
+# Pages that have no others beside them need no list of those.
+html_sidebars = {
+    page: [] for page in ("index", "start", "first_look", "gallery", "moving", "benchmarks")
+}
 
 
-def setup(app: object) -> None:
+def setup(app: Sphinx) -> None:
     """Write the pages of the reference before Sphinx looks for pages."""
     reference_pages.write(HERE / "reference")
+    app.connect("missing-reference", reference_pages.find)

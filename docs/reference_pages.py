@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sphinx.util.nodes import make_refnode
+
 from pdneuro.accessors import array, frame, groups, plots, series
 
 #: Page, the object that carries the accessor, the class of its methods, and what it is.
@@ -62,6 +64,19 @@ def write(folder: Path) -> None:
     for file in folder.glob("*.rst"):
         if file.stem not in pages:
             file.unlink()
+
+
+def find(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """The function that a docstring names without its module, as its neighbours do."""
+    name = node.get("reftarget", "")
+    domain = env.get_domain("py")
+    for module in MODULES:
+        if node.get("refdomain") == "py" and f"{module}.{name}" in domain.objects:
+            full = f"{module}.{name}"
+            found = domain.objects[full]
+            place = (app.builder, node["refdoc"], found.docname, found.node_id, content, full)
+            return make_refnode(*place)
+    return None
 
 
 def _index(pages: list[str]) -> str:

@@ -49,8 +49,9 @@ def named(names: Sequence[Hashable]) -> list[str]:
 
 
 def ticks(axis: Any, names: Sequence[Hashable], most: int = 60) -> bool:
-    """Write names along an axis, where there are not too many to read."""
-    if len(names) > most:
+    """Write names along an axis, where there are not too many to read: half as many IDs as words."""
+    wide = max((len(str(name)) for name in names), default=0)
+    if len(names) > (most if wide <= 12 else most // 2):
         axis.set_ticks([])
         return False
     axis.set_ticks(range(len(names)), named(names), fontsize=9 if len(names) <= 30 else 6)
