@@ -79,9 +79,8 @@ html_theme_options = {
     "pygments_light_style": "default",
 }
 # Pages that have no others beside them need no list of those.
-html_sidebars = {
-    page: [] for page in ("index", "start", "first_look", "gallery", "moving", "benchmarks")
-}
+_ALONE = ("index", "start", "first_look", "gallery", "moving", "benchmarks")
+html_sidebars = {page: [] for page in _ALONE}
 
 
 def setup(app: Sphinx) -> None:

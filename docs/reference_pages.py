@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import textwrap
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from sphinx.util.nodes import make_refnode
 
 from pdneuro.accessors import array, frame, groups, plots, series
 
@@ -68,6 +67,8 @@ def write(folder: Path) -> None:
 
 def find(app: Any, env: Any, node: Any, content: Any) -> Any:
     """The function that a docstring names without its module, as its neighbours do."""
+    from sphinx.util.nodes import make_refnode
+
     name = node.get("reftarget", "")
     domain = env.get_domain("py")
     for module in MODULES:
@@ -123,16 +124,21 @@ def _members(owner: type) -> Iterator[tuple[str, Any]]:
                 yield name, member
 
 
-def _module(name: str, title: str) -> str:
-    module = importlib.import_module(name)
-    parts = [_title(f"{name}: {title}"), f"{textwrap.dedent(inspect.getdoc(module) or '')}\n"]
+def public(module: Any) -> dict[str, Any]:
+    """What a module shows: what it names, else what it defines; not the types of its arguments."""
     names = getattr(module, "__all__", None) or [
         item
         for item, member in vars(module).items()
-        if not item.startswith("_") and getattr(member, "__module__", "") == name
+        if not item.startswith("_") and getattr(member, "__module__", "") == module.__name__
     ]
-    for item in names:
-        member = getattr(module, item)
+    found = {item: getattr(module, item) for item in names}
+    return {item: member for item, member in found.items() if not typing.is_typeddict(member)}
+
+
+def _module(name: str, title: str) -> str:
+    module = importlib.import_module(name)
+    parts = [_title(f"{name}: {title}"), f"{textwrap.dedent(inspect.getdoc(module) or '')}\n"]
+    for item, member in public(module).items():
         if inspect.isclass(member):
             error = issubclass(member, Exception)
             body = "   :show-inheritance:\n" if error else "   :members:\n   :inherited-members:\n"

@@ -364,7 +364,15 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
 
 
 def warn(message: str, category: type[PdneuroWarning]) -> None:
-    """Warn at the caller's own line, however deep inside pdneuro or pandas this is."""
+    """Warn at the caller's own line, however deep inside pdneuro or pandas this is.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn("two rows were left out.", DroppedRowsWarning)
+    >>> str(caught[0].message)
+    'two rows were left out.'
+    """
     package = str(Path(__file__).parent)
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and (

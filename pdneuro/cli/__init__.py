@@ -67,7 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """The parser of all commands.
+
+    Examples
+    --------
+    >>> from pdneuro.cli import parser
+    >>> parser().parse_args(["fetch", "neurons.csv", "-p", "size"]).property
+    ['size']
+    """
     found = argparse.ArgumentParser(
         prog="pdneuro",
         description="Segment IDs in, properties, edge lists and graphs out.",
