@@ -1,6 +1,8 @@
 """Pictures of edge tables, structures, reconstructions and volumes; each gives matplotlib axes."""
 
-from pdneuro.plots.edges import degree, fractions, graph, hops, matrix
+from pdneuro.plots.adjacency import matrix
+from pdneuro.plots.edges import degree, fractions, hops
+from pdneuro.plots.network import graph
 from pdneuro.plots.reconstructions import dendrogram, skeleton
 from pdneuro.plots.structures import bars, tree
 from pdneuro.plots.volumes import slices

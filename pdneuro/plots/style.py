@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from pdneuro._compat import optional
 
 if TYPE_CHECKING:
@@ -82,3 +84,9 @@ def scale_bar(ax: Axes, length: float | None = None, unit: str = "µm") -> None:
         fill_bar=True,
     )
     ax.add_artist(bar)
+
+
+def known(values: Any) -> pd.Series[Any]:
+    """Groups, with a question mark for neurons of none."""
+    groups: pd.Series[Any] = pd.Series(values, dtype=object)
+    return groups.where(groups.notna(), "?")

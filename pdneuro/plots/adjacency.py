@@ -1,0 +1,217 @@
+"""The picture of an adjacency matrix: neurons or groups, sorted or clustered, with bars of groups."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.errors import TooLargeError
+from pdneuro.graphs import to_matrix
+from pdneuro.plots import style
+from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.labels import Labels, are_labels, labels_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Largest side of a picture of a matrix: a screen has no more pixels.
+MAX_SIDE = 3_000
+
+
+def matrix(
+    edges: pd.DataFrame,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    *,
+    order: str = "sorted",
+    bars: Hashable | Labels | None = None,
+    values: str = "weight",
+    log: bool | None = None,
+    ids: Any = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The adjacency matrix: rows are presynaptic, columns postsynaptic.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table. Rows of one pair are summed.
+    group_by, values, ids
+        As for :func:`pdneuro.graphs.to_matrix`.
+    order : {"sorted", "clustered", "given"}
+        By falling sums of rows and columns; by similarity (average linkage of cosine distances); the
+        same order for both sides of a square matrix. Or as ``to_matrix`` gives it.
+    bars : hashable or labels, optional
+        The group of each row and column, drawn as bars of colours beside the matrix; rows of a group
+        stay together. A column that :func:`pdneuro.tables.annotate` put beside the edges
+        (``"cell_type"`` for ``cell_type_pre`` and ``cell_type_post``), or a Series or mapping by ID.
+    log : bool, optional
+        Colours on a logarithmic scale. Default: for integers whose largest is 20 or more.
+    ax : matplotlib.axes.Axes, optional
+        Default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With a colour bar. White is no connection; negative values get a scale with white at 0.
+
+    Raises
+    ------
+    TooLargeError
+        A side of more than 3,000: group it.
+    MissingDependencyError
+        Needs matplotlib: the extra ``plot``.
+
+    Examples
+    --------
+    >>> import pandas as pd, pdneuro
+    >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 13, 13], "weight": [3, 4, 5]})
+    >>> edges.neuro.plot.matrix().get_xlabel()
+    'postsynaptic (3)'
+    """
+    colors = optional("matplotlib.colors", "plot")
+    if order not in ("sorted", "clustered", "given"):
+        raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
+    edges = require_edges(edges)
+    table = to_matrix(edges, group_by, values=values, ids=ids)
+    if max(table.shape, default=0) > MAX_SIDE:
+        raise TooLargeError(
+            f"a picture of {table.shape[0]:,} x {table.shape[1]:,} has more cells than a screen has "
+            "pixels. Draw types: group_by=..., or some neurons: ids=...."
+        )
+    sides = [_bar_groups(edges, side, bars) for side in (table.index, table.columns)]
+    rows, columns = _orders(table, order, sides)
+    table = table.iloc[rows, columns]
+    cells = table.to_numpy(dtype=float, na_value=np.nan)
+    present = cells[np.isfinite(cells) & (cells != 0)]
+    if log is None:
+        log = (
+            pd.api.types.is_integer_dtype(table.to_numpy().dtype)
+            and np.abs(present).max(initial=0) >= 20
+        )
+    largest = float(np.abs(present).max(initial=1))
+    if (present < 0).any():
+        least = float(np.abs(present).min()) / 4  # the weakest still has a colour
+        norm = colors.SymLogNorm(least, vmin=-largest, vmax=largest) if log else None
+        look = {"cmap": "PuOr", "norm": norm or colors.CenteredNorm(halfrange=largest)}
+    elif log:
+        look = {
+            "cmap": style.sequential(),
+            "norm": colors.LogNorm(present.min(initial=1), max(largest, 10.0)),
+        }
+    else:
+        look = {"cmap": style.sequential(), "norm": colors.Normalize(0, largest)}
+    ax = style.axes(ax, 6.6, 5.8)
+    if not table.size:
+        ax.set_title("no edges", fontsize=10)
+        return ax
+    image = ax.imshow(np.where(cells == 0, np.nan, cells), interpolation="nearest", **look)
+    groups = [
+        None if side is None else side.iloc[place]
+        for side, place in zip(sides, (rows, columns), strict=True)
+    ]
+    _draw_bars(ax, groups)
+    style.ticks(ax.xaxis, table.columns.tolist())
+    ax.tick_params("x", rotation=90)
+    told = style.ticks(ax.yaxis, table.index.tolist())
+    ax.set_xlabel(f"postsynaptic ({table.shape[1]:,})")
+    ax.set_ylabel(f"presynaptic ({table.shape[0]:,})", labelpad=4 if told or bars is None else 16)
+    what = "synapses" if values == "weight" else str(values).replace("_", " ")
+    ax.figure.colorbar(image, ax=ax, label=f"{what} (white: none)", shrink=0.8)
+    return ax
+
+
+def _bar_groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Series[Any] | None:
+    """The group of each row or column of a matrix."""
+    if bars is None:
+        return None
+    if are_labels(bars):
+        found = pd.Series(labels_of(np.asarray(side, np.int64), bars))
+    else:
+        known = [
+            pd.Series(edges[name].to_numpy(), index=edges[end].to_numpy())
+            for name, end in zip(label_columns(edges, [bars]), ("pre", "post"), strict=True)
+        ]
+        labels = pd.concat(known)
+        found = side.to_series().map(labels[~labels.index.duplicated()])
+    return style.known(found.array).astype(str)
+
+
+def _orders(
+    table: pd.DataFrame, order: str, sides: Sequence[pd.Series[Any] | None]
+) -> list[npt.NDArray[np.intp]]:
+    cells = np.nan_to_num(table.to_numpy(dtype=float, na_value=0.0))
+    if order == "given":
+        places = [np.arange(length) for length in cells.shape]
+    elif order == "sorted":
+        both = np.abs(cells)
+        if table.index.equals(table.columns):
+            places = [np.argsort(-(both.sum(1) + both.sum(0)), kind="stable")] * 2
+        else:
+            places = [np.argsort(-both.sum(1 - axis), kind="stable") for axis in (0, 1)]
+    elif table.index.equals(table.columns):
+        places = [_clustered(np.hstack([cells, cells.T]))] * 2
+    else:
+        places = [_clustered(cells), _clustered(cells.T)]
+    arranged = []
+    for place, groups in zip(places, sides, strict=True):
+        if groups is not None:  # the largest group first, its members in the order found
+            sizes = groups.map(groups.value_counts())
+            ranked = pd.DataFrame({"size": -sizes, "group": groups}).iloc[place]
+            place = place[np.lexsort((np.arange(len(place)), ranked["group"], ranked["size"]))]
+        arranged.append(place)
+    return arranged
+
+
+def _clustered(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    if len(rows) < 3:
+        return np.arange(len(rows))
+    hierarchy = optional("scipy.cluster.hierarchy", "plot")
+    # Rows of zeros have no direction: a small number of their own keeps them together, at the end.
+    scaled = np.log1p(np.abs(rows)) + 1e-9
+    norm = np.linalg.norm(scaled, axis=1, keepdims=True)
+    tree = hierarchy.linkage(scaled / norm, "average", optimal_ordering=len(rows) <= 500)
+    return np.asarray(hierarchy.leaves_list(tree), np.intp)
+
+
+def _draw_bars(ax: Axes, groups: Sequence[pd.Series[Any] | None]) -> None:
+    if groups[0] is None or groups[1] is None:
+        return
+    patches = optional("matplotlib.patches", "plot")
+    counted = pd.concat([side for side in groups if side is not None]).value_counts()
+    colors = style.palette(counted.index.tolist())
+    for side, where in zip(groups, ("row", "column"), strict=True):
+        assert side is not None
+        values = side.to_numpy()
+        starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+        for start, end in zip(starts, np.r_[starts[1:], len(values)], strict=True):
+            # In axes' coordinates across, in cells along.
+            if where == "row":
+                box = {"xy": (-0.03, start - 0.5), "width": 0.02, "height": end - start}
+                transform = ax.get_yaxis_transform()
+            else:
+                box = {"xy": (start - 0.5, 1.01), "width": end - start, "height": 0.02}
+                transform = ax.get_xaxis_transform()
+            look = {"facecolor": colors[values[start]], "edgecolor": "white", "linewidth": 0.5}
+            ax.add_patch(patches.Rectangle(**box, **look, transform=transform, clip_on=False))
+    ax.tick_params("y", pad=12)
+    keys = [
+        patches.Patch(color=color, label=name)
+        for name, color in list(colors.items())[: len(style.PALETTE)]
+    ]
+    if len(colors) > len(style.PALETTE):
+        keys.append(
+            patches.Patch(color=style.OTHER, label=f"{len(colors) - len(style.PALETTE):,} others")
+        )
+    ax.legend(
+        handles=keys,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.04),
+        ncols=min(len(keys), 5),
+        frameon=False,
+        fontsize=8,
+    )

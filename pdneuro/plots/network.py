@@ -1,0 +1,208 @@
+"""The picture of a small graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.errors import TooLargeError
+from pdneuro.graphs import to_matrix, to_networkx
+from pdneuro.plots import style
+from pdneuro.tables import roles
+from pdneuro.tables.edges import require_edges
+from pdneuro.tables.labels import Labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Most nodes of a drawn graph.
+MAX_NODES = 300
+_OTHER = "other"
+
+
+def graph(
+    edges: pd.DataFrame,
+    nodes: pd.DataFrame | None = None,
+    *,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    color: Hashable | None = None,
+    labels: bool | Hashable | None = None,
+    layout: str = "spring",
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """A small graph: arrows from pre to post, the wider the more synapses.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+    nodes : DataFrame, optional
+        The neurons' own table, with a column of IDs; those without an edge are left out.
+    group_by : optional
+        Draw groups in place of neurons, as for :func:`pdneuro.tables.collapse`.
+    color : hashable, optional
+        Column of ``nodes``: its eight most frequent values get a colour and a shape each.
+    labels : bool or hashable, optional
+        Write the IDs (or groups), or a column of ``nodes``. Default: for up to 25 neurons or 40
+        groups.
+    layout : {"spring", "kamada_kawai", "circular", "shell"}
+        networkx' layouts.
+    seed : int
+        Of the layout: the same picture each time.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A node with a black ring has a connection onto itself.
+
+    Raises
+    ------
+    TooLargeError
+        More than 300 nodes.
+
+    Examples
+    --------
+    >>> import pandas as pd, pdneuro
+    >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 13, 13], "weight": [3, 4, 5]})
+    >>> edges.neuro.plot.graph().get_title()
+    '3 nodes, 3 edges'
+    """
+    import networkx as nx
+
+    layouts: dict[str, Callable[[Any], dict[Any, Any]]] = {
+        "spring": lambda drawn: nx.spring_layout(
+            drawn.to_undirected(), weight=None, seed=seed, method="energy", iterations=150
+        ),
+        "kamada_kawai": lambda drawn: nx.kamada_kawai_layout(drawn, weight=None),
+        "circular": nx.circular_layout,
+        "shell": nx.shell_layout,
+    }
+    if layout not in layouts:
+        raise ValueError(f"layout must be one of {', '.join(layouts)}, not {layout!r}.")
+    if group_by is not None and (color is not None or nodes is not None):
+        raise ValueError("groups have no table of neurons: leave out nodes= and color=, or group_by=.")
+    if color is not None:
+        if nodes is None:
+            raise ValueError("color= names a column of nodes=, the neurons' own table.")
+        roles.named_column(nodes, color)
+    edges = require_edges(edges)
+    if group_by is None:
+        ends: Any = pd.unique(pd.concat([edges["pre"], edges["post"]]))
+        if len(ends) > MAX_NODES:
+            _refuse(len(ends), "neurons")
+        drawn: nx.DiGraph[Any] = to_networkx(edges, nodes)
+        drawn.remove_nodes_from(set(drawn) - set(ends.tolist()))
+    else:
+        sums = to_matrix(edges, group_by)
+        names = sums.index.union(sums.columns, sort=False)
+        if len(names) > MAX_NODES:
+            _refuse(len(names), "groups")
+        drawn = nx.DiGraph()
+        for start, row in zip(sums.index, sums.to_numpy(), strict=True):
+            drawn.add_weighted_edges_from(
+                (start, end, weight) for end, weight in zip(sums.columns, row, strict=True) if weight
+            )
+    places = layouts[layout](drawn)
+    ax = style.axes(ax, 7, 6)
+    _draw_arrows(ax, drawn, places)
+    told: Any = drawn.nodes
+    groups: Any = pd.Series(dict(told(data=color)) if color is not None else {}, dtype=object)
+    _draw_nodes(ax, drawn, places, groups, color)
+    if labels is None:
+        labels = len(drawn) <= (40 if group_by is not None else 25)
+    if labels is not False:
+        own = {node: node for node in drawn} if labels is True else dict(told(data=labels))
+        text = {node: style.named([name])[0] for node, name in own.items() if name is not None}
+        _write_labels(ax, text, places)
+    ax.set_title(f"{len(drawn):,} nodes, {drawn.number_of_edges():,} edges", fontsize=10)
+    ax.margins(0.08)
+    ax.set_axis_off()
+    return ax
+
+
+def _refuse(count: int, what: str) -> None:
+    raise TooLargeError(
+        f"a drawing of {count:,} {what} cannot be read; {MAX_NODES} are the most. Keep the strong "
+        "edges (.neuro.threshold(20)), draw groups (group_by=...), or lay it out elsewhere: "
+        ".neuro.to_gephi(folder)."
+    )
+
+
+def _draw_arrows(ax: Axes, drawn: Any, places: dict[Any, Any]) -> None:
+    import networkx as nx
+
+    others = [(pre, post) for pre, post in drawn.edges if pre != post]
+    weights = np.array([drawn.edges[pair].get("weight", 1) for pair in others], float)
+    wide = 0.4 + 2.6 * np.log1p(weights) / max(float(np.log1p(weights).max(initial=1)), 1e-9)
+    nx.draw_networkx_edges(
+        drawn,
+        places,
+        others,
+        ax=ax,
+        width=wide.tolist(),
+        edge_color="#777777",
+        alpha=0.6,
+        arrowsize=8,
+        node_size=70,
+        connectionstyle="arc3,rad=0.08",
+    )
+
+
+def _write_labels(ax: Axes, text: dict[Any, str], places: dict[Any, Any]) -> None:
+    effects = optional("matplotlib.patheffects", "plot")
+    halo = [effects.withStroke(linewidth=2, foreground="white")]
+    for node, name in text.items():
+        ax.annotate(
+            name,
+            tuple(places[node]),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            path_effects=halo,
+        )
+
+
+def _draw_nodes(
+    ax: Axes, drawn: Any, places: dict[Any, Any], groups: pd.Series[Any], color: Hashable | None
+) -> None:
+    import networkx as nx
+
+    names = groups.value_counts().index.tolist()[: len(style.PALETTE)]
+    colors = style.palette(names)
+    parts = {name: [node for node in drawn if groups.get(node) == name] for name in names}
+    rest = [node for node in drawn if groups.get(node) not in colors]
+    rings = {pre for pre, post in drawn.edges if pre == post}
+    for place, (name, members) in enumerate(parts.items()):
+        nx.draw_networkx_nodes(
+            drawn,
+            places,
+            members,
+            ax=ax,
+            node_color=colors[name],
+            node_shape=style.MARKERS[place],
+            node_size=70,
+            linewidths=1.5,
+            edgecolors=["black" if node in rings else "white" for node in members],
+            label=style.named([name])[0],
+        )
+    plain = style.PALETTE[0] if color is None else style.OTHER
+    nx.draw_networkx_nodes(
+        drawn,
+        places,
+        rest,
+        ax=ax,
+        node_color=plain,
+        node_size=70,
+        edgecolors=["black" if node in rings else "white" for node in rest],
+        linewidths=1.5,
+        label=None if color is None or not rest else _OTHER,
+    )
+    if color is not None:
+        ax.legend(title=str(color), loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
