@@ -332,7 +332,7 @@ def test_no_selector_is_a_clear_error(recorder: Recorder) -> None:
 def test_services_are_checked_before_they_are_asked(recorder: Recorder) -> None:
     services = allen.ConnectedServices()
     assert services.services()["service"].nunique() == 30
-    with pytest.raises(errors.InvalidQueryError, match="did you mean mouse_correlation"):
+    with pytest.raises(errors.InvalidQueryError, match="Did you mean 'mouse_correlation'"):
         services.query("mouse_corelation", row=1)
     with pytest.raises(errors.InvalidQueryError, match="needs set, structures2"):
         services.build_url("mouse_differential", {"structures1": [1]})

@@ -254,7 +254,7 @@ class TestMatrices:
 
     def test_arrays_that_are_no_edges(self) -> None:
         array = xr.DataArray(np.ones((2, 2)), dims=("x", "y"))
-        assert "neither edges" in repr(array.neuro)
+        assert "missing: dims of edges" in repr(array.neuro)
         with pytest.raises(errors.MissingColumnsError, match=r"'pre' and 'post', not \('x', 'y'\)"):
             array.neuro.to_edges()
         bare = xr.DataArray(np.ones((2, 2)), dims=("pre", "post"))

@@ -74,7 +74,7 @@ class TestOptions:
             pdneuro.get_options()
 
     def test_a_misspelt_name_is_guessed_and_the_repr_explains(self) -> None:
-        with pytest.raises(errors.OptionError, match="did you mean 'batch_size'"):
+        with pytest.raises(errors.OptionError, match="Did you mean 'batch_size'"):
             pdneuro.set_options(batchsize=4)
         assert "max_workers=4  # requests under way at once" in repr(pdneuro.set_options())
 

@@ -108,5 +108,5 @@ def summary(chosen: argparse.Namespace, done: str) -> int:
     counts = report.last_report()["status"].value_counts()
     if not chosen.quiet:
         said = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
-        print(f"pdneuro: {done}{f'; IDs: {said}' if said else ''}", file=sys.stderr)
+        print(f"pdneuro: {done}{f'; asked: {said}' if said else ''}", file=sys.stderr)
     return INCOMPLETE if any(counts.get(status, 0) for status in ("failed", "not asked")) else 0

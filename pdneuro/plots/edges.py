@@ -147,7 +147,7 @@ def fractions(
     pairs = pd.DataFrame({"bar": bar, "neuron": edges[own].to_numpy()}).drop_duplicates()
     wholes = pairs["neuron"].map(whole).groupby(pairs["bar"]).sum()
     shares = sums.div(wholes.reindex(sums.index), axis=0).reindex(synapses.index[::-1])
-    ax = style.axes(ax, 7, 1.4 + 0.26 * len(shares))
+    ax = style.axes(ax, 7, max(2.6, 1.4 + 0.26 * len(shares)))
     colors = {**style.palette(list(named)), _OTHER: style.OTHER}
     left = np.zeros(len(shares))
     for place, name in enumerate([*named, *([_OTHER] if _OTHER in shares else [])]):
