@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
+import lzma
 import os
+import warnings
+import zipfile
+import zlib
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import InvalidSwcError, PdneuroError, listing
 from pdneuro.tables import node_table, swc
 from pdneuro.tables.edges import as_edges, edge_roles
+from pdneuro.tables.ids import MAX_EXACT_FLOAT
 from pdneuro.transport.atomic import replacing
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": r"\s+"}
+_BLANKS = r"\s+"
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": _BLANKS}
 _ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _TYPED: dict[str, Any] = {"dtype_backend": "numpy_nullable", **ROUND_TRIP}
+#: What a packed file that is cut or of no such kind gives.
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, ImportError)
 _AS_WRITTEN: dict[str, Any] = {"dtype": str, "keep_default_na": False}
 _PACKERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
 _PACKED = tuple(_PACKERS)
@@ -100,6 +111,12 @@ def read_table(
         data = _dataset(path, files, ending).to_table(columns=None if columns is None else list(columns))
         # Not to_pandas() as it is: a column of integers with a missing one would become floats.
         table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
+        for name in data.schema.names:
+            if data.schema.field(name).type.num_fields == 1:  # lists: as arrays, integers become floats
+                cells = data.column(name).to_pylist()
+                table[name] = pd.Series(cells, index=table.index, dtype=object)
+        about = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
+        table.attrs = dict(about.get("attributes") or {})
         return table
     parts = [_read_text(file, _SEPARATORS[ending], columns, verbatim=verbatim) for file in files]
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
@@ -136,16 +153,11 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> 
     if not isinstance(path, str | os.PathLike):
         _listed(table).to_csv(path, index=False)
         return
-    place = Path(path).expanduser()
+    place = writable(path)
     ending = _ending(place)
-    if not is_table(place.name) or ending == ".txt":  # blanks cannot tell an empty cell
-        raise ValueError(
-            f"{place.name} is of no format to write; use csv, tsv (also .gz), parquet or feather."
-        )
     place.parent.mkdir(parents=True, exist_ok=True)
     with replacing(place) as unfinished:
         if ending in _ARROW:
-            optional("pyarrow", "files")
             rows = table.reset_index(drop=True)
             write = rows.to_parquet if _ARROW[ending] == "parquet" else rows.to_feather
             write(unfinished)
@@ -156,16 +168,37 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> 
             _listed(table).to_csv(unfinished, sep=separator, index=False, **packed)
 
 
+def writable(path: str | os.PathLike[str]) -> Path:
+    """The place of a table to write, or an error that says why it cannot be one.
+
+    >>> writable("known.parquet").name
+    'known.parquet'
+    """
+    place = Path(path).expanduser()
+    if not is_table(place.name) or _ending(place) == ".txt":  # blanks cannot tell an empty cell
+        raise ValueError(
+            f"{place.name} is of no format to write; use csv, tsv (also .gz), parquet or feather."
+        )
+    if place.is_dir():
+        raise ValueError(f"{place} is a folder; name a file in it.")
+    if _ending(place) in _ARROW:
+        optional("pyarrow", "files")
+    return place
+
+
 def _listed(table: pd.DataFrame) -> pd.DataFrame:
     """The table with lists in its cells as text."""
-    changed = {}
-    for name in table.columns[list(map(pd.api.types.is_object_dtype, table.dtypes))]:
-        column = table[name]
-        lists = column.map(lambda cell: isinstance(cell, list | tuple))
-        if lists.any():
-            texts = column.where(~lists, column[lists].map(lambda cell: "; ".join(map(str, cell))))
-            changed[name] = texts
-    return table.assign(**changed) if changed else table
+    parts = []
+    for place in range(table.shape[1]):
+        column = table.iloc[:, place]
+        if pd.api.types.is_object_dtype(column.dtype):
+            column = column.map(_as_text)
+        parts.append(column)
+    return pd.concat(parts, axis=1) if parts else table
+
+
+def _as_text(cell: Any) -> Any:
+    return "; ".join(map(str, cell)) if isinstance(cell, list | tuple | np.ndarray) else cell
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -434,18 +467,90 @@ def _read_text(
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
-    first = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
-    if isinstance(path, io.StringIO):
-        path.seek(0)
-    headless = pd.to_numeric(first.iloc[0], errors="coerce").notna().all()
-    table: pd.DataFrame = pd.read_csv(
-        path,
-        sep=separator,
-        header=None if headless else 0,
-        usecols=None if columns is None else [int(str(c)) if headless else c for c in columns],
-        nrows=nrows,
-        **(_AS_WRITTEN if verbatim else _TYPED),
-    )
+    def rows(**how: Any) -> pd.DataFrame:
+        if isinstance(path, io.StringIO):
+            path.seek(0)
+        with warnings.catch_warnings():
+            # Separators at the ends of lines, which have been looked at.
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            found: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=False, **how)
+        return found
+
+    name = path.name if isinstance(path, Path) else "the input"
+    try:
+        if separator == _BLANKS and _has_tabs(path):
+            separator = "\t"
+        first = rows(header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+        headless = _is_headless(first)
+        _refuse_ragged(name, first, rows, separator)
+        table = rows(
+            header=None if headless else 0,
+            usecols=None if columns is None else [int(str(c)) if headless else c for c in columns],
+            nrows=nrows,
+            # In a file of one column an empty line is a missing value.
+            skip_blank_lines=len(first) > 1,
+            **(_AS_WRITTEN if verbatim else _TYPED),
+        )
+        if not verbatim:
+            table = _exact(table, rows, headless=headless, nrows=nrows, alone=len(first) == 1)
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{name} is empty.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not in UTF-8 ({error.reason}); save it so, then read it.") from None
+    except pd.errors.ParserError as error:
+        raise ValueError(f"{name} is no table: {error}.") from None
+    except _DAMAGED as error:
+        raise ValueError(f"{name} cannot be unpacked: {error}.") from None
     if headless:
         table.columns = [str(column) for column in table.columns]
     return table if columns is None else table[list(columns)]
+
+
+def _has_tabs(path: Path | io.StringIO) -> bool:
+    """Whether the first line of a text file is parted by tabs."""
+    line = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str)
+    return line.shape[1] > 1
+
+
+def _is_headless(first: pd.Series[Any]) -> bool:
+    """Whether the first line of a file holds numbers, or an ID, and no names."""
+    known = first[first != ""]
+    numbers = pd.to_numeric(known, errors="coerce").notna()
+    long = known.str.fullmatch(r"\d{12,}")
+    return bool(len(known) and (numbers.all() or long.any()))
+
+
+def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any, separator: str) -> None:
+    """Refuse what pandas would take for an index, or what is parted by something else."""
+    if len(first) == 1 and separator == "," and ";" in str(first[0]):
+        raise ValueError(
+            f"{name} is parted by semicolons; save it with commas, or as .tsv with tabs, and read that."
+        )
+    try:
+        second = rows(header=None, skiprows=1, nrows=1, dtype=str)
+    except pd.errors.EmptyDataError:
+        return
+    surplus = second.iloc[0, len(first) :]
+    if surplus.notna().any():
+        raise ValueError(
+            f"line 2 of {name} has {second.shape[1]} cells and the first line {len(first)}: the name of "
+            "a column is missing (R: write.csv(..., row.names = FALSE))."
+        )
+
+
+def _exact(
+    table: pd.DataFrame, rows: Any, *, headless: bool, nrows: int | None, alone: bool
+) -> pd.DataFrame:
+    """Columns in which large whole numbers stand beside others, as they are written: as text."""
+    rounded = [
+        name
+        for name in table.columns
+        if pd.api.types.is_float_dtype(table[name].dtype)
+        and bool((table[name].abs() > MAX_EXACT_FLOAT).any())
+    ]
+    if not rounded:
+        return table
+    how: Any = {"header": None if headless else 0, "nrows": nrows, "skip_blank_lines": not alone}
+    texts = rows(usecols=rounded, dtype=str, **how)
+    whole = [name for name in rounded if texts[name].str.fullmatch(r"\s*\d{16,}\s*").any()]
+    return table.assign(**{str(name): texts[name].astype("string") for name in whole})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 import numpy as np
 import pandas as pd
 
+from pdneuro.citations import has_part
 from pdneuro.errors import InvalidQueryError, TooLargeError, did_you_mean
 from pdneuro.options import get_option
 from pdneuro.plots.style import OTHER, PALETTE
@@ -139,8 +141,8 @@ def link(
         shown["segmentColors"] = colors
     if position is not None:
         place = [float(number) for number in position]
-        if len(place) != 3:
-            raise InvalidQueryError(f"a position has three numbers, not {len(place)}.")
+        if len(place) != 3 or not np.isfinite(place).all():
+            raise InvalidQueryError(f"a position has three numbers, not {list(position)}.")
         state["position"] = place
     text = quote(json.dumps(state, separators=(",", ":")), safe=":,/")
     return f"{(viewer or address).rstrip('/')}/#!{text}"
@@ -185,10 +187,13 @@ def read_link(url: str) -> dict[str, Any]:
 def _scene(scene: str | Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
     """The viewer, and a state of one's own to write into."""
     if isinstance(scene, Mapping):
-        return SCENES["microns"].viewer, json.loads(json.dumps(dict(scene)))
+        try:
+            return SCENES["microns"].viewer, json.loads(json.dumps(dict(scene)))
+        except (TypeError, ValueError) as error:
+            raise InvalidQueryError(f"the state cannot be written as JSON: {error}.") from None
     if scene is None:
         source = str(get_option("source") or "")
-        scene = next((name for part, name in _PARTS.items() if part in source.lower()), None)
+        scene = next((name for part, name in _PARTS.items() if has_part(source, part)), None)
         if scene is None:
             raise InvalidQueryError(
                 f"which scene shows the segments? Name one, scene={' or '.join(map(repr, SCENES))}, or "
@@ -212,7 +217,7 @@ def _scene(scene: str | Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
 
 
 def _layer(state: dict[str, Any], name: str | None) -> dict[str, Any]:
-    layers = [layer for layer in state.get("layers", ()) if isinstance(layer, dict)]
+    layers = [layer for layer in state.get("layers") or () if isinstance(layer, dict)]
     if name is None:
         found = [layer for layer in layers if str(layer.get("type", "")).startswith(_SEGMENTATION)]
     else:
@@ -224,6 +229,10 @@ def _layer(state: dict[str, Any], name: str | None) -> dict[str, Any]:
             f"the state has no layer {wanted}, only {', '.join(names) or 'none'}."
             f"{did_you_mean(name, names) if name else ''}"
         )
+    if not str(found[0].get("type", "")).startswith(_SEGMENTATION):
+        raise InvalidQueryError(
+            f"the layer {name!r} is of type {found[0].get('type')!r}, no segmentation."
+        )
     return found[0]
 
 
@@ -233,6 +242,12 @@ def _colors(numbers: Int64Array, column: pd.Series[Any], table: Any, color: Any)
         return {}
     if are_labels(color):
         values: pd.Series[Any] = pd.Series(labels_of(numbers, color))
+        if len(values) and values.isna().all():
+            own = getattr(color, "name", None)
+            raise InvalidQueryError(
+                "no ID has a colour: color= takes a Series or mapping by ID, or the name of a column of "
+                f"the table{f', color={own!r}' if own else ''}."
+            )
     else:
         if not isinstance(table, pd.DataFrame):
             raise InvalidQueryError(
@@ -254,7 +269,7 @@ def _as_colors(values: pd.Series[Any]) -> list[str]:
     if numeric and (kind.is_float_dtype(values.dtype) or len(distinct) > 20):
         return _on_a_scale(values)
     texts = [str(item) for item in distinct]
-    if texts and all(len(text) == 7 and text.startswith("#") for text in texts):
+    if texts and all(re.fullmatch(r"#[0-9a-fA-F]{6}", text) for text in texts):
         return [str(value) if there else OTHER for value, there in zip(values, known, strict=True)]
     counted = values[known].value_counts(sort=True).index.tolist()
     colors = {group: _color_of(place) for place, group in enumerate(counted)}

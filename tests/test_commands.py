@@ -59,7 +59,7 @@ def test_fetch_leaves_the_other_cells_as_they_are_written(
     neurons: Path, tmp_path: Path, ids: pd.Series, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "known.csv"
-    status, _, said = run("fetch", neurons, "-p", "link_pre", "size", "-o", out, capsys=capsys)
+    status, _, said = run("fetch", neurons, "-p", "link_pre", "-p", "size", "-o", out, capsys=capsys)
     assert status == 0
     assert "10 rows to" in said
     before, after = neurons.read_text().splitlines(), out.read_text().splitlines()
@@ -149,7 +149,7 @@ def test_structures_by_command(
 ) -> None:
     file = tmp_path / "cells.tsv"
     file.write_text("structure_id\tn\n778\t03\n170\t05\n\t1\n")
-    words = ("--field", "acronym", "--rollup", "CTX", "TH", "-o", tmp_path / "out.tsv")
+    words = ("--field", "acronym", "--rollup", "CTX,TH", "-o", tmp_path / "out.tsv")
     assert run("structures", file, *words, capsys=capsys)[0] == 0
     lines = (tmp_path / "out.tsv").read_text().splitlines()
     assert lines == [
@@ -163,8 +163,8 @@ def test_structures_by_command(
 def test_neuromorpho_by_search_and_beside_a_table(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = ("--where", "archive=Siegert", "species=mouse,rat")
-    status, table, _ = run("neuromorpho", *where, "--field", "species", "brain_region", capsys=capsys)
+    where = ("--where", "archive=Siegert", "--where", "species=mouse", "--where", "species=rat")
+    status, table, _ = run("neuromorpho", *where, "--field", "species,brain_region", capsys=capsys)
     assert status == 0
     expected = pdneuro.neuromorpho.select(archive="Siegert", species=["mouse", "rat"])
     assert table["neuron_id"].tolist() == expected["neuron_id"].tolist()
@@ -194,6 +194,176 @@ def test_reconstructions_by_command(
     status, table, said = run("swc", "check", broken, capsys=capsys)
     assert (status, table["kind"].tolist()) == (0, ["missing parent"])
     assert "1 problems in 1 files" in said
+    assert table["row"].tolist() == [1]
+
+
+# -- files as they come -----------------------------------------------------------------------------
+
+A, B = "720575940609676979", "720575940622217710"
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (f"root_id,x\n{A},1,\n{B},2,\n", [f"{A},1,", f"{B},2,"]),
+        (f"root_id\n{A}\n\n{B}\n", [f"{A},", '""', f"{B},"]),
+        (f'root_id,n\n{A},"a, b"\n{B},\n', [f'{A},"a, b",', f"{B},,"]),
+        (f"root_id,n\r\n{A},007\r\n{B},1e5\r\n", [f"{A},007,", f"{B},1e5,"]),
+        (f"\ufeffroot_id,n\n{A},NA\n{B},null\n", [f"{A},NA,", f"{B},null,"]),
+        (f"{A}\n{B}\n", [f"{A},", f"{B},"]),
+        (f"mine\n{A}\n{B}\n", [f"{A},", f"{B},"]),
+        (f"{A},,1\n{B},b,2\n", None),
+    ],
+)
+def test_rows_and_cells_stay_in_files_as_they_come(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    text: str,
+    after: list[str] | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    file.write_bytes(text.encode())
+    column = [] if after else ["--column", "0"]
+    assert run("fetch", file, "-p", "link_pre", "-o", out, *column, capsys=capsys)[0] == 0
+    lines = out.read_text().splitlines()[1:]
+    for line, begin in zip(lines, after or [f"{A},,1,", f"{B},b,2,"], strict=True):
+        assert line.startswith(begin.rstrip('"')), (line, begin)
+
+
+def test_a_text_file_with_tabs_keeps_its_empty_cells(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text(f"root_id\tside\tname\n{A}\t\tx\n")
+    assert read_table(file, verbatim=True).iloc[0].tolist() == [A, "", "x"]
+
+
+def test_whole_numbers_beside_fractions_keep_their_digits(tmp_path: Path) -> None:
+    file = tmp_path / "mixed.csv"
+    file.write_text(f"root_id,x\n1,{A}\n2,1.5\n")
+    assert read_table(file)["x"].tolist() == [A, "1.5"]
+
+
+def test_lists_of_ids_in_parquet_stay_exact(tmp_path: Path) -> None:
+    table = pd.DataFrame({"root_id": [1], "partners": [[int(A), None]], "many": [list(range(2000))]})
+    table.attrs["pdneuro"] = {"source": "x"}
+    table.to_parquet(tmp_path / "l.parquet")
+    back = read_table(tmp_path / "l.parquet")
+    assert back["partners"].tolist() == [[int(A), None]]
+    assert back.attrs["pdneuro"] == {"source": "x"}
+    write_table(back, tmp_path / "l.csv")
+    text = (tmp_path / "l.csv").read_text()
+    assert f"{A}; None" in text
+    assert "1998; 1999" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "the name of a column is missing"),
+        ("s.csv", f"root_id;x\n{A};1\n".encode(), "semicolons"),
+        ("e.csv", b"", "is empty"),
+        ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "not in UTF-8"),
+        ("x.csv.gz", b"\x1f\x8b\x08\x00abc", "cannot be unpacked"),
+        ("x.csv.xz", b"nothing", "cannot be unpacked"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    name: str,
+    content: bytes,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    status, _, said = run("fetch", tmp_path / name, "-p", "size", capsys=capsys)
+    assert status == 1
+    assert name in said
+    assert words in said
+    assert sandbox.requests == []
+
+
+def test_the_place_to_write_is_looked_at_first(
+    neurons: Path, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dir.csv").mkdir()
+    for out in ("o.txt", "out", "x.xlsx", "dir.csv"):
+        assert run("fetch", neurons, "-p", "size", "-o", tmp_path / out, capsys=capsys)[0] == 1
+    assert sandbox.requests == []
+    assert run("fetch", neurons, "-p", "size", "-o", "-", capsys=capsys)[1].shape == (10, 5)
+
+
+def test_a_link_stays_one(neurons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert run("fetch", neurons, "-p", "size", "-o", tmp_path / "link.csv", capsys=capsys)[0] == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text() != "old"
+
+
+# -- each option does what it says ------------------------------------------------------------------
+
+
+def test_options_of_edges(neurons: Path, ids: pd.Series, capsys: pytest.CaptureFixture[str]) -> None:
+    own = ids.drop(3)
+    for words, how in (
+        (("--hops", 2, "--min-weight", 30), {"hops": 2, "min_weight": 30}),
+        (("--within",), {"within": True}),
+        (("--no-autapses",), {"autapses": False}),
+        (("--direction", "upstream"), {"downstream": False}),
+    ):
+        table = run("edges", neurons, *words, capsys=capsys)[1]
+        expected = own.neuro.edges(**how)
+        assert table.to_numpy().tolist() == expected.to_numpy().tolist()
+    with pytest.raises(SystemExit):
+        main(["edges", str(neurons), "--min-weight", "-3"])
+
+
+def test_options_of_fetch(
+    neurons: Path, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = run(
+        "fetch", neurons, "-p", "nucleus", "--multiple", "first", "--prefix", "my_", capsys=capsys
+    )[1]
+    assert "my_nucleus_id" in table
+    assert run("fetch", neurons, "-p", "size", "--prefix", "", "-o", neurons, capsys=capsys)[0] == 0
+    assert run("fetch", neurons, "-p", "size", capsys=capsys)[0] == 1
+    status, _, _said = run(
+        "fetch", neurons, "-p", "size", "--report", tmp_path / "r.csv", "--overwrite", capsys=capsys
+    )
+    assert status == 0
+    assert read_table(tmp_path / "r.csv")["status"].tolist() == ["answered"] * 9
+    asked = len(sandbox.requests)
+    assert run("fetch", neurons, "-p", "size", "--overwrite", "--refresh", capsys=capsys)[0] == 0
+    assert len(sandbox.requests) == asked + 1
+    assert "--overwrite" in run("fetch", neurons, "-p", "size", capsys=capsys)[2]
+
+
+def test_a_column_of_ones_own_is_not_replaced_by_the_rollup(
+    tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cells.csv"
+    file.write_text("structure_id,rollup\n385.0,keep\n")
+    assert run("structures", file, "--rollup", "CTX,TH", capsys=capsys)[0] == 1
+    table = run("structures", file, "--field", "acronym", capsys=capsys)[1]
+    assert table["structure_acronym"].tolist() == ["VISp"]
+
+
+def test_a_name_of_digits_is_a_name(
+    tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "names.csv"
+    file.write_text("neuron_name\n123\n")
+    table = run("neuromorpho", file, "--field", "species", capsys=capsys)[1]
+    assert table["species"].isna().all()
+
+
+def test_the_settings_that_the_sandbox_prints_are_a_shells(sandbox: Sandbox) -> None:
+    lines = "".join(f"export {name}={value}\n" for name, value in sandbox.settings().items())
+    script = f"{lines}{sys.executable} -c \"import pdneuro; print(pdneuro.get_options()['cave_url'], pdneuro.tokens.get('v1dd_public'))\""
+    said = subprocess.run(["sh", "-e", "-c", script], check=True, capture_output=True, text=True)
+    assert said.stdout.split() == [sandbox.options["cave_url"], pdneuro.tokens.get("v1dd_public")]
+    assert said.stderr == ""
 
 
 # -- what goes wrong -------------------------------------------------------------------------------

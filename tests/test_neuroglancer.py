@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -87,6 +88,11 @@ def test_many_groups_have_many_colours() -> None:
     table = pd.DataFrame({"root_id": range(1, 31), "kind": [f"T{number}" for number in range(30)]})
     colors = segmentation(table.neuro.link("flywire", color="kind"))["segmentColors"]
     assert len(set(colors.values())) == 30
+    parts = np.array(
+        [[int(color[place : place + 2], 16) for place in (1, 3, 5)] for color in colors.values()]
+    )
+    apart = np.abs(parts[:, None] - parts).sum(2) + np.eye(30) * 999
+    assert apart.min() > 12
 
 
 def test_a_state_of_ones_own_is_kept_but_for_the_segments() -> None:
@@ -126,6 +132,11 @@ def test_partners_become_a_link_in_the_chain(sandbox: Sandbox, ids: pd.Series) -
         (lambda s: s.neuro.link("flywire", color="side"), errors.InvalidQueryError, "on the table"),
         (lambda s: s.neuro.link({"layers": []}), errors.InvalidQueryError, "no layer of segmentation"),
         (lambda s: s.neuro.link("flywire", layer="seg"), errors.InvalidQueryError, "segmentation"),
+        (lambda s: s.neuro.link("flywire", layer="em"), errors.InvalidQueryError, "no segmentation"),
+        (lambda s: s.neuro.link("flywire", position=(1, 2, float("nan"))), errors.InvalidQueryError, "nan"),
+        (lambda s: s.neuro.link({"layers": None}), errors.InvalidQueryError, "no layer"),
+        (lambda s: s.neuro.link({"layers": {1}}), errors.InvalidQueryError, "JSON"),
+        (lambda s: s.neuro.link("flywire", color=pd.Series(["a"], name="side")), errors.InvalidQueryError, "color='side'"),
         (lambda s: s.neuro.link("flywire", position=(1, 2)), errors.InvalidQueryError, "three numbers"),
         (lambda s: s.neuro.link("https://x.org/#!https://y/1"), errors.InvalidQueryError, "no state"),
         (lambda s: pd.Series([7.2e17]).neuro.link("flywire"), errors.PrecisionLossError, "already gone"),

@@ -21,7 +21,7 @@ from pdneuro.sandbox import Sandbox
 from tests.conftest import shared
 
 pytestmark = pytest.mark.usefixtures("sandbox")
-picture = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 60})
+picture = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 80})
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,7 @@ def test_axes_are_taken_and_given_back_and_labelled(
     _, mine = pyplot.subplots()
     before = table.copy()
     given = getattr(table.neuro.plot, name)(ax=mine)
+    mine.figure.canvas.draw()
     assert given is mine
     assert mine.get_xlabel() == label
     assert pyplot.get_fignums() == [1]
@@ -218,6 +219,75 @@ def test_hops_count_each_neuron_once() -> None:
     edges = pd.DataFrame({"pre": [1, 1, 2, 4], "post": [2, 3, 4, 1], "weight": 5, "hop": [1, 1, 2, 3]})
     ax = edges.neuro.plot.hops()
     assert [bar.get_height() for bar in ax.patches] == [2, 1, 1, 3, 1, 0]
+
+
+def test_a_group_that_is_called_other_is_one_of_its_own() -> None:
+    edges = pd.DataFrame(
+        {
+            "pre": [1, 2, 3],
+            "post": [9] * 3,
+            "weight": [5, 3, 2],
+            "k_pre": ["other", "a", "b"],
+            "k_post": "x",
+        }
+    )
+    ax = edges.neuro.plot.fractions(group_by="k", top=2)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.3, 0.2])
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["other", "a", "all others"]
+    named = pd.Series({1: "u", 2: "u", 3: "v", 9: "w"}, name="kind")
+    again = edges.neuro.plot.fractions(group_by=named)
+    assert [bar.get_width() for bar in again.patches] == pytest.approx([0.8, 0.2])
+
+
+def test_degrees_are_shares_with_at_least_as_many() -> None:
+    edges = pd.DataFrame({"pre": [1, 1, 1, 2], "post": [2, 3, 4, 3], "weight": 1})
+    incoming, outgoing = edges.neuro.plot.degree().lines
+    assert outgoing.get_xydata().tolist() == [[1, 0.5], [3, 0.25]]
+    assert incoming.get_xydata().tolist() == [[1, 0.75], [2, 0.25]]
+    assert "mean 1.0" in incoming.get_label()
+    assert "input" in incoming.get_label()
+
+
+def test_the_scale_bar_is_as_long_as_it_says() -> None:
+    ax = pdneuro.neuromorpho.swc(1).neuro.plot.skeleton(bar=25)
+    (bar,) = [artist for artist in ax.artists if hasattr(artist, "size_bar")]
+    assert bar.size_bar.get_children()[0].get_width() == 25
+    assert bar.txt_label.get_text() == "25 µm"
+
+
+def test_outlines_lie_between_structures() -> None:
+    annotation = pdneuro.allen.annotation_volume(100)
+    ax = annotation.neuro.plot.slices(annotation, dim="dv", at=450)
+    lines = np.concatenate(list(ax.collections[-1].get_segments()))
+    cells = annotation.sel(dv=450)
+    edges = {float(place) for place in np.unique(lines[:, 1])}
+    changes = np.flatnonzero((np.diff(cells.to_numpy().astype(int), axis=0) != 0).any(axis=1))
+    expected = {float(cells["ap"][row] + 50) for row in changes}
+    assert expected <= edges
+
+
+def test_a_picture_is_no_annotation() -> None:
+    template = pdneuro.allen.template_volume(100)
+    ax = template.neuro.plot.slices()
+    assert ax.images[0].get_cmap().name == "gray"
+    below = pdneuro.allen.projection_data(100140756, resolution=100) - 1.0
+    assert below.neuro.plot.slices().images[0].norm(-1.0) == 0.0
+
+
+def test_a_column_of_structures_is_counted(cells: pd.DataFrame) -> None:
+    heights = [bar.get_height() for bar in cells["structure_id"].neuro.plot.bars().patches]
+    assert heights == [bar.get_height() for bar in cells.neuro.plot.bars().patches]
+    with pytest.raises(TypeError, match="0, 1, 2"):
+        pd.Series([385, 549]).neuro.plot.bars()
+    unknown = cells.assign(v=np.nan).neuro.plot.tree("v")
+    assert not [text for text in unknown.texts if text.get_text().endswith("0")]
+
+
+def test_unknown_places_are_left_out_of_a_dendrogram() -> None:
+    nodes = pdneuro.neuromorpho.swc(1)
+    with pytest.warns(errors.DroppedRowsWarning, match="no coordinates"):
+        nodes.assign(x=nodes["x"].where(nodes.index > 40)).neuro.plot.dendrogram()
 
 
 def test_the_clustered_order_brings_like_neurons_together() -> None:
@@ -290,6 +360,8 @@ def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> No
     [
         (lambda e: e.neuro.plot.matrix(order="rows"), ValueError, "'sorted', 'clustered' or 'given'"),
         (lambda e: e.neuro.plot.matrix(bars="celltype"), errors.MissingColumnsError, "annotate"),
+        (lambda e: e.neuro.plot.matrix("cell_type", bars="side"), ValueError, "groups already"),
+        (lambda e: e.neuro.plot.graph(labels="nosuch"), ValueError, "labels= names"),
         (lambda e: e.neuro.plot.degree(of="up"), ValueError, "'both', 'in' or 'out'"),
         (lambda e: e.neuro.plot.graph(color="side"), ValueError, "nodes="),
         (lambda e: e.neuro.plot.graph(e.assign(root_id=e.pre).head(1), color="sid"), errors.MissingColumnsError, "side"),
@@ -331,8 +403,12 @@ def test_wrong_reconstructions_and_volumes_are_named() -> None:
 def test_empty_tables_give_empty_pictures(sandbox: Sandbox) -> None:
     nothing = pd.Series([], dtype="int64", name="root_id").neuro.edges()
     for name in ("matrix", "degree", "graph", "fractions"):
-        assert getattr(nothing.neuro.plot, name)() is not None
-    assert nothing.assign(hop=nothing["weight"]).neuro.plot.hops() is not None
+        ax = getattr(nothing.neuro.plot, name)()
+        ax.figure.canvas.draw()
+        assert not ax.images
+    ax = nothing.assign(hop=nothing["weight"]).neuro.plot.hops()
+    ax.figure.canvas.draw()
+    assert [patch for patch in ax.patches if patch.get_height()] == []
 
 
 def test_matplotlib_is_loaded_by_the_first_picture_only() -> None:

@@ -38,6 +38,13 @@ def test_edges_stand_once(server: LocalServer) -> None:
     assert edges.attrs["pdneuro"]["source"] == "minibrain:larva"
 
 
+def test_long_questions_go_out_in_parts(server: LocalServer) -> None:
+    with pdneuro.set_options(on_missing="ignore"):
+        table = pd.Series([11, *range(1000, 1250)]).neuro.properties("shape")
+    assert table["shape_type"].notna().sum() == 1
+    assert [len(request.query["ids"].split(",")) for request in server.requests][:3] == [100, 100, 51]
+
+
 def test_nothing_is_told_from_unknown(server: LocalServer) -> None:
     with pytest.warns(errors.UnknownIdsWarning):
         pd.Series([11, 14, 99]).neuro.properties("shape")

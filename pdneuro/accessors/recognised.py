@@ -5,6 +5,7 @@ Only names, dtypes and missing values are looked at: nothing is copied, and no s
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.api import types
 
-from pdneuro.errors import did_you_mean, listing
+from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 from pdneuro.options import get_option
 from pdneuro.tables import roles
 from pdneuro.tables.ids import MAX_EXACT_FLOAT
@@ -113,10 +114,10 @@ def describe_frame(frame: pd.DataFrame) -> Description:
         found.append(_edges(frame, pairs))
     if nodes:
         found.append(_reconstructions(frame))
-    names = roles.id_columns(frame)
+    places = roles.structure_columns(frame.columns)
+    names = _id_columns(frame, alone=not (pairs or places or nodes))
     if names:
         found.append(_neurons(frame, names))
-    places = roles.structure_columns(frame.columns)
     if places:
         found.append(_structure_table(places))
     neurons = roles.neuromorpho_columns(frame.columns)
@@ -158,6 +159,15 @@ def describe_groups(groups: Any) -> Description:
     ]
     role = Role([], calls, [".upstream()", ".downstream()"])
     return Description.of(f"{groups.ngroups:,} groups", [role])
+
+
+def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
+    """The columns of segment IDs; one called ``id`` only where nothing else says what the table is."""
+    names = [name for name in roles.id_columns(frame) if alone or str(name).casefold() != "id"]
+    with contextlib.suppress(MissingColumnsError, AmbiguousColumnError):
+        if not names and alone:
+            names = [roles.id_column(frame).name]  # the index
+    return names
 
 
 # -- the roles ---------------------------------------------------------------------------------------
@@ -212,7 +222,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any]) -> Role:
     recognised: list[str] = []
     missing: list[str] = []
     for name in names:
-        column = frame[name]
+        column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
         if isinstance(column, pd.Series):
             said, lost = _id_column(column)
             recognised += said
@@ -220,8 +230,10 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any]) -> Role:
     if len(names) > 1:
         missing.append(f"which of the columns holds the IDs: on={names[0]!r}")
     on, first = ("", "") if len(names) == 1 else (f"on={names[0]!r}", f", on={names[0]!r}")
+    cave = str(get_option("source") or "").startswith("cave:")
+    join = f".join_cave(table{first})" if cave else f'.join_properties("link_pre"{first})'
     calls = [
-        (f'.join_properties("link_pre"{first})', "properties beside the columns"),
+        (join, "columns beside the columns" if cave else "properties beside the columns"),
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row a partner, with its weight"),
     ]
@@ -273,7 +285,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]]) -> Role:
     if isinstance(least, int) and least > 1:
         missing.append(f"pairs of fewer than {least:,} synapses")
     if len(pairs) > 1:
-        missing.append("which columns are the ends: .as_edges(pre=..., post=...)")
+        missing.append("which columns are the ends")
     stems = [
         str(name)[: -len("_pre")]
         for name in frame.columns
@@ -282,7 +294,8 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]]) -> Role:
         and name not in pairs[0]
     ]
     if pairs != [("pre", "post")]:
-        calls: Calls = [(".as_edges()", "to the columns pre, post, weight")]
+        ends = "" if len(pairs) == 1 else f"pre={pairs[0][0]!r}, post={pairs[0][1]!r}"
+        calls: Calls = [(f".as_edges({ends})", "to the columns pre, post, weight")]
     elif stems:
         calls = [
             (f".collapse({stems[0]!r})", "synapses between groups"),

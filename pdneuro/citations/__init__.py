@@ -15,7 +15,8 @@ import pandas as pd
 from pdneuro import neuromorpho
 from pdneuro._compat import TEXT
 from pdneuro._version import __version__
-from pdneuro.errors import MissingColumnsError, ProvenanceError
+from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
+from pdneuro.tables.node_table import NEURON, is_node_table
 from pdneuro.tables.provenance import facts
 
 
@@ -40,9 +41,8 @@ class Work(NamedTuple):
 
     def bibtex(self) -> str:
         """An entry for BibTeX."""
-        authors = self.authors.replace(", ", " and ").replace(" et al.", " and others")
         fields = {
-            "author": authors,
+            "author": _authors(self.authors),
             "title": f"{{{self.title}}}",
             "journal": self.journal,
             "year": self.year,
@@ -208,16 +208,17 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
         licence = (origin.licence if origin else None) or "not published; ask the source"
         head = _head(source, told)
         works = _works(source, queries)
-        papers = _papers(table) if source == "neuromorpho" else []
+        papers, lacking = _papers(table) if source == "neuromorpho" else ([], "")
         if style == "text":
             lines = [head, f"  Licence: {licence}" + (f" ({origin.terms})" if origin else "")]
             lines += [f"  {work.text()}" for work in works]
             lines += [f"  {neuromorpho.citation.line(*paper)}" for paper in papers]
+            lines += [f"  ({lacking})"] if lacking else []
             parts.append("\n".join(lines))
         else:
             fields = {"title": f"{{{_latex(origin.title if origin else source)}}}"}
             fields |= {"howpublished": f"\\url{{{origin.terms}}}"} if origin else {}
-            fields["note"] = _latex(f"{head}. Licence: {licence}")
+            fields["note"] = _latex(f"{head}. Licence: {licence}" + (f" ({lacking})" if lacking else ""))
             parts += [work.bibtex() for work in works]
             parts.append(_entry("misc", _key(source), fields))
             parts += [
@@ -233,15 +234,20 @@ def _asked(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The sources of a table and what each was asked."""
     sources = [part for part in str(told.get("source") or "").split(" | ") if part]
     queries = [part for part in str(told.get("query") or "").split(" | ") if part]
-    for place, source in enumerate(dict.fromkeys(sources)):
-        # As many steps as sources belong to each other; else the queries are of them all.
-        own = queries[place : place + 1] if len(queries) == len(sources) else queries
+    asked = told.get("asked_of")
+    asked = asked if isinstance(asked, list) and len(asked) == len(queries) else None
+    for place, source in enumerate(sources):
+        own = (
+            queries
+            if asked is None
+            else [q for q, of in zip(queries, asked, strict=True) if of == place]
+        )
         yield source, "; ".join(own)
 
 
 def _dataset(source: str) -> Origin | None:
     service, _, name = source.partition(":")
-    found = [item for part, item in known().datasets.items() if part in name.lower()]
+    found = [item for part, item in known().datasets.items() if has_part(name, part)]
     return found[0] if found and service in known().services else None
 
 
@@ -257,17 +263,27 @@ def _origin(source: str) -> Origin | None:
 def _works(source: str, queries: str) -> list[Work]:
     works = [work for item in (_dataset(source), _service(source)) if item for work in item.works]
     return works + [
-        part.work for part in known().parts if part.of in source.lower() and part.query.search(queries)
+        part.work
+        for part in known().parts
+        if (has_part(source, part.of) or source == part.of) and part.query.search(queries)
     ]
 
 
-def _papers(table: pd.DataFrame | pd.Series[Any]) -> list[tuple[str, str, int]]:
-    """Kind, reference and number of neurons of the papers of reconstructions, most neurons first."""
+def _papers(table: pd.DataFrame | pd.Series[Any]) -> tuple[list[tuple[str, str, int]], str]:
+    """Kind, reference and number of neurons of each paper, most neurons first; and what is lacking."""
+    rows = table.to_frame() if isinstance(table, pd.Series) else table
+    if is_node_table(rows) and NEURON in rows.columns:
+        names = pd.Series(rows[NEURON].unique())
+        rows = names.to_frame(
+            "neuron_id" if pd.api.types.is_integer_dtype(names.dtype) else "neuron_name"
+        )
     try:
-        found = neuromorpho.references(table.to_frame() if isinstance(table, pd.Series) else table)
-    except MissingColumnsError:  # counts and the like: of no single neuron
-        return []
-    return list(found.itertuples(index=False, name=None))
+        found = neuromorpho.references(rows)
+    except MissingColumnsError:
+        return [], "the papers of single neurons are not listed: no column neuron_id or neuron_name"
+    except (ServiceError, OfflineError) as error:
+        return [], f"the papers of single neurons are not listed: {error}"
+    return list(found.itertuples(index=False, name=None)), ""
 
 
 def _head(source: str, told: dict[str, Any]) -> str:
@@ -280,10 +296,13 @@ def _head(source: str, told: dict[str, Any]) -> str:
 
 def _snapshot(source: str, told: dict[str, Any]) -> str | None:
     """The version of a source's data, or the times of its answers, as text."""
-    if "@" in source:
+    if source.startswith("cave:") and "@" in source:
         return f"version {source.rpartition('@')[2]}"
-    times = told.get("materialized_timestamp") or ()
-    if not source.startswith(("braincircuits:", "connectome:")) or not times:
+    times = told.get("materialized_timestamp")
+    times = [time for time in times if isinstance(time, int)] if isinstance(times, list) else []
+    # Times are of the service; of a local copy of its dump where nobody else was asked.
+    own = source.startswith("braincircuits:") or source == told.get("source")
+    if not own or not times:
         return None
     return ", ".join(
         f"{datetime.datetime.fromtimestamp(time, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}" for time in times
@@ -292,6 +311,24 @@ def _snapshot(source: str, told: dict[str, Any]) -> str | None:
 
 def _key(source: str) -> str:
     return re.sub(r"\W+", "_", source).strip("_")
+
+
+def has_part(name: str, part: str) -> bool:
+    """Whether a name holds a word that begins like this: ``fanc`` in ``fruitfly_fanc_cave``.
+
+    >>> has_part("minnie65_public", "minnie"), has_part("my_fancy_brain", "fanc")
+    (True, False)
+    """
+    return re.search(rf"(?<![a-z0-9]){part}(?![a-z])", name.lower()) is not None
+
+
+def _authors(text: str) -> str:
+    """Names as BibTeX takes them: the surname, a comma, the initials."""
+    names = text.removesuffix(" et al.").split(", ")
+    written = [re.sub(r"^(.*) ([A-Z]+)$", r"\1, \2", name) for name in names]
+    if names == written:  # a group
+        written = [f"{{{text}}}"]
+    return " and ".join([*written, *(["others"] if text.endswith(" et al.") else [])])
 
 
 def _latex(text: str) -> str:

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (PdneuroError, ValueError, OSError) as error:
-        print(f"pdneuro: {error}", file=sys.stderr)
+        print(f"pdneuro: {error}{_in_a_shell(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(
@@ -88,5 +88,13 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+def _in_a_shell(message: str) -> str:
+    """What the arguments of Python that a message names are called here."""
+    flags = {"on=": "--column", "overwrite=": "--overwrite", "prefix=": "--prefix", "multiple=": "--multiple",
+             "refresh=": "--refresh", "on_missing=": "--on-missing", "last_report()": "--report FILE"}  # fmt: skip
+    named = [flag for word, flag in flags.items() if word in message]
+    return f" (In a shell: {', '.join(named)}.)" if named else ""
+
+
 def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"pdneuro: warning: {message}", file=sys.stderr)
+    print(f"pdneuro: warning: {message}{_in_a_shell(str(message))}", file=sys.stderr)

@@ -15,11 +15,12 @@ def add(commands: Any) -> None:
         "fetch",
         _fetch,
         "properties of segments beside the columns of a table",
-        "pdneuro fetch neurons.csv --column root_id --property link_pre size "
+        "pdneuro fetch neurons.csv --column root_id --property link_pre,size "
         "--source fruitfly_fafb_flywire --out known.parquet",
     )
     command.takes_table(fetch, "segment IDs")
-    fetch.add_argument("--property", "-p", nargs="+", required=True, help="link_pre, size, ...")
+    fetch.add_argument("--property", "-p", action="append", required=True,
+                       help="such as link_pre,size; may be repeated")  # fmt: skip
     fetch.add_argument("--multiple", choices=["raise", "first", "list", "count"], default="raise",
                        help="what to do with several records of one ID")  # fmt: skip
     fetch.add_argument("--prefix", default="", help="put in front of the new names")
@@ -36,9 +37,15 @@ def add(commands: Any) -> None:
     command.takes_table(edges, "segment IDs")
     edges.add_argument("--direction", choices=["both", "upstream", "downstream"], default="both",
                        help="default: both")  # fmt: skip
-    edges.add_argument("--min-weight", type=int, default=1, metavar="N", help="synapses of a pair")
-    edges.add_argument("--hops", type=int, default=1, metavar="N", help="how far to go; default: 1")
-    edges.add_argument("--max-nodes", type=int, metavar="N", help="stop before more neurons than this")
+    edges.add_argument(
+        "--min-weight", type=command.whole(1), default=1, metavar="N", help="synapses of a pair"
+    )
+    edges.add_argument(
+        "--hops", type=command.whole(1), default=1, metavar="N", help="how far to go; default: 1"
+    )
+    edges.add_argument(
+        "--max-nodes", type=command.whole(1), metavar="N", help="stop before more neurons than this"
+    )
     edges.add_argument("--within", action="store_true", help="only among the given segments")
     edges.add_argument("--no-autapses", action="store_true", help="leave out a neuron's own synapses")
     command.asks_source(edges)
@@ -48,12 +55,12 @@ def add(commands: Any) -> None:
         "structures",
         _structures,
         "names and groups of Allen structures beside the columns of a table",
-        'pdneuro structures cells.csv --field acronym name --rollup "Brain - Major Divisions"',
+        'pdneuro structures cells.csv --field acronym,name --rollup "Brain - Major Divisions"',
     )
     command.takes_table(structures, "structure IDs or acronyms")
-    structures.add_argument("--field", "-f", nargs="+", help="acronym, name, color, ...")
-    structures.add_argument("--rollup", nargs="+", metavar="TO",
-                            help="a structure set, or structures: adds the column rollup")  # fmt: skip
+    structures.add_argument("--field", "-f", action="append", help="such as acronym,name,color")
+    structures.add_argument("--rollup", action="append", metavar="TO",
+                            help="a structure set, or structures such as CTX,TH: a column rollup")  # fmt: skip
     structures.add_argument("--graph-id", type=int, default=1, help="1: mouse (default), 10: human")
 
     neurons = command.add(
@@ -61,25 +68,28 @@ def add(commands: Any) -> None:
         "neuromorpho",
         _neuromorpho,
         "records and measurements of NeuroMorpho.org's neurons, beside a table or by a search",
-        'pdneuro neuromorpho --where archive=Siegert "species=mouse,rat" --out found.csv',
+        "pdneuro neuromorpho --where archive=Siegert --where species=rat --out found.csv",
     )
     neurons.add_argument("file", nargs="?", help="a table of neurons; none with --where")
     neurons.add_argument("--column", "-c", help="neuron_id or neuron_name; default: known by its name")
     command.writes_table(neurons)
-    neurons.add_argument("--where", nargs="+", metavar="FIELD=VALUE", help="all neurons that fit")
-    neurons.add_argument("--field", "-f", nargs="+", help="species, cell_type, ...; default: all")
-    neurons.add_argument("--morphometry", "-m", nargs="*", metavar="FIELD",
-                         help="measurements too: length, n_bifs, ...; none named: all")  # fmt: skip
+    neurons.add_argument("--where", action="append", metavar="FIELD=VALUE",
+                         help="all neurons that fit; may be repeated: one field is or, several are and")  # fmt: skip
+    neurons.add_argument("--field", "-f", action="append", help="such as species,archive; default: all")
+    neurons.add_argument("--morphometry", "-m", action="append", metavar="FIELD",
+                         help="measurements, such as length,n_bifs; all of them: all")  # fmt: skip
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
     from pdneuro import segments
 
     with command.settings(chosen):
+        given = command.read(chosen)
         table = segments.join_properties(
-            command.read(chosen),
+            given,
             *command.words(chosen.property),
-            on=chosen.column,
+            on=command.column(chosen, given),
+            refresh=chosen.refresh,
             multiple=chosen.multiple,
             prefix=chosen.prefix,
             overwrite=chosen.overwrite,
@@ -92,9 +102,11 @@ def _edges(chosen: argparse.Namespace) -> int:
 
     limit = {} if chosen.max_nodes is None else {"max_nodes": chosen.max_nodes}
     with command.settings(chosen):
+        given = command.read(chosen)
         table = neurons.edges(
-            command.read(chosen),
-            chosen.column,
+            given,
+            command.column(chosen, given),
+            refresh=chosen.refresh,
             upstream=chosen.direction != "downstream",
             downstream=chosen.direction != "upstream",
             hops=chosen.hops,
@@ -108,18 +120,20 @@ def _edges(chosen: argparse.Namespace) -> int:
 
 def _structures(chosen: argparse.Namespace) -> int:
     from pdneuro import structures
-    from pdneuro.tables import roles
+    from pdneuro.tables import joins, roles
 
     with command.settings(chosen):
         table = command.read(chosen)
-        column = roles.structure_column(table, chosen.column)
+        on = command.column(chosen, table)
+        column = roles.structure_column(table, on)
         joined = structures.join_structures(
-            table, *command.words(chosen.field), on=chosen.column, graph_id=chosen.graph_id
+            table, *command.words(chosen.field), on=on, graph_id=chosen.graph_id
         )
         if chosen.rollup:
-            to = chosen.rollup[0] if len(chosen.rollup) == 1 else chosen.rollup
-            to = int(to) if isinstance(to, str) and to.isdigit() else to
-            joined["rollup"] = structures.rollup(column, to, graph_id=chosen.graph_id)
+            names = command.words(chosen.rollup)
+            to: Any = names if len(names) > 1 else int(names[0]) if names[0].isdigit() else names[0]
+            found = structures.rollup(column, to, graph_id=chosen.graph_id, on_missing="ignore")
+            joined = joins.attach(joined, {"rollup": found.array})
         return command.write(chosen, joined)
 
 
@@ -130,7 +144,7 @@ def _neuromorpho(chosen: argparse.Namespace) -> int:
 
     if bool(chosen.where) == bool(chosen.file):
         raise ValueError("give a table of neurons, or --where FIELD=VALUE, one of both.")
-    fields, by = command.words(chosen.field), None
+    fields, by, on = command.words(chosen.field), None, None
     with command.settings(chosen):
         if chosen.where:
             found = neuromorpho.select(**_filters(chosen.where))
@@ -139,13 +153,19 @@ def _neuromorpho(chosen: argparse.Namespace) -> int:
         else:
             table = command.read(chosen)
             # Digits are IDs, also where they come as text.
-            texts = roles.neuromorpho_column(table, chosen.column).dropna().astype(str)
-            by = "neuron_id" if texts.str.fullmatch(r"\d*").all() else None
+            on = command.column(chosen, table)
+            column = roles.neuromorpho_column(table, on)
+            digits = column.dropna().astype(str).str.fullmatch(r"\d*").all()
+            by = "neuron_id" if digits and column.name != "neuron_name" else None
             if fields or chosen.morphometry is None:
-                table = reconstructions.join_neuromorpho(table, *fields, on=chosen.column, by=by)
+                table = reconstructions.join_neuromorpho(
+                    table, *fields, on=on, by=by, refresh=chosen.refresh
+                )
         if chosen.morphometry is not None:
-            wanted = command.words(chosen.morphometry)
-            table = reconstructions.join_morphometry(table, *wanted, on=chosen.column, by=by)
+            wanted = [name for name in command.words(chosen.morphometry) if name != "all"]
+            table = reconstructions.join_morphometry(
+                table, *wanted, on=on, by=by, refresh=chosen.refresh
+            )
         return command.write(chosen, table)
 
 
@@ -155,6 +175,5 @@ def _filters(conditions: list[str]) -> dict[str, Any]:
         name, sign, value = condition.partition("=")
         if not sign or not value:
             raise ValueError(f"a condition is FIELD=VALUE, such as species=rat, not {condition!r}.")
-        values = value.split(",")
-        filters[name] = values if len(values) > 1 else value
+        filters.setdefault(name, []).append(value)
     return filters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -71,13 +72,12 @@ def _sandbox(chosen: argparse.Namespace) -> None:
     with Sandbox(chosen.edges, chosen.neurons, chosen.port, chosen.latency) as sandbox:
         neurons = len(sandbox.braincircuits.connectome.ids)
         print(f"Serving {neurons:,} neurons at {sandbox.url}; Ctrl-C ends it. In another shell:\n")
-        for name, value in sandbox.options.items():
-            print(f"export PDNEURO_{name.upper()}={value}")
-        for service, value in sandbox.tokens.items():
-            print(f"export PDNEURO_{service.upper()}_TOKEN={value}")
+        for name, value in sandbox.settings().items():
+            print(f"export {name}={value}")
         sys.stdout.flush()
-        while True:
-            time.sleep(3600)
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
 
 
 def _token(chosen: argparse.Namespace) -> None:

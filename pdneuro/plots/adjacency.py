@@ -76,6 +76,8 @@ def matrix(
     colors = optional("matplotlib.colors", "plot")
     if order not in ("sorted", "clustered", "given"):
         raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
+    if bars is not None and group_by is not None:
+        raise ValueError("bars= tell the groups of neurons; with group_by= rows are groups already.")
     edges = require_edges(edges)
     table = to_matrix(edges, group_by, values=values, ids=ids)
     if max(table.shape, default=0) > MAX_SIDE:
@@ -95,13 +97,13 @@ def matrix(
         )
     largest = float(np.abs(present).max(initial=1))
     if (present < 0).any():
-        least = float(np.abs(present).min()) / 4  # the weakest still has a colour
+        least = float(np.abs(present).min())
         norm = colors.SymLogNorm(least, vmin=-largest, vmax=largest) if log else None
         look = {"cmap": "PuOr", "norm": norm or colors.CenteredNorm(halfrange=largest)}
     elif log:
         look = {
             "cmap": style.sequential(),
-            "norm": colors.LogNorm(present.min(initial=1), max(largest, 10.0)),
+            "norm": colors.LogNorm(float(present.min()), max(largest, 2 * float(present.min()))),
         }
     else:
         look = {"cmap": style.sequential(), "norm": colors.Normalize(0, largest)}
@@ -200,7 +202,7 @@ def _draw_bars(ax: Axes, groups: Sequence[pd.Series[Any] | None]) -> None:
             ax.add_patch(patches.Rectangle(**box, **look, transform=transform, clip_on=False))
     ax.tick_params("y", pad=12)
     keys = [
-        patches.Patch(color=color, label=name)
+        patches.Patch(color=color, label=style.named([name])[0])
         for name, color in list(colors.items())[: len(style.PALETTE)]
     ]
     if len(colors) > len(style.PALETTE):
@@ -211,7 +213,7 @@ def _draw_bars(ax: Axes, groups: Sequence[pd.Series[Any] | None]) -> None:
         handles=keys,
         loc="lower left",
         bbox_to_anchor=(0, 1.04),
-        ncols=min(len(keys), 5),
+        ncols=max(1, min(len(keys), 48 // (6 + max(len(key.get_label()) for key in keys)))),
         frameon=False,
         fontsize=8,
     )

@@ -12,13 +12,12 @@ from pdneuro import tables
 from pdneuro.errors import MissingColumnsError
 from pdneuro.plots import style
 from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.labels import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
 from pdneuro.tables.weights import END_OF
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_OTHER = "other"
 
 
 def degree(
@@ -66,9 +65,12 @@ def degree(
             color=style.PALETTE[place],
             ls=style.LINES[place],
             lw=2,
+            marker="o",
+            ms=3,
         )
-    ax.set_xscale("log")
-    ax.set_yscale("log")
+    if len(counts):
+        ax.set_xscale("log")
+        ax.set_yscale("log")
     ax.set_xlabel("synapses" if weighted else "partners")
     ax.set_ylabel("share of neurons with at least as many")
     ax.set_title(f"{len(counts):,} neurons", fontsize=10)
@@ -81,7 +83,7 @@ def fractions(
     edges: pd.DataFrame,
     of: str = "input",
     *,
-    group_by: Hashable | None = None,
+    group_by: Hashable | Labels | None = None,
     top: int = 7,
     most: int = 30,
     ax: Axes | None = None,
@@ -94,9 +96,9 @@ def fractions(
         An edge table. Its column ``input_fraction`` or ``output_fraction`` is taken where there is one;
         else the shares are of the edges present, as for :func:`pdneuro.tables.fractions`.
     of : {"input", "output"}
-    group_by : hashable, optional
-        A column that :func:`pdneuro.tables.annotate` put beside the edges (``"cell_type"``): bars and
-        their parts are groups. Default: neurons.
+    group_by : hashable or labels, optional
+        A column that :func:`pdneuro.tables.annotate` put beside the edges (``"cell_type"``), or a Series
+        or mapping by ID: bars and their parts are groups. Default: neurons.
     top : int
         Partners with a colour of their own (at most 8); the others are one part.
     most : int
@@ -130,6 +132,10 @@ def fractions(
     own = END_OF[of]
     partner = "pre" if own == "post" else "post"
     keys: list[Any] = [own, partner]
+    if are_labels(group_by):
+        name = str(getattr(group_by, "name", None) or "group")
+        both = {f"{name}_{end}": labels_of(edges[end].to_numpy(), group_by) for end in ("pre", "post")}
+        edges, group_by = edges.assign(**both), name
     if group_by is not None:
         starts, ends = label_columns(edges, [group_by])
         keys = [ends, starts] if own == "post" else [starts, ends]
@@ -142,19 +148,23 @@ def fractions(
     synapses = pd.Series(weight).groupby(bar).sum().nlargest(most)
     kept = bar.isin(synapses.index)
     named = pd.Series(weight)[kept].groupby(half[kept]).sum().nlargest(top).index
-    half = half.where(half.isin(named), _OTHER)
-    sums = pd.Series(weight)[kept].groupby([bar[kept], half[kept]]).sum().unstack(fill_value=0)
+    # By number: any name may be that of a group, also "other".
+    parts = half.map({name: place for place, name in enumerate(named)}).fillna(len(named)).astype(int)
+    each = pd.Series(weight)[kept].groupby([bar[kept], parts[kept]], sort=False).sum()
+    sums = each.unstack(fill_value=0).sort_index(axis=1)
     pairs = pd.DataFrame({"bar": bar, "neuron": edges[own].to_numpy()}).drop_duplicates()
     wholes = pairs["neuron"].map(whole).groupby(pairs["bar"]).sum()
     shares = sums.div(wholes.reindex(sums.index), axis=0).reindex(synapses.index[::-1])
     ax = style.axes(ax, 7, max(2.6, 1.4 + 0.26 * len(shares)))
-    colors = {**style.palette(list(named)), _OTHER: style.OTHER}
     left = np.zeros(len(shares))
-    for place, name in enumerate([*named, *([_OTHER] if _OTHER in shares else [])]):
-        wide = shares[name].fillna(0).to_numpy()
-        hatch = "" if name == _OTHER else style.HATCHES[place]
-        look: Any = {"color": colors[name], "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
-        ax.barh(range(len(shares)), wide, left=left, label=style.named([name])[0], **look)
+    for place in map(int, shares.columns):
+        rest = place == len(named)
+        wide = shares[place].fillna(0).to_numpy()
+        color = style.OTHER if rest else style.PALETTE[place]
+        hatch = "" if rest else style.HATCHES[place]
+        label = "all others" if rest else style.named(named.tolist())[place]
+        look: Any = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
+        ax.barh(range(len(shares)), wide, left=left, label=label, **look)
         left += wide
     style.ticks(ax.yaxis, shares.index.tolist())
     ax.set_xlim(0, max([1.0, *left.tolist()]))
@@ -168,7 +178,9 @@ def fractions(
 
 
 def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """How far an expansion went: edges, and neurons met for the first time, at each hop.
+    """How far an expansion went: edges, and neurons not seen before, at each hop.
+
+    At the first hop these are the neurons that were asked for, and their partners.
 
     Parameters
     ----------
@@ -203,7 +215,7 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         pd.DataFrame(
             {
                 "edges": pd.Series(hop).value_counts(),
-                "neurons met first": ends.groupby(level=0).min().value_counts(),
+                "neurons not seen before": ends.groupby(level=0).min().value_counts(),
             }
         )
         .fillna(0)
@@ -229,5 +241,6 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.set_title(f"pairs of at least {least:,} synapses", fontsize=10)
     if len(counts) and counts.to_numpy().max() > 50 * max(counts.to_numpy().min(), 1):
         ax.set_yscale("log")
+        ax.set_ylim(bottom=0.8)
     ax.legend(frameon=False)
     return ax

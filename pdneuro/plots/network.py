@@ -59,7 +59,7 @@ def graph(
     Returns
     -------
     matplotlib.axes.Axes
-        A node with a black ring has a connection onto itself.
+        A node in a ring has a connection onto itself.
 
     Raises
     ------
@@ -87,10 +87,11 @@ def graph(
         raise ValueError(f"layout must be one of {', '.join(layouts)}, not {layout!r}.")
     if group_by is not None and (color is not None or nodes is not None):
         raise ValueError("groups have no table of neurons: leave out nodes= and color=, or group_by=.")
-    if color is not None:
-        if nodes is None:
-            raise ValueError("color= names a column of nodes=, the neurons' own table.")
-        roles.named_column(nodes, color)
+    for argument, column in (("color", color), ("labels", None if isinstance(labels, bool) else labels)):
+        if column is not None:
+            if nodes is None:
+                raise ValueError(f"{argument}= names a column of nodes=, the neurons' own table.")
+            roles.named_column(nodes, column)
     edges = require_edges(edges)
     if group_by is None:
         ends: Any = pd.unique(pd.concat([edges["pre"], edges["post"]]))
@@ -129,7 +130,7 @@ def graph(
 def _refuse(count: int, what: str) -> None:
     raise TooLargeError(
         f"a drawing of {count:,} {what} cannot be read; {MAX_NODES} are the most. Keep the strong "
-        "edges (.neuro.threshold(20)), draw groups (group_by=...), or lay it out elsewhere: "
+        "edges (.neuro.threshold(...)), draw groups (group_by=...), or lay it out elsewhere: "
         ".neuro.to_gephi(folder)."
     )
 
@@ -178,7 +179,8 @@ def _draw_nodes(
     colors = style.palette(names)
     parts = {name: [node for node in drawn if groups.get(node) == name] for name in names}
     rest = [node for node in drawn if groups.get(node) not in colors]
-    rings = {pre for pre, post in drawn.edges if pre == post}
+    rings = np.array([places[pre] for pre, post in drawn.edges if pre == post]).reshape(-1, 2)
+    ax.scatter(rings[:, 0], rings[:, 1], s=170, facecolors="none", edgecolors="black", linewidths=1.1)
     for place, (name, members) in enumerate(parts.items()):
         nx.draw_networkx_nodes(
             drawn,
@@ -187,9 +189,9 @@ def _draw_nodes(
             ax=ax,
             node_color=colors[name],
             node_shape=style.MARKERS[place],
-            node_size=70,
-            linewidths=1.5,
-            edgecolors=["black" if node in rings else "white" for node in members],
+            node_size=70 if style.MARKERS[place] in "os^D" else 120,
+            linewidths=0.6,
+            edgecolors="white",
             label=style.named([name])[0],
         )
     plain = style.PALETTE[0] if color is None else style.OTHER
@@ -200,8 +202,8 @@ def _draw_nodes(
         ax=ax,
         node_color=plain,
         node_size=70,
-        edgecolors=["black" if node in rings else "white" for node in rest],
-        linewidths=1.5,
+        edgecolors="white",
+        linewidths=0.6,
         label=None if color is None or not rest else _OTHER,
     )
     if color is not None:

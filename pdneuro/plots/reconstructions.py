@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import optional
-from pdneuro.errors import InvalidSwcError
+from pdneuro.errors import DroppedRowsWarning, InvalidSwcError, warn
 from pdneuro.plots import style
 from pdneuro.tables.node_table import NEURON, SOMA, arrays, parents, segment_lengths, ways
 
@@ -89,8 +89,10 @@ def skeleton(
         ax.add_collection(
             collections.LineCollection(part, colors=color, linewidths=1.0, capstyle="round")
         )
-        keys.append(patches.Patch(color=color, label=label))
-    _draw_somata(ax, points, columns, rows, groups, colors)
+        if color != style.OTHER or not any(key.get_label() == "other" for key in keys):
+            keys.append(patches.Patch(color=color, label="other" if color == style.OTHER else label))
+    if _draw_somata(ax, points, columns, rows, groups, colors) and by == "type":
+        keys = [patches.Patch(color=_COLORS[SOMA], label=_TYPES[SOMA]), *keys]
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.margins(0.06)
@@ -118,6 +120,11 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         Across in µm along the neurite. The parts of the neuron have the colours of :func:`skeleton`.
+
+    Warns
+    -----
+    DroppedRowsWarning
+        Nodes whose way from the root is not known, for want of coordinates, are left out.
 
     Raises
     ------
@@ -151,8 +158,16 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             ".neuro.check() lists all of them."
         )
     height, tips = _heights(rows)
-    far = np.nan_to_num(found.distance)
+    far = found.distance
     inner = np.flatnonzero(rows >= 0)
+    known = np.isfinite(far[inner]) & np.isfinite(far[rows[inner]])
+    if not known.all():
+        warn(
+            f"{int((~known).sum()):,} nodes have no coordinates, or lie beyond some that have none; "
+            "they are left out. .neuro.check() lists them.",
+            DroppedRowsWarning,
+        )
+        inner = inner[known]
     up = rows[inner]
     corners = np.stack(
         [
@@ -176,7 +191,8 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(f"{tips:,} tips")
     if NEURON in nodes.columns:
         ax.set_title(str(names[0]), fontsize=10)
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    if len(inner):
+        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     return ax
@@ -184,7 +200,7 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def _draw_somata(
     ax: Axes, points: Any, columns: Any, rows: Any, groups: Any, colors: dict[Any, str]
-) -> None:
+) -> bool:
     """A disc in the size of the soma for each root of type 1."""
     patches = optional("matplotlib.patches", "plot")
     discs = (
@@ -193,6 +209,7 @@ def _draw_somata(
     for place in np.flatnonzero(discs):
         color = colors.get(groups[place], style.OTHER)
         ax.add_patch(patches.Circle(tuple(points[place]), columns.radius[place], color=color, lw=0))
+    return bool(discs.any()) and SOMA not in groups[rows >= 0]
 
 
 def _heights(rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], int]:

@@ -79,7 +79,7 @@ def bars(
     _require_readable(len(sums))
     ax = style.axes(ax, max(4.0, min(0.32 * len(sums) + 1.5, 14)), 4.2)
     ax.bar(range(len(sums)), sums["value"], color=sums["color"], edgecolor=_EDGE, linewidth=0.8)
-    style.ticks(ax.xaxis, sums["acronym"].tolist(), most=MAX_STRUCTURES)
+    style.ticks(ax.xaxis, sums["acronym"].tolist(), most=90)
     if len(sums) > 6:
         ax.tick_params("x", rotation=90)
     ax.set_xlabel("structure")
@@ -153,7 +153,7 @@ def tree(
     }
     ax.scatter(x, y, sizes, **look)
     for place, acronym in enumerate(nodes["acronym"]):
-        text = f"{acronym}  {values[place]:,.5g}" if given[place] else str(acronym)
+        text = f"{acronym}  {_written(values[place])}" if given[place] else str(acronym)
         weight = "bold" if given[place] else "normal"
         ax.annotate(
             text,
@@ -179,7 +179,14 @@ def _summed(
     table: pd.DataFrame | pd.Series[Any], value: Hashable | None, on: Hashable | None, graph_id: int
 ) -> tuple[pd.DataFrame, str]:
     """One row a structure, in the order of the Atlas: ``id, acronym, color, value``; and a name."""
+    if isinstance(table, pd.Series) and roles.structure_columns([table.name]):
+        table, value = table.to_frame(), None  # a column of structures: their rows are counted
     if isinstance(table, pd.Series):
+        if isinstance(table.index, pd.RangeIndex):
+            raise TypeError(
+                "a Series has its structures in the index, as groupby(...).sum() leaves them; the index "
+                "is 0, 1, 2, ... . Give the table, or name the Series 'structure_id' to count its rows."
+            )
         places: pd.Series[Any] = pd.Series(table.index, index=table.index, name=table.index.name)
         numbers, name = table, str(table.name or "value")
     else:
@@ -194,9 +201,13 @@ def _summed(
     found = found.assign(id=found["id"].abs(), value=numbers.to_numpy(dtype=float, na_value=np.nan))
     found = found.dropna(subset=["id"])
     keys = ["id", "acronym", "color", "graph_order"]
-    sums = found.groupby(keys, sort=False, dropna=False)["value"].sum().reset_index()
+    sums = found.groupby(keys, sort=False, dropna=False)["value"].sum(min_count=1).reset_index()
     sums["color"] = sums["color"].fillna(style.OTHER)
     return sums.sort_values("graph_order", kind="stable").reset_index(drop=True), name
+
+
+def _written(number: float) -> str:
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.4g}"
 
 
 def _require_readable(count: int) -> None:

@@ -67,7 +67,7 @@ def round_length(length: float) -> float:
 
 
 def scale_bar(ax: Axes, length: float | None = None, unit: str = "µm") -> None:
-    """A bar of a round length at the lower left, in the data's unit."""
+    """A bar of a round length at the lower right, in the data's unit."""
     offsetbox = optional("mpl_toolkits.axes_grid1.anchored_artists", "plot")
     low, high = sorted(ax.get_xlim())
     bottom, top = sorted(ax.get_ylim())
@@ -80,6 +80,9 @@ def scale_bar(ax: Axes, length: float | None = None, unit: str = "µm") -> None:
         pad=0.3,
         sep=4,
         frameon=False,
+        color=optional("matplotlib", "plot").rcParams["text.color"],
+        bbox_to_anchor=(1.0, 0.0),  # beside the picture, where no neurite is
+        bbox_transform=ax.transAxes,
         size_vertical=(top - bottom) / 150,
         fill_bar=True,
     )

@@ -33,7 +33,8 @@ def slices(
     Parameters
     ----------
     volume : xarray.DataArray
-        With the dims ``ap, dv, lr`` in µm. An annotation (integers) is drawn in the Atlas' colours.
+        With the dims ``ap, dv, lr`` in µm. An annotation (integers, most of them
+        structures) is drawn in the Atlas' colours; negative values have colours of their own.
     annotation : xarray.DataArray, optional
         Structure IDs, of any resolution: their outlines are drawn over the volume.
     dim : {"ap", "dv", "lr"}
@@ -72,7 +73,7 @@ def slices(
     first, step, size = axis_of(array, dim)
     middle = first + step * (size // 2)
     wanted = [middle] if at is None else np.atleast_1d(np.asarray(at, float)).tolist()
-    low, high = first - step / 2, first + step * (size - 0.5)
+    low, high = sorted((first - step / 2, first + step * (size - 0.5)))
     outside = [place for place in wanted if not low <= place < high]
     if outside:
         raise ValueError(f"{dim} goes from {low:g} to {high:g} µm; {outside[0]:g} is outside.")
@@ -101,14 +102,19 @@ def _look(array: Any) -> dict[str, Any]:
     """Colours of the values: a scale for numbers, the Atlas' own for structures."""
     colors = optional("matplotlib.colors", "plot")
     values = np.asarray(array.values)
-    if values.dtype.kind not in "ui":
-        with np.errstate(invalid="ignore"):
-            largest = float(np.nanmax(values, initial=0.0))
-        return {"norm": colors.Normalize(0, largest or 1.0), "cmap": "cividis"}
-    ids: pd.Series[Any] = pd.Series(np.unique(values[values != 0]).astype(np.int64))
-    found = structures.structures(ids, "color", on_missing="ignore")["color"].fillna(style.OTHER)
-    shown = colors.ListedColormap(found.tolist() or [style.OTHER])
-    return {"names": ids.to_numpy(), "norm": colors.NoNorm(), "cmap": shown}
+    if values.dtype.kind in "ui":
+        ids: pd.Series[Any] = pd.Series(np.unique(values[values != 0]).astype(np.int64))
+        found = structures.structures(ids, "color", on_missing="ignore")["color"]
+        # A picture's brightness is an integer as well, and few of its values are structures.
+        if found.notna().mean() > 0.5:
+            shown = colors.ListedColormap(found.fillna(style.OTHER).tolist())
+            return {"names": ids.to_numpy(), "norm": colors.NoNorm(), "cmap": shown}
+    finite = values[np.isfinite(values)].astype(float)
+    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    if low < 0:
+        return {"norm": colors.CenteredNorm(halfrange=max(-low, high)), "cmap": "PuOr"}
+    cmap = "gray" if values.dtype.kind in "ui" else "cividis"
+    return {"norm": colors.Normalize(0, high or 1.0), "cmap": cmap}
 
 
 def _plane(array: Any, dim: str, place: float) -> tuple[npt.NDArray[Any], list[str], list[float]]:

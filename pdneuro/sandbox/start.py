@@ -112,6 +112,27 @@ class Sandbox:
         """
         self._server.fail(**fault)
 
+    def settings(self) -> dict[str, str]:
+        """The environment variables that point another process at this sandbox.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start() as sandbox:
+        ...     sandbox.settings()["PDNEURO_SOURCE"]
+        'fruitfly_fafb_flywire'
+        """
+        options = {f"PDNEURO_{name.upper()}": str(value) for name, value in self.options.items()}
+        names = {
+            "global.daf-apis.com": "API_SECRET_microns",
+            "global.em.brain.allentech.org": "API_SECRET_v1dd",
+        }
+        tokens = {
+            names.get(service, f"PDNEURO_{service.upper()}_TOKEN"): value
+            for service, value in self.tokens.items()
+        }
+        return {**options, **tokens}
+
     def point_here(self, cache_dir: Any = None) -> None:
         """Point the options at this sandbox, with its token and a cache of its own.
 

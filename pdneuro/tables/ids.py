@@ -223,7 +223,7 @@ _DATE = _Fault("dates or times")
 _CONTAINER = _Fault("lists or other containers")
 
 # How pandas and Python write a missing value when a column is turned into text.
-MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT"})
+MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT", "null", "NULL", "N/A"})
 
 
 def _parse(text: str) -> int | _Fault | None:

@@ -62,10 +62,20 @@ def stamp(
     }
     if before:
         entry["query"] = f"{before.get('query', '')} | {query}"
-        times = {*(before.get("materialized_timestamp") or ()), *snapshots}
-        entry["materialized_timestamp"] = sorted(times)
-        if before.get("source") not in (None, source):
-            entry["source"] = f"{before['source']} | {source}"
+        times: list[int] = [*_list(before.get("materialized_timestamp")), *snapshots]
+        entry["materialized_timestamp"] = sorted({time for time in times if isinstance(time, int)})
+        sources = [part for part in str(before.get("source") or "").split(" | ") if part]
+        steps = str(before.get("query", "")).count(" | ") + 1
+        asked: list[int] = _list(before.get("asked_of")) or [0] * steps
+        sources += [] if source in sources else [source]
+        if len(sources) > 1:
+            entry["source"] = " | ".join(sources)
+            # Of which of the sources each of the queries was.
+            entry["asked_of"] = [*asked, sources.index(source)]
         entry = {**before, **entry}
     result.attrs = {**attrs, KEY: entry}
     return result
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -216,7 +216,7 @@ class StructureTree:
         left = np.zeros(len(texts), bool)
         open_places = np.flatnonzero(rows < 0)
         for place in open_places:
-            text = texts[int(place)]
+            text = texts[int(place)].removesuffix(".0")  # pandas writes whole numbers beside blanks so
             if _is_number(text):
                 number = int(text)
                 rows[place] = self._rows_of(np.array([abs(number)]))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,12 @@ def replacing(target: Path) -> Iterator[Path]:
 
     After an error the file is as it was before.
     """
+    target = target.resolve()  # a link stays one
     place = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield place
+        if target.exists():
+            shutil.copymode(target, place)
         os.replace(place, target)
     finally:
         place.unlink(missing_ok=True)

@@ -42,6 +42,13 @@ def batch(body: bytes) -> Batch:
     return Batch(list(found.cells), forms, bodies, found.release)
 
 
+def together(parts: list[Batch]) -> Batch:
+    """The answers to the parts of a question as one; the service's release is the latest of them."""
+    releases = [part.snapshot for part in parts if part.snapshot is not None]
+    ids, forms, bodies = ([item for part in parts for item in part[place]] for place in range(3))
+    return Batch(ids, forms, bodies, max(releases, default=None))
+
+
 def values(bodies: np.ndarray) -> list[Any]:
     """Python values of the answers, None where there is none."""
     return [None if body is None else msgspec.json.decode(body) for body in bodies]

@@ -25,11 +25,14 @@ def question(dataset: str, name: str, source: str, fetch: Fetch) -> Question:
 
     def ask(ids: Sequence[int], retries: int) -> Batch:
         # ``retries`` belongs to services that are asked by POST; a GET has the outlet's own.
-        response = outlet.get(*payload.cells(dataset, name, ids))
-        try:
-            return parse.batch(response.content)
-        except ShapeError as error:
-            raise outlet.not_documented(response, str(error)) from error
+        parts = []
+        for start in range(0, len(ids), payload.MOST_IDS):
+            response = outlet.get(*payload.cells(dataset, name, ids[start : start + payload.MOST_IDS]))
+            try:
+                parts.append(parse.batch(response.content))
+            except ShapeError as error:
+                raise outlet.not_documented(response, str(error)) from error
+        return parse.together(parts)
 
     scope = Scope(payload.ADDRESS, tokens.fingerprint(None, None), dataset, name)
     return Question(scope, source, ask, outlet.stop.set)
