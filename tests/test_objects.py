@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 import pdneuro
+import pdneuro.files
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 
@@ -194,6 +196,17 @@ def test_times_are_of_the_service_that_told_them(sandbox: Sandbox, ids: pd.Serie
     table = ids.to_frame().neuro.join_properties("size").neuro.join_properties("cell_type", source=brain)
     assert table.neuro.provenance["snapshot"].isna().tolist() == [False, True]
     assert table.neuro.provenance["service"].isna().tolist() == [False, True]
+
+
+def test_what_is_made_of_a_result_knows_where_it_came_from(
+    sandbox: Sandbox, ids: pd.Series, tmp_path: Path
+) -> None:
+    edges = ids.neuro.edges()
+    nodes = pdneuro.neuromorpho.swc([1, 2])
+    for made in (edges.neuro.degree(), edges.neuro.threshold(2), nodes.neuro.morphology()):
+        assert len(made.neuro.provenance) == 1
+    edges.to_parquet(tmp_path / "edges.parquet")
+    assert pdneuro.files.read_table(tmp_path / "edges.parquet").neuro.cite() == edges.neuro.cite()
 
 
 def test_malformed_provenance_is_passed_over(sandbox: Sandbox, ids: pd.Series) -> None:

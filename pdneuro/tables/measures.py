@@ -132,7 +132,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         return np.bincount(codes[which], minlength=len(names)).astype(np.int64)
 
     distance = pd.Series(ways(rows, length).distance).groupby(codes).max()
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "nodes": count(slice(None)),
             "roots": count(rows < 0),
@@ -143,3 +143,5 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         },
         index=names,
     )
+    found.attrs = dict(nodes.attrs)
+    return found

@@ -41,7 +41,7 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
     pairs = collapse(edges)
     ids, pre, post = coded_ends(pairs)
     weight, size = pairs["weight"].to_numpy(), len(ids)
-    return pd.DataFrame(
+    counts = pd.DataFrame(
         {
             "in_degree": np.bincount(post, minlength=size),
             "out_degree": np.bincount(pre, minlength=size),
@@ -51,6 +51,8 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
         index=pd.Index(ids, name="id"),
         dtype="int64",
     )
+    counts.attrs = dict(edges.attrs)
+    return counts
 
 
 def coded_ends(edges: pd.DataFrame) -> tuple[Int64Array, Any, Any]:
