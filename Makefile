@@ -21,15 +21,15 @@ test-newest: .venv/test
 test-oldest: .venv-oldest/test
 	.venv-oldest/bin/python -m pytest -n $(WORKERS)
 
-lint: .venv/lint
+lint: .venv/test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: .venv/lint
+types: .venv/test
 	.venv/bin/mypy
 
 # Every page is run on the sandbox; a warning or a broken link is an error. docs/_build/html/index.html is the front page.
-docs: .venv-oldest/docs
+docs: .venv-oldest/test
 	.venv-oldest/bin/python -m pytest -q -n $(WORKERS) docs README.md
 	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
@@ -46,20 +46,11 @@ bench: .venv/test
 	@touch $@
 
 .venv/test: .venv/bin/python pyproject.toml
-	.venv/bin/pip install $(QUIET) -e '.[test]'
-	@touch $@
-
-.venv/lint: .venv/test
 	.venv/bin/pip install $(QUIET) -e '.[test,lint]'
 	@touch $@
 
 .venv-oldest/test: pyproject.toml
 	$(OLDEST) -m venv .venv-oldest
-	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave]' 'pandas==2.2.*'
-	@touch $@
-
-# The environment with caveclient: its pages are run as well.
-.venv-oldest/docs: .venv-oldest/test
 	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave,docs]' 'pandas==2.2.*'
 	@touch $@
 
