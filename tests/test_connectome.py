@@ -29,15 +29,24 @@ def ordered(edges: pd.DataFrame) -> pd.DataFrame:
     return edges[COLUMNS].sort_values(COLUMNS, ignore_index=True)
 
 
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sandbox's brain as two files, with the properties that the service tells; made once."""
+    folder = tmp_path_factory.mktemp("brain")
+    with pdneuro.sandbox.start(cache_dir=folder / "cache"):
+        neurons = pdneuro.sandbox.neurons()
+        known = neurons.neuro.join_properties("size", "neurotransmitter", "soma", "mitochondria")
+    known.to_parquet(folder / "neurons.parquet")
+    pdneuro.sandbox.edges().to_parquet(folder / "edges.parquet", row_group_size=1000)
+    return folder
+
+
 @pytest.fixture
-def files(tmp_path: Path, sandbox: Sandbox) -> tuple[Path, Path]:
-    """The sandbox's brain as two files, with the properties that the service tells."""
-    neurons = pdneuro.sandbox.neurons()
-    known = neurons.neuro.join_properties("size", "neurotransmitter", "soma", "mitochondria")
-    known.to_parquet(tmp_path / "neurons.parquet")
-    pdneuro.sandbox.edges().to_parquet(tmp_path / "edges.parquet", row_group_size=1000)
-    sandbox.requests.clear()
-    return tmp_path / "edges.parquet", tmp_path / "neurons.parquet"
+def files(tmp_path: Path, sandbox: Sandbox, brain: Path) -> tuple[Path, Path]:
+    """Copies of the brain's two files, which a test may change."""
+    names = ("edges.parquet", "neurons.parquet")
+    edges, neurons = (Path(shutil.copy(brain / name, tmp_path / name)) for name in names)
+    return edges, neurons
 
 
 @pytest.fixture

@@ -37,8 +37,10 @@ class BrainCircuitsApp:
         self.poison: dict[int, int] = {}
         #: At most so many segments of a request are answered; the rest is left out without a word.
         self.silent_cap: int | None = None
-        #: Materialisation times to answer with, in turn; by default the last full hour.
+        #: Materialisation times to answer with, in turn; by default the last full hour
+        #: before the start, so that no answer depends on the moment at which it is asked for.
         self.snapshots: Iterator[int] | None = None
+        self._last_hour = int(time.time()) // 3600 * 3600 + 3
         self._parquet = functools.lru_cache(maxsize=2)(self._write_parquet)
         self._entry = functools.lru_cache(maxsize=None)(self._encode)
 
@@ -65,12 +67,12 @@ class BrainCircuitsApp:
         # In another order than asked, as the service's own example.
         entries = [self._entry(name, number, self.unknown) for number in reversed(segments)]
         kept = [entry for entry in entries if entry is not None][: self.silent_cap]
-        snapshot = next(self.snapshots) if self.snapshots else int(time.time()) // 3600 * 3600 + 3
+        snapshot = next(self.snapshots) if self.snapshots else self._last_hour
         head = f'{{"materialized_timestamp":{snapshot},"results":{{'.encode()
         return Response(head + b",".join(kept) + b"}}")
 
     def _dump(self, request: Request) -> Response:
-        snapshot = int(time.time()) // 3600 * 3600 + 3
+        snapshot = self._last_hour
         base = f"{request.root}{_FILES}{request.query['project']}"
         urls = {f"{name}_url": f"{base}/{name}.parquet?signature=abc" for name in ("nodes", "edges")}
         return Response({"last_materialized": snapshot, **urls})
