@@ -6,7 +6,7 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest test-oldest lint types docs bench clean
+.PHONY: demo test test-newest test-oldest lint types docs site environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -31,8 +31,15 @@ types: .venv/test
 # Every page is run on the sandbox; a warning or a broken link is an error. docs/_build/html/index.html is the front page.
 docs: .venv-oldest/test
 	.venv-oldest/bin/python -m pytest -q -n $(WORKERS) docs README.md
+	$(MAKE) site
+
+# The site alone: make test runs the examples of its pages as well.
+site: .venv-oldest/test
 	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
+
+# Both may be made at once: make -j 2 environments
+environments: .venv/test .venv-oldest/test
 
 bench: .venv/test
 	.venv/bin/python benchmarks/run.py $(if $(ROWS),--rows $(ROWS))
