@@ -498,7 +498,7 @@ def _read_text(
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not in UTF-8 ({error.reason}); save it so, then read it.") from None
     except pd.errors.ParserError as error:
-        raise ValueError(f"{name} is no table: {error}.") from None
+        raise ValueError(f"{name} is no table: {str(error).strip()}.") from None
     except _DAMAGED as error:
         raise ValueError(f"{name} cannot be unpacked: {error}.") from None
     if headless:
@@ -530,11 +530,12 @@ def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any, separator: str) 
         second = rows(header=None, skiprows=1, nrows=1, dtype=str)
     except pd.errors.EmptyDataError:
         return
-    surplus = second.iloc[0, len(first) :]
-    if surplus.notna().any():
+    beyond = range(len(first), second.shape[1])
+    # Separators at the ends of lines are no cells, as long as nothing stands behind one of them.
+    if len(beyond) and rows(header=None, skiprows=1, usecols=beyond, dtype=str).notna().any(axis=None):
         raise ValueError(
-            f"line 2 of {name} has {second.shape[1]} cells and the first line {len(first)}: the name of "
-            "a column is missing (R: write.csv(..., row.names = FALSE))."
+            f"{name} has rows with more cells than its header ({len(first)}): a column name is missing "
+            "(in R: write.csv(..., row.names = FALSE))."
         )
 
 

@@ -12,13 +12,13 @@ from urllib.parse import quote, unquote, urlsplit
 import numpy as np
 import pandas as pd
 
-from pdneuro.citations import has_part
 from pdneuro.errors import InvalidQueryError, TooLargeError, did_you_mean
 from pdneuro.options import get_option
 from pdneuro.plots.style import OTHER, PALETTE
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
 from pdneuro.tables.labels import Labels, are_labels, labels_of
+from pdneuro.tables.provenance import has_part
 
 #: Most segments of a link: beyond this no browser takes the address.
 MAX_SEGMENTS = 5_000

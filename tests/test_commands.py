@@ -259,7 +259,8 @@ def test_lists_of_ids_in_parquet_stay_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "the name of a column is missing"),
+        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "column name is missing"),
+        ("far.csv", f"root_id,x\n{A},1,\n{B},2,5\n".encode(), "more cells than its header (2)"),
         ("s.csv", f"root_id;x\n{A};1\n".encode(), "semicolons"),
         ("e.csv", b"", "is empty"),
         ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "not in UTF-8"),

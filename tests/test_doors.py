@@ -61,7 +61,7 @@ LAYERS = {
     "edges": BELOW | {"hops", "sources", "transport", "tables"},
     "neurons": BELOW | {"segments", "tables", "graphs"},
     "citations": BELOW | {"neuromorpho", "tables"},
-    "neuroglancer": BELOW | {"citations", "plots", "tables"},
+    "neuroglancer": BELOW | {"plots", "tables"},
     "plots": BELOW | {"structures", "tables", "graphs"},
     "groups": BELOW | {"segments", "transport", "tables", "graphs"},
     "dask": BELOW

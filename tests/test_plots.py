@@ -406,6 +406,9 @@ def test_empty_tables_give_empty_pictures(sandbox: Sandbox) -> None:
         ax = getattr(nothing.neuro.plot, name)()
         ax.figure.canvas.draw()
         assert not ax.images
+    assert not nothing.neuro.plot.matrix(log=True).images
+    zeros = pd.DataFrame({"pre": [1], "post": [2], "weight": [0]})
+    zeros.neuro.plot.matrix(log=True).figure.canvas.draw()
     ax = nothing.assign(hop=nothing["weight"]).neuro.plot.hops()
     ax.figure.canvas.draw()
     assert [patch for patch in ax.patches if patch.get_height()] == []

@@ -233,7 +233,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any]) -> Role:
     cave = str(get_option("source") or "").startswith("cave:")
     join = f".join_cave(table{first})" if cave else f'.join_properties("link_pre"{first})'
     calls = [
-        (join, "columns beside the columns" if cave else "properties beside the columns"),
+        (join, "a CAVE table beside the columns" if cave else "properties beside the columns"),
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row a partner, with its weight"),
     ]

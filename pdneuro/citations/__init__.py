@@ -17,7 +17,7 @@ from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
 from pdneuro.tables.node_table import NEURON, is_node_table
-from pdneuro.tables.provenance import facts
+from pdneuro.tables.provenance import facts, has_part
 
 
 class Work(NamedTuple):
@@ -311,15 +311,6 @@ def _snapshot(source: str, told: dict[str, Any]) -> str | None:
 
 def _key(source: str) -> str:
     return re.sub(r"\W+", "_", source).strip("_")
-
-
-def has_part(name: str, part: str) -> bool:
-    """Whether a name holds a word that begins like this: ``fanc`` in ``fruitfly_fanc_cave``.
-
-    >>> has_part("minnie65_public", "minnie"), has_part("my_fancy_brain", "fanc")
-    (True, False)
-    """
-    return re.search(rf"(?<![a-z0-9]){part}(?![a-z])", name.lower()) is not None
 
 
 def _authors(text: str) -> str:

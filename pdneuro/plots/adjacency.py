@@ -73,7 +73,6 @@ def matrix(
     >>> edges.neuro.plot.matrix().get_xlabel()
     'postsynaptic (3)'
     """
-    colors = optional("matplotlib.colors", "plot")
     if order not in ("sorted", "clustered", "given"):
         raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
     if bars is not None and group_by is not None:
@@ -85,38 +84,19 @@ def matrix(
             f"a picture of {table.shape[0]:,} x {table.shape[1]:,} has more cells than a screen has "
             "pixels. Draw types: group_by=..., or some neurons: ids=...."
         )
-    sides = [_bar_groups(edges, side, bars) for side in (table.index, table.columns)]
-    rows, columns = _orders(table, order, sides)
-    table = table.iloc[rows, columns]
-    cells = table.to_numpy(dtype=float, na_value=np.nan)
-    present = cells[np.isfinite(cells) & (cells != 0)]
-    if log is None:
-        log = (
-            pd.api.types.is_integer_dtype(table.to_numpy().dtype)
-            and np.abs(present).max(initial=0) >= 20
-        )
-    largest = float(np.abs(present).max(initial=1))
-    if (present < 0).any():
-        least = float(np.abs(present).min())
-        norm = colors.SymLogNorm(least, vmin=-largest, vmax=largest) if log else None
-        look = {"cmap": "PuOr", "norm": norm or colors.CenteredNorm(halfrange=largest)}
-    elif log:
-        look = {
-            "cmap": style.sequential(),
-            "norm": colors.LogNorm(float(present.min()), max(largest, 2 * float(present.min()))),
-        }
-    else:
-        look = {"cmap": style.sequential(), "norm": colors.Normalize(0, largest)}
     ax = style.axes(ax, 6.6, 5.8)
     if not table.size:
         ax.set_title("no edges", fontsize=10)
         return ax
+    sides = None if bars is None else [_groups(edges, side, bars) for side in table.axes]
+    places = _orders(table, order, sides)
+    table = table.iloc[places[0], places[1]]
+    cells = table.to_numpy(dtype=float, na_value=np.nan)
+    whole = pd.api.types.is_integer_dtype(table.to_numpy().dtype)
+    look = _look(cells[np.isfinite(cells) & (cells != 0)], whole=whole, log=log)
     image = ax.imshow(np.where(cells == 0, np.nan, cells), interpolation="nearest", **look)
-    groups = [
-        None if side is None else side.iloc[place]
-        for side, place in zip(sides, (rows, columns), strict=True)
-    ]
-    _draw_bars(ax, groups)
+    if sides is not None:
+        _draw_bars(ax, *(side.iloc[place] for side, place in zip(sides, places, strict=True)))
     style.ticks(ax.xaxis, table.columns.tolist())
     ax.tick_params("x", rotation=90)
     told = style.ticks(ax.yaxis, table.index.tolist())
@@ -127,10 +107,23 @@ def matrix(
     return ax
 
 
-def _bar_groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Series[Any] | None:
+def _look(present: npt.NDArray[np.float64], *, whole: bool, log: bool | None) -> dict[str, Any]:
+    """Colours for the cells that are not 0."""
+    colors = optional("matplotlib.colors", "plot")
+    sizes = np.abs(present)
+    largest = float(sizes.max(initial=1))
+    if log is None:
+        log = whole and largest >= 20
+    least = float(sizes.min(initial=largest))
+    if (present < 0).any():
+        norm = colors.SymLogNorm(least, vmin=-largest, vmax=largest) if log else None
+        return {"cmap": "PuOr", "norm": norm or colors.CenteredNorm(halfrange=largest)}
+    norm = colors.LogNorm(least, max(largest, 2 * least)) if log else colors.Normalize(0, largest)
+    return {"cmap": style.sequential(), "norm": norm}
+
+
+def _groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Series[Any]:
     """The group of each row or column of a matrix."""
-    if bars is None:
-        return None
     if are_labels(bars):
         found = pd.Series(labels_of(np.asarray(side, np.int64), bars))
     else:
@@ -144,7 +137,7 @@ def _bar_groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Serie
 
 
 def _orders(
-    table: pd.DataFrame, order: str, sides: Sequence[pd.Series[Any] | None]
+    table: pd.DataFrame, order: str, sides: Sequence[pd.Series[Any]] | None
 ) -> list[npt.NDArray[np.intp]]:
     cells = np.nan_to_num(table.to_numpy(dtype=float, na_value=0.0))
     if order == "given":
@@ -159,13 +152,14 @@ def _orders(
         places = [_clustered(np.hstack([cells, cells.T]))] * 2
     else:
         places = [_clustered(cells), _clustered(cells.T)]
+    if sides is None:
+        return places
     arranged = []
     for place, groups in zip(places, sides, strict=True):
-        if groups is not None:  # the largest group first, its members in the order found
-            sizes = groups.map(groups.value_counts())
-            ranked = pd.DataFrame({"size": -sizes, "group": groups}).iloc[place]
-            place = place[np.lexsort((np.arange(len(place)), ranked["group"], ranked["size"]))]
-        arranged.append(place)
+        # The largest group first, its members in the order found.
+        sizes = groups.map(groups.value_counts())
+        ranked = pd.DataFrame({"size": -sizes, "group": groups}).iloc[place]
+        arranged.append(place[np.lexsort((np.arange(len(place)), ranked["group"], ranked["size"]))])
     return arranged
 
 
@@ -180,14 +174,10 @@ def _clustered(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     return np.asarray(hierarchy.leaves_list(tree), np.intp)
 
 
-def _draw_bars(ax: Axes, groups: Sequence[pd.Series[Any] | None]) -> None:
-    if groups[0] is None or groups[1] is None:
-        return
+def _draw_bars(ax: Axes, rows: pd.Series[Any], columns: pd.Series[Any]) -> None:
     patches = optional("matplotlib.patches", "plot")
-    counted = pd.concat([side for side in groups if side is not None]).value_counts()
-    colors = style.palette(counted.index.tolist())
-    for side, where in zip(groups, ("row", "column"), strict=True):
-        assert side is not None
+    colors = style.palette(pd.concat([rows, columns]).value_counts().index.tolist())
+    for side, where in ((rows, "row"), (columns, "column")):
         values = side.to_numpy()
         starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
         for start, end in zip(starts, np.r_[starts[1:], len(values)], strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -75,6 +76,15 @@ def stamp(
         entry = {**before, **entry}
     result.attrs = {**attrs, KEY: entry}
     return result
+
+
+def has_part(name: str, part: str) -> bool:
+    """Whether a source's name holds a word that begins like this: ``fanc`` in ``fruitfly_fanc_cave``.
+
+    >>> has_part("minnie65_public", "minnie"), has_part("my_fancy_brain", "fanc")
+    (True, False)
+    """
+    return re.search(rf"(?<![a-z0-9]){part}(?![a-z])", name.lower()) is not None
 
 
 def _list(value: Any) -> list[Any]:
