@@ -6,7 +6,7 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest test-oldest lint types docs site environments bench clean
+.PHONY: demo test test-newest test-oldest mutate lint types docs site environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -20,6 +20,10 @@ test-newest: .venv/test
 # The oldest Python and the oldest pandas that are supported, with caveclient, which holds pandas below 3.
 test-oldest: .venv-oldest/test
 	.venv-oldest/bin/python -m pytest -n $(WORKERS)
+
+# A random sample of small faults in the core: make mutate N=60 SEED=7. The environment with caveclient runs all of the code.
+mutate: .venv-oldest/test
+	.venv-oldest/bin/python tests/mutate.py --count $(or $(N),60) $(if $(SEED),--seed $(SEED)) --workers $(WORKERS)
 
 lint: .venv/test
 	.venv/bin/ruff check .
