@@ -16,7 +16,7 @@ import pytest
 
 collect_ignore = ["docs/conf.py", "docs/reference_pages.py", "docs/check_site.py", "docs/_build"]
 if not find_spec("caveclient"):
-    collect_ignore += ["pdneuro/root_ids.py", "docs/cave.md"]
+    collect_ignore += ["pdneuro/queries/cave.py", "docs/cave.md"]
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import pandas as pd
 from measure import Row, in_turn
 
 from pdneuro.tables import from_records
-from pdneuro.tables.structures import StructureTree
+from pdneuro.tables.structure_tree import StructureTree
 
 STRUCTURES, ROWS = 1_327, 1_000_000
 FIELDS = ("acronym", "name", "parent_structure_id")
@@ -93,7 +93,7 @@ def columns(rounds: int) -> list[Row]:
         "structures": (lambda: ids.neuro.structures(*FIELDS), structures),
     }
     found = []
-    with mock.patch("pdneuro.allen.structures.structure_tree", return_value=tree):
+    with mock.patch("pdneuro.allen.tree.structure_tree", return_value=tree):
         assert rollup().equals(ids.neuro.rollup(members).astype("Int64"))
         for name, (ours, theirs) in verbs.items():
             mine, rowwise = in_turn(rounds, ours, theirs)

@@ -20,7 +20,7 @@ import pandas as pd
 
 from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import InvalidSwcError, PdneuroError, listing
-from pdneuro.tables import node_table, swc
+from pdneuro.tables import skeletons, swc
 from pdneuro.tables.edges import as_edges, edge_roles
 from pdneuro.tables.ids import MAX_EXACT_FLOAT
 from pdneuro.transport.atomic import replacing
@@ -318,14 +318,14 @@ def read_swc(
         if neuron is not None:
             raise TypeError("neuron= names one neuron; of several files each is called after its file.")
         tables = [read_swc(one, strict=strict) for one in path]
-        names = [table[node_table.NEURON].cat.categories[0] for table in tables]
+        names = [table[skeletons.NEURON].cat.categories[0] for table in tables]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidSwcError(
                 f"several files are called {listing(map(repr, twice))}, so their neurons would be one. "
                 "Read them apart, with neuron=... for each."
             )
-        return node_table.joined(tables, names)
+        return skeletons.joined(tables, names)
     if isinstance(path, str | os.PathLike):
         place = Path(path).expanduser()
         content, name = place.read_bytes(), place.name
@@ -368,7 +368,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     ['1.swc', '2.swc']
     """
     place = Path(path).expanduser()
-    parts = node_table.by_neuron(nodes)
+    parts = skeletons.by_neuron(nodes)
     single = place.suffix.lower() == ".swc"
     if single and len(parts) != 1:
         raise InvalidSwcError(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pdneuro import graphs, tables
+from pdneuro.accessors.describe import describe_array
 from pdneuro.accessors.door import Accessor, door
 from pdneuro.accessors.plots import ArrayPlots
-from pdneuro.accessors.recognised import describe_array
 
 
 class DataArrayNeuro(Accessor):

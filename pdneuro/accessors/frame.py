@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pdneuro import edges as edge_questions
-from pdneuro import files, graphs, neuroglancer, neurons, reconstructions, root_ids, structures, tables
+from pdneuro import files, graphs, neuroglancer, tables
+from pdneuro.accessors.describe import describe_frame
 from pdneuro.accessors.door import Citable, door
 from pdneuro.accessors.plots import FramePlots
-from pdneuro.accessors.recognised import describe_frame
+from pdneuro.queries import cave as root_ids
+from pdneuro.queries import edges as edge_questions
+from pdneuro.queries import neuromorpho as reconstructions
+from pdneuro.queries import neurons, structures
 
 
 class DataFrameNeuro(Citable):

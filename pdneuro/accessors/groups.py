@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pdneuro import groups
+from pdneuro.accessors.describe import describe_groups
 from pdneuro.accessors.door import Accessor, door
-from pdneuro.accessors.recognised import describe_groups
+from pdneuro.queries import groups
 
 
 class GroupByNeuro(Accessor):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pdneuro import neuroglancer, reconstructions, root_ids, segments
-from pdneuro import structures as structure_questions
+from pdneuro import neuroglancer
+from pdneuro.accessors.describe import describe_series
 from pdneuro.accessors.door import Citable, door
 from pdneuro.accessors.plots import SeriesPlots
-from pdneuro.accessors.recognised import describe_series
+from pdneuro.queries import cave as root_ids
+from pdneuro.queries import neuromorpho as reconstructions
+from pdneuro.queries import properties as segments
+from pdneuro.queries import structures as structure_questions
 from pdneuro.tables import exact_ids
 
 

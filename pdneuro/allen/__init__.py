@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
-    from pdneuro.allen.annotated_section_data_sets_api import AnnotatedSectionDataSetsApi
-    from pdneuro.allen.biophysical_api import BiophysicalApi
-    from pdneuro.allen.cache import Cache, cacheable
-    from pdneuro.allen.cell_types_api import CellTypesApi
-    from pdneuro.allen.connected_services import ConnectedServices
-    from pdneuro.allen.glif_api import GlifApi
-    from pdneuro.allen.grid_data_api import GridDataApi
-    from pdneuro.allen.image_download_api import ImageDownloadApi
-    from pdneuro.allen.mouse_connectivity_api import MouseConnectivityApi
-    from pdneuro.allen.ontologies_api import OntologiesApi
-    from pdneuro.allen.rma_api import RmaApi
-    from pdneuro.allen.structures import structure_tree
-    from pdneuro.allen.svg_api import SvgApi
-    from pdneuro.allen.synchronization_api import SynchronizationApi
-    from pdneuro.allen.tables import (
+    from pdneuro.allen.api.annotated_section_data_sets import AnnotatedSectionDataSetsApi
+    from pdneuro.allen.api.biophysical import BiophysicalApi
+    from pdneuro.allen.api.cache import Cache, cacheable
+    from pdneuro.allen.api.cell_types import CellTypesApi
+    from pdneuro.allen.api.connected_services import ConnectedServices
+    from pdneuro.allen.api.glif import GlifApi
+    from pdneuro.allen.api.grid_data import GridDataApi
+    from pdneuro.allen.api.image_download import ImageDownloadApi
+    from pdneuro.allen.api.mouse_connectivity import MouseConnectivityApi
+    from pdneuro.allen.api.ontologies import OntologiesApi
+    from pdneuro.allen.api.rma import RmaApi
+    from pdneuro.allen.api.svg import SvgApi
+    from pdneuro.allen.api.synchronization import SynchronizationApi
+    from pdneuro.allen.api.tree_search import TreeSearchApi
+    from pdneuro.allen.data_sets import (
         cells,
         experiments,
         projection_array,
         projection_edges,
         projection_matrix,
     )
-    from pdneuro.allen.tree_search_api import TreeSearchApi
+    from pdneuro.allen.tree import structure_tree
     from pdneuro.allen.volumes import (
         annotation_volume,
         grid_data,
@@ -40,22 +40,22 @@ if _TYPE_CHECKING:
 
 # Module -> the public names in it.
 _MODULES = {
-    "annotated_section_data_sets_api": ("AnnotatedSectionDataSetsApi",),
-    "biophysical_api": ("BiophysicalApi",),
-    "cache": ("Cache", "cacheable"),
-    "cell_types_api": ("CellTypesApi",),
-    "connected_services": ("ConnectedServices",),
-    "glif_api": ("GlifApi",),
-    "grid_data_api": ("GridDataApi",),
-    "image_download_api": ("ImageDownloadApi",),
-    "mouse_connectivity_api": ("MouseConnectivityApi",),
-    "ontologies_api": ("OntologiesApi",),
-    "rma_api": ("RmaApi",),
-    "structures": ("structure_tree",),
-    "svg_api": ("SvgApi",),
-    "synchronization_api": ("SynchronizationApi",),
-    "tables": ("cells", "experiments", "projection_array", "projection_edges", "projection_matrix"),
-    "tree_search_api": ("TreeSearchApi",),
+    "api.annotated_section_data_sets": ("AnnotatedSectionDataSetsApi",),
+    "api.biophysical": ("BiophysicalApi",),
+    "api.cache": ("Cache", "cacheable"),
+    "api.cell_types": ("CellTypesApi",),
+    "api.connected_services": ("ConnectedServices",),
+    "api.glif": ("GlifApi",),
+    "api.grid_data": ("GridDataApi",),
+    "api.image_download": ("ImageDownloadApi",),
+    "api.mouse_connectivity": ("MouseConnectivityApi",),
+    "api.ontologies": ("OntologiesApi",),
+    "api.rma": ("RmaApi",),
+    "tree": ("structure_tree",),
+    "api.svg": ("SvgApi",),
+    "api.synchronization": ("SynchronizationApi",),
+    "data_sets": ("cells", "experiments", "projection_array", "projection_edges", "projection_matrix"),
+    "api.tree_search": ("TreeSearchApi",),
     "volumes": (
         "annotation_volume",
         "grid_data",

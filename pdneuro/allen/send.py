@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import requests
 
-from pdneuro.allen import parse, rma
+from pdneuro.allen import parse, payload
 from pdneuro.errors import (
     IncompleteTableWarning,
     InvalidQueryError,
@@ -67,7 +67,7 @@ def get(url: str, read: Callable[[requests.Response], T], fetch: Fetch) -> T:
 
 def message(url: str, fetch: Fetch) -> parse.Message:
     """The content of an answer."""
-    return get(rma.encoded(url), parse.message, fetch)
+    return get(payload.encoded(url), parse.message, fetch)
 
 
 def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], key: str, fetch: Fetch) -> Table:
@@ -246,7 +246,7 @@ def text(url: str, fetch: Fetch) -> str:
             )
         return content
 
-    return get(rma.encoded(url), read, fetch)
+    return get(payload.encoded(url), read, fetch)
 
 
 def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] | None = None) -> Path:
@@ -272,7 +272,7 @@ def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] 
         raise InvalidQueryError(f"{target} is a folder; name the file in it.")
     if fetch.offline:
         raise OfflineError(f"{target} would have to be downloaded, and pdneuro is offline.")
-    address = rma.encoded(url)
+    address = payload.encoded(url)
     return download(
         _files_outlet(fetch),
         address,

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pdneuro._compat import optional
-from pdneuro.allen import rma
-from pdneuro.allen.grid_data_api import EXPRESSION, PROJECTION, GridDataApi
-from pdneuro.allen.reference_space_api import ReferenceSpaceApi, checked_resolution
+from pdneuro.allen import payload
+from pdneuro.allen.api.grid_data import EXPRESSION, PROJECTION, GridDataApi
+from pdneuro.allen.api.reference_space import ReferenceSpaceApi, checked_resolution
 from pdneuro.errors import InvalidQueryError, InvalidVolumeError
 from pdneuro.options import get_option
 from pdneuro.tables.provenance import KEY
@@ -121,7 +121,7 @@ def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool =
     >>> energy.dims, energy.attrs["resolution"], bool(energy.isnull().any())
     (('ap', 'dv', 'lr'), 200.0, True)
     """
-    number = rma.one_id(section_data_set_id, "section_data_set_id")
+    number = payload.one_id(section_data_set_id, "section_data_set_id")
     if kind not in EXPRESSION:
         raise InvalidQueryError(f"kind is one of {', '.join(EXPRESSION)}, not {kind!r}.")
     folder = _folder("grid_data", str(number))
@@ -168,7 +168,7 @@ def projection_data(
     ...     pdneuro.allen.projection_data(100140756, resolution=100).shape
     (12, 8, 10)
     """
-    number = rma.one_id(section_data_set_id, "section_data_set_id")
+    number = payload.one_id(section_data_set_id, "section_data_set_id")
     if kind not in PROJECTION:
         raise InvalidQueryError(f"kind is one of {', '.join(PROJECTION)}, not {kind!r}.")
     path = _folder("projection", str(number)) / f"{kind}_{checked_resolution(resolution)}.nrrd"

@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.errors import InvalidIdError, PrecisionLossError
-from pdneuro.tables import records, roles
+from pdneuro.tables import columns as records
+from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import from_partners
 from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch, ShapeError

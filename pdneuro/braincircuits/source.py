@@ -12,7 +12,7 @@ import pandas as pd
 from pdneuro.braincircuits import parse, payload, send
 from pdneuro.options import Fetch
 from pdneuro.sources import Dump
-from pdneuro.tables import records
+from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import take_or_missing
 from pdneuro.transport.answers import Answers

@@ -23,7 +23,7 @@ from pdneuro.cave.questions import (
 )
 from pdneuro.errors import ServiceError, StaleIdsWarning, listing, warn
 from pdneuro.options import Fetch
-from pdneuro.tables import records
+from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.partners import from_partners
 from pdneuro.transport.answers import Answers
@@ -187,7 +187,7 @@ def _fetch(ids: Int64Array, question: Question, fetch: Fetch, most: int) -> Answ
 
 
 def cells(name: str, values: Sequence[Any]) -> Any:
-    """A column of a table: moments as such, all else as :func:`pdneuro.tables.records.column`."""
+    """A column of a table: moments as such, all else as :func:`pdneuro.tables.columns.column`."""
     present = [value for value in values if value is not None]
     if present and all(isinstance(value, str) and _MOMENT.match(value) for value in present):
         return pd.to_datetime(pd.Series(values, dtype=object), utc=True, format="ISO8601").array

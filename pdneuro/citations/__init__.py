@@ -16,8 +16,8 @@ from pdneuro import neuromorpho
 from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
-from pdneuro.tables.node_table import NEURON, is_node_table
 from pdneuro.tables.provenance import facts, has_part
+from pdneuro.tables.skeletons import NEURON, is_node_table
 
 
 class Work(NamedTuple):

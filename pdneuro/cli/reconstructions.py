@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
 
 
 def _get(chosen: argparse.Namespace) -> int:
-    from pdneuro import reconstructions
+    from pdneuro.queries import neuromorpho as reconstructions
 
     with command.settings(chosen):
         column = _column(chosen)

@@ -81,7 +81,7 @@ def add(commands: Any) -> None:
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
-    from pdneuro import segments
+    from pdneuro.queries import properties as segments
 
     with command.settings(chosen):
         given = command.read(chosen)
@@ -98,7 +98,7 @@ def _fetch(chosen: argparse.Namespace) -> int:
 
 
 def _edges(chosen: argparse.Namespace) -> int:
-    from pdneuro import neurons
+    from pdneuro.queries import neurons
 
     limit = {} if chosen.max_nodes is None else {"max_nodes": chosen.max_nodes}
     with command.settings(chosen):
@@ -119,7 +119,7 @@ def _edges(chosen: argparse.Namespace) -> int:
 
 
 def _structures(chosen: argparse.Namespace) -> int:
-    from pdneuro import structures
+    from pdneuro.queries import structures
     from pdneuro.tables import joins, roles
 
     with command.settings(chosen):
@@ -138,8 +138,9 @@ def _structures(chosen: argparse.Namespace) -> int:
 
 
 def _neuromorpho(chosen: argparse.Namespace) -> int:
-    from pdneuro import neuromorpho, reconstructions
-    from pdneuro.neuromorpho import vocabulary
+    from pdneuro import neuromorpho
+    from pdneuro.neuromorpho import field_types
+    from pdneuro.queries import neuromorpho as reconstructions
     from pdneuro.tables import roles
 
     if bool(chosen.where) == bool(chosen.file):
@@ -148,7 +149,7 @@ def _neuromorpho(chosen: argparse.Namespace) -> int:
     with command.settings(chosen):
         if chosen.where:
             found = neuromorpho.select(**_filters(chosen.where))
-            vocabulary.require(fields, found.columns.tolist(), list)
+            field_types.require(fields, found.columns.tolist(), list)
             table = found[[name for name in found if not fields or name in ("neuron_id", *fields)]]
         else:
             table = command.read(chosen)

@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
 
 
 def _demo(chosen: argparse.Namespace) -> None:
-    from pdneuro.demo import run
+    from pdneuro.cli.demo import run
 
     run(chosen.out)
 

@@ -14,11 +14,11 @@ from pdneuro._compat import TEXT
 from pdneuro.connectome import index as indexes
 from pdneuro.connectome.download import download_dump
 from pdneuro.connectome.index import Places
-from pdneuro.connectome.neurons import Neurons, honest
+from pdneuro.connectome.properties import Neurons, honest
 from pdneuro.errors import NotFoundError, did_you_mean, listing
 from pdneuro.files import read_edges, table_files
 from pdneuro.options import Fetch
-from pdneuro.tables import records as record_tables
+from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import take_or_missing

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro import edges as edge_questions
 from pdneuro import tables
 from pdneuro.dask.settings import WithOptions
 from pdneuro.options import FetchKeywords
+from pdneuro.queries import edges as edge_questions
 from pdneuro.sources import Source
 from pdneuro.tables import weights
 from pdneuro.tables.edges import sum_rows
@@ -125,8 +125,8 @@ def fractions(
 ) -> Lazy:
     """Put the share of the neuron's input or output beside each edge.
 
-    See :func:`pdneuro.edges.fractions`. ``total="present"`` shuffles; ``total="source"`` asks when it is
-    computed.
+    See :func:`pdneuro.queries.edges.fractions`. ``total="present"`` shuffles; ``total="source"`` asks
+    when it is computed.
     """
     standard = as_edges_if_needed(edges)
     if of not in weights.END_OF:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro import segments, tables
+from pdneuro import tables
 from pdneuro._compat import TEXT
 from pdneuro.dask.edges import Lazy
 from pdneuro.dask.settings import WithOptions
+from pdneuro.queries import properties as segments
 from pdneuro.sources import Source
 from pdneuro.tables import joins, roles
 from pdneuro.tables import partners as partner_tables
@@ -48,7 +49,7 @@ def properties(
     meta: Mapping[str, Any] | None = None,
     **fetch: Any,
 ) -> Lazy:
-    """Properties of segments, one row a row: see :func:`pdneuro.segments.properties`.
+    """Properties of segments, one row a row: see :func:`pdneuro.queries.properties.properties`.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def records(
     meta: Mapping[str, Any] | None = None,
     **fetch: Any,
 ) -> Lazy:
-    """A list-valued property in long form: see :func:`pdneuro.segments.records`.
+    """A list-valued property in long form: see :func:`pdneuro.queries.properties.records`.
 
     ``meta`` names the columns beside ``segment_id``; those of ``connectivity`` are known.
     """
@@ -139,7 +140,7 @@ def join_properties(
 ) -> Lazy:
     """A lazy table with properties of its segments beside its columns.
 
-    See :func:`pdneuro.segments.join_properties`; ``meta`` as for :func:`properties`.
+    See :func:`pdneuro.queries.properties.join_properties`; ``meta`` as for :func:`properties`.
     """
     columns = _columns(names, meta)
     on = roles.id_column(table._meta, on).name
@@ -174,7 +175,7 @@ def edges(
     source: str | Source | None = None,
     **fetch: Any,
 ) -> Lazy:
-    """Edges of the segments as a lazy edge table: see :func:`pdneuro.segments.edges`.
+    """Edges of the segments as a lazy edge table: see :func:`pdneuro.queries.properties.edges`.
 
     Each distinct segment is asked once, whichever partitions it is in. There is one hop: a further one
     needs all neurons of the one before.
@@ -231,7 +232,7 @@ def partners(
     source: str | Source | None = None,
     **fetch: Any,
 ) -> Lazy:
-    """Partners of the segments taken together: see :func:`pdneuro.segments.partners`.
+    """Partners of the segments taken together: see :func:`pdneuro.queries.properties.partners`.
 
     The order of the rows is dask's.
     """

@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro import reconstructions as eager
 from pdneuro.dask.edges import Lazy
 from pdneuro.dask.neurons import empty
 from pdneuro.dask.settings import WithOptions
-from pdneuro.neuromorpho import vocabulary
+from pdneuro.neuromorpho import field_types
+from pdneuro.queries import neuromorpho as eager
 from pdneuro.tables import joins, roles
 
 
 def neuromorpho(neurons: Lazy, /, *fields: str, **how: Any) -> Lazy:
-    """What is said of neurons, one row a row: see :func:`pdneuro.reconstructions.neuromorpho`.
+    """What is said of neurons, one row a row: see :func:`pdneuro.queries.neuromorpho.neuromorpho`.
 
     Examples
     --------
@@ -26,12 +26,12 @@ def neuromorpho(neurons: Lazy, /, *fields: str, **how: Any) -> Lazy:
     ...     ids.neuro.neuromorpho("species").compute()["species"].tolist()
     ['rat', 'human', 'drosophila melanogaster']
     """
-    return _mapped(neurons, "neuromorpho", _kinds(vocabulary.NEURON, fields), how)
+    return _mapped(neurons, "neuromorpho", _kinds(field_types.NEURON, fields), how)
 
 
 def morphometry(neurons: Lazy, /, *fields: str, **how: Any) -> Lazy:
-    """Measurements of neurons, one row a row: see :func:`pdneuro.reconstructions.morphometry`."""
-    return _mapped(neurons, "morphometry", _kinds(vocabulary.MORPHOMETRY, fields), how)
+    """Measurements of neurons, one row a row: see :func:`pdneuro.queries.neuromorpho.morphometry`."""
+    return _mapped(neurons, "morphometry", _kinds(field_types.MORPHOMETRY, fields), how)
 
 
 def _mapped(neurons: Lazy, verb: str, columns: Mapping[str, Any], how: Mapping[str, Any]) -> Lazy:
@@ -45,16 +45,16 @@ def _asked(column: pd.Series[Any], verb: str, columns: Mapping[str, Any], **how:
 
 
 def join_neuromorpho(table: Lazy, /, *fields: str, prefix: str = "", **how: Any) -> Lazy:
-    """Fields beside a lazy table: see :func:`pdneuro.reconstructions.join_neuromorpho`."""
+    """Fields beside a lazy table: see :func:`pdneuro.queries.neuromorpho.join_neuromorpho`."""
     known = [name for name in ("neuron_id", "neuron_name") if name in table.columns]
-    wanted = fields or tuple(name for name in vocabulary.NEURON if name not in known)
-    return _joined(table, "join_neuromorpho", _kinds(vocabulary.NEURON, wanted), prefix, how)
+    wanted = fields or tuple(name for name in field_types.NEURON if name not in known)
+    return _joined(table, "join_neuromorpho", _kinds(field_types.NEURON, wanted), prefix, how)
 
 
 def join_morphometry(table: Lazy, /, *fields: str, prefix: str = "morphometry_", **how: Any) -> Lazy:
-    """Measurements beside a lazy table: see :func:`pdneuro.reconstructions.join_morphometry`."""
-    wanted = fields or vocabulary.MORPHOMETRY[2:]
-    return _joined(table, "join_morphometry", _kinds(vocabulary.MORPHOMETRY, wanted), prefix, how)
+    """Measurements beside a lazy table: see :func:`pdneuro.queries.neuromorpho.join_morphometry`."""
+    wanted = fields or field_types.MORPHOMETRY[2:]
+    return _joined(table, "join_morphometry", _kinds(field_types.MORPHOMETRY, wanted), prefix, how)
 
 
 def _joined(
@@ -77,8 +77,8 @@ def _with_columns(
 
 def _kinds(known: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, Any]:
     """Dtype of each column, the same for all partitions."""
-    vocabulary.require(fields, known, tuple)
+    field_types.require(fields, known, tuple)
     names = list(fields or known)
     if {"min_age", "max_age"} & set(names) and "age_scale" not in names:
         names.append("age_scale")
-    return {name: vocabulary.dtype(name) for name in names}
+    return {name: field_types.dtype(name) for name in names}

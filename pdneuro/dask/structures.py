@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from pdneuro import structures as eager
 from pdneuro._compat import TEXT
 from pdneuro.dask.edges import Lazy
 from pdneuro.dask.neurons import empty
 from pdneuro.dask.settings import WithOptions
+from pdneuro.queries import structures as eager
 from pdneuro.tables import joins, roles
 
 #: Dtype of each field, the same for all partitions.
@@ -23,7 +23,7 @@ _KINDS: Mapping[str, Any] = {
 
 
 def structures(ids: Lazy, /, *fields: str, **how: Any) -> Lazy:
-    """Fields of structures, one row a row: see :func:`pdneuro.structures.structures`.
+    """Fields of structures, one row a row: see :func:`pdneuro.queries.structures.structures`.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def join_structures(
     overwrite: bool = False,
     **how: Any,
 ) -> Lazy:
-    """Fields beside the columns of a lazy table: see :func:`pdneuro.structures.join_structures`."""
+    """Add fields of structures; see :func:`pdneuro.queries.structures.join_structures`."""
     column = roles.structure_column(table._meta, on)
     columns = _columns(column, fields)
     if not fields and f"{prefix}id" == column.name:
@@ -68,7 +68,7 @@ def _joined(table: pd.DataFrame, named: Mapping[str, Any], *fields: str, **how: 
 
 
 def rollup(ids: Lazy, /, to: Any, **how: Any) -> Lazy:
-    """The member of a set that each structure belongs to: see :func:`pdneuro.structures.rollup`."""
+    """Member of a set per structure; see :func:`pdneuro.queries.structures.rollup`."""
     kind = TEXT if _is_text(ids._meta) else "Int64"
     meta = pd.Series([], dtype=kind, name=ids.name, index=ids._meta.index[:0])
     return ids.map_partitions(WithOptions(_rolled, to, kind, **how), meta=meta)
@@ -79,7 +79,7 @@ def _rolled(column: pd.Series[Any], to: Any, kind: Any, **how: Any) -> pd.Series
 
 
 def is_under(ids: Lazy, /, structure: Any, **how: Any) -> Lazy:
-    """Whether structures are part of another (``boolean``): see :func:`pdneuro.structures.is_under`."""
+    """Structures under another (boolean); see :func:`pdneuro.queries.structures.is_under`."""
     meta = pd.Series([], dtype="boolean", name=ids.name, index=ids._meta.index[:0])
     return ids.map_partitions(WithOptions(_under, structure, **how), meta=meta)
 
@@ -89,12 +89,12 @@ def _under(column: pd.Series[Any], structure: Any, **how: Any) -> pd.Series[Any]
 
 
 def ancestors(ids: Lazy, /, **how: Any) -> Lazy:
-    """Ancestors in long form, acronyms as text: see :func:`pdneuro.structures.ancestors`."""
+    """Ancestors in long form, acronyms as text: see :func:`pdneuro.queries.structures.ancestors`."""
     return _long(ids, "ancestor", how)
 
 
 def descendants(ids: Lazy, /, **how: Any) -> Lazy:
-    """Descendants in long form, acronyms as text: see :func:`pdneuro.structures.descendants`."""
+    """Descendants in long form, acronyms as text: see :func:`pdneuro.queries.structures.descendants`."""
     return _long(ids, "descendant", how)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
-from pdneuro.graphs.nodes import collector_paused, node_table
+from pdneuro.graphs.node_attributes import collector_paused, node_table
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import cells_of, take_or_missing

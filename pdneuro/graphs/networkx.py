@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import LargeGraphWarning, warn
-from pdneuro.graphs.nodes import collector_paused, node_table, records
+from pdneuro.graphs.node_attributes import collector_paused, node_table, records
 from pdneuro.graphs.trees import to_tree
+from pdneuro.tables.columns import column
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
 from pdneuro.tables.grouping import group_codes, pairs_differ
-from pdneuro.tables.node_table import is_node_table
 from pdneuro.tables.provenance import KEY, facts
-from pdneuro.tables.records import column
+from pdneuro.tables.skeletons import is_node_table
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import InvalidSwcError, listing
-from pdneuro.graphs.nodes import collector_paused, records
-from pdneuro.tables.node_table import NEURON, ROOT, neuron_column, segments
+from pdneuro.graphs.node_attributes import collector_paused, records
+from pdneuro.tables.columns import column
 from pdneuro.tables.provenance import KEY, facts
-from pdneuro.tables.records import column
+from pdneuro.tables.skeletons import NEURON, ROOT, neuron_column, segments
 
 if TYPE_CHECKING:
     import networkx as nx

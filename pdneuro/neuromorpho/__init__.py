@@ -11,7 +11,7 @@ if _TYPE_CHECKING:
     from pdneuro.files import read_swc
     from pdneuro.neuromorpho.catalogue import counts, field_values, fields, health, literature, select
     from pdneuro.neuromorpho.citation import cite, references
-    from pdneuro.neuromorpho.neurons import morphometry, neuron, persistence, swc
+    from pdneuro.neuromorpho.records import morphometry, neuron, persistence, swc
 
 # Public name -> the module it is in.
 _HOME = {
@@ -20,7 +20,7 @@ _HOME = {
         "pdneuro.neuromorpho.catalogue",
     ),
     **dict.fromkeys(("cite", "references"), "pdneuro.neuromorpho.citation"),
-    **dict.fromkeys(("morphometry", "neuron", "persistence", "swc"), "pdneuro.neuromorpho.neurons"),
+    **dict.fromkeys(("morphometry", "neuron", "persistence", "swc"), "pdneuro.neuromorpho.records"),
     "read_swc": "pdneuro.files",
 }
 

@@ -9,8 +9,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import InvalidQueryError
-from pdneuro.neuromorpho import parse, payload, send
-from pdneuro.neuromorpho import vocabulary as known
+from pdneuro.neuromorpho import field_types, parse, payload, send
 from pdneuro.options import Fetch
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.answers import ShapeError
@@ -47,7 +46,8 @@ def select(
     -------
     DataFrame
         One row a neuron, by rising ``neuron_id`` (int64); columns as for
-        :func:`pdneuro.reconstructions.neuromorpho`. Empty, with the same columns, where nothing fits.
+        :func:`pdneuro.queries.neuromorpho.neuromorpho`. Empty, with the
+        same columns, where nothing fits.
 
     Raises
     ------
@@ -82,20 +82,22 @@ def select(
             "no filter is given. Say what to look for, such as species='mouse', or everything=True."
         )
     wanted = payload.filters(filters)
-    known.require(wanted, (*known.NEURON, *known.QUERY_ONLY), fields)
+    field_types.require(wanted, (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
     fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
-    found = send.select("neuron", wanted, known.ID, fetch)
-    found.sort(key=lambda record: int(record.get(known.ID) or 0))
-    table = known.frame(found, known.NEURON, raw=raw)
+    found = send.select("neuron", wanted, field_types.ID, fetch)
+    found.sort(key=lambda record: int(record.get(field_types.ID) or 0))
+    table = field_types.frame(found, field_types.NEURON, raw=raw)
     if explode is not None:
         table = _exploded(table, explode)
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
-    return stamp(table, source=send.SOURCE, query=f"select({query})", **known.about(table.columns))
+    return stamp(table, source=send.SOURCE, query=f"select({query})", **field_types.about(table.columns))
 
 
 def _exploded(table: pd.DataFrame, name: Hashable) -> pd.DataFrame:
-    if name not in known.LISTS:
-        raise InvalidQueryError(f"{name!r} is no column of lists; these are {', '.join(known.LISTS)}.")
+    if name not in field_types.LISTS:
+        raise InvalidQueryError(
+            f"{name!r} is not a column of lists; these are {', '.join(field_types.LISTS)}."
+        )
     long = table.explode(name)
     long[name] = long[name].astype(TEXT)
     return long
@@ -155,7 +157,7 @@ def field_values(name: str) -> pd.Index[Any]:
     ...     pdneuro.neuromorpho.field_values("species")[:3].tolist()
     ['mouse', 'rat', 'drosophila melanogaster']
     """
-    known.require([name], (*known.NEURON, *known.QUERY_ONLY), fields)
+    field_types.require([name], (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
     found = send.values("neuron", "fields", name, "fields", Fetch.of())
     listed: pd.Index[Any] = pd.Index([value for value in found if value is not None], name=name)
     return listed
@@ -186,7 +188,7 @@ def counts(name: str) -> pd.Series[Any]:
     ...     pdneuro.neuromorpho.counts("species").index[0]
     'mouse'
     """
-    known.require([name], (*known.NEURON, *known.QUERY_ONLY), fields)
+    field_types.require([name], (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
     found = dict(send.values("neuron", "partition", name, "fields", Fetch.of()))
     series = pd.Series(
         list(found.values()), pd.Index(list(found), name=name), dtype="int64", name="neurons"
@@ -242,7 +244,7 @@ def literature(
         found = [send.ask(url, _paper, fetch)]
     else:
         found = send.select("literature", payload.filters(filters), None, fetch)
-    table = known.frame(found, (), raw=raw)
+    table = field_types.frame(found, (), raw=raw)
     if not raw:
         for name in table.columns.intersection(["publishedDate", "ocDate"]):
             moments = pd.to_datetime(pd.to_numeric(table[name], errors="coerce"), unit="ms")

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.neuromorpho import neurons, vocabulary
+from pdneuro.neuromorpho import field_types
+from pdneuro.neuromorpho import records as neurons
 from pdneuro.tables import roles
 
 _KINDS = {"reference_doi": "doi", "reference_pmid": "pmid"}
@@ -57,7 +58,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name in columns:
         cells: pd.Series[Any] = table[name].explode().dropna().astype(str)
-        cells = cells[~cells.str.strip().str.lower().isin(vocabulary.MISSING)]
+        cells = cells[~cells.str.strip().str.lower().isin(field_types.MISSING)]
         found = cells.value_counts(sort=False).rename_axis("reference").reset_index(name="neurons")
         found.insert(0, "kind", _KINDS[name])
         parts.append(found)
@@ -101,7 +102,7 @@ def cite(table: pd.DataFrame) -> str:
     https://doi.org/10.1234/pdn.100 (1 neuron)
     """
     lines = [line(*paper) for paper in references(table).itertuples(index=False, name=None)]
-    return "\n".join([_DATA_BASE.format(rrid=vocabulary.RRID, licence=vocabulary.LICENCE), *lines])
+    return "\n".join([_DATA_BASE.format(rrid=field_types.RRID, licence=field_types.LICENCE), *lines])
 
 
 def line(kind: str, reference: str, count: int) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import InvalidIdError, MultipleRecordsError, listing
-from pdneuro.neuromorpho import catalogue, parse, payload, questions, vocabulary
-from pdneuro.neuromorpho.vocabulary import ID, NAME
+from pdneuro.neuromorpho import catalogue, parse, payload, questions
+from pdneuro.neuromorpho import field_types as vocabulary
+from pdneuro.neuromorpho.field_types import ID, NAME
 from pdneuro.options import Fetch
 from pdneuro.tables.ids import MISSING_TEXT, Int64Array
 from pdneuro.tables.joins import distinct_rows

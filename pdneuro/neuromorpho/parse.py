@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import requests
 
-from pdneuro.neuromorpho.vocabulary import ID
+from pdneuro.neuromorpho.field_types import ID
 from pdneuro.transport.answers import ShapeError
 
 _anything = msgspec.json.Decoder()

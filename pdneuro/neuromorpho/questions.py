@@ -16,7 +16,7 @@ from pdneuro.errors import (
     ServiceError,
     TruncatedResponseError,
 )
-from pdneuro.neuromorpho import parse, payload, vocabulary
+from pdneuro.neuromorpho import field_types, parse, payload
 from pdneuro.neuromorpho.send import (
     NO_POST,
     SOURCE,
@@ -38,9 +38,9 @@ IDS_AT_ONCE, NAMES_AT_ONCE = 250, 100
 JSON_FORM, LIST_FORM, FILE_FORM = FIRST_FORM, FIRST_FORM + 1, FIRST_FORM + 2
 #: Resources with records by neuron, and how their queries may call the ID.
 BY_NEURON = {
-    "neuron": (vocabulary.ID,),
-    "morphometry": ("Neuron_id", vocabulary.ID),
-    "pvec": (vocabulary.ID,),
+    "neuron": (field_types.ID,),
+    "morphometry": ("Neuron_id", field_types.ID),
+    "pvec": (field_types.ID,),
 }
 #: What an unknown ID may mean.
 _HINTS = {
@@ -98,7 +98,7 @@ def _of_many(
     sender: Outlet, where: str, resource: str, name: str, ids: Sequence[int], retries: int
 ) -> dict[int, bytes]:
     """Records of all pages; as many as the service announces, or an error."""
-    for sort in (None, vocabulary.ID):  # several pages need an order
+    for sort in (None, field_types.ID):  # several pages need an order
         found: dict[int, bytes] = {}
         total, number, pages = 0, 0, 1
         while number < pages:
@@ -139,7 +139,7 @@ def by_name(names: Mapping[int, str], fetch: Fetch) -> Question:
         wanted = {names[key]: key for key in keys}
         found: dict[int, list[msgspec.Raw]] = {}
         for record in _records_by_name(sender, where, list(wanted), retries):
-            name = str(parse.decoded(record).get(vocabulary.NAME))
+            name = str(parse.decoded(record).get(field_types.NAME))
             if name in wanted:
                 found.setdefault(wanted[name], []).append(msgspec.Raw(record))
         if not found:
@@ -179,7 +179,7 @@ def _select_names(
     found: list[bytes] = []
     number, pages = 0, 1
     while number < pages:
-        request = write(where, "neuron", {vocabulary.NAME: names}, number, None)
+        request = write(where, "neuron", {field_types.NAME: names}, number, None)
         page = page_of(sender, sender.send(request, retries=retries, keep=False))
         found += page.records
         pages, number = page.pages or 1, number + 1

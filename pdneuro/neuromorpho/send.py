@@ -16,7 +16,7 @@ from pdneuro.errors import (
     ServiceUnavailableError,
     warn,
 )
-from pdneuro.neuromorpho import parse, payload, vocabulary
+from pdneuro.neuromorpho import field_types, parse, payload
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport import progress
 from pdneuro.transport.answers import ShapeError
@@ -149,7 +149,7 @@ def _all_pages(turn: _Turn, fetch: Fetch) -> list[dict[str, Any]]:
             for page in _pages(first if how is fetch else turn(0, again), turn, how):
                 for body in page.records:
                     record = parse.decoded(body)
-                    known.setdefault(record.get(vocabulary.ID, body), record)
+                    known.setdefault(record.get(field_types.ID, body), record)
                 bar.update(len(known) - bar.n)
             if first.total is None or len(known) >= first.total:
                 return list(known.values())

@@ -11,7 +11,7 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import DroppedRowsWarning, InvalidSwcError, warn
 from pdneuro.plots import style
-from pdneuro.tables.node_table import NEURON, SOMA, arrays, parents, segment_lengths, ways
+from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, segment_lengths, ways
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pdneuro import structures
 from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.plots import style
+from pdneuro.queries import structures
 from pdneuro.tables import roles
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def bars(
     order : {"graph", "value"}
         The order of the Atlas, or falling values.
     graph_id : int
-        As for :func:`pdneuro.structures.structures`.
+        As for :func:`pdneuro.queries.structures.structures`.
     ax : matplotlib.axes.Axes, optional
 
     Returns

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro import structures
 from pdneuro._compat import optional
 from pdneuro.plots import style
+from pdneuro.queries import structures
 from pdneuro.tables.volumes import DIMS, axis_of, in_order
 
 if TYPE_CHECKING:

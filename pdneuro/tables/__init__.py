@@ -2,10 +2,10 @@
 
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids, exact_ids
-from pdneuro.tables.measures import cable_length, morphology, path_distance
+from pdneuro.tables.morphology import cable_length, morphology, path_distance
 from pdneuro.tables.nested import explode, flatten, from_records
-from pdneuro.tables.node_table import check
 from pdneuro.tables.pairs import degree, motifs, reciprocal
+from pdneuro.tables.skeletons import check
 from pdneuro.tables.volumes import at, sample, structure_means
 from pdneuro.tables.weights import fractions, sign
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import AmbiguousColumnError, listing
 from pdneuro.tables import roles
-from pdneuro.tables.records import column
+from pdneuro.tables.columns import column
 
 #: What to do with records within records.
 NESTED = ("keep", "flatten", "explode")

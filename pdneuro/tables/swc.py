@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import InvalidSwcError, UnreadableLinesWarning, listing, warn
-from pdneuro.tables.node_table import COLUMNS, DTYPE, NO_SOMA, Nodes, find_problems, frame, required
 from pdneuro.tables.provenance import facts, note
+from pdneuro.tables.skeletons import COLUMNS, DTYPE, NO_SOMA, Nodes, find_problems, frame, required
 
 
 def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:

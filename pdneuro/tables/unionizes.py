@@ -10,7 +10,7 @@ import pandas as pd
 
 from pdneuro.errors import AmbiguousColumnError, InvalidQueryError, MissingColumnsError, listing
 from pdneuro.tables.grouping import group_rows
-from pdneuro.tables.structures import StructureTree
+from pdneuro.tables.structure_tree import StructureTree
 
 #: Columns that add up over the parts of a structure.
 SUMS = (
@@ -88,7 +88,7 @@ def rolled_up(unionizes: pd.DataFrame, value: str, tree: StructureTree, to: Any)
         A column that adds up, or a ratio with its two columns.
     tree : StructureTree
     to : int, str or iterable
-        See :func:`pdneuro.structures.rollup`.
+        See :func:`pdneuro.queries.structures.rollup`.
 
     Returns
     -------

@@ -139,7 +139,7 @@ def structure_means(
         From :func:`pdneuro.allen.structure_tree`. With it each structure's mean is over all voxels
         below it, too.
     to : int, str or iterable, optional
-        With ``tree``: only the members of this set; see :func:`pdneuro.structures.rollup`.
+        With ``tree``: only the members of this set; see :func:`pdneuro.queries.structures.rollup`.
 
     Returns
     -------

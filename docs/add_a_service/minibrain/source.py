@@ -9,7 +9,7 @@ import pandas as pd
 
 from minibrain import parse, send
 from pdneuro.options import Fetch
-from pdneuro.tables import records
+from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport.answers import Answers
 from pdneuro.transport.fetch import fetch_by_id

@@ -1,0 +1,354 @@
+"""What an accessor says about its object: what is recognised, what is missing, what to call next.
+
+Only names, dtypes and missing values are looked at: nothing is copied, and no service is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+from pandas.api import types
+
+from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
+from pdneuro.options import get_option
+from pdneuro.tables import roles
+from pdneuro.tables.ids import MAX_EXACT_FLOAT
+from pdneuro.tables.provenance import facts
+from pdneuro.tables.skeletons import is_node_table
+from pdneuro.tables.volumes import DIMS
+
+Calls = Sequence[tuple[str, str]]
+#: How many calls are proposed.
+_NEXT = 3
+
+
+class Role(NamedTuple):
+    """A part that columns play, and what can be done with it."""
+
+    recognised: Sequence[str]
+    calls: Calls
+    more: Sequence[str] = ()
+    missing: Sequence[str] = ()
+
+
+class Description(NamedTuple):
+    """What is said of an object."""
+
+    title: str
+    recognised: list[str]
+    missing: list[str]
+    calls: list[tuple[str, str]]
+    more: list[str]
+    origin: str
+
+    @classmethod
+    def of(cls, title: str, found: Sequence[Role], obj: Any = None) -> Description:
+        """The description of an object that plays some roles; the calls of each take turns."""
+        turns = [call for turn in range(_NEXT) for role in found for call in role.calls[turn : turn + 1]]
+        names = [call.partition("(")[0] + "()" for call, _ in turns]
+        rest = [*names[_NEXT:], *(name for role in found for name in role.more)]
+        known = {} if obj is None else facts(obj)
+        return cls(
+            title,
+            [line for role in found for line in role.recognised],
+            list(dict.fromkeys(line for role in found for line in role.missing)),
+            turns[:_NEXT],
+            [name for name in dict.fromkeys(rest) if name not in names[:_NEXT]],
+            f"{known['source']}: {known.get('query')}" if "source" in known else "",
+        )
+
+    def __str__(self) -> str:
+        wide = max((len(call) for call, _ in self.calls), default=0)
+        lines = [f"<neuro: {self.title}>"]
+        lines += [f"  {line}" for line in self.recognised]
+        lines += [f"  missing: {line}" for line in self.missing]
+        lines += [
+            f"  {'next:' if not place else '     '} {call:<{wide}}  {gives}"
+            for place, (call, gives) in enumerate(self.calls)
+        ]
+        lines += _wrapped("  also: ", self.more)
+        lines += [f"  from {self.origin}"] if self.origin else []
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """The same as a small table for notebooks; every word from the object is escaped."""
+        calls = [f"<code>{html.escape(call)}</code> {html.escape(gives)}" for call, gives in self.calls]
+        more = [f"<code>{html.escape(name)}</code>" for name in self.more]
+        rows = {
+            "recognised": [html.escape(line) for line in self.recognised],
+            "missing": [html.escape(line) for line in self.missing],
+            "next": calls,
+            "also": [" ".join(more)] if more else [],
+            "from": [html.escape(self.origin)] if self.origin else [],
+        }
+        body = "".join(
+            f'<tr><th style="text-align:left;vertical-align:top">{name}</th>'
+            f'<td style="text-align:left">{"<br>".join(lines)}</td></tr>'
+            for name, lines in rows.items()
+            if lines
+        )
+        return f"<div><strong>.neuro</strong>: {html.escape(self.title)}<table>{body}</table></div>"
+
+
+def describe_series(series: pd.Series[Any]) -> Description:
+    """What ``Series.neuro`` says."""
+    if roles.structure_columns([series.name]):
+        role = _structures(series)
+    elif roles.neuromorpho_columns([series.name]):
+        role = _neuromorpho(series)
+    else:
+        role = _segments(series)
+    return Description.of(f"column {series.name!r}, {len(series):,} rows", [role], series)
+
+
+def describe_frame(frame: pd.DataFrame) -> Description:
+    """What ``DataFrame.neuro`` says."""
+    found: list[Role] = []
+    nodes = is_node_table(frame)
+    pairs = roles.endpoint_columns(frame.columns)
+    if pairs:
+        found.append(_edges(frame, pairs))
+    if nodes:
+        found.append(_reconstructions(frame))
+    places = roles.structure_columns(frame.columns)
+    names = _id_columns(frame, alone=not (pairs or places or nodes))
+    if names:
+        found.append(_neurons(frame, names))
+    if places:
+        found.append(_structure_table(places))
+    neurons = roles.neuromorpho_columns(frame.columns)
+    if neurons:
+        found.append(_neuromorpho_table(neurons))
+    points = roles.point_columns(frame.columns)
+    if points and not nodes:
+        line = f"points: {', '.join(map(repr, points))}"
+        call = f".sample(volume, columns={tuple(points)!r})"
+        found.append(Role([line], [(call, "values of a volume (µm)")]))
+    if not found:
+        found.append(_nothing(frame))
+    return Description.of(f"table of {len(frame):,} rows, {frame.shape[1]} columns", found, frame)
+
+
+def describe_array(array: Any) -> Description:
+    """What ``DataArray.neuro`` says."""
+    dims = ", ".join(f"{dim}: {size:,}" for dim, size in array.sizes.items())
+    if set(array.dims) == set(DIMS):
+        calls = [
+            (".plot.slices()", "slices with axes in µm"),
+            (".at(points)", "values at points: columns ap, dv, lr or x, y, z (µm)"),
+            (".structure_means(annotation)", "mean of each structure"),
+        ]
+        role = Role(["a volume: front to back, top to bottom, left to right"], calls)
+    elif roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
+        role = Role(["a matrix of edges"], [(".to_edges()", "the edge table pre, post, weight")])
+    else:
+        role = Role([], [], missing=["dims of edges ('pre', 'post') or of a volume ('ap', 'dv', 'lr')"])
+    return Description.of(f"array ({dims})", [role])
+
+
+def describe_groups(groups: Any) -> Description:
+    """What ``groupby(...).neuro`` says."""
+    calls = [
+        (".edges(within=True)", "edges inside each group"),
+        (".partners()", "partners of each group"),
+        (".graph()", "a graph for each group"),
+    ]
+    role = Role([], calls, [".upstream()", ".downstream()"])
+    return Description.of(f"{groups.ngroups:,} groups", [role])
+
+
+def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
+    """The columns of segment IDs; one called ``id`` only where nothing else says what the table is."""
+    names = [name for name in roles.id_columns(frame) if alone or str(name).casefold() != "id"]
+    with contextlib.suppress(MissingColumnsError, AmbiguousColumnError):
+        if not names and alone:
+            names = [roles.id_column(frame).name]  # the index
+    return names
+
+
+# -- the roles ---------------------------------------------------------------------------------------
+
+
+def _segments(series: pd.Series[Any]) -> Role:
+    recognised, missing = _id_column(series)
+    if str(get_option("source") or "").startswith("cave:"):
+        calls: Calls = [
+            (".is_latest()", "which root IDs are current"),
+            (".cave(table)", "a table's columns, one row a row"),
+            (".edges()", "edge table: pre, post, weight"),
+        ]
+    else:
+        calls = [
+            ('.properties("link_pre")', "properties, one row a row"),
+            (".edges()", "edge table: pre, post, weight"),
+            (".partners()", "one row a partner, with its weight"),
+        ]
+    more = [".ids()", ".records()", ".upstream()", ".downstream()", ".graph()", ".link()"]
+    other = [
+        ".cave()",
+        ".is_latest()",
+        ".latest()",
+        ".at()",
+        ".synapses()",
+        ".structures()",
+        ".neuromorpho()",
+    ]
+    return Role(recognised, calls, [*more, *other], missing)
+
+
+def _structures(series: pd.Series[Any]) -> Role:
+    calls = [
+        ('.structures("acronym", "name")', "fields, one row a row"),
+        ('.rollup("Brain - Major Divisions")', "the division of each"),
+        ('.is_under("CTX")', "True where it is part of it"),
+    ]
+    return Role([_column("structures", series)], calls, [".ancestors()", ".descendants()"])
+
+
+def _neuromorpho(series: pd.Series[Any]) -> Role:
+    calls = [
+        ('.neuromorpho("species", "cell_type")', "fields, one row a row"),
+        ('.morphometry("length")', "measurements, one row a row"),
+        (".swc()", "reconstructions as one table"),
+    ]
+    return Role([_column("neurons of NeuroMorpho.org", series)], calls, [".persistence()"])
+
+
+def _neurons(frame: pd.DataFrame, names: Sequence[Any]) -> Role:
+    recognised: list[str] = []
+    missing: list[str] = []
+    for name in names:
+        column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
+        if isinstance(column, pd.Series):
+            said, lost = _id_column(column)
+            recognised += said
+            missing += [line for line in lost if line not in missing]
+    if len(names) > 1:
+        missing.append(f"which of the columns holds the IDs: on={names[0]!r}")
+    on, first = ("", "") if len(names) == 1 else (f"on={names[0]!r}", f", on={names[0]!r}")
+    cave = str(get_option("source") or "").startswith("cave:")
+    join = f".join_cave(table{first})" if cave else f'.join_properties("link_pre"{first})'
+    calls = [
+        (join, "a CAVE table beside the columns" if cave else "properties beside the columns"),
+        (f".edges({on})", "edge table: pre, post, weight"),
+        (f".partners({on})", "one row a partner, with its weight"),
+    ]
+    more = [".upstream()", ".downstream()", ".graph()", ".join_cave()", ".link()"]
+    return Role(recognised, calls, more, missing)
+
+
+def _structure_table(places: Sequence[Any]) -> Role:
+    on = "" if len(places) == 1 else f", on={places[0]!r}"
+    calls = [
+        (f'.join_structures("acronym", "name"{on})', "names beside the columns"),
+        (f".plot.bars({on[2:]})", "rows of each structure, in the Atlas' colours"),
+        (f".plot.tree({on[2:]})", "the structures in their tree"),
+    ]
+    lost = [f"which of the columns holds the structures: {on[2:]}"] if on else []
+    return Role([f"structures: {', '.join(map(repr, places))}"], calls, missing=lost)
+
+
+def _neuromorpho_table(neurons: Sequence[Any]) -> Role:
+    calls = [
+        ('.join_neuromorpho("species")', "fields beside the columns"),
+        ('.join_morphometry("length")', "measurements beside the columns"),
+    ]
+    return Role([f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"], calls)
+
+
+def _reconstructions(frame: pd.DataFrame) -> Role:
+    count = frame["neuron"].nunique() if "neuron" in frame.columns else 1
+    problems = facts(frame).get("problems", 0)
+    calls = [
+        (".plot.skeleton()", "the neurons in space"),
+        (".morphology()", "counts and lengths of each neuron (µm)"),
+        (".check()", f"what is wrong ({problems:,} found)" if problems else "what is wrong"),
+    ]
+    more = [".cable_length()", ".path_distance()", ".plot.dendrogram()", ".to_networkx()", ".to_swc()"]
+    lost = [f"soundness: {problems:,} problems, which .check() lists"] if problems else []
+    return Role([f"reconstructions: {count:,} neurons"], calls, more, lost)
+
+
+def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]]) -> Role:
+    recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
+    missing = []
+    weights = [name for name in frame.columns if str(name) in roles.WEIGHT_NAMES]
+    if weights:
+        recognised[0] += f", weight {weights[0]!r}"
+    else:
+        missing.append("a column of weights: each row counts as one synapse")
+    least = facts(frame).get("min_weight", 1)
+    if isinstance(least, int) and least > 1:
+        missing.append(f"pairs of fewer than {least:,} synapses")
+    if len(pairs) > 1:
+        missing.append("which columns are the ends")
+    stems = [
+        str(name)[: -len("_pre")]
+        for name in frame.columns
+        if str(name).endswith("_pre")
+        and f"{str(name)[:-4]}_post" in frame.columns
+        and name not in pairs[0]
+    ]
+    if pairs != [("pre", "post")]:
+        ends = "" if len(pairs) == 1 else f"pre={pairs[0][0]!r}, post={pairs[0][1]!r}"
+        calls: Calls = [(f".as_edges({ends})", "to the columns pre, post, weight")]
+    elif stems:
+        calls = [
+            (f".collapse({stems[0]!r})", "synapses between groups"),
+            (f".plot.matrix({stems[0]!r})", "the same as a picture"),
+            (f".plot.fractions(group_by={stems[0]!r})", "where the input comes from"),
+        ]
+    else:
+        calls = [
+            (".annotate(neurons, columns)", "types and sides beside both ends"),
+            (".fractions()", "each edge's share of the input"),
+            (".to_networkx()", "a graph"),
+        ]
+    more = [
+        ".threshold()", ".degree()", ".similarity()", ".paths()", ".expand()", ".sign()",
+        ".to_networkx()", ".plot.matrix()", ".plot.graph()", ".to_sparse()", ".to_matrix()",
+        ".to_gephi()",
+    ]  # fmt: skip
+    return Role(recognised, calls, more, missing)
+
+
+def _nothing(frame: pd.DataFrame) -> Role:
+    names = [*roles.SEGMENT_NAMES, *roles.STRUCTURE_ID_NAMES, "neuron_id", "neuron_name", "pre", "post"]
+    near = [name for name in frame.columns if did_you_mean(name, names)]
+    columns = listing(map(repr, frame.columns), 8) or "no columns"
+    lost = [f"no segment IDs, edges, structures or neurons are recognised among {columns}"]
+    on = repr(near[0]) if near else "..."
+    calls = [
+        (f".edges(on={on})", "if it holds segment IDs"),
+        (f'.join_structures("acronym", on={on})', "if it holds Allen structures"),
+        (".as_edges(pre=..., post=...)", "if the table holds edges"),
+    ]
+    return Role([], calls, missing=lost)
+
+
+def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
+    lost = []
+    if types.is_float_dtype(column.dtype) and (column.abs() > MAX_EXACT_FLOAT).any():
+        lost.append(f'digits of {column.name!r}: floats; read the file again with dtype="Int64" or str')
+    if get_option("source") is None:
+        lost.append("a source: pdneuro.set_options(source=...), or source=... in the call")
+    return [_column("segment IDs", column)], lost
+
+
+def _column(role: str, column: pd.Series[Any]) -> str:
+    count = int(column.isna().sum())
+    return f"{role}: {column.name!r} ({column.dtype}{f', {count:,} missing' if count else ''})"
+
+
+def _wrapped(head: str, names: Iterable[str], width: int = 100) -> list[str]:
+    lines: list[str] = []
+    for name in names:
+        if lines and len(lines[-1]) + len(name) < width:
+            lines[-1] += f" {name}"
+        else:
+            lines.append((" " * len(head) if lines else head) + name)
+    return lines

@@ -1,0 +1,203 @@
+"""GlifApi: generalised leaky integrate-and-fire models of cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.allen.api.rma import RmaApi
+from pdneuro.errors import NotFoundError
+
+GLIF_TYPES = (395310498, 395310469, 395310475, 395310479, 471355161)
+_DETAIL = (
+    "neuronal_model_template(well_known_files(well_known_file_type)),"
+    "specimen(ephys_sweeps,ephys_result(well_known_files(well_known_file_type))),"
+    "well_known_files(well_known_file_type)"
+)
+
+
+class GlifApi(RmaApi):
+    """Point neuron models fitted to the cells of the Cell Types Database.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     models = pdneuro.allen.GlifApi().get_neuronal_models([318808427])
+    >>> models["id"].tolist(), [model["name"] for model in models["neuronal_models"].iloc[0]][:2]
+    ([318808427], ['model 0', 'model 1'])
+    """
+
+    GLIF_TYPES = GLIF_TYPES
+
+    def get_neuronal_model_templates(self, **options: Any) -> pd.DataFrame:
+        """The kinds of models; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.GlifApi().get_neuronal_model_templates()
+                  id                      name
+        0  395310498                  3a LIF-R
+        1  395310469                     1 LIF
+        2  491455321  Biophysical - all active
+        """
+        return self._model("NeuronalModelTemplate", **{"num_rows": "all", "count": False, **options})
+
+    def get_neuronal_models(self, ephys_experiment_ids: Any = None, **options: Any) -> pd.DataFrame:
+        """Cells with their models.
+
+        Parameters
+        ----------
+        ephys_experiment_ids : int or iterable of int, optional
+            Specimen IDs. Default: all.
+        **options
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Returns
+        -------
+        DataFrame
+            One row a specimen; ``neuronal_models`` holds lists of records.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     cells = pdneuro.allen.GlifApi().get_neuronal_models([318808427, 464212183])
+        >>> cells["name"].tolist(), cells["neuronal_models"].map(len).tolist()
+        (['Cell-0', 'Cell-1'], [3, 0])
+        """
+        kinds = ",".join(map(str, GLIF_TYPES))
+        how = {
+            "include": (
+                f"neuronal_models(well_known_files,neuronal_model_template[id$in{kinds}],"
+                "neuronal_model_runs(well_known_files))"
+            ),
+            "num_rows": "all",
+            "count": False,
+            **options,
+        }
+        if ephys_experiment_ids is None:
+            return self._model("Specimen", **how)
+        over = ("ephys_experiment_ids", ephys_experiment_ids)
+        return self._model("Specimen", over=over, criteria=lambda ids: f"[id$in{ids}]", **how)
+
+    def get_neuronal_models_by_id(self, neuronal_model_ids: Any, **options: Any) -> pd.DataFrame:
+        """Models with their files.
+
+        Parameters
+        ----------
+        neuronal_model_ids : int or iterable of int
+        **options
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Returns
+        -------
+        DataFrame
+            One row a model; ``well_known_files`` holds lists of records.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     models = pdneuro.allen.GlifApi().get_neuronal_models_by_id([566302806, 566302807])
+        >>> models[["id", "name", "specimen_id"]]
+                  id     name  specimen_id
+        0  566302806  model 0    318808427
+        1  566302807  model 1    318808427
+        """
+        return self._model(
+            "NeuronalModel",
+            over=("neuronal_model_ids", neuronal_model_ids),
+            criteria=lambda ids: f"[id$in{ids}]",
+            **{
+                "include": "well_known_files(well_known_file_type)",
+                "num_rows": "all",
+                "count": False,
+                **options,
+            },
+        )
+
+    def get_neuron_configs(self, neuronal_model_ids: Any) -> dict[int, Any]:
+        """The parameters of models.
+
+        Returns
+        -------
+        dict
+            Model ID to the content of its first file.
+
+        Raises
+        ------
+        NotFoundError
+            A model has no file.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.GlifApi().get_neuron_configs([566302806])
+        {566302806: {'th_inf': 0.03, 'model': 566302806}}
+        """
+        found = {}
+        for model in self.get_neuronal_models_by_id(neuronal_model_ids).to_dict("records"):
+            if not model.get("well_known_files"):
+                raise NotFoundError(f"model {model['id']} has no file.")
+            link = model["well_known_files"][0]["download_link"]
+            found[int(model["id"])] = self._document(f"{self.api_url}{link}")
+        return found
+
+    def list_neuronal_models(self, **options: Any) -> pd.DataFrame:
+        """All models of this kind, with their specimens.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     models = pdneuro.allen.GlifApi().list_neuronal_models(nested="flatten")
+        >>> models[["id", "specimen_name", "neuronal_model_template_name"]].head(2)
+                  id specimen_name neuronal_model_template_name
+        0  566302806        Cell-0                     3a LIF-R
+        1  566302807        Cell-0                        1 LIF
+        """
+        include = "specimen(ephys_result[failed$eqfalse]),neuronal_model_template[name$il'*LIF*']"
+        return self._model("NeuronalModel", **{"include": include, "num_rows": "all", **options})
+
+    def get_neuronal_model(self, neuronal_model_id: Any) -> dict[str, Any]:
+        """One model with its files, template, specimen and sweeps.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     model = pdneuro.allen.GlifApi().get_neuronal_model(566302806)
+        >>> model["neuronal_model_template"]["name"], model["specimen"]["name"]
+        ('3a LIF-R', 'Cell-0')
+        """
+        over = ("neuronal_model_id", neuronal_model_id)
+        rows = self._model(
+            "NeuronalModel",
+            over=over,
+            criteria=lambda ids: f"[id$eq{ids}]",
+            include=_DETAIL,
+            num_rows="all",
+        ).to_dict("records")
+        if not rows:
+            raise NotFoundError(f"there is no neuronal model {neuronal_model_id}.")
+        model: dict[str, Any] = {str(name): value for name, value in rows[0].items()}
+        return model

@@ -1,0 +1,301 @@
+"""OntologiesApi: structures, their graphs and sets, and atlases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.allen import payload
+from pdneuro.allen.api.rma import RmaApi
+from pdneuro.errors import InvalidQueryError, MissingColumnsError
+
+_ATLAS_COLUMNS = (
+    "atlases.id,atlases.name,atlases.image_type,ontologies.id,ontologies.name,structure_graphs.id,"
+    "structure_graphs.name,graphic_group_labels.id,graphic_group_labels.name"
+)
+_ATLAS_TABLES = "structure_graph(ontology),graphic_group_labels"
+
+
+class OntologiesApi(RmaApi):
+    """Structures of the brain as the Allen Institute names them.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     structures = pdneuro.allen.OntologiesApi().get_structures(1)
+    >>> structures[["id", "acronym", "parent_structure_id"]].head(3)
+        id acronym  parent_structure_id
+    0  997    root                 <NA>
+    1    8    grey                  997
+    2  567      CH                    8
+    """
+
+    def get_structures(
+        self,
+        structure_graph_ids: Any = None,
+        structure_graph_names: Any = None,
+        structure_set_ids: Any = None,
+        structure_set_names: Any = None,
+        order: Any = ("structures.graph_order",),
+        num_rows: Any = "all",
+        count: bool = False,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Structures of graphs, or of sets.
+
+        Parameters
+        ----------
+        structure_graph_ids, structure_set_ids : int or iterable of int, optional
+            Graph 1 is the adult mouse.
+        structure_graph_names, structure_set_names : str or iterable of str, optional
+            Without quotes, or with. The first selector given, in the order of the arguments, wins.
+        order, num_rows, count, **options
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Returns
+        -------
+        DataFrame
+            ``id`` (int64), ``acronym``, ``name``, ``color_hex_triplet``, ``structure_id_path`` (text),
+            ``parent_structure_id`` (Int64; NA for a root), ``graph_order`` and others.
+
+        Raises
+        ------
+        InvalidQueryError
+            No selector, or no ID in it.
+        Exception
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.OntologiesApi().get_structures(
+        ...         structure_set_names="Mouse - Coarse", order="name"
+        ...     )
+        >>> found["name"].head(2).tolist()
+        ['Caudoputamen', 'Cerebellum']
+        """
+        return self._structures(
+            structure_graph_ids,
+            structure_graph_names,
+            structure_set_ids,
+            structure_set_names,
+            order=order,
+            num_rows=num_rows,
+            count=count,
+            **options,
+        )
+
+    def get_structures_with_sets(
+        self,
+        structure_graph_ids: Any = None,
+        structure_graph_names: Any = None,
+        structure_set_ids: Any = None,
+        structure_set_names: Any = None,
+        order: Any = ("structures.graph_order",),
+        num_rows: Any = "all",
+        count: bool = False,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """As :meth:`get_structures`, with the sets that each structure is in.
+
+        Returns
+        -------
+        DataFrame
+            Also ``structure_sets``: a list of records ``id, name, description`` a row.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.OntologiesApi().get_structures_with_sets(1, nested="explode")
+        >>> found.query("acronym == 'TH'")["structure_sets_name"].tolist()
+        ['Mouse - Coarse', 'Brain - Major Divisions']
+        """
+        return self._structures(
+            structure_graph_ids,
+            structure_graph_names,
+            structure_set_ids,
+            structure_set_names,
+            order=order,
+            num_rows=num_rows,
+            count=count,
+            **{"include": "structure_sets", **options},
+        )
+
+    def _structures(
+        self, graphs: Any, graph_names: Any, sets: Any, set_names: Any, **options: Any
+    ) -> pd.DataFrame:
+        if graphs is not None:
+            over = ("structure_graph_ids", graphs)
+            return self._model(
+                "Structure", over=over, criteria=lambda ids: f"[graph_id$in{ids}]", **options
+            )
+        if graph_names is not None:
+            names = payload.names(graph_names, "structure_graph_names")
+            criteria = f"graph[structure_graphs.name$in{names}]"
+        elif sets is not None:
+            over = ("structure_set_ids", sets)
+            return self._model(
+                "Structure", over=over, criteria=lambda ids: f"[structure_set_id$in{ids}]", **options
+            )
+        elif set_names is not None:
+            names = payload.names(set_names, "structure_set_names")
+            criteria = f"structure_sets[name$in{names}]"
+        else:
+            raise InvalidQueryError(
+                "choose structures: structure_graph_ids=1 (adult mouse), structure_graph_names, "
+                "structure_set_ids or structure_set_names."
+            )
+        return self._model("Structure", criteria=criteria, **options)
+
+    def get_atlases(self, **options: Any) -> pd.DataFrame:
+        """All atlases; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.OntologiesApi().get_atlases()[["id", "name", "structure_graph_id"]]
+                  id                             name  structure_graph_id
+        0          1              Mouse, P56, Coronal                   1
+        1  265297126  Human, 34 years, Cortex - Gyral                  10
+        """
+        return self._model("Atlas", **{"num_rows": "all", "count": False, **options})
+
+    def get_structure_graphs(self, **options: Any) -> pd.DataFrame:
+        """All structure graphs; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.OntologiesApi().get_structure_graphs(only=["id", "name"])
+           id               name
+        0   1  Mouse Brain Atlas
+        1  10  Human Brain Atlas
+        """
+        return self._model("StructureGraph", **{"num_rows": "all", "count": False, **options})
+
+    def get_structure_sets(self, structure_set_ids: Any = None, **options: Any) -> pd.DataFrame:
+        """Structure sets.
+
+        Parameters
+        ----------
+        structure_set_ids : int or iterable of int, optional
+            Default: all.
+        **options
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Returns
+        -------
+        DataFrame
+            ``id`` (int64), ``name``, ``description``.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.OntologiesApi().get_structure_sets([2, 687527945])[["id", "name"]]
+                  id                          name
+        0          2                Mouse - Coarse
+        1  687527945  Mouse Connectivity - Summary
+        """
+        how = {"num_rows": "all", "count": False, **options}
+        if structure_set_ids is None:
+            return self._model("StructureSet", **how)
+        over = ("structure_set_ids", structure_set_ids)
+        return self._model("StructureSet", over=over, criteria=lambda ids: f"[id$in{ids}]", **how)
+
+    def get_atlases_table(
+        self, atlas_ids: Any = None, brief: bool = True, **options: Any
+    ) -> pd.DataFrame:
+        """Atlases with their structure graphs, ontologies and graphic group labels.
+
+        Parameters
+        ----------
+        atlas_ids : int or iterable of int, optional
+            Default: all.
+        brief : bool
+            IDs and names only.
+        **options
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Returns
+        -------
+        DataFrame
+            ``structure_graph`` and ``graphic_group_labels`` hold records; ``nested="flatten"`` spreads
+            them.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     atlas = pdneuro.allen.OntologiesApi().get_atlases_table(1, nested="explode")
+        >>> atlas[["id", "structure_graph_name", "graphic_group_labels_id"]]
+           id structure_graph_name  graphic_group_labels_id
+        0   1    Mouse Brain Atlas                       28
+        0   1    Mouse Brain Atlas                       31
+        """
+        # Options of the caller last: they win.
+        how = {
+            "include": _ATLAS_TABLES,
+            **({"only": f"'{_ATLAS_COLUMNS}'"} if brief else {}),
+            "num_rows": "all",
+            "count": False,
+            **options,
+        }
+        if atlas_ids is None:
+            return self._model("Atlas", criteria=_ATLAS_TABLES, **how)
+        over = ("atlas_ids", atlas_ids)
+        return self._model(
+            "Atlas", over=over, criteria=lambda ids: f"[id$in{ids}],{_ATLAS_TABLES}", **how
+        )
+
+    def unpack_structure_set_ancestors(self, structure_dataframe: pd.DataFrame) -> pd.DataFrame:
+        """The path of each structure as a list of integers.
+
+        Parameters
+        ----------
+        structure_dataframe : DataFrame
+            With ``structure_id_path`` such as ``"/997/8/"``. It is not changed.
+
+        Returns
+        -------
+        DataFrame
+            A copy with ``structure_set_ancestor``: lists of int, from the root to the structure.
+
+        Raises
+        ------
+        MissingColumnsError
+            There is no such column.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> ontologies = pdneuro.allen.OntologiesApi()
+        >>> with pdneuro.sandbox.start():
+        ...     structures = ontologies.get_structures(1)
+        >>> found = ontologies.unpack_structure_set_ancestors(structures)
+        >>> found[["acronym", "structure_set_ancestor"]].head(3)
+          acronym structure_set_ancestor
+        0    root                  [997]
+        1    grey               [997, 8]
+        2      CH          [997, 8, 567]
+        """
+        if "structure_id_path" not in structure_dataframe.columns:
+            raise MissingColumnsError("the table has no column 'structure_id_path'.")
+        paths = structure_dataframe["structure_id_path"]
+        lists = [
+            list(path) if isinstance(path, list) else [int(part) for part in path.split("/") if part]
+            for path in paths
+        ]
+        cells = pd.Series(lists, index=structure_dataframe.index, dtype=object)
+        return structure_dataframe.assign(structure_set_ancestor=cells)

@@ -1,0 +1,99 @@
+"""SvgApi: the drawn outlines of structures on atlas images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pdneuro.allen import payload
+from pdneuro.allen.api.base import Api
+
+
+class SvgApi(Api):
+    """Scalable vector graphics of annotated sections.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     svg = pdneuro.allen.SvgApi().get_svg(100960033, groups=28)
+    >>> svg[svg.index("<path") : svg.index("</g>")]
+    '<path structure_id="385" d="M1 1 L9 9"/>'
+    """
+
+    def build_query(self, section_image_id: Any, groups: Any = None, download: bool = False) -> str:
+        """Address of an SVG; the arguments are those of :meth:`get_svg`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.SvgApi().build_query(100960033, groups=[28, 31])
+        'https://api.brain-map.org/api/v2/svg/100960033?groups=28,31'
+        """
+        number = payload.one_id(section_image_id, "section_image_id")
+        query = ""
+        if groups is not None and (isinstance(groups, int | str) or len(list(groups))):
+            query = f"?groups={payload.ids(groups, 'groups')}"
+        return f"{self.api_url}/api/v2/svg{'_download' if download else ''}/{number}{query}"
+
+    def get_svg(self, section_image_id: Any, groups: Any = None) -> str:
+        """The SVG of an image, as text.
+
+        Parameters
+        ----------
+        section_image_id : int
+        groups : int or iterable of int, optional
+            Graphic group labels; 28 holds the structure boundaries. Default: all.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.SvgApi().get_svg(100960033)[:4]
+        '<svg'
+        """
+        return self._text(self.build_query(section_image_id, groups))
+
+    def download_svg(self, section_image_id: Any, groups: Any = None, file_path: Any = None) -> Path:
+        """Save the SVG of an image.
+
+        Parameters
+        ----------
+        section_image_id, groups
+            As for :meth:`get_svg`.
+        file_path : path, optional
+            Default: ``{section_image_id}.svg`` in the current folder.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        Exception
+            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+
+        Examples
+        --------
+        >>> import pathlib, pdneuro, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "section.svg"
+        >>> with pdneuro.sandbox.start():
+        ...     file = pdneuro.allen.SvgApi().download_svg(100960033, 28, path)
+        >>> file.name, file.read_text()[:4]
+        ('section.svg', '<svg')
+        """
+        path = (
+            f"{payload.one_id(section_image_id, 'section_image_id')}.svg"
+            if file_path is None
+            else file_path
+        )
+        return self._save(self.build_query(section_image_id, groups, download=True), path)

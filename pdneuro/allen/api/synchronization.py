@@ -1,0 +1,177 @@
+"""SynchronizationApi: the same place in images, atlases and the reference space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro.allen import payload
+from pdneuro.allen.api.base import Api
+from pdneuro.errors import InvalidQueryError
+
+
+class SynchronizationApi(Api):
+    """Maps points between images (pixels of the full resolution) and the reference space (µm).
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+
+    Notes
+    -----
+    Answers in images are frames with one row a data set or image: ``section_data_set_id``,
+    ``section_image_id``, ``section_number`` (int64), ``x``, ``y`` (pixels).
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     sync = pdneuro.allen.SynchronizationApi()
+    ...     found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324])
+    >>> found["section_data_set_id"].tolist()
+    [68545324]
+    """
+
+    def _address(self, name: str, number: Any, what: str, **parameters: Any) -> str:
+        query = "&".join(
+            f"{key}={_coordinate(value, key) if key in 'xyz' else payload.ids(value, key)}"
+            for key, value in parameters.items()
+        )
+        return f"{self.api_url}/api/v2/{name}/{payload.one_id(number, what)}.json?{query}"
+
+    def _images(self, address: str) -> pd.DataFrame:
+        return self._records(address, "image_sync")
+
+    def get_image_to_atlas(
+        self, section_image_id: Any, x: float, y: float, atlas_id: Any
+    ) -> pd.DataFrame:
+        """The place in an atlas that is nearest to a point of an image.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_image_to_atlas(68173101, 6208, 2368, atlas_id=1)
+        >>> found[["section_image_id", "section_number", "x", "y"]]
+           section_image_id  section_number       x        y
+        0                 2              20  5906.1  2263.85
+        """
+        where = {"x": x, "y": y, "atlas_id": atlas_id}
+        return self._images(
+            self._address("image_to_atlas", section_image_id, "section_image_id", **where)
+        )
+
+    def get_image_to_image(
+        self, section_image_id: Any, x: float, y: float, section_data_set_ids: Any
+    ) -> pd.DataFrame:
+        """The place in other data sets that is nearest to a point of an image.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_image_to_image(68173101, 6208, 2368, [68545324, 67810540])
+        >>> found[["section_data_set_id", "x", "y"]]
+           section_data_set_id       x        y
+        0             68545324  5906.1  2263.85
+        1             67810540  5906.1  2263.85
+        """
+        where = {"x": x, "y": y, "section_data_set_ids": section_data_set_ids}
+        return self._images(
+            self._address("image_to_image", section_image_id, "section_image_id", **where)
+        )
+
+    def get_image_to_image_2d(
+        self, section_image_id: Any, x: float, y: float, section_image_ids: Any
+    ) -> pd.DataFrame:
+        """The place in other images of the same specimen that is nearest to a point of an image.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_image_to_image_2d(68173101, 6208, 2368, [68173103, 68173105])
+        >>> found[["section_number", "x", "y"]]
+           section_number       x        y
+        0              20  5906.1  2263.85
+        1              21  5906.1  2263.85
+        """
+        where = {"x": x, "y": y, "section_image_ids": section_image_ids}
+        return self._images(
+            self._address("image_to_image_2d", section_image_id, "section_image_id", **where)
+        )
+
+    def get_reference_to_image(
+        self, reference_space_id: Any, x: float, y: float, z: float, section_data_set_ids: Any
+    ) -> pd.DataFrame:
+        """The place in data sets that is nearest to a point of a reference space (ap, dv, lr in µm).
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     sync = pdneuro.allen.SynchronizationApi()
+        ...     found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324, 67810540])
+        >>> found[["section_data_set_id", "section_image_id"]]
+           section_data_set_id  section_image_id
+        0             68545324          68545325
+        1             67810540          67810541
+        """
+        where = {"x": x, "y": y, "z": z, "section_data_set_ids": section_data_set_ids}
+        return self._images(
+            self._address("reference_to_image", reference_space_id, "reference_space_id", **where)
+        )
+
+    def get_image_to_reference(self, section_image_id: Any, x: float, y: float) -> dict[str, Any]:
+        """The point of the reference space for a point of an image.
+
+        Returns
+        -------
+        dict
+            ``{"image_to_reference": {"x", "y", "z"}}``: ap, dv, lr in µm.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     pdneuro.allen.SynchronizationApi().get_image_to_reference(68173101, 6208, 2368)
+        {'image_to_reference': {'x': 59200.0, 'y': 3104.0, 'z': 4500.0}}
+        """
+        address = self._address("image_to_reference", section_image_id, "section_image_id", x=x, y=y)
+        content: dict[str, Any] = self._message(address).content
+        return content
+
+    def get_structure_to_image(self, section_data_set_id: Any, structure_ids: Any) -> pd.DataFrame:
+        """For each structure the place in a data set that is nearest to its centre.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     found = pdneuro.allen.SynchronizationApi().get_structure_to_image(68545324, [315, 698])
+        >>> found[["section_number", "x", "y"]]
+           section_number    x      y
+        0              20  8.5  14.25
+        1              21  8.5  14.25
+        """
+        return self._images(
+            self._address(
+                "structure_to_image",
+                section_data_set_id,
+                "section_data_set_id",
+                structure_ids=structure_ids,
+            )
+        )
+
+
+def _coordinate(value: Any, name: str) -> str:
+    number = np.nan if isinstance(value, str | bool) else float(value)
+    if not np.isfinite(number):
+        raise InvalidQueryError(f"{name} is a coordinate, not {value!r}.")
+    return f"{number:f}"

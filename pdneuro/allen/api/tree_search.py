@@ -1,0 +1,87 @@
+"""TreeSearchApi: what lies above and below a structure or specimen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pdneuro.allen import payload
+from pdneuro.allen.api.base import Api
+from pdneuro.errors import InvalidQueryError
+
+_KINDS = ("Structure", "Specimen")
+
+
+class TreeSearchApi(Api):
+    """Searches in the trees of structures and of specimens.
+
+    Parameters
+    ----------
+    base_uri : str, optional
+        The service's address. Default: the option ``allen_url``.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 549, descendants=True)
+    >>> tree[["id", "acronym"]].head(3)
+        id acronym
+    0  549      TH
+    1  170     LGd
+    2  599      CM
+    """
+
+    def build_query(
+        self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
+    ) -> str:
+        """Address of a search; the arguments are those of :meth:`get_tree`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> pdneuro.allen.TreeSearchApi().build_query("Structure", 385, ancestors=True)
+        'https://api.brain-map.org/api/v2/tree_search/Structure/385.json?ancestors=true'
+        """
+        if kind not in _KINDS:
+            raise InvalidQueryError(f"kind is {' or '.join(_KINDS)}, not {kind!r}.")
+        given = {"ancestors": ancestors, "descendants": descendants}
+        wanted = [
+            f"{name}={payload.value(bool(flag), name)}"
+            for name, flag in given.items()
+            if flag is not None
+        ]
+        query = f"?{'&'.join(wanted)}" if wanted else ""
+        return f"{self.api_url}/api/v2/tree_search/{kind}/{payload.one_id(db_id, 'db_id')}.json{query}"
+
+    def get_tree(
+        self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
+    ) -> pd.DataFrame:
+        """A structure or specimen with those above or below it.
+
+        Parameters
+        ----------
+        kind : {"Structure", "Specimen"}
+        db_id : int
+        ancestors, descendants : bool, optional
+
+        Returns
+        -------
+        DataFrame
+            One row a node.
+
+        Raises
+        ------
+        Exception
+            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Examples
+        --------
+        >>> import pdneuro
+        >>> with pdneuro.sandbox.start():
+        ...     tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 385, ancestors=True)
+        >>> tree["acronym"].tolist()
+        ['root', 'grey', 'CH', 'CTX', 'Isocortex', 'VIS', 'VISp']
+        """
+        return self._records(self.build_query(kind, db_id, ancestors, descendants))

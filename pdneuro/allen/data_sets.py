@@ -1,0 +1,352 @@
+"""Joins that people do: cells with their features, experiments by site, unionizes as matrix or edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import TEXT
+from pdneuro.allen.api.cell_types import CellTypesApi
+from pdneuro.allen.api.mouse_connectivity import MouseConnectivityApi
+from pdneuro.allen.tree import structure_tree
+from pdneuro.errors import MissingColumnsError
+from pdneuro.tables import joins
+from pdneuro.tables.provenance import stamp
+from pdneuro.tables.unionizes import chosen, experiment_column, pivoted, rolled_up
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -> pd.DataFrame:
+    """The cells of the Cell Types Database, one row each, with their features.
+
+    Parameters
+    ----------
+    species : str or iterable of str, optional
+        ``"Mus musculus"``, ``"Homo Sapiens"``. Default: both.
+    ephys, morphology : bool
+        Join the features of the recordings and of the reconstructions.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :meth:`pdneuro.allen.CellTypesApi.list_cells_api`, without the quotes around
+        ``structure__name``; features as ``ephys_{feature}`` and ``morphology_{feature}``, NA for cells
+        without them. ``structure__id`` of human cells is of the human's ontology;
+        ``.neuro.join_structures()`` leaves them NA.
+
+    Raises
+    ------
+    Exception
+        As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     table = pdneuro.allen.cells(species="Mus musculus")
+    >>> table[["specimen__id", "ephys_tau", "morphology_number_stems"]].head(2)
+       specimen__id  ephys_tau  morphology_number_stems
+    0     318808427       15.5                        5
+    1     464212183       16.5                     <NA>
+    """
+    api = CellTypesApi()
+    table = api.list_cells_api(species=species).reset_index(drop=True)
+    if "structure__name" in table.columns:
+        table["structure__name"] = table["structure__name"].str.strip('"')
+    wanted = {"ephys": ephys, "morphology": morphology}
+    ask = {"ephys": api.get_ephys_features, "morphology": api.get_morphology_features}
+    for prefix in (name for name, yes in wanted.items() if yes):
+        features = ask[prefix]()
+        if features.empty:
+            continue
+        # A cell that was recorded or drawn twice counts with its newest.
+        newest = features.sort_values("id").drop_duplicates("specimen_id", keep="last")
+        places = pd.Index(newest["specimen_id"]).get_indexer(pd.Index(table["specimen__id"]))
+        columns = {
+            name: joins.take_or_missing(joins.cells_of(newest[name]), places)
+            for name in newest.columns
+            if name != "specimen_id"
+        }
+        table = joins.attach(table, columns, prefix=f"{prefix}_")
+    return stamp(table, source="allen", query="cells()")
+
+
+def experiments(
+    injection: Any = None, *, transgenic_line: Any = None, primary_only: bool = True, graph_id: int = 1
+) -> pd.DataFrame:
+    """Tracer experiments by the structure of their injection.
+
+    Parameters
+    ----------
+    injection : int, str or iterable, optional
+        Structures by ID or acronym; sites within them count, too. Default: all.
+    transgenic_line : str or iterable of str or bool, optional
+        Only these mouse lines; False for wild type only, True for any line.
+    primary_only : bool
+        The primary injection structure counts; else any structure that the injection reached.
+    graph_id : int
+        1 is the adult mouse.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :meth:`pdneuro.allen.MouseConnectivityApi.get_experiments_api`, with
+        ``transgenic_line_name``.
+
+    Raises
+    ------
+    UnknownStructureError
+        There is no such structure.
+    Exception
+        As for :meth:`pdneuro.allen.RmaApi.model_query`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     wild = pdneuro.allen.experiments("VIS", transgenic_line=False)
+    >>> wild["data_set_id"].tolist()
+    [100140756, 100140949]
+    """
+    table = MouseConnectivityApi().get_experiments_api()
+    lines = [
+        line.get("name") if isinstance(line, dict) else line if isinstance(line, str) else None
+        for line in table.get("transgenic_line", pd.Series(None, table.index, dtype=object))
+    ]
+    names = pd.Series(lines, index=table.index, dtype=object)
+    table["transgenic_line_name"] = pd.array(lines, dtype=TEXT)
+    kept = np.ones(len(table), bool)
+    if injection is not None:
+        tree = structure_tree(graph_id)
+        inside = tree.within(tree.rows(injection), include_self=True)
+        if primary_only:
+            kept &= inside[tree.locate(table["structure_id"]).rows]
+        else:
+            sites = table["injection_structures"].astype(object).map(_parts).explode()
+            reached = inside[tree.locate(sites).rows]
+            kept &= pd.Series(reached, sites.index).groupby(level=0).any().to_numpy()
+    if isinstance(transgenic_line, bool):
+        kept &= names.notna().to_numpy() == transgenic_line
+    elif transgenic_line is not None:
+        wanted = [transgenic_line] if isinstance(transgenic_line, str) else list(transgenic_line)
+        kept &= names.isin(wanted).to_numpy()
+    found = table[kept].reset_index(drop=True)
+    return stamp(found, source="allen", query=f"experiments({injection!r:.60})")
+
+
+def _parts(text: Any) -> list[Any]:
+    """Structures in text such as ``"985/993"``."""
+    return [part for part in str(text).split("/") if part] if isinstance(text, str) else [text]
+
+
+def projection_matrix(
+    unionizes: pd.DataFrame,
+    value: str = "projection_density",
+    *,
+    rollup: Any = None,
+    hemisphere: int | None = None,
+    is_injection: bool | None = None,
+    graph_id: int = 1,
+) -> pd.DataFrame:
+    """Unionizes as a matrix: an experiment a row, a structure a column.
+
+    Parameters
+    ----------
+    unionizes : DataFrame
+        From :meth:`pdneuro.allen.MouseConnectivityApi.get_structure_unionizes`.
+    value : str
+        Such as ``projection_density`` (share of the structure's pixels), ``projection_volume`` (mm³),
+        ``normalized_projection_volume``, ``projection_energy``.
+    rollup : int, str or iterable, optional
+        Columns are the members of this structure set; see
+        :func:`pdneuro.queries.structures.rollup`. A row of the member itself counts as it is; where
+        there is none, the topmost rows under it are summed (densities and energies by their two sums),
+        so that nothing counts twice.
+    hemisphere : int, optional
+        1 left, 2 right, 3 both; needed where the table has rows of several.
+    is_injection : bool, optional
+        Within the injection or outside; needed where the table has rows of both.
+    graph_id : int
+        For ``rollup``.
+
+    Returns
+    -------
+    DataFrame
+        float64. Index: experiments; columns: structure IDs, in graph order where ``rollup`` is given.
+        NaN where an experiment has no row of a structure.
+
+    Raises
+    ------
+    AmbiguousColumnError
+        There are rows of several hemispheres, or within and outside of injections, and no choice.
+    MissingColumnsError
+        A column is missing.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...         [100140756, 112670853], is_injection=False, hemisphere_ids=3
+    ...     )
+    ...     matrix = pdneuro.allen.projection_matrix(rows, rollup="Brain - Major Divisions")
+    >>> matrix.shape
+    (2, 7)
+    """
+    matrix = pivoted(_valued(unionizes, value, rollup, hemisphere, is_injection, graph_id), value)
+    if rollup is not None:
+        tree = structure_tree(graph_id)
+        matrix = matrix.iloc[:, np.argsort(tree.locate(matrix.columns.to_series()).rows)]
+    query = f"projection_matrix({value})"
+    return stamp(matrix, source="allen", query=query, earlier=unionizes.attrs)
+
+
+def _valued(
+    unionizes: pd.DataFrame,
+    value: str,
+    rollup: Any,
+    hemisphere: int | None,
+    is_injection: bool | None,
+    graph_id: int,
+) -> pd.DataFrame:
+    """Experiment, structure, value; structures in graph order where they are rolled up."""
+    for name in ("structure_id", value):
+        if name not in unionizes.columns:
+            raise MissingColumnsError(f"the table has no column {name!r}.")
+    table = chosen(unionizes, hemisphere, is_injection)
+    if rollup is None:
+        return table[[experiment_column(table), "structure_id", value]]
+    return rolled_up(table, value, structure_tree(graph_id), rollup)
+
+
+def projection_array(
+    unionizes: pd.DataFrame,
+    value: str = "projection_density",
+    *,
+    rollup: Any = None,
+    hemisphere: int | None = None,
+    is_injection: bool | None = None,
+    graph_id: int = 1,
+) -> xr.DataArray:
+    """As :func:`projection_matrix`, as an array with names.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``experiment_id, structure_id`` (int64), ``acronym`` along the structures.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...         [100140756], is_injection=False, hemisphere_ids=3
+    ...     )
+    ...     array = pdneuro.allen.projection_array(rows, rollup=["CTX", "TH"])
+    >>> array["acronym"].values.tolist()
+    ['CTX', 'TH']
+    """
+    import xarray as xr
+
+    matrix = projection_matrix(
+        unionizes,
+        value,
+        rollup=rollup,
+        hemisphere=hemisphere,
+        is_injection=is_injection,
+        graph_id=graph_id,
+    )
+    tree = structure_tree(graph_id)
+    ids = matrix.columns.to_series()
+    acronyms = pd.Series(tree.take(tree.locate(ids), "acronym")).fillna("").to_numpy(object).astype(str)
+    return xr.DataArray(
+        matrix.to_numpy(np.float64, na_value=np.nan),
+        dims=("experiment_id", "structure_id"),
+        coords={
+            "experiment_id": matrix.index.to_numpy(np.int64),
+            "structure_id": matrix.columns.to_numpy(np.int64),
+            "acronym": ("structure_id", acronyms),
+        },
+        name=value,
+        attrs=dict(matrix.attrs),
+    )
+
+
+def projection_edges(
+    unionizes: pd.DataFrame,
+    experiments: pd.DataFrame,
+    value: str = "projection_density",
+    *,
+    rollup: Any = None,
+    hemisphere: int | None = None,
+    is_injection: bool | None = None,
+    graph_id: int = 1,
+) -> pd.DataFrame:
+    """Unionizes as edges between structures: from the injected one to those with signal.
+
+    Parameters
+    ----------
+    unionizes, value, rollup, hemisphere, is_injection, graph_id
+        As for :func:`projection_matrix`; ``rollup`` also rolls up the injected structures.
+    experiments : DataFrame
+        ``data_set_id`` (or ``id``) and ``structure_id``; from :func:`experiments`.
+
+    Returns
+    -------
+    DataFrame
+        ``pre``, ``post`` (structure IDs, int64), the value under its own name (mean over the
+        experiments of a pair; it is no number of synapses), ``n_experiments`` (int64). Pairs without
+        signal stay, with 0.
+
+    Raises
+    ------
+    MissingColumnsError
+        A column is missing, or an experiment is not in the table of experiments.
+    Exception
+        As for :func:`projection_matrix`.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     found = pdneuro.allen.experiments("VISp")
+    ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...         found["data_set_id"], is_injection=False, hemisphere_ids=3
+    ...     )
+    ...     edges = pdneuro.allen.projection_edges(rows, found, rollup=["VISp", "TH"])
+    >>> edges[["pre", "post", "n_experiments"]]
+       pre  post  n_experiments
+    0  385   385              3
+    1  385   549              3
+    """
+    table = _valued(unionizes, value, rollup, hemisphere, is_injection, graph_id)
+    key = "data_set_id" if "data_set_id" in experiments.columns else "id"
+    if key not in experiments.columns or "structure_id" not in experiments.columns:
+        raise MissingColumnsError("the table of experiments needs 'data_set_id' and 'structure_id'.")
+    sites = experiments.drop_duplicates(key).set_index(key)["structure_id"]
+    number = table[experiment_column(table)]
+    lost = number[~number.isin(sites.index)].unique()
+    if len(lost):
+        raise MissingColumnsError(
+            f"{len(lost):,} experiments have no row in the table of experiments, such as {lost[0]}."
+        )
+    pre = number.map(sites).astype("int64")
+    if rollup is not None:
+        tree = structure_tree(graph_id)
+        rows = tree.nearest(tree.members(rollup))[tree.locate(pre).rows]
+        table, rows = table[rows >= 0], rows[rows >= 0]
+        pre = pd.Series(tree.frame["id"].to_numpy()[rows], table.index)
+    edges = (
+        pd.DataFrame({"pre": pre, "post": table["structure_id"].astype("int64"), value: table[value]})
+        .groupby(["pre", "post"], sort=True)[value]
+        .agg(["mean", "size"])
+        .reset_index()
+        .rename(columns={"mean": value, "size": "n_experiments"})
+        .astype({"pre": "int64", "post": "int64", "n_experiments": "int64"})
+    )
+    query = f"projection_edges({value})"
+    return stamp(edges, source="allen", query=query, earlier=unionizes.attrs)

@@ -1,0 +1,364 @@
+"""RMA, the query language of the Allen Brain Atlas: stages composed as text, values quoted.
+
+Grammar: http://help.brain-map.org/display/api/RESTful+Model+Access+(RMA). Nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote as percent_encode
+
+import numpy as np
+import pandas as pd
+
+from pdneuro.errors import InvalidIdError, InvalidQueryError, PrecisionLossError, listing
+from pdneuro.tables.ids import distinct_ids, exact_ids
+
+#: Options of a model stage, in the order in which they are written.
+OPTIONS = ("only", "except", "tabular", "num_rows", "start_row", "order", "debug", "count")
+
+_QUOTED = r"'(?:[^']|'')*'"
+_QUOTED_LIST = re.compile(rf"{_QUOTED}(?:,{_QUOTED})*")
+#: What may stand outside quotes: a word, a number, a column, a ``$variable``.
+_PLAIN = re.compile(r"\$?[\w.:*/+-]+(?:\$\w+)?")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+#: Characters that go into an address as they are; within quotes ``&`` and ``+`` mean themselves.
+_SAFE = "-_.~;/?:@=$,"
+_PAIRS = {"]": "[", ")": "("}
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+def quote(text: str) -> str:
+    """A value in quotes, apostrophes doubled; what is quoted already stays.
+
+    >>> quote("Ammon's horn"), quote("'Mouse Brain Atlas'")
+    ("'Ammon''s horn'", "'Mouse Brain Atlas'")
+    """
+    if _QUOTED_LIST.fullmatch(text):
+        return text
+    if len(text) > 1 and text[0] == text[-1] == "'":  # quoted by hand, an apostrophe inside
+        text = text[1:-1]
+    return "'" + text.replace("''", "'").replace("'", "''") + "'"
+
+
+def names(values: Any, what: str) -> str:
+    """One name or several as a quoted list.
+
+    >>> names(["NHP - Coarse", "'Mouse - Areas'"], "structure_set_names")
+    "'NHP - Coarse','Mouse - Areas'"
+    """
+    given = [values] if isinstance(values, str) else _items(values, what)
+    wrong = [value for value in given if not isinstance(value, str) or not value.strip("' ")]
+    if wrong:
+        raise InvalidQueryError(f"{what} takes names as text, not {listing(map(repr, wrong))}.")
+    return ",".join(map(quote, given))
+
+
+def id_list(values: Any, what: str) -> list[int]:
+    """One ID or several as integers: distinct, missing ones left out.
+
+    Parameters
+    ----------
+    values : int, str or iterable
+        Also a Series, an Index, an array; nullable columns and NumPy scalars.
+    what : str
+        The argument, for messages.
+
+    Raises
+    ------
+    InvalidQueryError
+        No ID is left, or a value is no ID. ID 0 counts as missing: the service would answer it with
+        the whole table.
+    """
+    given = values if isinstance(values, pd.Series | pd.Index) else _items(values, what)
+    try:
+        ids = distinct_ids(exact_ids(given, what))
+    except (InvalidIdError, PrecisionLossError) as error:
+        shown = (
+            given if isinstance(given, list) and len(given) < 10 else f"these {type(values).__name__}"
+        )
+        raise InvalidQueryError(f"{what} takes whole numbers from 1 on, not {shown}: {error}") from error
+    if not len(ids):
+        raise InvalidQueryError(f"{what} holds no ID: it is empty, or its values are missing or 0.")
+    return [int(number) for number in ids]
+
+
+def ids(values: Any, what: str) -> str:
+    """As :func:`id_list`, joined by commas."""
+    return ",".join(map(str, id_list(values, what)))
+
+
+def one_id(value: Any, what: str) -> int:
+    """A single ID."""
+    found = id_list(value, what)
+    if len(found) > 1:
+        raise InvalidQueryError(f"{what} takes one ID, not {len(found):,}.")
+    return found[0]
+
+
+def value(given: Any, what: str) -> str:
+    """Any value as the service reads it: numbers, ``true``, text (quoted where it must be), lists.
+
+    >>> value([315, "Isocortex", True], "structures"), value("Ammon's horn", "name")
+    ('315,Isocortex,true', "'Ammon''s horn'")
+    """
+    if isinstance(given, bool | np.bool_):
+        return "true" if given else "false"
+    if isinstance(given, int | np.integer):
+        return str(int(given))
+    if isinstance(given, float | np.floating):
+        if not math.isfinite(given):
+            raise InvalidQueryError(f"{what} cannot be {given}; leave a missing value out.")
+        return repr(float(given))
+    if isinstance(given, str):
+        if not given:
+            raise InvalidQueryError(f"{what} is empty text; leave it out, or pass None.")
+        plain = _PLAIN.fullmatch(given) or _QUOTED_LIST.fullmatch(given)
+        return given if plain and "+" not in given else quote(given)
+    if given is None or given is pd.NA or given is pd.NaT or isinstance(given, Mapping | bytes):
+        raise InvalidQueryError(f"{what} cannot be {given!r}; leave a missing value out.")
+    return ",".join(value(item, what) for item in _items(given, what))
+
+
+def _items(values: Any, what: str) -> list[Any]:
+    """The items of anything iterable; a scalar is one item."""
+    if values is None or values is pd.NA:
+        raise InvalidQueryError(f"{what} is missing ({values!r}).")
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return [values]
+    if isinstance(values, pd.DataFrame | Mapping):
+        raise InvalidQueryError(f"{what} takes one column or list, not a {type(values).__name__}.")
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        values = values.reshape(-1)
+    found = sorted(values, key=str) if isinstance(values, set | frozenset) else list(values)
+    if not found:
+        raise InvalidQueryError(f"{what} is empty.")
+    return found
+
+
+# -- clauses --------------------------------------------------------------------------------------
+
+
+def clause(name: str, given: Any) -> str:
+    """Criteria, includes: one text, or several that are joined with nothing between them.
+
+    Raises
+    ------
+    InvalidQueryError
+        The text is empty, or its brackets or quotes are not closed.
+    """
+    parts = [given] if isinstance(given, str) else _items(given, name)
+    text = "".join(str(part) for part in parts)
+    if not text.strip():
+        raise InvalidQueryError(f"{name} is empty; leave it out for the whole table.")
+    _check_balance(name, text)
+    return text
+
+
+def _check_balance(name: str, text: str) -> None:
+    """Every bracket and quote is closed; says where not."""
+    bare = re.sub(_QUOTED, lambda found: "_" * len(found[0]), text)
+    if "'" in bare:
+        raise InvalidQueryError(
+            f"{name} has a quote at character {bare.index(chr(39)) + 1} that is not closed: {text!r}. "
+            "An apostrophe within quotes is written twice: 'Ammon''s horn', as "
+            "pdneuro.allen.payload.quote() does."
+        )
+    opened: list[tuple[str, int]] = []
+    for place, character in enumerate(bare, 1):
+        if character in "[(":
+            opened.append((character, place))
+        elif character in _PAIRS and (not opened or opened.pop()[0] != _PAIRS[character]):
+            raise InvalidQueryError(f"{name} has {character!r} too many at character {place}: {text!r}.")
+    if opened:
+        raise InvalidQueryError(
+            f"{name} has {opened[-1][0]!r} at character {opened[-1][1]} that is not closed: {text!r}."
+        )
+
+
+def filters(given: Mapping[str, Any] | Iterable[Sequence[Any]] | None, *, ordered: bool = False) -> str:
+    """Filters in brackets from a mapping, or from ``(name, value)`` and ``(name, operator, value)``.
+
+    ``ordered`` sorts them by name, as service parameters are. Values of None are left out.
+
+    >>> filters({"graph_id": 1}), filters([("genes", "is", "'id'")])
+    ('[graph_id$eq1]', "[genes$is'id']")
+    """
+    entries = list(given.items() if isinstance(given, Mapping) else given or ())
+    wrong = [entry for entry in entries if isinstance(entry, str) or len(entry) not in (2, 3)]
+    if wrong:
+        raise InvalidQueryError(
+            f"a filter is (name, value) or (name, operator, value), not {listing(map(repr, wrong))}."
+        )
+    if ordered:
+        entries.sort(key=lambda entry: str(entry[0]))
+    text = ""
+    for name, *operator, given_value in entries:
+        if given_value is None:
+            continue
+        many = not isinstance(given_value, str) and isinstance(given_value, Iterable)
+        sign = operator[0] if operator else "in" if many and not ordered else "eq"
+        text += f"[{name}${sign}{value(given_value, str(name))}]"
+    return text
+
+
+def options(given: Mapping[str, Any]) -> str:
+    """The options of a model stage, ``rma::options`` in front; nothing where none is given."""
+    unknown = sorted(given.keys() - set(OPTIONS))
+    if unknown:
+        raise InvalidQueryError(
+            f"unknown option {listing(map(repr, unknown))}; RMA has {', '.join(OPTIONS)}."
+        )
+    written = "".join(
+        f"[{name}$eq{_OPTION_TEXT[name](name, given[name])}]"
+        for name in OPTIONS
+        if given.get(name) is not None
+    )
+    return f"rma::options{written}" if written else ""
+
+
+def _columns(name: str, given: Any) -> str:
+    parts = [given] if isinstance(given, str) else _items(given, name)
+    wrong = [part for part in parts if not isinstance(part, str) or not part]
+    if wrong:
+        raise InvalidQueryError(f"{name} takes column names, not {listing(map(repr, wrong))}.")
+    return ",".join(parts)
+
+
+def _whole(name: str, given: Any) -> str:
+    if name == "num_rows" and isinstance(given, str) and given.strip("'") == "all":
+        return "'all'"
+    number = None
+    if isinstance(given, str) and given.isdecimal():
+        number = int(given)
+    elif isinstance(given, int | float | np.number) and not isinstance(given, bool):
+        number = int(given) if math.isfinite(given) and given == int(given) else None
+    if number is None or number < 0:
+        rest = " or 'all'" if name == "num_rows" else ""
+        raise InvalidQueryError(f"{name} takes a whole number from 0 on{rest}, not {given!r}.")
+    return str(number)
+
+
+def _flag(name: str, given: Any) -> str:
+    if isinstance(given, bool | np.bool_):
+        return "true" if given else "false"
+    words = ("true", "false", *(["preview"] if name == "debug" else []))
+    if isinstance(given, str) and given.strip("'").lower() in words:
+        word = given.strip("'").lower()
+        return "'preview'" if word == "preview" else word
+    raise InvalidQueryError(
+        f"{name} takes True or False{', or preview' * (name == 'debug')}: {given!r}."
+    )
+
+
+_OPTION_TEXT = {
+    **dict.fromkeys(("only", "except", "tabular", "order"), _columns),
+    **dict.fromkeys(("num_rows", "start_row"), _whole),
+    **dict.fromkeys(("debug", "count"), _flag),
+}
+
+
+# -- stages ---------------------------------------------------------------------------------------
+
+
+def model_name(given: Any) -> str:
+    """A class of the schema; its spelling alone is checked."""
+    if not isinstance(given, str) or not _NAME.fullmatch(given):
+        raise InvalidQueryError(f"a model is a class name such as 'Structure', not {given!r}.")
+    return given
+
+
+def model_stage(
+    model: str,
+    *,
+    filters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None,
+    criteria: str | Sequence[str] | None = None,
+    include: str | Sequence[str] | None = None,
+    **given: Any,
+) -> str:
+    """A model stage: what to look up.
+
+    Parameters
+    ----------
+    model : str
+        A class of Allen's schema, such as ``"Structure"``.
+    filters : mapping or list, optional
+        Written directly after the class; see :func:`filters`.
+    criteria, include : str or list of str, optional
+        Which rows, and what else to send with them.
+    **given
+        ``only, except (or excpt), tabular, num_rows, start_row, order, debug, count``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from pdneuro.allen import payload
+    >>> payload.model_stage("Structure", criteria="[graph_id$eq1]", order="graph_order", num_rows=5)
+    'model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq5][order$eqgraph_order]'
+    """
+    model = model_name(model)
+    if given.get("excpt") is not None:
+        given["except"] = given["excpt"]
+    given.pop("excpt", None)
+    parts = [f"model::{model}{_filters(filters)}"]
+    if criteria is not None:
+        parts += ["rma::criteria", clause("criteria", criteria)]
+    if include is not None:
+        parts += ["rma::include", clause("include", include)]
+    written = options(given)
+    return ",".join([*parts, written] if written else parts)
+
+
+_filters = filters
+
+
+def pipe_stage(name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None) -> str:
+    """A pipe: a column of the stage before, for ``$name`` in the next.
+
+    >>> pipe_stage("list", [("type_name", "is", "'image_type'")])
+    "pipe::list[type_name$is'image_type']"
+    """
+    return f"pipe::{name}{filters(parameters, ordered=True)}"
+
+
+def service_stage(
+    name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None
+) -> str:
+    """A connected service with its parameters, sorted by name.
+
+    >>> service_stage("mouse_correlation", {"set": "mouse", "row": 1, "structures": ["TH", "CTX"]})
+    'service::mouse_correlation[row$eq1][set$eqmouse][structures$eqTH,CTX]'
+    """
+    return f"service::{name}{filters(parameters, ordered=True)}"
+
+
+def query(stages: str | Iterable[str], fmt: str = "json") -> str:
+    """Path of a query, below ``api/v2/data``: its stages joined by commas.
+
+    >>> query("model::Atlas")
+    'query.json?q=model::Atlas'
+    """
+    if fmt not in ("json", "xml", "csv"):
+        raise InvalidQueryError(f"fmt is json, xml or csv, not {fmt!r}.")
+    return f"query.{fmt}?q={stages if isinstance(stages, str) else ','.join(stages)}"
+
+
+def encoded(address: str) -> str:
+    """An address ready to be sent; ``&`` and ``+`` within quotes are part of the value.
+
+    >>> encoded("http://host/query.json?q=model::Gene,rma::criteria,[name$eq'A&B']")
+    'http://host/query.json?q=model::Gene,rma::criteria,%5Bname$eq%27A%26B%27%5D'
+    """
+    pieces = re.split(f"({_QUOTED})", address)
+    return "".join(
+        percent_encode(piece, safe=_SAFE if place % 2 else f"{_SAFE}&+")
+        for place, piece in enumerate(pieces)
+    )

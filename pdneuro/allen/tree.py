@@ -1,0 +1,68 @@
+"""The tree of structures: asked once, then cached."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from pdneuro.allen import payload
+from pdneuro.allen.api.ontologies import OntologiesApi
+from pdneuro.errors import NotFoundError
+from pdneuro.options import get_option
+from pdneuro.tables.structure_tree import StructureTree
+from pdneuro.transport.store import cache_folder
+
+#: The adult mouse.
+MOUSE = 1
+
+
+def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> StructureTree:
+    """The structures of a graph, with their sets.
+
+    Parameters
+    ----------
+    graph_id : int
+        1 is the adult mouse, 10 the human, 17 the developing mouse, 16 the developing human.
+    refresh : bool
+        Ask the service again.
+
+    Returns
+    -------
+    StructureTree
+        ``.frame`` is the table, ``.sets`` the members of the structure sets; both are copies.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such graph.
+    OfflineError
+        pdneuro is offline and the tree is not cached.
+    ServiceError
+        The service cannot be reached, and no older tree is cached either.
+
+    Notes
+    -----
+    Source: http://help.brain-map.org/display/api/Atlas+Drawings+and+Ontologies. The tree is kept on disk
+    with the other answers, and in memory for the process.
+
+    Examples
+    --------
+    >>> import pdneuro
+    >>> with pdneuro.sandbox.start():
+    ...     tree = pdneuro.allen.structure_tree()
+    >>> tree.frame.loc[tree.frame["acronym"] == "VISp", ["id", "name", "depth"]]
+         id                 name  depth
+    10  385  Primary visual area      6
+    """
+    number = payload.one_id(graph_id, "graph_id")
+    if refresh:
+        _tree.cache_clear()
+    return _tree(number, str(get_option("allen_url")), str(cache_folder()), refresh)
+
+
+@functools.lru_cache(maxsize=8)
+def _tree(graph_id: int, address: str, folder: str, refresh: bool) -> StructureTree:
+    table = OntologiesApi(address).get_structures_with_sets(graph_id, refresh=refresh)
+    if table.empty:
+        raise NotFoundError(f"there are no structures of graph {graph_id}.", url=address)
+    return StructureTree(table, f"graph {graph_id}")

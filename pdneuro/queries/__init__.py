@@ -1,0 +1,1 @@
+"""Methods that need a source: one module per kind of query."""

@@ -1,0 +1,178 @@
+"""The accessors: thin, stateless, self-describing."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import warnings
+from importlib.util import find_spec
+
+import pandas as pd
+import pytest
+
+import pdneuro
+from pdneuro import errors, files, graphs, tables
+from pdneuro.accessors.array import DataArrayNeuro
+from pdneuro.accessors.frame import DataFrameNeuro
+from pdneuro.accessors.groups import GroupByNeuro
+from pdneuro.accessors.series import SeriesNeuro
+from pdneuro.queries import cave as root_ids
+from pdneuro.queries import edges, groups, neurons, structures
+from pdneuro.queries import neuromorpho as reconstructions
+from pdneuro.queries import properties as segments
+from pdneuro.sandbox import Sandbox
+
+DOORS = [
+    *[(SeriesNeuro, name, segments) for name in ("properties", "records", "edges", "upstream", "downstream", "partners", "graph")],
+    *[(DataFrameNeuro, name, neurons) for name in ("join_properties", "edges", "upstream", "downstream", "partners", "graph")],
+    *[(SeriesNeuro, name, structures) for name in ("structures", "ancestors", "descendants", "rollup", "is_under")],
+    (DataFrameNeuro, "join_structures", structures),
+    *[(SeriesNeuro, name, reconstructions) for name in ("neuromorpho", "morphometry", "persistence", "swc")],
+    *[(DataFrameNeuro, name, reconstructions) for name in ("join_neuromorpho", "join_morphometry")],
+    *[(DataFrameNeuro, name, tables) for name in ("check", "morphology", "cable_length", "path_distance")],
+    (DataFrameNeuro, "to_swc", files),
+    *[(SeriesNeuro, name, root_ids) for name in ("cave", "synapses", "is_latest", "latest", "at")],
+    (DataFrameNeuro, "join_cave", root_ids),
+    (DataFrameNeuro, "sample", tables),
+    *[(DataArrayNeuro, name, tables) for name in ("at", "structure_means")],
+    *[(DataFrameNeuro, name, edges) for name in ("expand", "fractions")],
+    *[(DataFrameNeuro, name, tables) for name in ("as_edges", "threshold", "collapse", "annotate", "sign", "degree", "reciprocal", "motifs")],
+    *[(DataFrameNeuro, name, graphs) for name in ("paths", "shortest_paths", "similarity", "to_networkx", "to_sparse", "to_matrix", "to_xarray", "to_igraph", "to_gephi", "to_cytoscape")],
+    *[(GroupByNeuro, name, groups) for name in ("edges", "upstream", "downstream", "partners", "graph")],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("accessor", "name", "module"), DOORS)
+def test_a_method_is_its_function(accessor: type, name: str, module: object) -> None:
+    method, function = getattr(accessor, name), getattr(module, name)
+    assert method.__doc__ == function.__doc__
+    mine = list(inspect.signature(method).parameters.values())[1:]
+    assert mine == list(inspect.signature(function).parameters.values())[1:]
+
+
+def public_functions() -> list[object]:
+    modules = [segments, neurons, groups, *map(importlib.import_module, (
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.hops", "pdneuro.queries.edges", "pdneuro.dask.edges", "pdneuro.dask.neurons", "pdneuro.dask.structures", "pdneuro.transport.cache",
+        "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.queries.structures", "pdneuro.tables.nested",
+        "pdneuro.tables.structure_tree", "pdneuro.tables.volumes", "pdneuro.allen.api.storable", "pdneuro.tables.unionizes",
+        "pdneuro.allen.payload", "pdneuro.allen.data_sets", "pdneuro.allen.tree", "pdneuro.allen.volumes", "pdneuro.allen.api.cache",
+        "pdneuro.tables.swc", "pdneuro.tables.skeletons", "pdneuro.tables.morphology", "pdneuro.graphs.trees", "pdneuro.queries.neuromorpho", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.records", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate", "pdneuro.queries.cave", "pdneuro.cave.questions", "pdneuro.transport.tls",
+    ))]  # fmt: skip
+    return [
+        function
+        for module in modules
+        for name, function in vars(module).items()
+        if inspect.isfunction(function)
+        and function.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
+
+
+@pytest.mark.parametrize("function", public_functions(), ids=lambda f: f"{f.__module__}.{f.__name__}")
+def test_public_functions_are_documented_and_typed(function: object) -> None:
+    assert function.__doc__
+    signature = inspect.signature(function)
+    assert signature.return_annotation is not inspect.Signature.empty
+    parameters = [p for name, p in signature.parameters.items() if name != "self"]
+    assert all(p.annotation is not inspect.Parameter.empty for p in parameters)
+
+
+def api_methods() -> list[object]:
+    classes = [getattr(pdneuro.allen, name) for name in pdneuro.allen.__all__ if name[0].isupper()]
+    return [
+        member
+        for cls in classes
+        for name, member in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_")
+    ]
+
+
+@pytest.mark.parametrize("method", sorted(set(api_methods()), key=str), ids=lambda f: f.__qualname__)
+def test_methods_of_the_allen_classes_are_documented_and_typed(method: object) -> None:
+    test_public_functions_are_documented_and_typed(method)
+
+
+def test_accessors_hold_nothing_and_never_raise() -> None:
+    for obj in (
+        pd.Series(["x"]),
+        pd.Series(dtype=object),
+        pd.DataFrame(),
+        pd.DataFrame({1: [2]}),
+        pd.Series([[1]]),
+    ):
+        assert vars(obj.neuro) == {"_obj": obj} or vars(obj.neuro)["_obj"] is obj
+        assert "neuro" in dir(obj)
+        assert "neuro" in repr(obj.neuro)
+    assert "2 groups" in repr(pd.DataFrame({"a": [1, 2]}).groupby("a").neuro)
+
+
+def test_columns_are_looked_up_at_each_call(sandbox: Sandbox, ids: pd.Series) -> None:
+    frame = pd.DataFrame({"root_id": ids})
+    frame.neuro.edges()
+    del frame["root_id"]
+    with pytest.raises(errors.MissingColumnsError):
+        frame.neuro.edges()
+
+
+def test_the_repr_says_what_was_recognised(sandbox: Sandbox, ids: pd.Series) -> None:
+    table = pd.DataFrame({"root_id": [7.2e17, None], "pre": [1, 2], "post": [3, 4]})
+    said = repr(table.neuro)
+    for words in (
+        "2 rows",
+        "'root_id' (float64, 1 missing)",
+        "digits of 'root_id'",
+        "'pre' -> 'post'",
+        ".to_networkx()",
+        "missing: a column of weights",
+    ):
+        assert words in said
+    assert "no segment IDs" in repr(pd.DataFrame({"x": [1]}).neuro)
+    assert "on='root_id'" in repr(pd.DataFrame({"root_id": ids, "bodyId": ids}).neuro)
+    assert "braincircuits:fruitfly_fafb_flywire" in repr(ids.neuro.edges().neuro)
+    assert not [request for request in sandbox.requests if "connectivity" not in request.path]
+
+
+@pytest.mark.skipif(find_spec("caveclient") is not None, reason="caveclient is here")
+def test_an_absent_extra_is_named(sandbox: Sandbox) -> None:
+    with pytest.raises(errors.MissingDependencyError, match=r"pdneuro\[cave\].*pandas 2"):
+        pd.Series([5]).neuro.is_latest(source="cave:minnie65_public")
+
+
+def test_registering_twice_is_silent() -> None:
+    from pdneuro import accessors
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        accessors.register()
+
+
+def test_public_names() -> None:
+    for name in pdneuro.__all__:
+        assert getattr(pdneuro, name) is not None
+        assert name in dir(pdneuro)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = pdneuro.nothing
+
+
+def test_errors_are_one_family_and_survive_pickling() -> None:
+    family = [
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and value.__module__ == errors.__name__
+    ]
+    for kind in family:
+        root = errors.PdneuroWarning if issubclass(kind, Warning) else errors.PdneuroError
+        assert issubclass(kind, root)
+        assert kind.__doc__
+    error = errors.ServerError("it broke.", status=500, url="https://host/x")
+    error.progress = "5 of 6."
+    back = pickle.loads(pickle.dumps(error))
+    assert str(back) == str(error)
+    assert (type(back), back.status, back.url) == (errors.ServerError, 500, "https://host/x")
+
+
+def test_warnings_point_at_the_callers_line(sandbox: Sandbox) -> None:
+    with pytest.warns(errors.UnknownIdsWarning) as caught:
+        pd.Series([123]).neuro.properties("size")
+    assert caught[0].filename == __file__

@@ -1,0 +1,423 @@
+"""Pictures: compared with the ones in ``baseline/``, which were looked at; and what they refuse.
+
+New baselines: ``python -m pytest tests/plots/test_plots.py --mpl-generate-path=tests/plots/baseline``, then look.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pdneuro
+from pdneuro import errors, plots
+from pdneuro.plots import style
+from pdneuro.sandbox import Sandbox
+from tests.conftest import shared
+
+pytestmark = pytest.mark.usefixtures("sandbox")
+picture = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 80})
+
+
+@pytest.fixture(scope="module")
+def neurons() -> pd.DataFrame:
+    return pdneuro.sandbox.neurons()
+
+
+@pytest.fixture(scope="module")
+def brain(neurons: pd.DataFrame) -> pd.DataFrame:
+    """Edges among eight cell types, with types and sides beside them."""
+    types = neurons["cell_type"].value_counts().head(8).index
+    ids = neurons.loc[neurons["cell_type"].isin(types), "root_id"]
+    edges = pdneuro.sandbox.edges().neuro.as_edges()
+    edges = edges[edges["pre"].isin(ids) & edges["post"].isin(ids)].reset_index(drop=True)
+    return edges.neuro.annotate(neurons, ["cell_type", "side"])
+
+
+@pytest.fixture
+def cells() -> pd.DataFrame:
+    ids = [385, 385, 385, 549, 170, 512, 1097, 778, 778, 315, 0, None]
+    return pd.DataFrame({"structure_id": pd.array(ids, "Int64"), "n": range(12)})
+
+
+# -- the pictures -----------------------------------------------------------------------------------
+
+
+@picture
+def test_matrix_of_neurons_with_bars(brain: pd.DataFrame) -> Any:
+    return brain.neuro.plot.matrix(order="clustered", bars="cell_type").figure
+
+
+@picture
+def test_matrix_of_types(brain: pd.DataFrame) -> Any:
+    return brain.neuro.plot.matrix("cell_type").figure
+
+
+@picture
+def test_matrix_of_signs(brain: pd.DataFrame) -> Any:
+    signed = brain.assign(nt=np.where(brain["side_pre"] == "left", "gaba", "acetylcholine"))
+    signed = signed.neuro.sign("nt", inhibitory="gaba", excitatory="acetylcholine")
+    return signed.neuro.plot.matrix(values="signed_weight").figure
+
+
+@picture
+def test_degree(brain: pd.DataFrame) -> Any:
+    return brain.neuro.plot.degree().figure
+
+
+@picture
+def test_graph_of_neurons(neurons: pd.DataFrame, brain: pd.DataFrame) -> Any:
+    # Circular: a spring's places depend on the machine's arithmetic.
+    edges = brain.neuro.threshold(12)
+    return edges.neuro.plot.graph(neurons, color="side", layout="circular").figure
+
+
+@picture
+def test_graph_of_types(brain: pd.DataFrame) -> Any:
+    return brain.neuro.plot.graph(group_by="cell_type", layout="circular").figure
+
+
+@picture
+def test_fractions_of_types(brain: pd.DataFrame) -> Any:
+    return brain.neuro.plot.fractions(group_by="cell_type", top=5).figure
+
+
+@picture
+def test_hops(neurons: pd.DataFrame) -> Any:
+    return neurons.head(5).neuro.edges(hops=3, min_weight=10).neuro.plot.hops().figure
+
+
+@picture
+def test_bars(cells: pd.DataFrame) -> Any:
+    return cells.neuro.plot.bars("n").figure
+
+
+@picture
+def test_tree(cells: pd.DataFrame) -> Any:
+    return cells.neuro.plot.tree().figure
+
+
+@picture
+def test_skeleton() -> Any:
+    return pdneuro.neuromorpho.swc(1).neuro.plot.skeleton("xz").figure
+
+
+@picture
+def test_skeletons_of_several_neurons() -> Any:
+    return pdneuro.neuromorpho.swc([1, 2, 3]).neuro.plot.skeleton(by="neuron", bar=25).figure
+
+
+@picture
+def test_dendrogram() -> Any:
+    return pdneuro.neuromorpho.swc(2).neuro.plot.dendrogram().figure
+
+
+@picture
+def test_slices() -> Any:
+    annotation = pdneuro.allen.annotation_volume(100)
+    density = pdneuro.allen.projection_data(100140756, resolution=100)
+    return density.neuro.plot.slices(annotation, at=[250, 450])[0].figure
+
+
+@picture
+def test_slice_of_an_annotation() -> Any:
+    return pdneuro.allen.annotation_volume(100).neuro.plot.slices(dim="lr").figure
+
+
+# -- what all of them do ----------------------------------------------------------------------------
+
+
+def drawn(neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
+    nodes = pdneuro.neuromorpho.swc(1)
+    hopped = brain.assign(hop=1)
+    volume = pdneuro.allen.annotation_volume(100)
+    return {
+        "matrix": (brain, "postsynaptic (155)"),
+        "degree": (brain, "partners"),
+        "graph": (brain.neuro.threshold(12), ""),
+        "fractions": (brain, "share of input"),
+        "hops": (hopped, "hop"),
+        "bars": (cells, "structure"),
+        "tree": (cells, "depth in the tree"),
+        "skeleton": (nodes, "x (µm)"),
+        "dendrogram": (nodes, "path distance from the root (µm)"),
+        "slices": (volume, "left to right (µm)"),
+    }
+
+
+@pytest.mark.parametrize("name", plots.__all__)
+def test_axes_are_taken_and_given_back_and_labelled(
+    name: str, neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame
+) -> None:
+    from matplotlib import pyplot
+
+    table, label = drawn(neurons, brain, cells)[name]
+    _, mine = pyplot.subplots()
+    before = table.copy()
+    given = getattr(table.neuro.plot, name)(ax=mine)
+    mine.figure.canvas.draw()
+    assert given is mine
+    assert mine.get_xlabel() == label
+    assert pyplot.get_fignums() == [1]
+    assert before.equals(table)
+    assert name in repr(table.neuro.plot)
+
+
+def test_a_series_with_structures_in_its_index_is_drawn(cells: pd.DataFrame) -> None:
+    ax = cells.groupby("structure_id")["n"].sum().neuro.plot.bars(order="value")
+    assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["VISp5", "Isocortex"]
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == sorted(heights, reverse=True)
+    assert ax.get_ylabel() == "n"
+
+
+def test_the_bars_have_the_colours_of_the_atlas(cells: pd.DataFrame) -> None:
+    from matplotlib import colors
+
+    ax = cells.neuro.plot.bars()
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    known = pdneuro.allen.structure_tree().frame.set_index("acronym")["color_hex_triplet"]
+    for name, bar in zip(names, ax.patches, strict=True):
+        assert colors.to_hex(bar.get_facecolor()) == f"#{known[name]}".lower()
+    assert dict(zip(names, (bar.get_height() for bar in ax.patches), strict=True))["VISp"] == 3
+
+
+def test_fractions_add_up_to_what_the_table_says(neurons: pd.DataFrame) -> None:
+    edges = neurons.head(4).neuro.upstream(min_weight=10).neuro.fractions(total="source")
+    ax = edges.neuro.plot.fractions(top=3)
+    ends = {}
+    for bar in ax.patches:
+        row = round(bar.get_y() + bar.get_height() / 2)
+        ends[row] = max(ends.get(row, 0.0), bar.get_x() + bar.get_width())
+    drawn = {int(label.get_text()): ends[row] for row, label in enumerate(ax.get_yticklabels())}
+    expected = edges.groupby("post")["input_fraction"].sum().to_dict()
+    assert drawn == pytest.approx({key: float(value) for key, value in expected.items()})
+    assert max(drawn.values()) < 0.9  # thresholded: what is missing stays missing
+
+
+def test_fractions_of_groups_are_of_the_whole_input_of_the_group() -> None:
+    edges = pd.DataFrame(
+        {
+            "pre": [1, 2, 1],
+            "post": [3, 3, 4],
+            "weight": [30, 10, 40],
+            "input_fraction": [0.3, 0.1, 0.1],  # 100 inputs of neuron 3, 400 of neuron 4
+            "kind_pre": ["a", "b", "a"],
+            "kind_post": ["x", "x", "x"],
+        }
+    )
+    ax = edges.neuro.plot.fractions(group_by="kind", top=2)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([70 / 500, 10 / 500])
+
+
+def test_hops_count_each_neuron_once() -> None:
+    edges = pd.DataFrame({"pre": [1, 1, 2, 4], "post": [2, 3, 4, 1], "weight": 5, "hop": [1, 1, 2, 3]})
+    ax = edges.neuro.plot.hops()
+    assert [bar.get_height() for bar in ax.patches] == [2, 1, 1, 3, 1, 0]
+
+
+def test_a_group_that_is_called_other_is_one_of_its_own() -> None:
+    edges = pd.DataFrame(
+        {
+            "pre": [1, 2, 3],
+            "post": [9] * 3,
+            "weight": [5, 3, 2],
+            "k_pre": ["other", "a", "b"],
+            "k_post": "x",
+        }
+    )
+    ax = edges.neuro.plot.fractions(group_by="k", top=2)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.3, 0.2])
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["other", "a", "all others"]
+    named = pd.Series({1: "u", 2: "u", 3: "v", 9: "w"}, name="kind")
+    again = edges.neuro.plot.fractions(group_by=named)
+    assert [bar.get_width() for bar in again.patches] == pytest.approx([0.8, 0.2])
+
+
+def test_degrees_are_shares_with_at_least_as_many() -> None:
+    edges = pd.DataFrame({"pre": [1, 1, 1, 2], "post": [2, 3, 4, 3], "weight": 1})
+    incoming, outgoing = edges.neuro.plot.degree().lines
+    assert outgoing.get_xydata().tolist() == [[1, 0.5], [3, 0.25]]
+    assert incoming.get_xydata().tolist() == [[1, 0.75], [2, 0.25]]
+    assert "mean 1.0" in incoming.get_label()
+    assert "input" in incoming.get_label()
+
+
+def test_the_scale_bar_is_as_long_as_it_says() -> None:
+    ax = pdneuro.neuromorpho.swc(1).neuro.plot.skeleton(bar=25)
+    (bar,) = [artist for artist in ax.artists if hasattr(artist, "size_bar")]
+    assert bar.size_bar.get_children()[0].get_width() == 25
+    assert bar.txt_label.get_text() == "25 µm"
+
+
+def test_outlines_lie_between_structures() -> None:
+    annotation = pdneuro.allen.annotation_volume(100)
+    ax = annotation.neuro.plot.slices(annotation, dim="dv", at=450)
+    lines = np.concatenate(list(ax.collections[-1].get_segments()))
+    cells = annotation.sel(dv=450)
+    edges = {float(place) for place in np.unique(lines[:, 1])}
+    changes = np.flatnonzero((np.diff(cells.to_numpy().astype(int), axis=0) != 0).any(axis=1))
+    expected = {float(cells["ap"][row] + 50) for row in changes}
+    assert expected <= edges
+
+
+def test_a_picture_is_no_annotation() -> None:
+    template = pdneuro.allen.template_volume(100)
+    ax = template.neuro.plot.slices()
+    assert ax.images[0].get_cmap().name == "gray"
+    below = pdneuro.allen.projection_data(100140756, resolution=100) - 1.0
+    assert below.neuro.plot.slices().images[0].norm(-1.0) == 0.0
+
+
+def test_a_column_of_structures_is_counted(cells: pd.DataFrame) -> None:
+    heights = [bar.get_height() for bar in cells["structure_id"].neuro.plot.bars().patches]
+    assert heights == [bar.get_height() for bar in cells.neuro.plot.bars().patches]
+    with pytest.raises(TypeError, match="0, 1, 2"):
+        pd.Series([385, 549]).neuro.plot.bars()
+    unknown = cells.assign(v=np.nan).neuro.plot.tree("v")
+    assert not [text for text in unknown.texts if text.get_text().endswith("0")]
+
+
+def test_unknown_places_are_left_out_of_a_dendrogram() -> None:
+    nodes = pdneuro.neuromorpho.swc(1)
+    with pytest.warns(errors.DroppedRowsWarning, match="no coordinates"):
+        nodes.assign(x=nodes["x"].where(nodes.index > 40)).neuro.plot.dendrogram()
+
+
+def test_the_clustered_order_brings_like_neurons_together() -> None:
+    pre = [1, 2, 3, 4, 5, 6]
+    edges = pd.DataFrame(
+        {"pre": np.repeat(pre, 2), "post": [11, 12, 21, 22] * 3, "weight": [9, 8, 7, 6] * 3}
+    )
+    ax = edges.neuro.plot.matrix(order="clustered")
+    rows = [int(label.get_text()) for label in ax.get_yticklabels()]
+    sides = [row % 2 for row in rows if row < 10]
+    assert sides in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
+
+
+def test_slices_lie_where_the_axes_say() -> None:
+    volume = pdneuro.allen.annotation_volume(100)
+    ax = volume.neuro.plot.slices(at=450)
+    left, right, bottom, top = ax.images[0].get_extent()
+    assert (left, right, bottom, top) == (0, 1000, 800, 0)
+    assert ax.get_title() == "ap 450 µm"
+
+
+def test_real_reconstructions_are_drawn() -> None:
+    files = sorted(shared("neuromorpho").rglob("*.swc"))
+    for file in files:
+        nodes = pdneuro.neuromorpho.read_swc(file)
+        ax = nodes.neuro.plot.skeleton()
+        segments = sum(len(lines.get_segments()) for lines in ax.collections)
+        known = nodes["parent"].isin(nodes["node"]) & (nodes["parent"] != nodes["node"])
+        assert segments == known.sum()
+
+
+# -- colours that everyone tells apart --------------------------------------------------------------
+
+
+def lightness(color: Any) -> float:
+    from matplotlib import colors
+
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in colors.to_rgb(color)
+    ]
+    return float(116 * np.cbrt(np.dot(linear, [0.2126, 0.7152, 0.0722])) - 16)
+
+
+def test_the_scale_darkens_evenly_and_starts_apart_from_white() -> None:
+    steps = [lightness(color) for color in style.sequential()(np.linspace(0, 1, 20))]
+    assert steps[0] < 82
+    assert (np.diff(steps) < -1).all()
+
+
+def test_neighbouring_colours_differ_in_grey() -> None:
+    steps = np.abs(np.diff([lightness(color) for color in style.PALETTE]))
+    assert steps.min() > 8
+    assert len(style.MARKERS) == len(style.HATCHES) == len(style.PALETTE)
+
+
+# -- what is refused --------------------------------------------------------------------------------
+
+
+def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> None:
+    many = pd.DataFrame({"pre": range(1, 302), "post": range(2, 303), "weight": 1})
+    with pytest.raises(errors.TooLargeError, match=r"302 neurons.*300 are the most.*group_by"):
+        many.neuro.plot.graph()
+    wide = pd.DataFrame({"pre": 1, "post": range(2, 3003), "weight": 1})
+    with pytest.raises(errors.TooLargeError, match="group_by"):
+        wide.neuro.plot.matrix()
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "words"),
+    [
+        (lambda e: e.neuro.plot.matrix(order="rows"), ValueError, "'sorted', 'clustered' or 'given'"),
+        (lambda e: e.neuro.plot.matrix(bars="celltype"), errors.MissingColumnsError, "annotate"),
+        (lambda e: e.neuro.plot.matrix("cell_type", bars="side"), ValueError, "groups already"),
+        (lambda e: e.neuro.plot.graph(labels="nosuch"), ValueError, "labels= names"),
+        (lambda e: e.neuro.plot.degree(of="up"), ValueError, "'both', 'in' or 'out'"),
+        (lambda e: e.neuro.plot.graph(color="side"), ValueError, "nodes="),
+        (lambda e: e.neuro.plot.graph(e.assign(root_id=e.pre).head(1), color="sid"), errors.MissingColumnsError, "side"),
+        (lambda e: e.neuro.plot.graph(layout="round"), ValueError, "circular"),
+        (lambda e: e.neuro.plot.fractions("both"), ValueError, "'input' or 'output'"),
+        (lambda e: e.neuro.plot.fractions(group_by="type"), errors.MissingColumnsError, "annotate"),
+        (lambda e: e.neuro.plot.fractions(top=9), ValueError, "1 to 8"),
+        (lambda e: e.neuro.plot.hops(), errors.MissingColumnsError, "hops=2"),
+        (lambda e: e.neuro.plot.bars(), errors.MissingColumnsError, "structure_id"),
+        (lambda e: e.neuro.plot.bars("side_pre", on="pre"), TypeError, "not numbers"),
+        (lambda e: e.neuro.plot.skeleton(), errors.MissingColumnsError, "radius"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_named(
+    brain: pd.DataFrame, draw: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=re.escape(words)):
+        draw(brain)
+
+
+def test_wrong_reconstructions_and_volumes_are_named() -> None:
+    nodes = pdneuro.neuromorpho.swc([1, 2])
+    with pytest.raises(errors.InvalidSwcError, match=r"nodes\.neuron == 1"):
+        nodes.neuro.plot.dendrogram()
+    with pytest.raises(ValueError, match="'xz'"):
+        nodes.neuro.plot.skeleton("xx")
+    loop = nodes[nodes["neuron"] == 1].assign(parent=lambda t: t["parent"].where(t["node"] != 2, 3))
+    loop.loc[loop["node"] == 3, "parent"] = 2
+    with pytest.raises(errors.InvalidSwcError, match="cycle"):
+        loop.neuro.plot.dendrogram()
+    volume = pdneuro.allen.annotation_volume(100)
+    with pytest.raises(ValueError, match=r"0 to 1200 µm; 5000 is outside"):
+        volume.neuro.plot.slices(at=5000)
+    one = volume.neuro.plot.slices()
+    with pytest.raises(ValueError, match="2 slices need 2 axes"):
+        volume.neuro.plot.slices(at=[100, 200], ax=one)
+
+
+def test_empty_tables_give_empty_pictures(sandbox: Sandbox) -> None:
+    nothing = pd.Series([], dtype="int64", name="root_id").neuro.edges()
+    for name in ("matrix", "degree", "graph", "fractions"):
+        ax = getattr(nothing.neuro.plot, name)()
+        ax.figure.canvas.draw()
+        assert not ax.images
+    assert not nothing.neuro.plot.matrix(log=True).images
+    zeros = pd.DataFrame({"pre": [1], "post": [2], "weight": [0]})
+    zeros.neuro.plot.matrix(log=True).figure.canvas.draw()
+    ax = nothing.assign(hop=nothing["weight"]).neuro.plot.hops()
+    ax.figure.canvas.draw()
+    assert [patch for patch in ax.patches if patch.get_height()] == []
+
+
+def test_matplotlib_is_loaded_by_the_first_picture_only() -> None:
+    script = (
+        "import sys, pandas as pd, pdneuro\n"
+        "pd.DataFrame({'pre': [1], 'post': [2]}).neuro.plot\n"
+        "assert not any(m.split('.')[0] in ('matplotlib', 'networkx', 'scipy') for m in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

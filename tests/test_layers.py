@@ -1,0 +1,111 @@
+"""Which folder may import which, and how light the import is."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pdneuro
+
+PACKAGE = Path(pdneuro.__file__).parent
+SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
+#: Room -> rooms it may import, besides itself.
+BELOW = {"options", "errors", "_compat", "_version"}
+LAYERS = {
+    "errors": set(),
+    "_version": set(),
+    "_compat": {"errors"},
+    "options": {"errors"},
+    "files": {"errors", "_compat", "tables", "transport"},
+    "versions": {"_version"},
+    "tables": BELOW,
+    "transport": BELOW,
+    "sources": BELOW | {"files", "tables"},
+    "connectome": BELOW | {"sources", "files", "tables", "transport"},
+    "graphs": BELOW | {"tables"},
+    **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
+    "neuromorpho": BELOW | {"files", "transport", "tables"},
+    "queries": BELOW | {"allen", "cave", "graphs", "neuromorpho", "sources", "tables", "transport"},
+    "citations": BELOW | {"neuromorpho", "tables"},
+    "neuroglancer": BELOW | {"plots", "tables"},
+    "plots": BELOW | {"graphs", "queries", "tables"},
+    "dask": BELOW | {"accessors", "neuromorpho", "queries", "sources", "tables"},
+    "accessors": BELOW | {"citations", "files", "graphs", "neuroglancer", "plots", "queries", "tables"},
+    "sandbox": BELOW | {"files", "tables", "transport"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Rooms of pdneuro that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pdneuro":
+            rest = node.module.split(".")[1:]
+            found |= {rest[0]} if rest else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("pdneuro.")}
+    return found
+
+
+@pytest.mark.parametrize("room", sorted(LAYERS))
+def test_no_layer_imports_upwards(room: str) -> None:
+    place = PACKAGE / room
+    files = place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]
+    for file in files:
+        assert imported(file) <= LAYERS[room] | {room}, file
+
+
+def test_every_room_has_its_layer() -> None:
+    top = {"__init__", "__main__", "cli"}
+    rooms = {p.stem for p in PACKAGE.glob("*.py")} | {
+        p.parent.name for p in PACKAGE.glob("*/__init__.py")
+    }
+    assert rooms - top == set(LAYERS)
+
+
+def test_optional_packages_are_imported_where_they_are_used() -> None:
+    for file in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "dask").rglob("*.py")):
+        for node in ast.parse(file.read_text()).body:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                assert name.split(".")[0] not in {
+                    "networkx",
+                    "pyarrow",
+                    "scipy",
+                    "igraph",
+                    "matplotlib",
+                    "dask",
+                    "caveclient",
+                    "nrrd",
+                }
+
+
+def test_import_is_light() -> None:
+    """As light as pandas_flavor: nothing of the network, graphs or extras is loaded."""
+    script = (
+        "import sys, pandas_flavor; before = set(sys.modules); import pdneuro; "
+        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    heavy = {
+        "requests",
+        "requests_cache",
+        "networkx",
+        "msgspec",
+        "tqdm",
+        "sqlite3",
+        "platformdirs",
+        "http",
+        "pyarrow",
+        "scipy",
+        "igraph",
+        "dask",
+    }
+    assert not loaded & heavy
+    assert "pdneuro" in loaded
