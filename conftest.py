@@ -33,6 +33,24 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _docstring_names(
+    request: pytest.FixtureRequest, doctest_namespace: dict[str, object], _own_home: None
+) -> Iterator[None]:
+    """Examples in docstrings know ``pd``, ``np`` and ``pdneuro``, and a sandbox is running."""
+    if not isinstance(request.node, pytest.DoctestItem) or request.path.suffix != ".py":
+        yield
+        return
+    import numpy as np
+    import pandas as pd
+
+    import pdneuro
+
+    with pdneuro.sandbox.start() as sandbox:
+        doctest_namespace.update(pd=pd, np=np, pdneuro=pdneuro, sandbox=sandbox)
+        yield
+
+
+@pytest.fixture(autouse=True)
 def _no_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pictures go to no screen, and are gone after the test."""
     monkeypatch.setenv("MPLBACKEND", "Agg")

@@ -142,7 +142,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> 
 
     Examples
     --------
-    >>> import sys, pandas as pd
+    >>> import sys
     >>> from pdneuro.files import write_table
     >>> ids = pd.array([720575940621522189, None], "Int64")
     >>> write_table(pd.DataFrame({"root_id": ids, "size": [1.5, 2]}), sys.stdout)
@@ -206,7 +206,7 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> from pdneuro.files import column_names, write_table
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "neurons.csv.gz"
     >>> write_table(pdneuro.sandbox.neurons(), path)
@@ -235,7 +235,6 @@ def read_edges(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.files import read_edges
     >>> table = pd.DataFrame({"pre_pt_root_id": [11], "post_pt_root_id": [12], "n_syn": [5]})
     >>> read_edges(table)
@@ -360,10 +359,9 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pdneuro.neuromorpho.swc([1, 2])
+    >>> nodes = pdneuro.neuromorpho.swc([1, 2])
     >>> [file.name for file in nodes.neuro.to_swc(folder)]
     ['1.swc', '2.swc']
     """
@@ -390,7 +388,7 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> from pdneuro.files import table_files, write_table
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> for side, part in pdneuro.sandbox.neurons().groupby("side"):

@@ -119,7 +119,6 @@ def link(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> ids = pd.Series([720575940621522189, 720575940618495860])
     >>> url = ids.neuro.link("flywire", color={720575940621522189: "left"})
     >>> state = pdneuro.neuroglancer.read_link(url)
@@ -167,7 +166,6 @@ def read_link(url: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> pdneuro.neuroglancer.read_link(pd.Series([5]).neuro.link("fanc"))["layout"]
     '3d'
     """

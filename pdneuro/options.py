@@ -202,7 +202,6 @@ def get_options() -> dict[str, Any]:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.get_options()["batch_size"]
     1000
     """
@@ -229,7 +228,6 @@ class set_options:  # noqa: N801 - reads as a function, and is one with a way ba
 
     Examples
     --------
-    >>> import pdneuro
     >>> with pdneuro.set_options(batch_size=500):
     ...     pdneuro.get_options()["batch_size"]
     500

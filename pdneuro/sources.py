@@ -83,7 +83,6 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.open_source("fruitfly_fafb_flywire").name
     'braincircuits:fruitfly_fafb_flywire'
     """

@@ -34,7 +34,6 @@ def show_versions() -> None:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.show_versions()  # doctest: +ELLIPSIS
     pdneuro          ...
     """

@@ -29,12 +29,6 @@ def ids() -> pd.Series:
     return pdneuro.sandbox.neurons()["root_id"].head(10)
 
 
-@pytest.fixture(autouse=True)
-def _doctests(doctest_namespace: dict[str, object]) -> None:
-    doctest_namespace["pd"] = pd
-    doctest_namespace["pdneuro"] = pdneuro
-
-
 def shared(path: str) -> Path:
     """A file of the shared data, or a skip with the reason."""
     file = SHARED / path

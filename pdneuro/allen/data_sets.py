@@ -45,9 +45,7 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     table = pdneuro.allen.cells(species="Mus musculus")
+    >>> table = pdneuro.allen.cells(species="Mus musculus")
     >>> table[["specimen__id", "ephys_tau", "morphology_number_stems"]].head(2)
        specimen__id  ephys_tau  morphology_number_stems
     0     318808427       15.5                        5
@@ -106,9 +104,7 @@ def experiments(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     wild = pdneuro.allen.experiments("VIS", transgenic_line=False)
+    >>> wild = pdneuro.allen.experiments("VIS", transgenic_line=False)
     >>> wild["data_set_id"].tolist()
     [100140756, 100140949]
     """
@@ -188,12 +184,10 @@ def projection_matrix(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
-    ...         [100140756, 112670853], is_injection=False, hemisphere_ids=3
-    ...     )
-    ...     matrix = pdneuro.allen.projection_matrix(rows, rollup="Brain - Major Divisions")
+    >>> rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...     [100140756, 112670853], is_injection=False, hemisphere_ids=3
+    ... )
+    >>> matrix = pdneuro.allen.projection_matrix(rows, rollup="Brain - Major Divisions")
     >>> matrix.shape
     (2, 7)
     """
@@ -241,12 +235,10 @@ def projection_array(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
-    ...         [100140756], is_injection=False, hemisphere_ids=3
-    ...     )
-    ...     array = pdneuro.allen.projection_array(rows, rollup=["CTX", "TH"])
+    >>> rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...     [100140756], is_injection=False, hemisphere_ids=3
+    ... )
+    >>> array = pdneuro.allen.projection_array(rows, rollup=["CTX", "TH"])
     >>> array["acronym"].values.tolist()
     ['CTX', 'TH']
     """
@@ -311,13 +303,11 @@ def projection_edges(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     found = pdneuro.allen.experiments("VISp")
-    ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
-    ...         found["data_set_id"], is_injection=False, hemisphere_ids=3
-    ...     )
-    ...     edges = pdneuro.allen.projection_edges(rows, found, rollup=["VISp", "TH"])
+    >>> found = pdneuro.allen.experiments("VISp")
+    >>> rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...     found["data_set_id"], is_injection=False, hemisphere_ids=3
+    ... )
+    >>> edges = pdneuro.allen.projection_edges(rows, found, rollup=["VISp", "TH"])
     >>> edges[["pre", "post", "n_experiments"]]
        pre  post  n_experiments
     0  385   385              3

@@ -47,9 +47,7 @@ def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> Structure
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     tree = pdneuro.allen.structure_tree()
+    >>> tree = pdneuro.allen.structure_tree()
     >>> tree.frame.loc[tree.frame["acronym"] == "VISp", ["id", "name", "depth"]]
          id                 name  depth
     10  385  Primary visual area      6

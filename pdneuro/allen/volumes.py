@@ -78,12 +78,11 @@ def read_volume(path: Any, name: str | None = None) -> xr.DataArray:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
-    >>> with pdneuro.sandbox.start():
-    ...     folder = pathlib.Path(tempfile.mkdtemp())
-    ...     _ = pdneuro.allen.GridDataApi().download_gene_expression_grid_data(
-    ...         69816930, "energy", folder / "energy.zip"
-    ...     )
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = pdneuro.allen.GridDataApi().download_gene_expression_grid_data(
+    ...     69816930, "energy", folder / "energy.zip"
+    ... )
     >>> pdneuro.allen.read_volume(folder / "energy.mhd").sizes
     Frozen({'ap': 6, 'dv': 4, 'lr': 5})
     """
@@ -115,9 +114,7 @@ def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool =
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     energy = pdneuro.allen.grid_data(69816930)
+    >>> energy = pdneuro.allen.grid_data(69816930)
     >>> energy.dims, energy.attrs["resolution"], bool(energy.isnull().any())
     (('ap', 'dv', 'lr'), 200.0, True)
     """
@@ -163,9 +160,7 @@ def projection_data(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.allen.projection_data(100140756, resolution=100).shape
+    >>> pdneuro.allen.projection_data(100140756, resolution=100).shape
     (12, 8, 10)
     """
     number = payload.one_id(section_data_set_id, "section_data_set_id")
@@ -203,9 +198,7 @@ def annotation_volume(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     annotation = pdneuro.allen.annotation_volume(100)
+    >>> annotation = pdneuro.allen.annotation_volume(100)
     >>> annotation.dtype, int(annotation.max())
     (dtype('uint32'), 614454277)
     """
@@ -233,9 +226,7 @@ def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataAr
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     template = pdneuro.allen.template_volume(100)
+    >>> template = pdneuro.allen.template_volume(100)
     >>> template.dims, template.shape, template.attrs["resolution"]
     (('ap', 'dv', 'lr'), (12, 8, 10), 100.0)
     """

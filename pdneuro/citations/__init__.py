@@ -121,9 +121,7 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     table = pdneuro.sandbox.neurons().head(3).neuro.join_properties("size")
+    >>> table = pdneuro.sandbox.neurons().head(3).neuro.join_properties("size")
     >>> table.neuro.provenance[["service", "licence"]]
                 service        licence
     0  BrainCircuits.io  CC BY-NC 4.0
@@ -179,9 +177,7 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     edges = pdneuro.sandbox.neurons().head(3).neuro.edges(source="fruitfly_fafb_flywire")
+    >>> edges = pdneuro.sandbox.neurons().head(3).neuro.edges(source="fruitfly_fafb_flywire")
     >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
     FlyWire, the whole brain of a female adult Drosophila; by BrainCircuits.io (...), data of ...
       Licence: CC BY-NC 4.0 (https://flywire.ai/principles.html)

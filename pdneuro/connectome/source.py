@@ -59,7 +59,6 @@ class Connectome:
 
     Examples
     --------
-    >>> import pdneuro
     >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons(), name="mine")
     >>> brain
     <Connectome 'mine': 3,000 neurons, 45,000 pairs>
@@ -129,7 +128,7 @@ class Connectome:
 
         Examples
         --------
-        >>> import tempfile, pathlib, pdneuro
+        >>> import tempfile, pathlib
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "edges.csv.gz"
         ...     pdneuro.sandbox.edges().to_csv(path, index=False)
@@ -209,9 +208,7 @@ class Connectome:
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.Connectome.download("fruitfly_fafb_flywire")
+        >>> pdneuro.Connectome.download("fruitfly_fafb_flywire")
         <Connectome 'fruitfly_fafb_flywire': 3,000 neurons, 45,000 pairs>
         """
         dump = download_dump(project, folder, progress=progress, refresh=refresh)
@@ -235,7 +232,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import pandas as pd, pdneuro
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> pdneuro.Connectome(edges, name="mine").name
         'connectome:mine'
@@ -248,7 +244,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import pandas as pd, pdneuro
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> pdneuro.Connectome(edges).ids.tolist()
         [11, 12, 13]
@@ -261,7 +256,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import pdneuro
         >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
         >>> brain.neurons.head(2)
                       root_id   side cell_class cell_type
@@ -275,7 +269,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import pandas as pd, pdneuro
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> pdneuro.Connectome(edges).to_frame()
            pre  post  weight
@@ -292,7 +285,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import pandas as pd, pdneuro
         >>> from pdneuro.options import Fetch
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> brain = pdneuro.Connectome(edges)
@@ -321,7 +313,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import numpy as np, pandas as pd, pdneuro
         >>> from pdneuro.options import Fetch
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> pdneuro.Connectome(edges).records(np.array([11]), "connectivity", fetch=Fetch.of())
@@ -352,7 +343,6 @@ class Connectome:
 
         Examples
         --------
-        >>> import numpy as np, pandas as pd, pdneuro
         >>> from pdneuro.options import Fetch
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> brain = pdneuro.Connectome(edges)

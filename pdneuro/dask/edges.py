@@ -65,7 +65,7 @@ def collapse(
 
     Examples
     --------
-    >>> import dask.dataframe as dd, pdneuro, pdneuro.dask
+    >>> import dask.dataframe as dd, pdneuro.dask
     >>> edges = dd.from_pandas(pdneuro.sandbox.edges(), npartitions=3)
     >>> len(edges.neuro.threshold(50).neuro.collapse())
     673

@@ -60,10 +60,9 @@ def properties(
 
     Examples
     --------
-    >>> import dask.dataframe as dd, pdneuro, pdneuro.dask
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = dd.from_pandas(pdneuro.sandbox.neurons(), npartitions=3)
-    ...     int(neurons.root_id.neuro.properties("link_pre").nr_pre.sum().compute())
+    >>> import dask.dataframe as dd, pdneuro.dask
+    >>> neurons = dd.from_pandas(pdneuro.sandbox.neurons(), npartitions=3)
+    >>> int(neurons.root_id.neuro.properties("link_pre").nr_pre.sum().compute())
     277497
     """
     columns = _columns(names, meta)

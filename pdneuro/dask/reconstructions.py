@@ -20,10 +20,9 @@ def neuromorpho(neurons: Lazy, /, *fields: str, **how: Any) -> Lazy:
 
     Examples
     --------
-    >>> import dask.dataframe as dd, pandas as pd, pdneuro, pdneuro.dask
-    >>> with pdneuro.sandbox.start():
-    ...     ids = dd.from_pandas(pd.Series([1, 2, 3]), npartitions=2)
-    ...     ids.neuro.neuromorpho("species").compute()["species"].tolist()
+    >>> import dask.dataframe as dd, pdneuro.dask
+    >>> ids = dd.from_pandas(pd.Series([1, 2, 3]), npartitions=2)
+    >>> ids.neuro.neuromorpho("species").compute()["species"].tolist()
     ['rat', 'human', 'drosophila melanogaster']
     """
     return _mapped(neurons, "neuromorpho", _kinds(field_types.NEURON, fields), how)

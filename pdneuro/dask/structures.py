@@ -27,10 +27,9 @@ def structures(ids: Lazy, /, *fields: str, **how: Any) -> Lazy:
 
     Examples
     --------
-    >>> import dask.dataframe as dd, pandas as pd, pdneuro, pdneuro.dask
-    >>> with pdneuro.sandbox.start():
-    ...     ids = dd.from_pandas(pd.Series([385, 549, 997]), npartitions=2)
-    ...     ids.neuro.structures("acronym").compute()["acronym"].tolist()
+    >>> import dask.dataframe as dd, pdneuro.dask
+    >>> ids = dd.from_pandas(pd.Series([385, 549, 997]), npartitions=2)
+    >>> ids.neuro.structures("acronym").compute()["acronym"].tolist()
     ['VISp', 'TH', 'root']
     """
     columns = _columns(ids._meta, fields)

@@ -48,7 +48,6 @@ def to_igraph(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import to_igraph
     >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 12, 11], "weight": [3, 4, 5]})
     >>> graph = to_igraph(edges)
@@ -119,7 +118,7 @@ def to_gephi(
 
     Examples
     --------
-    >>> import tempfile, pandas as pd
+    >>> import tempfile
     >>> from pdneuro.graphs import to_gephi
     >>> edges = pd.DataFrame({"pre": [11], "post": [12], "weight": [3]})
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +164,7 @@ def to_cytoscape(
 
     Examples
     --------
-    >>> import tempfile, pandas as pd
+    >>> import tempfile
     >>> from pdneuro.graphs import to_cytoscape
     >>> edges = pd.DataFrame({"pre": [11], "post": [12], "weight": [3]})
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -54,7 +54,6 @@ def to_sparse(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import to_sparse
     >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 12, 11], "weight": [3, 4, 5]})
     >>> matrix, ids = to_sparse(edges)
@@ -132,7 +131,6 @@ def to_matrix(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import to_matrix
     >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 13, 13], "weight": [3, 4, 5]})
     >>> to_matrix(edges)
@@ -220,7 +218,6 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import to_xarray
     >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 5]})
     >>> to_xarray(edges).sel(pre=11, post=12).item()
@@ -289,7 +286,6 @@ def from_xarray(array: xr.DataArray) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import from_xarray, to_xarray
     >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 5]})
     >>> from_xarray(to_xarray(edges)).equals(edges)
@@ -337,7 +333,6 @@ def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import from_matrix
     >>> from_matrix(pd.DataFrame([[0, 3], [5, 0]], index=[11, 12], columns=[11, 12]))
        pre  post  weight

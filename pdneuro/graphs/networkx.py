@@ -72,7 +72,6 @@ def to_networkx(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import to_networkx
     >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
     >>> to_networkx(edges).edges(data="weight")

@@ -54,7 +54,6 @@ def paths(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import paths
     >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 3], "weight": [9, 4, 6]})
     >>> paths(edges, 1, 3)
@@ -175,7 +174,6 @@ def shortest_paths(edges: pd.DataFrame, source: Ids, target: Ids, cost: str = "i
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import shortest_paths
     >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 3], "weight": [9, 4, 9]})
     >>> shortest_paths(edges, 1, 3).path.tolist()

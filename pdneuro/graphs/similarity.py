@@ -57,7 +57,6 @@ def similarity(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.graphs import similarity
     >>> edges = pd.DataFrame({"pre": [1, 1, 2, 2], "post": [3, 4, 3, 5], "weight": [3, 4, 3, 4]})
     >>> similarity(edges, of="output", ids=[1, 2]).round(2)

@@ -48,9 +48,8 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
 
     Examples
     --------
-    >>> import networkx as nx, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pdneuro.neuromorpho.swc(1)
+    >>> import networkx as nx
+    >>> nodes = pdneuro.neuromorpho.swc(1)
     >>> nx.is_arborescence(nodes.neuro.to_networkx())
     True
     """
@@ -104,10 +103,8 @@ def from_tree(graph: nx.DiGraph[Any]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
     >>> from pdneuro.graphs import from_tree, to_tree
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pdneuro.neuromorpho.swc(1)
+    >>> nodes = pdneuro.neuromorpho.swc(1)
     >>> from_tree(to_tree(nodes)).equals(nodes)
     True
     """

@@ -69,9 +69,7 @@ def select(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     found = pdneuro.neuromorpho.select(archive="Siegert", neuron_name="CB_*_Animal01_*")
+    >>> found = pdneuro.neuromorpho.select(archive="Siegert", neuron_name="CB_*_Animal01_*")
     >>> found[["neuron_id", "neuron_name", "species"]].head(2)
        neuron_id                neuron_name species
     0        111  CB_CKp25_2w_F_Animal01_03   mouse
@@ -113,9 +111,7 @@ def fields() -> pd.Index[Any]:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     "species" in pdneuro.neuromorpho.fields()
+    >>> "species" in pdneuro.neuromorpho.fields()
     True
     """
 
@@ -152,9 +148,7 @@ def field_values(name: str) -> pd.Index[Any]:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.neuromorpho.field_values("species")[:3].tolist()
+    >>> pdneuro.neuromorpho.field_values("species")[:3].tolist()
     ['mouse', 'rat', 'drosophila melanogaster']
     """
     field_types.require([name], (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
@@ -183,9 +177,7 @@ def counts(name: str) -> pd.Series[Any]:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.neuromorpho.counts("species").index[0]
+    >>> pdneuro.neuromorpho.counts("species").index[0]
     'mouse'
     """
     field_types.require([name], (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
@@ -230,9 +222,7 @@ def literature(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.neuromorpho.literature(pmid="30000001")[["pmid", "year"]]
+    >>> pdneuro.neuromorpho.literature(pmid="30000001")[["pmid", "year"]]
            pmid  year
     0  30000001  2010
     """
@@ -271,9 +261,7 @@ def health() -> dict[str, Any]:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.neuromorpho.health()["status"]
+    >>> pdneuro.neuromorpho.health()["status"]
     'up'
     """
     return send.health(Fetch.of()._replace(offline=False, retries=0))

@@ -41,9 +41,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     found = pdneuro.neuromorpho.select(archive="Siegert")
+    >>> found = pdneuro.neuromorpho.select(archive="Siegert")
     >>> pdneuro.neuromorpho.references(found)
        kind        reference  neurons
     0   doi  10.1234/pdn.005       17
@@ -92,9 +90,7 @@ def cite(table: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     text = pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
+    >>> text = pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
     >>> print(text)  # doctest: +ELLIPSIS
     Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0; Tecuatl C, ...
     https://doi.org/10.1234/pdn.005 (17 neurons)

@@ -56,9 +56,7 @@ def neuron(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.neuromorpho.neuron(1)[["neuron_name", "species", "brain_region"]]
+    >>> pdneuro.neuromorpho.neuron(1)[["neuron_name", "species", "brain_region"]]
     neuron_name              cell_0001
     species                        rat
     brain_region    [hippocampus, CA1]
@@ -90,9 +88,7 @@ def morphometry(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     float(pdneuro.neuromorpho.morphometry(1)["n_stems"])
+    >>> float(pdneuro.neuromorpho.morphometry(1)["n_stems"])
     4.0
     """
     return _one_or_several("morphometry", id_or_name, raw, by, fetch)
@@ -125,9 +121,7 @@ def persistence(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     len(pdneuro.neuromorpho.persistence(1)["coefficients"])
+    >>> len(pdneuro.neuromorpho.persistence(1)["coefficients"])
     100
     """
     return _one_or_several("persistence", id_or_name, raw, by, fetch)
@@ -191,9 +185,7 @@ def swc(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.neuromorpho.swc(1).head(3)
+    >>> pdneuro.neuromorpho.swc(1).head(3)
        neuron  node  type    x    y    z  radius  parent
     0       1     1     1  0.0  0.0  0.0    6.00      -1
     1       1     2     3 -3.8  0.0  2.7    0.33       1

@@ -40,7 +40,6 @@ def degree(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 13, 13], "weight": [3, 4, 5]})
     >>> edges.neuro.plot.degree().get_xlabel()
     'partners'
@@ -116,7 +115,6 @@ def fractions(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> edges = pd.DataFrame({"pre": [11, 12, 12], "post": [13, 13, 14], "weight": [3, 1, 5]})
     >>> edges.neuro.plot.fractions().get_xlabel()
     'share of input'
@@ -199,7 +197,6 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 13], "weight": [3, 4], "hop": [1, 2]})
     >>> edges.neuro.plot.hops().get_xlabel()
     'hop'

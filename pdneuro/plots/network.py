@@ -68,7 +68,6 @@ def graph(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> edges = pd.DataFrame({"pre": [11, 11, 12], "post": [12, 13, 13], "weight": [3, 4, 5]})
     >>> edges.neuro.plot.graph().get_title()
     '3 nodes, 3 edges'

@@ -56,9 +56,7 @@ def skeleton(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ax = pdneuro.neuromorpho.swc(1).neuro.plot.skeleton("xz")
+    >>> ax = pdneuro.neuromorpho.swc(1).neuro.plot.skeleton("xz")
     >>> ax.get_ylabel()
     'z (µm)'
     """
@@ -135,9 +133,7 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ax = pdneuro.neuromorpho.swc(1).neuro.plot.dendrogram()
+    >>> ax = pdneuro.neuromorpho.swc(1).neuro.plot.dendrogram()
     >>> ax.get_xlabel()
     'path distance from the root (µm)'
     """

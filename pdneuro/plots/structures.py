@@ -64,10 +64,8 @@ def bars(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> cells = pd.DataFrame({"structure_id": [385, 549, 385]})
-    >>> with pdneuro.sandbox.start():
-    ...     ax = cells.neuro.plot.bars()
+    >>> ax = cells.neuro.plot.bars()
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['VISp', 'TH']
     """
@@ -116,10 +114,8 @@ def tree(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> cells = pd.DataFrame({"structure_id": [385, 549, 385]})
-    >>> with pdneuro.sandbox.start():
-    ...     ax = cells.neuro.plot.tree()
+    >>> ax = cells.neuro.plot.tree()
     >>> ax.get_xlabel()
     'depth in the tree'
     """

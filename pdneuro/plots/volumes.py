@@ -58,10 +58,8 @@ def slices(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     density = pdneuro.allen.projection_data(100140756, resolution=100)
-    ...     ax = density.neuro.plot.slices(pdneuro.allen.annotation_volume(100))
+    >>> density = pdneuro.allen.projection_data(100140756, resolution=100)
+    >>> ax = density.neuro.plot.slices(pdneuro.allen.annotation_volume(100))
     >>> ax.get_xlabel()
     'left to right (µm)'
     """

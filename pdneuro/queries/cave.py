@@ -107,10 +107,8 @@ def cave(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ids = pdneuro.sandbox.root_ids()[4:6]
-    ...     ids.neuro.cave("cell_type_manual", ["cell_type"], source="cave:minnie65_public@1300")
+    >>> ids = pdneuro.sandbox.root_ids()[4:6]
+    >>> ids.neuro.cave("cell_type_manual", ["cell_type"], source="cave:minnie65_public@1300")
       cell_type
     4        BC
     5        MC
@@ -165,11 +163,9 @@ def join_cave(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
     >>> source = "cave:minnie65_public"
-    >>> with pdneuro.sandbox.start():
-    ...     table = pd.DataFrame({"root_id": pdneuro.sandbox.root_ids()[4:6], "mine": [1, 2]})
-    ...     joined = table.neuro.join_cave("nucleus_view", columns=["volume"], source=source)
+    >>> table = pd.DataFrame({"root_id": pdneuro.sandbox.root_ids()[4:6], "mine": [1, 2]})
+    >>> joined = table.neuro.join_cave("nucleus_view", columns=["volume"], source=source)
     >>> joined["volume"].tolist()
     [75.66, 335.87]
     """
@@ -223,10 +219,8 @@ def synapses(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ids = pdneuro.sandbox.root_ids()[4:6]
-    ...     found = ids.neuro.synapses(["size"], source="cave:minnie65_public@661", upstream=False)
+    >>> ids = pdneuro.sandbox.root_ids()[4:6]
+    >>> found = ids.neuro.synapses(["size"], source="cave:minnie65_public@661", upstream=False)
     >>> list(found.columns), found["pre"].isin(ids).all().item()
     (['id', 'pre', 'post', 'size'], True)
     """
@@ -291,10 +285,8 @@ def is_latest(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ids = pdneuro.sandbox.root_ids()[:6]
-    ...     ids.neuro.is_latest(source="cave:minnie65_public").tolist()
+    >>> ids = pdneuro.sandbox.root_ids()[:6]
+    >>> ids.neuro.is_latest(source="cave:minnie65_public").tolist()
     [False, False, False, False, True, True]
     """
     from pdneuro.cave import questions
@@ -350,10 +342,8 @@ def latest(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ids = pdneuro.sandbox.root_ids()[:5]
-    ...     ids.neuro.latest(source="cave:minnie65_public", details=True)[["overlap", "status"]]
+    >>> ids = pdneuro.sandbox.root_ids()[:5]
+    >>> ids.neuro.latest(source="cave:minnie65_public", details=True)[["overlap", "status"]]
        overlap    status
     0      1.0  replaced
     1      0.7     split
@@ -395,10 +385,8 @@ def at(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ids = pdneuro.sandbox.root_ids()[:2]
-    ...     ids.neuro.at(661, source="cave:minnie65_public").equals(ids)
+    >>> ids = pdneuro.sandbox.root_ids()[:2]
+    >>> ids.neuro.at(661, source="cave:minnie65_public").equals(ids)
     True
     """
     return _fates(ids, source, int(version), details, fetch)

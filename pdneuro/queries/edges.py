@@ -67,11 +67,9 @@ def expand(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().root_id.head(5)
-    ...     near = neurons.neuro.edges(min_weight=20)
-    ...     near.neuro.expand(min_weight=20).groupby("hop").size()
+    >>> neurons = pdneuro.sandbox.neurons().root_id.head(5)
+    >>> near = neurons.neuro.edges(min_weight=20)
+    >>> near.neuro.expand(min_weight=20).groupby("hop").size()
     hop
     1     9
     2    19
@@ -171,11 +169,9 @@ def fractions(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().root_id.head(5)
-    ...     edges = neurons.neuro.upstream(min_weight=10)
-    ...     edges.neuro.fractions(total="source").input_fraction.head(2).round(3).tolist()
+    >>> neurons = pdneuro.sandbox.neurons().root_id.head(5)
+    >>> edges = neurons.neuro.upstream(min_weight=10)
+    >>> edges.neuro.fractions(total="source").input_fraction.head(2).round(3).tolist()
     [0.351, 0.076]
     """
     table = require_edges(edges)

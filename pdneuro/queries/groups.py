@@ -37,10 +37,8 @@ def edges(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) 
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
-    ...     sides.neuro.edges(within=True).groupby("side").size()
+    >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    >>> sides.neuro.edges(within=True).groupby("side").size()
     side
     left     47
     right    20
@@ -67,10 +65,8 @@ def upstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
-    ...     sides.neuro.upstream(min_weight=50).head(3)
+    >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    >>> sides.neuro.upstream(min_weight=50).head(3)
                            pre                post  weight
     side
     left 0  720575940643788498  720575940628052124     104
@@ -99,10 +95,8 @@ def downstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeyword
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
-    ...     sides.neuro.downstream(min_weight=50).head(3)
+    >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    >>> sides.neuro.downstream(min_weight=50).head(3)
                            pre                post  weight
     side
     left 0  720575940637060607  720575940645453511     184
@@ -135,10 +129,8 @@ def partners(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
-    ...     sides.neuro.partners(min_weight=10).groupby("side").head(1)
+    >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    >>> sides.neuro.partners(min_weight=10).groupby("side").head(1)
                         partner   direction  weight  n_neurons
     side
     left  0  720575940615123282  downstream     900          1
@@ -173,10 +165,8 @@ def graph(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) 
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     sides = pdneuro.sandbox.neurons().head(200).groupby("side")
-    ...     print(sides.neuro.graph(within=True)["left"])
+    >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
+    >>> print(sides.neuro.graph(within=True)["left"])
     DiGraph with 47 nodes and 47 edges
     """
     graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, how)]

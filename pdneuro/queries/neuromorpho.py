@@ -79,9 +79,7 @@ def neuromorpho(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series([2, 1], index=["a", "b"]).neuro.neuromorpho("species", "min_age")
+    >>> pd.Series([2, 1], index=["a", "b"]).neuro.neuromorpho("species", "min_age")
       species  min_age age_scale
     a   human     12.0      Year
     b     rat     11.0       Day
@@ -120,9 +118,7 @@ def morphometry(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series(["cell_0001"]).neuro.morphometry("n_stems", "n_bifs")
+    >>> pd.Series(["cell_0001"]).neuro.morphometry("n_stems", "n_bifs")
        n_stems  n_bifs
     0      4.0     3.0
     """
@@ -160,9 +156,7 @@ def persistence(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series([1, 2]).neuro.persistence(wide=True).shape
+    >>> pd.Series([1, 2]).neuro.persistence(wide=True).shape
     (2, 102)
     """
     from pdneuro.neuromorpho.records import of_column
@@ -210,9 +204,7 @@ def swc(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pd.Series(["cell_0001", "cell_0002"]).neuro.swc()
+    >>> nodes = pd.Series(["cell_0001", "cell_0002"]).neuro.swc()
     >>> nodes.groupby("neuron", observed=True).size().shape
     (2,)
     """
@@ -262,9 +254,7 @@ def join_neuromorpho(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.DataFrame({"neuron_id": [1, 2], "mine": [5, 6]}).neuro.join_neuromorpho("species")
+    >>> pd.DataFrame({"neuron_id": [1, 2], "mine": [5, 6]}).neuro.join_neuromorpho("species")
        neuron_id  mine species
     0          1     5     rat
     1          2     6   human
@@ -305,9 +295,7 @@ def join_morphometry(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.DataFrame({"neuron_id": [1, 2]}).neuro.join_morphometry("n_stems", "n_bifs")
+    >>> pd.DataFrame({"neuron_id": [1, 2]}).neuro.join_morphometry("n_stems", "n_bifs")
        neuron_id  morphometry_n_stems  morphometry_n_bifs
     0          1                  4.0                 3.0
     1          2                  5.0                 4.0

@@ -42,10 +42,8 @@ def edges(table: pd.DataFrame, on: Hashable | None = None, **how: Unpack[EdgeKey
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().query("cell_type == 'T001'")
-    ...     neurons.neuro.edges(on="root_id", within=True).head(3)
+    >>> neurons = pdneuro.sandbox.neurons().query("cell_type == 'T001'")
+    >>> neurons.neuro.edges(on="root_id", within=True).head(3)
     Empty DataFrame
     Columns: [pre, post, weight]
     Index: []
@@ -73,10 +71,8 @@ def upstream(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().head(50)
-    ...     neurons.neuro.upstream(min_weight=30).head(3)
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> neurons.neuro.upstream(min_weight=30).head(3)
                       pre                post  weight
     0  720575940607888220  720575940614626315      46
     1  720575940618495860  720575940644966971      45
@@ -105,10 +101,8 @@ def downstream(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().head(50)
-    ...     neurons.neuro.downstream(min_weight=30).head(3)
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> neurons.neuro.downstream(min_weight=30).head(3)
                       pre                post  weight
     0  720575940609676979  720575940626709709     119
     1  720575940637060607  720575940645453511     184
@@ -144,10 +138,8 @@ def partners(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().head(50)
-    ...     neurons.neuro.partners(min_weight=10).head(3)
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> neurons.neuro.partners(min_weight=10).head(3)
                   partner   direction  weight  n_neurons
     0  720575940620171167    upstream     373          1
     1  720575940632765258  downstream     355          1
@@ -182,10 +174,8 @@ def graph(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().head(50)
-    ...     print(neurons.neuro.graph(within=True))
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> print(neurons.neuro.graph(within=True))
     DiGraph with 9 nodes and 5 edges
     """
     return segments.graph(roles.id_column(table, on), **how)

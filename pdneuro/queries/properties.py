@@ -114,10 +114,8 @@ def properties(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().head(3)
-    ...     neurons.root_id.neuro.properties("link_pre")
+    >>> neurons = pdneuro.sandbox.neurons().head(3)
+    >>> neurons.root_id.neuro.properties("link_pre")
        nr_pre  nr_downstream_partner
     0     158                     14
     1      55                     14
@@ -172,10 +170,8 @@ def join_properties(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons()[["root_id", "cell_type"]].head(3)
-    ...     neurons.neuro.join_properties("link_pre")
+    >>> neurons = pdneuro.sandbox.neurons()[["root_id", "cell_type"]].head(3)
+    >>> neurons.neuro.join_properties("link_pre")
                   root_id cell_type  nr_pre  nr_downstream_partner
     0  720575940609676979      T000     158                     14
     1  720575940622217710      T000      55                     14
@@ -243,9 +239,7 @@ def records(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.sandbox.neurons().root_id.head(1).neuro.records("nucleus")
+    >>> pdneuro.sandbox.neurons().root_id.head(1).neuro.records("nucleus")
                segment_id  nucleus_id  volume
     0  720575940609676979     9162345    24.8
     """
@@ -312,10 +306,8 @@ def edges(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons().root_id.head(50)
-    ...     neurons.neuro.edges(within=True, min_weight=5).head(3)
+    >>> neurons = pdneuro.sandbox.neurons().root_id.head(50)
+    >>> neurons.neuro.edges(within=True, min_weight=5).head(3)
                       pre                post  weight
     0  720575940650239002  720575940640789882      14
     1  720575940652959873  720575940601328727       5
@@ -375,9 +367,7 @@ def upstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.sandbox.neurons().root_id.head(50).neuro.upstream(min_weight=30).head(3)
+    >>> pdneuro.sandbox.neurons().root_id.head(50).neuro.upstream(min_weight=30).head(3)
                       pre                post  weight
     0  720575940607888220  720575940614626315      46
     1  720575940618495860  720575940644966971      45
@@ -403,9 +393,7 @@ def downstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.sandbox.neurons().root_id.head(50).neuro.downstream(min_weight=30).head(3)
+    >>> pdneuro.sandbox.neurons().root_id.head(50).neuro.downstream(min_weight=30).head(3)
                       pre                post  weight
     0  720575940609676979  720575940626709709     119
     1  720575940637060607  720575940645453511     184
@@ -455,11 +443,9 @@ def partners(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     neurons = pdneuro.sandbox.neurons()
-    ...     types = neurons.set_index("root_id").cell_type
-    ...     neurons.root_id.head(20).neuro.partners(group_by=types).head(3)
+    >>> neurons = pdneuro.sandbox.neurons()
+    >>> types = neurons.set_index("root_id").cell_type
+    >>> neurons.root_id.head(20).neuro.partners(group_by=types).head(3)
       partner   direction  weight  n_neurons  n_partners
     0    T106  downstream     720         20          19
     1    T080    upstream     332         18          20
@@ -490,9 +476,7 @@ def graph(ids: pd.Series[Any], **how: Unpack[EdgeKeywords]) -> nx.DiGraph[int]:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     print(pdneuro.sandbox.neurons().root_id.head(50).neuro.graph(within=True))
+    >>> print(pdneuro.sandbox.neurons().root_id.head(50).neuro.graph(within=True))
     DiGraph with 9 nodes and 5 edges
     """
     return to_networkx(edges(ids, **how))

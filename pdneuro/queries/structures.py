@@ -72,9 +72,7 @@ def structures(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series([385, -385, 549], index=list("abc")).neuro.structures("acronym", "color")
+    >>> pd.Series([385, -385, 549], index=list("abc")).neuro.structures("acronym", "color")
       acronym    color
     a    VISp  #08858c
     b    VISp  #08858c
@@ -125,10 +123,8 @@ def join_structures(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     cells = pd.DataFrame({"structure_id": [385, 549], "cells": [3, 4]})
-    ...     cells.neuro.join_structures("acronym", "name")
+    >>> cells = pd.DataFrame({"structure_id": [385, 549], "cells": [3, 4]})
+    >>> cells.neuro.join_structures("acronym", "name")
        structure_id  cells structure_acronym       structure_name
     0           385      3              VISp  Primary visual area
     1           549      4                TH             Thalamus
@@ -174,9 +170,7 @@ def ancestors(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series(["VIS"]).neuro.ancestors()["ancestor_acronym"].tolist()
+    >>> pd.Series(["VIS"]).neuro.ancestors()["ancestor_acronym"].tolist()
     ['root', 'grey', 'CH', 'CTX', 'Isocortex']
     """
     tree, places = _located(ids, graph_id, on_missing)
@@ -213,9 +207,7 @@ def descendants(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series([385]).neuro.descendants()["descendant_acronym"].tolist()
+    >>> pd.Series([385]).neuro.descendants()["descendant_acronym"].tolist()
     ['VISp1', 'VISp2/3', 'VISp4', 'VISp5', 'VISp6a', 'VISp6b']
     """
     tree, places = _located(ids, graph_id, on_missing)
@@ -257,9 +249,7 @@ def rollup(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     parts = pd.Series(["VISp5", "LGd", "root"]).neuro.rollup("Brain - Major Divisions")
+    >>> parts = pd.Series(["VISp5", "LGd", "root"]).neuro.rollup("Brain - Major Divisions")
     >>> parts.tolist()[:2], bool(parts.isna()[2])
     (['Isocortex', 'TH'], True)
     """
@@ -303,9 +293,7 @@ def is_under(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pd.Series([385, 549, 0, None], dtype="Int64").neuro.is_under("Isocortex").tolist()
+    >>> pd.Series([385, 549, 0, None], dtype="Int64").neuro.is_under("Isocortex").tolist()
     [True, False, False, <NA>]
     """
     tree, places = _located(ids, graph_id, on_missing)

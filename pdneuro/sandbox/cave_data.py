@@ -194,7 +194,6 @@ def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.sandbox.root_ids().head(2).tolist()
     [864691135004077213, 864691135004964274]
     """

@@ -37,7 +37,6 @@ def neurons() -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.sandbox.neurons().dtypes["root_id"]
     dtype('int64')
     """
@@ -52,7 +51,6 @@ def edges() -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.sandbox.edges().head(2)
                       pre                post  weight
     0  720575940609676979  720575940635958026       1

@@ -31,7 +31,6 @@ class Sandbox:
 
     Examples
     --------
-    >>> import pdneuro
     >>> with pdneuro.sandbox.start() as sandbox:
     ...     sandbox
     ...     sandbox.options["allen_url"]
@@ -75,7 +74,6 @@ class Sandbox:
 
         Examples
         --------
-        >>> import pdneuro
         >>> with pdneuro.sandbox.start() as sandbox:
         ...     table = pdneuro.allen.OntologiesApi().get_structure_sets()
         ...     [request.path for request in sandbox.requests]
@@ -103,7 +101,6 @@ class Sandbox:
 
         Examples
         --------
-        >>> import pdneuro
         >>> with pdneuro.sandbox.start() as sandbox:
         ...     sandbox.fail(path="/svg/", status=503, retry_after=0)
         ...     svg = pdneuro.allen.SvgApi().get_svg(100960033)
@@ -117,7 +114,6 @@ class Sandbox:
 
         Examples
         --------
-        >>> import pdneuro
         >>> with pdneuro.sandbox.start() as sandbox:
         ...     sandbox.settings()["PDNEURO_SOURCE"]
         'fruitfly_fafb_flywire'
@@ -138,7 +134,7 @@ class Sandbox:
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> with pdneuro.sandbox.start() as sandbox:
         ...     sandbox.point_here(cache_dir=pathlib.Path(tempfile.mkdtemp()) / "answers")
         ...     pathlib.Path(pdneuro.get_options()["cache_dir"]).name
@@ -156,13 +152,13 @@ class Sandbox:
 
         Examples
         --------
-        >>> import pdneuro
+        >>> before = pdneuro.get_options()["allen_url"]
         >>> sandbox = pdneuro.sandbox.start()
         >>> pdneuro.allen.RmaApi()
         <RmaApi at http://127.0.0.1:.../allen>
         >>> sandbox.stop()
-        >>> pdneuro.allen.RmaApi()
-        <RmaApi at https://api.brain-map.org>
+        >>> pdneuro.get_options()["allen_url"] == before
+        True
         """
         self._way_back.close()
         self._server.stop()
@@ -206,9 +202,7 @@ def start(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     pdneuro.sandbox.neurons().root_id.head(2).neuro.properties("size").shape
+    >>> pdneuro.sandbox.neurons().root_id.head(2).neuro.properties("size").shape
     (2, 1)
     """
     sandbox = Sandbox(edges, neurons, port, latency)

@@ -71,7 +71,6 @@ def as_edges(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import as_edges
     >>> as_edges(pd.DataFrame({"source": ["12"], "target": ["15"], "syn_count": [3.0]}))
        pre  post  weight
@@ -240,7 +239,6 @@ def collapse(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import collapse
     >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
     >>> collapse(edges)
@@ -348,7 +346,6 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import threshold
     >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
     >>> threshold(edges, 6)
@@ -416,7 +413,6 @@ def annotate(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import annotate
     >>> edges = pd.DataFrame({"pre": [1, 2], "post": [2, 1], "weight": [3, 5]})
     >>> neurons = pd.DataFrame({"root_id": [1, 2], "type": ["KC", "MBON"]})

@@ -57,7 +57,6 @@ def exact_ids(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import exact_ids
     >>> exact_ids(pd.Series(["720575940621522189", None], name="root_id"))
     0    720575940621522189
@@ -102,7 +101,6 @@ def distinct_ids(values: pd.Series[Any] | pd.Index[Any]) -> Int64Array:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import distinct_ids
     >>> distinct_ids(pd.Series(["720575940621522189", None, "17", "720575940621522189"])).tolist()
     [720575940621522189, 17]

@@ -34,9 +34,7 @@ def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pdneuro.neuromorpho.swc(1)
+    >>> nodes = pdneuro.neuromorpho.swc(1)
     >>> float(nodes.neuro.path_distance().max()) > 100
     True
     """
@@ -74,9 +72,7 @@ def cable_length(nodes: pd.DataFrame, by: Hashable | Sequence[Hashable] = NEURON
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pdneuro.neuromorpho.swc(1)
+    >>> nodes = pdneuro.neuromorpho.swc(1)
     >>> nodes.neuro.cable_length(by="type").index.tolist()
     [1, 3]
     """
@@ -116,9 +112,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     nodes = pdneuro.neuromorpho.swc([1, 2])
+    >>> nodes = pdneuro.neuromorpho.swc([1, 2])
     >>> nodes.neuro.morphology()[["roots", "branches"]].shape
     (2, 2)
     """

@@ -78,7 +78,6 @@ def flatten(table: pd.DataFrame, *columns: Hashable) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import flatten
     >>> flatten(pd.DataFrame({"id": [1], "graph": [{"id": 2, "name": "Mouse"}]}))
        id  graph_id graph_name
@@ -124,7 +123,6 @@ def explode(table: pd.DataFrame, name: Hashable | None = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import explode
     >>> explode(pd.DataFrame({"id": [7], "structure_sets": [[{"id": 2}, {"id": 3}]]}))
        id  structure_sets_id

@@ -29,7 +29,6 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import degree
     >>> degree(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 1], "weight": [3, 4, 5]}))
         in_degree  out_degree  in_weight  out_weight
@@ -80,7 +79,6 @@ def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import reciprocal
     >>> reciprocal(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 1], "weight": [3, 4, 5]}))
        pre  post  weight  reciprocal_weight
@@ -127,7 +125,6 @@ def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import motifs
     >>> motifs(pd.DataFrame({"pre": [1, 1, 2, 3], "post": [2, 3, 1, 3], "weight": 1}))
     mutual         1

@@ -279,7 +279,6 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import check
     >>> xyz = {"x": 0.0, "y": [0.0, 1.0], "z": 0.0, "radius": 1.0}
     >>> check(pd.DataFrame({"node": [1, 2], "type": [1, 3], **xyz, "parent": [-1, 7]}))

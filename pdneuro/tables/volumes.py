@@ -49,9 +49,7 @@ def at(volume: xr.DataArray, points: Any) -> pd.Series[Any]:
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     annotation = pdneuro.allen.annotation_volume(100)
+    >>> annotation = pdneuro.allen.annotation_volume(100)
     >>> annotation.neuro.at(pd.DataFrame({"x": [150, 9999], "y": [450, 1], "z": [450, 1]})).tolist()
     [385, <NA>]
     """
@@ -86,11 +84,9 @@ def sample(
 
     Examples
     --------
-    >>> import pandas as pd, pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     annotation = pdneuro.allen.annotation_volume(100)
-    ...     cells = pd.DataFrame({"x": [150.0, 350.0], "y": [450.0] * 2, "z": [450.0] * 2})
-    ...     cells.assign(structure_id=cells.neuro.sample(annotation)).neuro.join_structures("acronym")
+    >>> annotation = pdneuro.allen.annotation_volume(100)
+    >>> cells = pd.DataFrame({"x": [150.0, 350.0], "y": [450.0] * 2, "z": [450.0] * 2})
+    >>> cells.assign(structure_id=cells.neuro.sample(annotation)).neuro.join_structures("acronym")
            x      y      z  structure_id structure_acronym
     0  150.0  450.0  450.0           385              VISp
     1  350.0  450.0  450.0           549                TH
@@ -154,10 +150,8 @@ def structure_means(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     density = pdneuro.allen.projection_data(100140756, resolution=100)
-    ...     means = density.neuro.structure_means(pdneuro.allen.annotation_volume(100))
+    >>> density = pdneuro.allen.projection_data(100140756, resolution=100)
+    >>> means = density.neuro.structure_means(pdneuro.allen.annotation_volume(100))
     >>> means.loc[385].round(2).tolist()
     [0.45, 96.0]
     """

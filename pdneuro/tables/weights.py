@@ -60,7 +60,6 @@ def fractions(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import fractions
     >>> edges = pd.DataFrame({"pre": [1, 2], "post": [3, 3], "weight": [1, 3]})
     >>> fractions(edges)
@@ -168,7 +167,6 @@ def sign(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from pdneuro.tables import sign
     >>> edges = pd.DataFrame({"pre": [1, 2], "post": [2, 1], "weight": [3, 5], "nt": ["ACH", "GABA"]})
     >>> sign(edges, "nt", inhibitory="gaba", excitatory="ach").signed_weight.tolist()

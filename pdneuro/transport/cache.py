@@ -31,10 +31,8 @@ def info() -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
-    ...     pdneuro.cache.info()[["project", "property", "ids"]]
+    >>> _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    >>> pdneuro.cache.info()[["project", "property", "ids"]]
                        project property  ids
     0  fruitfly_fafb_flywire     size    3
     """
@@ -71,10 +69,8 @@ def clear(
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
-    ...     pdneuro.cache.clear(property="size")
+    >>> _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    >>> pdneuro.cache.clear(property="size")
     3
     """
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
@@ -109,11 +105,10 @@ def export(path: str | os.PathLike[str]) -> Path:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> with pdneuro.sandbox.start():
-    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
-    ...     file = pdneuro.cache.export(folder / "answers.sqlite")
+    >>> _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    >>> file = pdneuro.cache.export(folder / "answers.sqlite")
     >>> file.name
     'answers.sqlite'
     """
@@ -151,12 +146,11 @@ def load(path: str | os.PathLike[str]) -> int:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> with pdneuro.sandbox.start():
-    ...     _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
-    ...     file = pdneuro.cache.export(folder / "answers.sqlite")
-    ...     pdneuro.cache.clear(), pdneuro.cache.load(file)
+    >>> _ = pdneuro.sandbox.neurons().root_id.head(3).neuro.properties("size")
+    >>> file = pdneuro.cache.export(folder / "answers.sqlite")
+    >>> pdneuro.cache.clear(), pdneuro.cache.load(file)
     (3, 3)
     """
     target = Path(path).expanduser()

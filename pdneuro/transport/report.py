@@ -120,11 +120,9 @@ def last_report() -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     ids = pdneuro.sandbox.neurons().root_id.head(2)
-    ...     _ = ids.neuro.properties("link_pre")
-    ...     pdneuro.last_report()[["status", "from_cache", "property"]]
+    >>> ids = pdneuro.sandbox.neurons().root_id.head(2)
+    >>> _ = ids.neuro.properties("link_pre")
+    >>> pdneuro.last_report()[["status", "from_cache", "property"]]
          status  from_cache  property
     0  answered       False  link_pre
     1  answered       False  link_pre

@@ -61,8 +61,7 @@ def get(service: str) -> str | None:
 
     Examples
     --------
-    >>> import pdneuro
-    >>> pdneuro.tokens.get("braincircuits") is None
+    >>> pdneuro.tokens.get("https://cave.example.org") is None
     True
     """
     found = _find(_key(service))
@@ -127,7 +126,6 @@ def save(service: str, token: str) -> None:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.tokens.save("braincircuits", "not-a-real-token")
     >>> pdneuro.tokens.forget("braincircuits")
     True
@@ -151,7 +149,6 @@ def forget(service: str) -> bool:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.tokens.forget("braincircuits")
     False
     """
@@ -172,7 +169,6 @@ def status() -> pd.DataFrame:
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.tokens.status()["service"].tolist()[:2]
     ['braincircuits', 'cave']
     """

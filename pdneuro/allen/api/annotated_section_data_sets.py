@@ -29,10 +29,8 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
-    ...     annotated.get_annotated_section_data_sets(15566, intensity_values=["High"])
+    >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+    >>> annotated.get_annotated_section_data_sets(15566, intensity_values=["High"])
              id intensity
     0  69816930      High
     """
@@ -51,7 +49,6 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi("https://host")
         >>> print(annotated.build_query([15566, 15567], age_names=["E13.5"]))
         https://host/api/v2/annotated_section_data_sets.json?structures=15566,15567&age_names='E13.5'
@@ -68,7 +65,6 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
         >>> url = annotated.build_compound_query(
         ...     [
@@ -134,11 +130,9 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.AnnotatedSectionDataSetsApi().get_annotated_section_data_sets(
-        ...         [15566], intensity_values=["High", "Low"]
-        ...     )
+        >>> found = pdneuro.allen.AnnotatedSectionDataSetsApi().get_annotated_section_data_sets(
+        ...     [15566], intensity_values=["High", "Low"]
+        ... )
         >>> len(found)
         2
         """
@@ -159,10 +153,8 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
-        ...     found = annotated.get_annotated_section_data_sets_via_rma(315, intensity_values=["High"])
+        >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+        >>> found = annotated.get_annotated_section_data_sets_via_rma(315, intensity_values=["High"])
         >>> found["id"].tolist(), [probe["gene"]["acronym"] for probe in found["probes"].iloc[0]]
         ([69816930], ['Pdyn'])
         """
@@ -203,12 +195,10 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
-        ...     found = annotated.get_compound_annotated_section_data_sets(
-        ...         [{"structures": 15566, "intensity_values": ["High"]}, {"structures": 15567}]
-        ...     )
+        >>> annotated = pdneuro.allen.AnnotatedSectionDataSetsApi()
+        >>> found = annotated.get_compound_annotated_section_data_sets(
+        ...     [{"structures": 15566, "intensity_values": ["High"]}, {"structures": 15567}]
+        ... )
         >>> found["id"].tolist()
         [69816930, 70813257]
         """

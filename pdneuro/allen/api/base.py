@@ -49,7 +49,6 @@ class Api:
 
         Examples
         --------
-        >>> import pdneuro
         >>> pdneuro.allen.RmaApi("https://host/").api_url
         'https://host'
         """
@@ -61,7 +60,6 @@ class Api:
 
         Examples
         --------
-        >>> import pdneuro
         >>> pdneuro.allen.RmaApi("https://host").rma_endpoint
         'https://host/api/v2/data'
         """
@@ -73,9 +71,8 @@ class Api:
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.MouseConnectivityApi().informatics_archive_endpoint
-        'https://download.alleninstitute.org/informatics-archive'
+        >>> pdneuro.allen.MouseConnectivityApi("https://api.brain-map.org").informatics_archive_endpoint
+        'http://127.0.0.1:.../allen/informatics-archive'
         """
         return f"{get_option('allen_files_url')}/informatics-archive"
 
@@ -105,11 +102,9 @@ class Api:
 
         Examples
         --------
-        >>> import pdneuro
         >>> rma = pdneuro.allen.RmaApi()
-        >>> with pdneuro.sandbox.start():
-        ...     url = rma.build_query_url("model::Hemisphere,rma::options[order$eqid]")
-        ...     rma.json_msg_query(url)
+        >>> url = rma.build_query_url("model::Hemisphere,rma::options[order$eqid]")
+        >>> rma.json_msg_query(url)
            id            name symbol
         0   1            left      L
         1   2           right      R
@@ -133,9 +128,7 @@ class Api:
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     schema = pdneuro.allen.RmaApi().load_api_schema()
+        >>> schema = pdneuro.allen.RmaApi().load_api_schema()
         >>> [field["name"] for field in schema["Hemisphere"]["fields"]]
         ['id', 'name', 'symbol']
         """
@@ -236,8 +229,7 @@ class Api:
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.RmaApi().construct_well_known_file_download_url(490000004)
+        >>> pdneuro.allen.RmaApi("https://api.brain-map.org").construct_well_known_file_download_url(490000004)
         'https://api.brain-map.org/api/v2/well_known_file_download/490000004'
         """
         number = payload.one_id(well_known_file_id, "well_known_file_id")
@@ -268,11 +260,10 @@ class Api:
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> rma = pdneuro.allen.RmaApi()
-        >>> with pdneuro.sandbox.start():
-        ...     url = rma.construct_well_known_file_download_url(490000004)
-        ...     file = rma.retrieve_file_over_http(url, pathlib.Path(tempfile.mkdtemp()) / "cell.swc")
+        >>> url = rma.construct_well_known_file_download_url(490000004)
+        >>> file = rma.retrieve_file_over_http(url, pathlib.Path(tempfile.mkdtemp()) / "cell.swc")
         >>> file.name, file.read_text().splitlines()[0]
         ('cell.swc', '1 1 1 0 0 1 -1')
         """

@@ -39,9 +39,7 @@ class BiophysicalApi(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     models = pdneuro.allen.BiophysicalApi().get_neuronal_models([318808427])
+    >>> models = pdneuro.allen.BiophysicalApi().get_neuronal_models([318808427])
     >>> models["id"].tolist()
     [472299294]
     """
@@ -59,8 +57,7 @@ class BiophysicalApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.BiophysicalApi().build_rma(472299294)
+        >>> pdneuro.allen.BiophysicalApi("https://api.brain-map.org").build_rma(472299294)
         'https://api.brain-map.org/...model::NeuronalModel,rma::criteria,[id$eq472299294],...'
         """
         number = payload.one_id(neuronal_model_id, "neuronal_model_id")
@@ -95,9 +92,7 @@ class BiophysicalApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     models = pdneuro.allen.BiophysicalApi().get_neuronal_models([318808427, 464212183])
+        >>> models = pdneuro.allen.BiophysicalApi().get_neuronal_models([318808427, 464212183])
         >>> models[["id", "specimen_id", "neuronal_model_template_id"]]
                   id  specimen_id  neuronal_model_template_id
         0  472299294    318808427                   491455321
@@ -124,9 +119,7 @@ class BiophysicalApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     files = pdneuro.allen.BiophysicalApi().get_well_known_file_ids(472299294)
+        >>> files = pdneuro.allen.BiophysicalApi().get_well_known_file_ids(472299294)
         >>> files["morphology"], files["modfiles"]
         ({'490000004': 'cell_0.swc'}, {'470000001': 'modfiles/Ca.mod'})
         """
@@ -159,12 +152,11 @@ class BiophysicalApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
         >>> models = pdneuro.allen.BiophysicalApi()
         >>> models.cache_stimulus = False
-        >>> with pdneuro.sandbox.start():
-        ...     manifest = models.cache_data(472299294, folder)
+        >>> manifest = models.cache_data(472299294, folder)
         >>> sorted(path.name for path in folder.rglob("*") if path.is_file())
         ['472299294_neuron_config.json', 'Ca.mod', 'cell_0.marker', 'cell_0.swc', 'manifest.json']
         """
@@ -208,7 +200,6 @@ class BiophysicalApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> manifest = pdneuro.allen.BiophysicalApi().create_manifest(
         ...     "fit.json", "Biophysical - all active", "318808428.nwb", "cell.swc", sweeps=[2, 3]
         ... )

@@ -46,12 +46,11 @@ class Cache:
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
     >>> rma = pdneuro.allen.RmaApi()
-    >>> with pdneuro.sandbox.start():
-    ...     asked = cache.wrap(rma.model_query, "sets.csv", model="StructureSet", order="id")
-    ...     read = cache.wrap(rma.model_query, "sets.csv", model="StructureSet", order="id")
+    >>> asked = cache.wrap(rma.model_query, "sets.csv", model="StructureSet", order="id")
+    >>> read = cache.wrap(rma.model_query, "sets.csv", model="StructureSet", order="id")
     >>> asked.equals(read), read["id"].tolist()
     (True, [2, 167587189, 687527670, 687527945])
     """
@@ -104,12 +103,11 @@ class Cache:
 
         Examples
         --------
-        >>> import pdneuro, tempfile
+        >>> import tempfile
         >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
         >>> sets = pdneuro.allen.OntologiesApi().get_structure_sets
-        >>> with pdneuro.sandbox.start():
-        ...     asked = cache.wrap(sets, "sets.json", rename=[("number", "id")], index="number")
-        ...     read = cache.wrap(sets, "sets.json", cache=False, return_dataframe=False)
+        >>> asked = cache.wrap(sets, "sets.json", rename=[("number", "id")], index="number")
+        >>> read = cache.wrap(sets, "sets.json", cache=False, return_dataframe=False)
         >>> asked.loc[2, "name"], read[0]["name"]
         ('Mouse - Coarse', 'Mouse - Coarse')
         """
@@ -139,12 +137,11 @@ class Cache:
 
         Examples
         --------
-        >>> import pdneuro, tempfile
+        >>> import tempfile
         >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
         >>> structures = cache.cacheable("csv")(pdneuro.allen.OntologiesApi().get_structures)
-        >>> with pdneuro.sandbox.start():
-        ...     asked = structures(1, order="id")
-        ...     read = structures(1, order="id", to_cache=False)
+        >>> asked = structures(1, order="id")
+        >>> read = structures(1, order="id", to_cache=False)
         >>> asked.equals(read)
         True
         """
@@ -190,7 +187,7 @@ class Cache:
 
         Examples
         --------
-        >>> import pdneuro, tempfile
+        >>> import tempfile
         >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
         >>> file = cache.to_cache(pdneuro.sandbox.neurons(), "neurons.csv")
         >>> sorted(path.name for path in file.parent.iterdir())
@@ -221,7 +218,7 @@ class Cache:
 
         Examples
         --------
-        >>> import pandas as pd, pdneuro, tempfile
+        >>> import tempfile
         >>> cache = pdneuro.allen.Cache(tempfile.mkdtemp())
         >>> parents = pd.DataFrame({"id": [997, 8], "parent": pd.array([None, 997], "Int64")})
         >>> file = cache.to_cache(parents, "parents.csv")
@@ -290,7 +287,7 @@ def cacheable(fmt: str = "parquet", folder: Any = None) -> Callable[[Function], 
 
     Examples
     --------
-    >>> import pdneuro, tempfile
+    >>> import tempfile
     >>> @pdneuro.allen.cacheable("json", folder=tempfile.mkdtemp())
     ... def squares(numbers):
     ...     print("computing")

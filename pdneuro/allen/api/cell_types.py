@@ -59,9 +59,7 @@ class CellTypesApi(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     cells = pdneuro.allen.CellTypesApi().list_cells_api(species=["Mus musculus"])
+    >>> cells = pdneuro.allen.CellTypesApi().list_cells_api(species=["Mus musculus"])
     >>> cells[["specimen__id", "structure__acronym", "tag__apical"]].head(2)
        specimen__id structure__acronym tag__apical
     0     318808427              VISp5      intact
@@ -105,9 +103,7 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     cells = pdneuro.allen.CellTypesApi().list_cells_api(require_reconstruction=True)
+        >>> cells = pdneuro.allen.CellTypesApi().list_cells_api(require_reconstruction=True)
         >>> cells[["specimen__id", "donor__species", "nr__reconstruction_type"]]
            specimen__id donor__species nr__reconstruction_type
         0     318808427   Mus musculus                    full
@@ -133,9 +129,7 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     cell = pdneuro.allen.CellTypesApi().get_cell(318808427)
+        >>> cell = pdneuro.allen.CellTypesApi().get_cell(318808427)
         >>> cell["structure__acronym"], cell["tag__dendrite_type"], cell["ef__vrest"]
         ('VISp5', 'spiny', -70.0)
         """
@@ -170,10 +164,8 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> database = pdneuro.allen.CellTypesApi()
-        >>> with pdneuro.sandbox.start():
-        ...     cells = database.list_cells_api()
+        >>> cells = database.list_cells_api()
         >>> database.filter_cells_api(cells, species="human")[["id", "species", "disease_state"]]
                   id       species disease_state
         3  528642047  Homo Sapiens      epilepsy
@@ -202,10 +194,8 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> database = pdneuro.allen.CellTypesApi()
-        >>> with pdneuro.sandbox.start():
-        ...     cells = database.list_cells_api([318808427, 464212183])
+        >>> cells = database.list_cells_api([318808427, 464212183])
         >>> database.simplify_cells_api(cells)[["id", "cell_soma_location", "structure_layer_name"]]
                   id        cell_soma_location structure_layer_name
         0  318808427  [8000.5, 900.25, 2000.0]                    1
@@ -238,9 +228,7 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     cells = pdneuro.allen.CellTypesApi().list_cells(species="Mus musculus")
+        >>> cells = pdneuro.allen.CellTypesApi().list_cells(species="Mus musculus")
         >>> cells[["id", "has_reconstruction", "reporter_status"]]
                   id  has_reconstruction reporter_status
         0  318808427                True        positive
@@ -281,9 +269,7 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     sweeps = pdneuro.allen.CellTypesApi().get_ephys_sweeps(318808427)
+        >>> sweeps = pdneuro.allen.CellTypesApi().get_ephys_sweeps(318808427)
         >>> sweeps[["sweep_number", "stimulus_name"]]
            sweep_number stimulus_name
         0             1          Test
@@ -302,9 +288,7 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     features = pdneuro.allen.CellTypesApi().get_ephys_features()
+        >>> features = pdneuro.allen.CellTypesApi().get_ephys_features()
         >>> features[["specimen_id", "vrest", "tau"]].head(2)
            specimen_id  vrest   tau
         0    318808427  -70.0  15.5
@@ -321,9 +305,7 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     features = pdneuro.allen.CellTypesApi().get_morphology_features()
+        >>> features = pdneuro.allen.CellTypesApi().get_morphology_features()
         >>> features[["specimen_id", "number_stems"]]
            specimen_id  number_stems
         0    318808427             5
@@ -350,10 +332,9 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "cell.nwb"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.CellTypesApi().save_ephys_data(318808427, path)
+        >>> file = pdneuro.allen.CellTypesApi().save_ephys_data(318808427, path)
         >>> file.name, file.stat().st_size
         ('cell.nwb', 32000)
         """
@@ -373,10 +354,9 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "cell.swc"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.CellTypesApi().save_reconstruction(318808427, path)
+        >>> file = pdneuro.allen.CellTypesApi().save_reconstruction(318808427, path)
         >>> pdneuro.files.read_swc(file)[["neuron", "node", "type", "parent"]].head(2)
           neuron  node  type  parent
         0   cell     1     1      -1
@@ -389,10 +369,9 @@ class CellTypesApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "cell.marker"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.CellTypesApi().save_reconstruction_markers(318808427, path)
+        >>> file = pdneuro.allen.CellTypesApi().save_reconstruction_markers(318808427, path)
         >>> file.name, file.stat().st_size
         ('cell.marker', 35000)
         """

@@ -164,7 +164,6 @@ class ConnectedServices(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
     >>> pdneuro.allen.ConnectedServices("https://host").build_url(
     ...     "mouse_differential", {"set": "mouse", "structures1": [315], "structures2": [549]}
     ... )
@@ -198,7 +197,6 @@ class ConnectedServices(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> services = pdneuro.allen.ConnectedServices("https://host")
         >>> services.build_url("mouse_correlation", {"set": "mouse", "row": 75147760})
         'https://host/api/v2/data/query.json?q=service::mouse_correlation[row$eq75147760][set$eqmouse]'
@@ -231,9 +229,7 @@ class ConnectedServices(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.ConnectedServices().query("mouse_correlation", set="mouse", row=75147760)
+        >>> pdneuro.allen.ConnectedServices().query("mouse_correlation", set="mouse", row=75147760)
                id gene-symbol    r
         0  183760        Pdyn  1.0
         1  183770         Dbp  0.9
@@ -253,7 +249,6 @@ class ConnectedServices(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> table = pdneuro.allen.ConnectedServices.services()
         >>> table["service"].nunique()
         30

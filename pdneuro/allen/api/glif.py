@@ -27,9 +27,7 @@ class GlifApi(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     models = pdneuro.allen.GlifApi().get_neuronal_models([318808427])
+    >>> models = pdneuro.allen.GlifApi().get_neuronal_models([318808427])
     >>> models["id"].tolist(), [model["name"] for model in models["neuronal_models"].iloc[0]][:2]
     ([318808427], ['model 0', 'model 1'])
     """
@@ -41,9 +39,7 @@ class GlifApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.GlifApi().get_neuronal_model_templates()
+        >>> pdneuro.allen.GlifApi().get_neuronal_model_templates()
                   id                      name
         0  395310498                  3a LIF-R
         1  395310469                     1 LIF
@@ -68,9 +64,7 @@ class GlifApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     cells = pdneuro.allen.GlifApi().get_neuronal_models([318808427, 464212183])
+        >>> cells = pdneuro.allen.GlifApi().get_neuronal_models([318808427, 464212183])
         >>> cells["name"].tolist(), cells["neuronal_models"].map(len).tolist()
         (['Cell-0', 'Cell-1'], [3, 0])
         """
@@ -105,9 +99,7 @@ class GlifApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     models = pdneuro.allen.GlifApi().get_neuronal_models_by_id([566302806, 566302807])
+        >>> models = pdneuro.allen.GlifApi().get_neuronal_models_by_id([566302806, 566302807])
         >>> models[["id", "name", "specimen_id"]]
                   id     name  specimen_id
         0  566302806  model 0    318808427
@@ -140,9 +132,7 @@ class GlifApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.GlifApi().get_neuron_configs([566302806])
+        >>> pdneuro.allen.GlifApi().get_neuron_configs([566302806])
         {566302806: {'th_inf': 0.03, 'model': 566302806}}
         """
         found = {}
@@ -158,9 +148,7 @@ class GlifApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     models = pdneuro.allen.GlifApi().list_neuronal_models(nested="flatten")
+        >>> models = pdneuro.allen.GlifApi().list_neuronal_models(nested="flatten")
         >>> models[["id", "specimen_name", "neuronal_model_template_name"]].head(2)
                   id specimen_name neuronal_model_template_name
         0  566302806        Cell-0                     3a LIF-R
@@ -183,9 +171,7 @@ class GlifApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     model = pdneuro.allen.GlifApi().get_neuronal_model(566302806)
+        >>> model = pdneuro.allen.GlifApi().get_neuronal_model(566302806)
         >>> model["neuronal_model_template"]["name"], model["specimen"]["name"]
         ('3a LIF-R', 'Cell-0')
         """

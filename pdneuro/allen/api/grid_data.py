@@ -33,11 +33,10 @@ class GridDataApi(RmaApi):
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
+    >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "energy.nrrd"
-    >>> with pdneuro.sandbox.start():
-    ...     grid = pdneuro.allen.GridDataApi()
-    ...     file = grid.download_projection_grid_data(100140756, "projection_energy", 100, path)
+    >>> grid = pdneuro.allen.GridDataApi()
+    >>> file = grid.download_projection_grid_data(100140756, "projection_energy", 100, path)
     >>> pdneuro.allen.read_volume(file).shape
     (12, 8, 10)
     """
@@ -59,8 +58,8 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.GridDataApi().build_expression_url(69816930, ["energy", "density"])
+        >>> grid = pdneuro.allen.GridDataApi(base_uri="https://api.brain-map.org")
+        >>> grid.build_expression_url(69816930, ["energy", "density"])
         'https://api.brain-map.org/grid_data/download/69816930?include=energy,density'
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")
@@ -74,8 +73,8 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.GridDataApi().build_projection_url(100140756, "data_mask", 25)
+        >>> grid = pdneuro.allen.GridDataApi(base_uri="https://api.brain-map.org")
+        >>> grid.build_projection_url(100140756, "data_mask", 25)
         'https://api.brain-map.org/grid_data/download_file/100140756?image=data_mask&resolution=25'
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")
@@ -114,11 +113,10 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "energy.mhd"
-        >>> with pdneuro.sandbox.start():
-        ...     grid = pdneuro.allen.GridDataApi()
-        ...     file = grid.download_gene_expression_grid_data(69816930, "energy", path)
+        >>> grid = pdneuro.allen.GridDataApi()
+        >>> file = grid.download_gene_expression_grid_data(69816930, "energy", path)
         >>> sorted(path.name for path in file.parent.iterdir()), pdneuro.allen.read_volume(file).shape
         (['data_set.xml', 'energy.mhd', 'energy.raw'], (6, 4, 5))
         """
@@ -140,11 +138,10 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile, zipfile
+        >>> import pathlib, tempfile, zipfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "grid.zip"
-        >>> with pdneuro.sandbox.start():
-        ...     grid = pdneuro.allen.GridDataApi()
-        ...     file = grid.download_expression_grid_data(69816930, ["energy", "density"], path)
+        >>> grid = pdneuro.allen.GridDataApi()
+        >>> file = grid.download_expression_grid_data(69816930, ["energy", "density"], path)
         >>> zipfile.ZipFile(file).namelist()
         ['energy.mhd', 'energy.raw', 'density.mhd', 'density.raw', 'data_set.xml']
         """
@@ -175,11 +172,10 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     grid = pdneuro.allen.GridDataApi()
-        ...     file = grid.download_projection_grid_data(100140756, "data_mask", 100, path)
+        >>> grid = pdneuro.allen.GridDataApi()
+        >>> file = grid.download_projection_grid_data(100140756, "data_mask", 100, path)
         >>> int(pdneuro.allen.read_volume(file).sum())
         480
         """
@@ -209,12 +205,11 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> with pdneuro.sandbox.start():
-        ...     files = pdneuro.allen.GridDataApi().download_deformation_field(
-        ...         100140756, folder / "field.mhd", folder / "field.raw"
-        ...     )
+        >>> files = pdneuro.allen.GridDataApi().download_deformation_field(
+        ...     100140756, folder / "field.mhd", folder / "field.raw"
+        ... )
         >>> [file.name for file in files]
         ['field.mhd', 'field.raw']
         """
@@ -250,9 +245,7 @@ class GridDataApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.GridDataApi().download_alignment3d(100140756)
+        >>> pdneuro.allen.GridDataApi().download_alignment3d(100140756)
         {'id': 1001407560, 'section_data_set_id': 100140756, 'tvr_00': 1.0, 'tvr_09': 5.5}
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")

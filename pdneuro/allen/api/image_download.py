@@ -25,13 +25,12 @@ class ImageDownloadApi(RmaApi):
 
     Examples
     --------
-    >>> import pathlib, pdneuro, tempfile
-    >>> with pdneuro.sandbox.start():
-    ...     images = pdneuro.allen.ImageDownloadApi()
-    ...     section = images.section_image_query(70813257)["id"].iloc[0]
-    ...     file = images.download_section_image(
-    ...         section, pathlib.Path(tempfile.mkdtemp()) / "section.jpg", downsample=4
-    ...     )
+    >>> import pathlib, tempfile
+    >>> images = pdneuro.allen.ImageDownloadApi()
+    >>> section = images.section_image_query(70813257)["id"].iloc[0]
+    >>> file = images.download_section_image(
+    ...     section, pathlib.Path(tempfile.mkdtemp()) / "section.jpg", downsample=4
+    ... )
     >>> file.name
     'section.jpg'
     """
@@ -72,7 +71,6 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> images = pdneuro.allen.ImageDownloadApi("https://host")
         >>> images.build_image_url("section_image_download", 70945123, downsample=3, view="expression")
         'https://host/api/v2/section_image_download/70945123?downsample=3&view=expression'
@@ -128,11 +126,10 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "part.jpg"
-        >>> with pdneuro.sandbox.start():
-        ...     images = pdneuro.allen.ImageDownloadApi()
-        ...     file = images.download_image(70945123, path, left=100, top=100, width=64, height=48)
+        >>> images = pdneuro.allen.ImageDownloadApi()
+        >>> file = images.download_image(70945123, path, left=100, top=100, width=64, height=48)
         >>> file.name, file.stat().st_size
         ('part.jpg', 2134)
         """
@@ -145,11 +142,10 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "section.jpg"
-        >>> with pdneuro.sandbox.start() as sandbox:
-        ...     images = pdneuro.allen.ImageDownloadApi()
-        ...     file = images.download_section_image(70945123, path, quality=50)
+        >>> images = pdneuro.allen.ImageDownloadApi()
+        >>> file = images.download_section_image(70945123, path, quality=50)
         >>> file.name, sandbox.requests[-1].path
         ('section.jpg', '/allen/api/v2/section_image_download/70945123')
         """
@@ -160,11 +156,10 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "atlas.jpg"
-        >>> with pdneuro.sandbox.start() as sandbox:
-        ...     images = pdneuro.allen.ImageDownloadApi()
-        ...     file = images.download_atlas_image(100960033, path, annotation=True)
+        >>> images = pdneuro.allen.ImageDownloadApi()
+        >>> file = images.download_atlas_image(100960033, path, annotation=True)
         >>> file.name, sandbox.requests[-1].path
         ('atlas.jpg', '/allen/api/v2/atlas_image_download/100960033')
         """
@@ -177,11 +172,10 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "projection.jpg"
-        >>> with pdneuro.sandbox.start() as sandbox:
-        ...     images = pdneuro.allen.ImageDownloadApi()
-        ...     file = images.download_projection_image(126862575, path)
+        >>> images = pdneuro.allen.ImageDownloadApi()
+        >>> file = images.download_projection_image(126862575, path)
         >>> file.name, sandbox.requests[-1].path
         ('projection.jpg', '/allen/api/v2/projection_image_download/126862575')
         """
@@ -194,9 +188,7 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     sections = pdneuro.allen.ImageDownloadApi().section_image_query(70813257)
+        >>> sections = pdneuro.allen.ImageDownloadApi().section_image_query(70813257)
         >>> sections[["id", "section_number", "width", "height"]]
                  id  section_number  width  height
         0  70813258              20     64      48
@@ -236,10 +228,8 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     images = pdneuro.allen.ImageDownloadApi()
-        ...     found = images.get_section_data_sets_by_product(1, include_failed=True)
+        >>> images = pdneuro.allen.ImageDownloadApi()
+        >>> found = images.get_section_data_sets_by_product(1, include_failed=True)
         >>> found[["id", "failed"]]
                  id  failed
         0  69816930   False
@@ -276,9 +266,7 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.ImageDownloadApi().get_section_image_ranges([70813258])
+        >>> pdneuro.allen.ImageDownloadApi().get_section_image_ranges([70813258])
         [[0, 932, 0, 1279, 0, 4095]]
         """
         table = self._model(
@@ -316,9 +304,7 @@ class ImageDownloadApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.ImageDownloadApi().atlas_image_query(1)
+        >>> found = pdneuro.allen.ImageDownloadApi().atlas_image_query(1)
         >>> found[["id", "section_number", "image_type"]].head(2)
                   id  section_number           image_type
         0  100960033               0  Atlas - Adult Mouse

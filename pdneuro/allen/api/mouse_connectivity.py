@@ -41,9 +41,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     experiments = pdneuro.allen.MouseConnectivityApi().get_experiments_api()
+    >>> experiments = pdneuro.allen.MouseConnectivityApi().get_experiments_api()
     >>> experiments[["data_set_id", "structure_abbrev"]].head(2)
        data_set_id structure_abbrev
     0    100140756             VISp
@@ -74,9 +72,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.MouseConnectivityApi().get_experiments([100140756, 126862385])
+        >>> found = pdneuro.allen.MouseConnectivityApi().get_experiments([100140756, 126862385])
         >>> found[["id", "failed", "specimen_id"]]
                   id  failed  specimen_id
         0  100140756   False    100140763
@@ -102,9 +98,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     experiments = pdneuro.allen.MouseConnectivityApi().get_experiments_api()
+        >>> experiments = pdneuro.allen.MouseConnectivityApi().get_experiments_api()
         >>> experiments[["data_set_id", "injection_volume", "injection_x"]].head(2)
            data_set_id  injection_volume  injection_x
         0    100140756             0.123         4000
@@ -117,9 +111,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.MouseConnectivityApi().get_manual_injection_summary(100140756)
+        >>> found = pdneuro.allen.MouseConnectivityApi().get_manual_injection_summary(100140756)
         >>> found[["id", "failed", "red_upper"]]
                   id  failed  red_upper
         0  100140756   False        932
@@ -143,9 +135,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.MouseConnectivityApi().get_experiment_detail(100140756)
+        >>> found = pdneuro.allen.MouseConnectivityApi().get_experiment_detail(100140756)
         >>> [image["section_number"] for image in found["sub_images"].iloc[0]]
         [20, 40, 60]
         """
@@ -170,9 +160,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.MouseConnectivityApi().get_projection_image_info(100140756, 40)
+        >>> found = pdneuro.allen.MouseConnectivityApi().get_projection_image_info(100140756, 40)
         >>> found["sub_images"].iloc[0]
         [{'id': 100140758, 'data_set_id': 100140756, 'section_number': 40, 'width': 64, 'height': 48}]
         """
@@ -225,11 +213,9 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
-        ...         [100140756, 100140949], is_injection=False, structure_ids=[385, 549]
-        ...     )
+        >>> rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+        ...     [100140756, 100140949], is_injection=False, structure_ids=[385, 549]
+        ... )
         >>> rows.groupby("section_data_set_id").size().tolist()
         [6, 6]
         """
@@ -304,10 +290,8 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     found = atlas.experiment_source_search(injection_structures=["MO"])
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> found = atlas.experiment_source_search(injection_structures=["MO"])
         >>> found[["id", "structure-abbrev", "injection-volume"]]
                   id structure-abbrev  injection-volume
         0  112670853              MOp             0.336
@@ -320,12 +304,10 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     found = atlas.experiment_spatial_search(
-        ...         seed_point=[6900, 5050, 6450], injection_structures=["TH"]
-        ...     )
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> found = atlas.experiment_spatial_search(
+        ...     seed_point=[6900, 5050, 6450], injection_structures=["TH"]
+        ... )
         >>> found[["id", "structure-abbrev", "sum"]]
                   id structure-abbrev    sum
         0  180296424               TH  0.026
@@ -337,11 +319,9 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     place = [4000, 4001, 4002]
-        ...     found = atlas.experiment_injection_coordinate_search(seed_point=place, num_rows=1)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> place = [4000, 4001, 4002]
+        >>> found = atlas.experiment_injection_coordinate_search(seed_point=place, num_rows=1)
         >>> found[["id", "injection-coordinates"]]
                   id injection-coordinates
         0  100140756    [4000, 4001, 4002]
@@ -353,10 +333,8 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     found = atlas.experiment_correlation_search(row=100140756, injection_structures=["VISp"])
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> found = atlas.experiment_correlation_search(row=100140756, injection_structures=["VISp"])
         >>> found[["id", "structure-name"]]
                   id       structure-name
         0  100140756  Primary visual area
@@ -376,7 +354,6 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> atlas = pdneuro.allen.MouseConnectivityApi()
         >>> url = atlas.build_reference_aligned_image_channel_volumes_url(100140756)
         >>> print(url.partition("criteria,")[2])
@@ -401,10 +378,8 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     atlas.get_reference_aligned_image_channel_volumes_url(100140756)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> atlas.get_reference_aligned_image_channel_volumes_url(100140756)
         'http://127.0.0.1:.../api/v2/well_known_file_download/350007560'
         """
         address = self.build_reference_aligned_image_channel_volumes_url(data_set_id)
@@ -420,11 +395,10 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "aligned.zip"
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     file = atlas.download_reference_aligned_image_channel_volumes(100140756, path)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> file = atlas.download_reference_aligned_image_channel_volumes(100140756, path)
         >>> file.name, file.stat().st_size
         ('aligned.zip', 64000)
         """
@@ -436,11 +410,10 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "density.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     file = atlas.download_injection_density(path, 100140756, 50)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> file = atlas.download_injection_density(path, 100140756, 50)
         >>> pdneuro.allen.read_volume(file).shape
         (24, 16, 20)
         """
@@ -451,11 +424,10 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "density.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     file = atlas.download_projection_density(path, 100140756, 50)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> file = atlas.download_projection_density(path, 100140756, 50)
         >>> pdneuro.allen.read_volume(file).attrs["resolution"]
         50.0
         """
@@ -466,11 +438,10 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "fraction.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     file = atlas.download_injection_fraction(path, 100140756, 100)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> file = atlas.download_injection_fraction(path, 100140756, 100)
         >>> pdneuro.allen.read_volume(file).shape
         (12, 8, 10)
         """
@@ -481,10 +452,9 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.MouseConnectivityApi().download_data_mask(path, 100140756, 100)
+        >>> file = pdneuro.allen.MouseConnectivityApi().download_data_mask(path, 100140756, 100)
         >>> int(pdneuro.allen.read_volume(file).sum())
         480
         """
@@ -515,7 +485,6 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
 
         Examples
         --------
-        >>> import numpy as np, pdneuro
         >>> density = np.zeros((4, 4, 4)); density[1, 2, 3] = 0.5
         >>> pdneuro.allen.MouseConnectivityApi().calculate_injection_centroid(density, density, 100)
         array([100., 200., 300.])

@@ -27,9 +27,7 @@ class OntologiesApi(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     structures = pdneuro.allen.OntologiesApi().get_structures(1)
+    >>> structures = pdneuro.allen.OntologiesApi().get_structures(1)
     >>> structures[["id", "acronym", "parent_structure_id"]].head(3)
         id acronym  parent_structure_id
     0  997    root                 <NA>
@@ -74,11 +72,9 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.OntologiesApi().get_structures(
-        ...         structure_set_names="Mouse - Coarse", order="name"
-        ...     )
+        >>> found = pdneuro.allen.OntologiesApi().get_structures(
+        ...     structure_set_names="Mouse - Coarse", order="name"
+        ... )
         >>> found["name"].head(2).tolist()
         ['Caudoputamen', 'Cerebellum']
         """
@@ -113,9 +109,7 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.OntologiesApi().get_structures_with_sets(1, nested="explode")
+        >>> found = pdneuro.allen.OntologiesApi().get_structures_with_sets(1, nested="explode")
         >>> found.query("acronym == 'TH'")["structure_sets_name"].tolist()
         ['Mouse - Coarse', 'Brain - Major Divisions']
         """
@@ -161,9 +155,7 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.OntologiesApi().get_atlases()[["id", "name", "structure_graph_id"]]
+        >>> pdneuro.allen.OntologiesApi().get_atlases()[["id", "name", "structure_graph_id"]]
                   id                             name  structure_graph_id
         0          1              Mouse, P56, Coronal                   1
         1  265297126  Human, 34 years, Cortex - Gyral                  10
@@ -175,9 +167,7 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.OntologiesApi().get_structure_graphs(only=["id", "name"])
+        >>> pdneuro.allen.OntologiesApi().get_structure_graphs(only=["id", "name"])
            id               name
         0   1  Mouse Brain Atlas
         1  10  Human Brain Atlas
@@ -201,9 +191,7 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.OntologiesApi().get_structure_sets([2, 687527945])[["id", "name"]]
+        >>> pdneuro.allen.OntologiesApi().get_structure_sets([2, 687527945])[["id", "name"]]
                   id                          name
         0          2                Mouse - Coarse
         1  687527945  Mouse Connectivity - Summary
@@ -236,9 +224,7 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.OntologiesApi().get_atlases_table(1, nested="explode")
+        >>> atlas = pdneuro.allen.OntologiesApi().get_atlases_table(1, nested="explode")
         >>> atlas[["id", "structure_graph_name", "graphic_group_labels_id"]]
            id structure_graph_name  graphic_group_labels_id
         0   1    Mouse Brain Atlas                       28
@@ -279,10 +265,8 @@ class OntologiesApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> ontologies = pdneuro.allen.OntologiesApi()
-        >>> with pdneuro.sandbox.start():
-        ...     structures = ontologies.get_structures(1)
+        >>> structures = ontologies.get_structures(1)
         >>> found = ontologies.unpack_structure_set_ancestors(structures)
         >>> found[["acronym", "structure_set_ancestor"]].head(3)
           acronym structure_set_ancestor

@@ -22,7 +22,6 @@ class ReferenceSpaceApi(RmaApi):
 
     Examples
     --------
-    >>> import pdneuro
     >>> atlas = pdneuro.allen.MouseConnectivityApi()
     >>> atlas.CCF_VERSION_DEFAULT, atlas.VOXEL_RESOLUTION_25_MICRONS
     ('annotation/ccf_2017', 25)
@@ -68,10 +67,9 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
         >>> atlas = pdneuro.allen.MouseConnectivityApi()
         >>> atlas.build_volumetric_data_download_url("ara_nissl", "ara_nissl_25.nrrd")
-        'https://.../informatics-archive/current-release/mouse_ccf/ara_nissl/ara_nissl_25.nrrd'
+        'http://127.0.0.1:.../informatics-archive/current-release/mouse_ccf/ara_nissl/ara_nissl_25.nrrd'
         """
         place = f"{release or 'current-release'}/{coordinate_framework or 'mouse_ccf'}"
         return f"{self.informatics_archive_endpoint}/{place}/{data_path}/{file_name}"
@@ -91,13 +89,12 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "nissl.nrrd"
         >>> atlas = pdneuro.allen.MouseConnectivityApi()
-        >>> with pdneuro.sandbox.start():
-        ...     file = atlas.download_volumetric_data(
-        ...         atlas.ARA_NISSL, "ara_nissl_50.nrrd", save_file_path=path
-        ...     )
+        >>> file = atlas.download_volumetric_data(
+        ...     atlas.ARA_NISSL, "ara_nissl_50.nrrd", save_file_path=path
+        ... )
         >>> pdneuro.allen.read_volume(file).shape
         (24, 16, 20)
         """
@@ -113,11 +110,10 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import numpy as np, pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "annotation.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     file = atlas.download_annotation_volume(atlas.CCF_2017, 100, path)
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> file = atlas.download_annotation_volume(atlas.CCF_2017, 100, path)
         >>> np.unique(pdneuro.allen.read_volume(file)).tolist()
         [0, 382, 385, 549, 672, 614454277]
         """
@@ -131,10 +127,9 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "template.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.MouseConnectivityApi().download_template_volume(100, path)
+        >>> file = pdneuro.allen.MouseConnectivityApi().download_template_volume(100, path)
         >>> pdneuro.allen.read_volume(file).shape
         (12, 8, 10)
         """
@@ -146,10 +141,8 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     atlas = pdneuro.allen.MouseConnectivityApi()
-        ...     atlas.download_mouse_atlas_volume("P56", "atlasVolume", "atlas.mhd")
+        >>> atlas = pdneuro.allen.MouseConnectivityApi()
+        >>> atlas.download_mouse_atlas_volume("P56", "atlasVolume", "atlas.mhd")
         Traceback (most recent call last):
             ...
         pdneuro.errors.NotFoundError: ...mouse_annotation/P56_atlasVolume.zip...
@@ -165,10 +158,9 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.nrrd"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.MouseConnectivityApi().download_structure_mask(385, None, 100, path)
+        >>> file = pdneuro.allen.MouseConnectivityApi().download_structure_mask(385, None, 100, path)
         >>> int(pdneuro.allen.read_volume(file).sum())
         96
         """
@@ -186,10 +178,9 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "mesh.obj"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.MouseConnectivityApi().download_structure_mesh(385, None, path)
+        >>> file = pdneuro.allen.MouseConnectivityApi().download_structure_mesh(385, None, path)
         >>> print(file.read_text())
         v 0 0 0
         v 1 0 0

@@ -27,10 +27,8 @@ class RmaApi(Api):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     rma = pdneuro.allen.RmaApi()
-    ...     rma.model_query("Structure", criteria="[acronym$eq'VISp']", only=["id", "name"])
+    >>> rma = pdneuro.allen.RmaApi()
+    >>> rma.model_query("Structure", criteria="[acronym$eq'VISp']", only=["id", "name"])
         id                 name
     0  385  Primary visual area
     """
@@ -42,8 +40,7 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> rma = pdneuro.allen.RmaApi()
+        >>> rma = pdneuro.allen.RmaApi("https://api.brain-map.org")
         >>> rma.build_query_url(["model::Atlas", "rma::options[num_rows$eq2]"], fmt="csv")
         'https://api.brain-map.org/api/v2/data/query.csv?q=model::Atlas,rma::options[num_rows$eq2]'
         """
@@ -54,7 +51,6 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
         >>> pdneuro.allen.RmaApi().model_stage("Structure", criteria="[graph_id$eq1]", num_rows="all")
         "model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq'all']"
         """
@@ -65,7 +61,6 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
         >>> pdneuro.allen.RmaApi().pipe_stage("list", [("genes", "is", "'id'")])
         "pipe::list[genes$is'id']"
         """
@@ -76,7 +71,6 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
         >>> pdneuro.allen.RmaApi().service_stage("mouse_correlation", {"set": "mouse", "row": 1})
         'service::mouse_correlation[row$eq1][set$eqmouse]'
         """
@@ -87,7 +81,6 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
         >>> print(pdneuro.allen.RmaApi().quote_string("Ammon's horn"))
         'Ammon''s horn'
         """
@@ -98,8 +91,7 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.RmaApi().build_schema_query("Structure")
+        >>> pdneuro.allen.RmaApi("https://api.brain-map.org").build_schema_query("Structure")
         'https://api.brain-map.org/api/v2/data/Structure.json'
         """
         one = "" if clazz is None else f"/{payload.model_name(clazz)}"
@@ -157,15 +149,13 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.RmaApi().model_query(
-        ...         "Atlas",
-        ...         criteria="[id$eq1],structure_graph(ontology)",
-        ...         include="structure_graph(ontology)",
-        ...         only=["atlases.id", "atlases.name", "structure_graphs.name"],
-        ...         nested="flatten",
-        ...     )
+        >>> pdneuro.allen.RmaApi().model_query(
+        ...     "Atlas",
+        ...     criteria="[id$eq1],structure_graph(ontology)",
+        ...     include="structure_graph(ontology)",
+        ...     only=["atlases.id", "atlases.name", "structure_graphs.name"],
+        ...     nested="flatten",
+        ... )
            id                name   structure_graph_name
         0   1  Mouse, P56, Coronal  Mouse Brain Atlas
         """
@@ -196,13 +186,11 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     rma = pdneuro.allen.RmaApi()
-        ...     found = rma.service_query(
-        ...         "mouse_connectivity_injection_structure",
-        ...         [("injection_structures", ["VISp"]), ("primary_structure_only", True)],
-        ...     )
+        >>> rma = pdneuro.allen.RmaApi()
+        >>> found = rma.service_query(
+        ...     "mouse_connectivity_injection_structure",
+        ...     [("injection_structures", ["VISp"]), ("primary_structure_only", True)],
+        ... )
         >>> found["structure-abbrev"].unique().tolist()
         ['VISp']
         """
@@ -228,9 +216,7 @@ class RmaApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.RmaApi().get_schema("Atlas").explode("fields")[["table", "fields"]].head(3)
+        >>> pdneuro.allen.RmaApi().get_schema("Atlas").explode("fields")[["table", "fields"]].head(3)
              table      fields
         0  atlases          id
         0  atlases        name

@@ -19,9 +19,7 @@ class SvgApi(Api):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     svg = pdneuro.allen.SvgApi().get_svg(100960033, groups=28)
+    >>> svg = pdneuro.allen.SvgApi().get_svg(100960033, groups=28)
     >>> svg[svg.index("<path") : svg.index("</g>")]
     '<path structure_id="385" d="M1 1 L9 9"/>'
     """
@@ -31,8 +29,7 @@ class SvgApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.SvgApi().build_query(100960033, groups=[28, 31])
+        >>> pdneuro.allen.SvgApi("https://api.brain-map.org").build_query(100960033, groups=[28, 31])
         'https://api.brain-map.org/api/v2/svg/100960033?groups=28,31'
         """
         number = payload.one_id(section_image_id, "section_image_id")
@@ -56,9 +53,7 @@ class SvgApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.SvgApi().get_svg(100960033)[:4]
+        >>> pdneuro.allen.SvgApi().get_svg(100960033)[:4]
         '<svg'
         """
         return self._text(self.build_query(section_image_id, groups))
@@ -84,10 +79,9 @@ class SvgApi(Api):
 
         Examples
         --------
-        >>> import pathlib, pdneuro, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "section.svg"
-        >>> with pdneuro.sandbox.start():
-        ...     file = pdneuro.allen.SvgApi().download_svg(100960033, 28, path)
+        >>> file = pdneuro.allen.SvgApi().download_svg(100960033, 28, path)
         >>> file.name, file.read_text()[:4]
         ('section.svg', '<svg')
         """

@@ -27,10 +27,8 @@ class SynchronizationApi(Api):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     sync = pdneuro.allen.SynchronizationApi()
-    ...     found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324])
+    >>> sync = pdneuro.allen.SynchronizationApi()
+    >>> found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324])
     >>> found["section_data_set_id"].tolist()
     [68545324]
     """
@@ -52,10 +50,8 @@ class SynchronizationApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     sync = pdneuro.allen.SynchronizationApi()
-        ...     found = sync.get_image_to_atlas(68173101, 6208, 2368, atlas_id=1)
+        >>> sync = pdneuro.allen.SynchronizationApi()
+        >>> found = sync.get_image_to_atlas(68173101, 6208, 2368, atlas_id=1)
         >>> found[["section_image_id", "section_number", "x", "y"]]
            section_image_id  section_number       x        y
         0                 2              20  5906.1  2263.85
@@ -72,10 +68,8 @@ class SynchronizationApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     sync = pdneuro.allen.SynchronizationApi()
-        ...     found = sync.get_image_to_image(68173101, 6208, 2368, [68545324, 67810540])
+        >>> sync = pdneuro.allen.SynchronizationApi()
+        >>> found = sync.get_image_to_image(68173101, 6208, 2368, [68545324, 67810540])
         >>> found[["section_data_set_id", "x", "y"]]
            section_data_set_id       x        y
         0             68545324  5906.1  2263.85
@@ -93,10 +87,8 @@ class SynchronizationApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     sync = pdneuro.allen.SynchronizationApi()
-        ...     found = sync.get_image_to_image_2d(68173101, 6208, 2368, [68173103, 68173105])
+        >>> sync = pdneuro.allen.SynchronizationApi()
+        >>> found = sync.get_image_to_image_2d(68173101, 6208, 2368, [68173103, 68173105])
         >>> found[["section_number", "x", "y"]]
            section_number       x        y
         0              20  5906.1  2263.85
@@ -114,10 +106,8 @@ class SynchronizationApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     sync = pdneuro.allen.SynchronizationApi()
-        ...     found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324, 67810540])
+        >>> sync = pdneuro.allen.SynchronizationApi()
+        >>> found = sync.get_reference_to_image(10, 6085, 3670, 4883, [68545324, 67810540])
         >>> found[["section_data_set_id", "section_image_id"]]
            section_data_set_id  section_image_id
         0             68545324          68545325
@@ -138,9 +128,7 @@ class SynchronizationApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     pdneuro.allen.SynchronizationApi().get_image_to_reference(68173101, 6208, 2368)
+        >>> pdneuro.allen.SynchronizationApi().get_image_to_reference(68173101, 6208, 2368)
         {'image_to_reference': {'x': 59200.0, 'y': 3104.0, 'z': 4500.0}}
         """
         address = self._address("image_to_reference", section_image_id, "section_image_id", x=x, y=y)
@@ -152,9 +140,7 @@ class SynchronizationApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     found = pdneuro.allen.SynchronizationApi().get_structure_to_image(68545324, [315, 698])
+        >>> found = pdneuro.allen.SynchronizationApi().get_structure_to_image(68545324, [315, 698])
         >>> found[["section_number", "x", "y"]]
            section_number    x      y
         0              20  8.5  14.25

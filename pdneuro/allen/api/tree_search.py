@@ -23,9 +23,7 @@ class TreeSearchApi(Api):
 
     Examples
     --------
-    >>> import pdneuro
-    >>> with pdneuro.sandbox.start():
-    ...     tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 549, descendants=True)
+    >>> tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 549, descendants=True)
     >>> tree[["id", "acronym"]].head(3)
         id acronym
     0  549      TH
@@ -40,8 +38,8 @@ class TreeSearchApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> pdneuro.allen.TreeSearchApi().build_query("Structure", 385, ancestors=True)
+        >>> trees = pdneuro.allen.TreeSearchApi("https://api.brain-map.org")
+        >>> trees.build_query("Structure", 385, ancestors=True)
         'https://api.brain-map.org/api/v2/tree_search/Structure/385.json?ancestors=true'
         """
         if kind not in _KINDS:
@@ -78,9 +76,7 @@ class TreeSearchApi(Api):
 
         Examples
         --------
-        >>> import pdneuro
-        >>> with pdneuro.sandbox.start():
-        ...     tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 385, ancestors=True)
+        >>> tree = pdneuro.allen.TreeSearchApi().get_tree("Structure", 385, ancestors=True)
         >>> tree["acronym"].tolist()
         ['root', 'grey', 'CH', 'CTX', 'Isocortex', 'VIS', 'VISp']
         """
