@@ -81,11 +81,11 @@ def add(commands: Any) -> None:
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
-    from pdneuro.queries import properties as segments
+    from pdneuro.queries.properties import join_properties
 
     with command.settings(chosen):
         given = command.read(chosen)
-        table = segments.join_properties(
+        table = join_properties(
             given,
             *command.words(chosen.property),
             on=command.column(chosen, given),
@@ -98,12 +98,12 @@ def _fetch(chosen: argparse.Namespace) -> int:
 
 
 def _edges(chosen: argparse.Namespace) -> int:
-    from pdneuro.queries import neurons
+    from pdneuro.queries.edges import edges
 
     limit = {} if chosen.max_nodes is None else {"max_nodes": chosen.max_nodes}
     with command.settings(chosen):
         given = command.read(chosen)
-        table = neurons.edges(
+        table = edges(
             given,
             command.column(chosen, given),
             refresh=chosen.refresh,
@@ -140,12 +140,12 @@ def _structures(chosen: argparse.Namespace) -> int:
 def _neuromorpho(chosen: argparse.Namespace) -> int:
     from pdneuro import neuromorpho
     from pdneuro.neuromorpho import field_types
-    from pdneuro.queries import neuromorpho as reconstructions
+    from pdneuro.queries.neuromorpho import join_morphometry, join_neuromorpho
     from pdneuro.tables import roles
 
     if bool(chosen.where) == bool(chosen.file):
         raise ValueError("give a table of neurons, or --where FIELD=VALUE, one of both.")
-    fields, by, on = command.words(chosen.field), None, None
+    fields, key, on = command.words(chosen.field), None, None
     with command.settings(chosen):
         if chosen.where:
             found = neuromorpho.select(**_filters(chosen.where))
@@ -157,16 +157,12 @@ def _neuromorpho(chosen: argparse.Namespace) -> int:
             on = command.column(chosen, table)
             column = roles.neuromorpho_column(table, on)
             digits = column.dropna().astype(str).str.fullmatch(r"\d*").all()
-            by = "neuron_id" if digits and column.name != "neuron_name" else None
+            key = "neuron_id" if digits and column.name != "neuron_name" else None
             if fields or chosen.morphometry is None:
-                table = reconstructions.join_neuromorpho(
-                    table, *fields, on=on, by=by, refresh=chosen.refresh
-                )
+                table = join_neuromorpho(table, *fields, on=on, key=key, refresh=chosen.refresh)
         if chosen.morphometry is not None:
             wanted = [name for name in command.words(chosen.morphometry) if name != "all"]
-            table = reconstructions.join_morphometry(
-                table, *wanted, on=on, by=by, refresh=chosen.refresh
-            )
+            table = join_morphometry(table, *wanted, on=on, key=key, refresh=chosen.refresh)
         return command.write(chosen, table)
 
 

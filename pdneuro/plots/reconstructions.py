@@ -25,7 +25,7 @@ def skeleton(
     nodes: pd.DataFrame,
     plane: str = "xy",
     *,
-    by: str = "type",
+    color_by: str = "type",
     bar: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -37,7 +37,7 @@ def skeleton(
         Node table (µm).
     plane : str
         Two of ``x``, ``y``, ``z``: across and up.
-    by : {"type", "neuron"}
+    color_by : {"type", "neuron"}
         What the colours tell. By type: soma black, axon orange, basal dendrite blue, apical dendrite
         vermilion, others grey.
     bar : float, optional
@@ -64,8 +64,8 @@ def skeleton(
     patches = optional("matplotlib.patches", "plot")
     if len(plane) != 2 or len(set(plane)) != 2 or not set(plane) <= set("xyz"):
         raise ValueError(f"plane is two of x, y, z, such as 'xz', not {plane!r}.")
-    if by not in ("type", NEURON):
-        raise ValueError(f"by must be 'type' or 'neuron', not {by!r}.")
+    if color_by not in ("type", NEURON):
+        raise ValueError(f"color_by must be 'type' or 'neuron', not {color_by!r}.")
     columns, names = arrays(nodes)
     rows = parents(columns)
     across, up = (getattr(columns, axis) for axis in plane)
@@ -73,7 +73,7 @@ def skeleton(
     inner = np.flatnonzero(rows >= 0)
     inner = inner[np.isfinite(points[inner]).all(1) & np.isfinite(points[rows[inner]]).all(1)]
     lines = np.stack([points[rows[inner]], points[inner]], axis=1)
-    if by == "type":
+    if color_by == "type":
         groups, labels, colors = columns.type, _TYPES, _COLORS
     else:
         groups = np.zeros(len(rows), np.intp) if columns.codes is None else columns.codes
@@ -89,7 +89,7 @@ def skeleton(
         )
         if color != style.OTHER or not any(key.get_label() == "other" for key in keys):
             keys.append(patches.Patch(color=color, label="other" if color == style.OTHER else label))
-    if _draw_somata(ax, points, columns, rows, groups, colors) and by == "type":
+    if _draw_somata(ax, points, columns, rows, groups, colors) and color_by == "type":
         keys = [patches.Patch(color=_COLORS[SOMA], label=_TYPES[SOMA]), *keys]
     ax.set_aspect("equal")
     ax.autoscale_view()
@@ -98,7 +98,7 @@ def skeleton(
     ax.set_ylabel(f"{plane[1]} (µm)")
     if len(inner):
         style.scale_bar(ax, bar)
-    if 1 < len(keys) <= 12 or by == "type":
+    if 1 < len(keys) <= 12 or color_by == "type":
         ax.legend(handles=keys, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     for side in ("right", "top"):
         ax.spines[side].set_visible(False)

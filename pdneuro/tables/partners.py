@@ -40,7 +40,7 @@ def partners(
     Returns
     -------
     DataFrame
-        See :func:`pdneuro.queries.properties.partners`.
+        See :func:`pdneuro.queries.edges.partners`.
     """
     own = pd.Index(ids)
     ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))

@@ -78,6 +78,20 @@ def stamp(
     return result
 
 
+def extend(joined: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Add the provenance of a result to a table that its columns were joined to."""
+    entry = facts(found)
+    known = ("version", "source", "query", "materialized_timestamp", "requested_at")
+    return stamp(
+        joined,
+        source=entry["source"],
+        query=f"join_{entry['query']}",
+        snapshots=entry["materialized_timestamp"],
+        earlier=joined.attrs,
+        **{name: value for name, value in entry.items() if name not in known},
+    )
+
+
 def has_part(name: str, part: str) -> bool:
     """Whether a source's name holds a word that begins like this: ``fanc`` in ``fruitfly_fanc_cave``.
 

@@ -44,6 +44,9 @@ COLUMNS = (
 )
 
 
+_NUMBERS = ("id", "parent_structure_id", "graph_order", "st_level", "depth")
+
+
 class Places(NamedTuple):
     """Where the values of a column are in a tree."""
 
@@ -116,6 +119,12 @@ class StructureTree:
             self._lineage[row, self._depth[row]] = row
         self._frame = self._completed(table)
 
+    @classmethod
+    def empty(cls) -> StructureTree:
+        """Return a tree without structures, for columns without rows."""
+        dtypes = {**dict.fromkeys(COLUMNS, TEXT), **dict.fromkeys(_NUMBERS, "int64")}
+        return cls(pd.DataFrame(columns=list(COLUMNS)).astype(dtypes))
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -167,6 +176,8 @@ class StructureTree:
             found = self.locate(pd.Series(values.cat.categories[used], name=values.name))
             return _spread(found, used, codes, len(values.cat.categories))
         if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype):
+            if values.empty:
+                return Places(np.empty(0, np.intp), None, acronyms=True, complete=True)
             return self._locate_objects(values)
         numbers, missing = whole_numbers(values)
         return self._locate_numbers(numbers, missing)
@@ -364,12 +375,9 @@ class StructureTree:
         """How far each row is from the root; -1 for places outside the tree."""
         return np.where(rows >= 0, self._depth[rows], -1)
 
-    def nearest(self, members: Rows) -> Rows:
-        """For each structure the nearest of the members at or above it, -1 where there is none.
-
-        One more entry at each end of the codes: places outside the tree have no member.
-        """
-        nearest = np.full(len(self) + 3, -1)  # VOID, UNKNOWN and MISSING index from the end
+    def nearest(self, rows: Rows, members: Rows) -> Rows:
+        """Return the nearest member at or above each row, -1 if there is none."""
+        nearest = np.full(len(self), -1)
         chosen = np.zeros(len(self), bool)
         chosen[members] = True
         for depth in range(self._lineage.shape[1]):
@@ -377,14 +385,14 @@ class StructureTree:
             parents = self._parent[level]
             inherited = np.where(parents >= 0, nearest[parents], -1)
             nearest[level] = np.where(chosen[level], level, inherited)
-        return nearest
+        return _of_rows(nearest, rows, -1)
 
-    def within(self, members: Rows, *, include_self: bool) -> Mask:
-        """For each structure whether it is under one of the members; False for those outside."""
-        inside = np.zeros(len(self) + 3, bool)
+    def within(self, rows: Rows, members: Rows, *, include_self: bool) -> Mask:
+        """Return whether each row is under one of the members; False outside the tree."""
+        inside = np.zeros(len(self), bool)
         for row in members:
             inside[row + (not include_self) : self._end[row]] = True
-        return inside
+        return _of_rows(inside, rows, False)
 
     # -- structures and sets that a call names ----------------------------------------------------
 
@@ -521,6 +529,14 @@ def _runs(first: Rows, counts: Rows) -> Rows:
     numbers = np.repeat(first - (np.cumsum(counts) - counts), counts)
     numbers += np.arange(len(numbers))
     return numbers
+
+
+def _of_rows(values: Any, rows: Rows, outside: Any) -> Any:
+    """Return the value of each row; ``outside`` for VOID, UNKNOWN and MISSING."""
+    result = np.full(len(rows), outside, values.dtype)
+    known = rows >= 0
+    result[known] = values[rows[known]]
+    return result
 
 
 def _spread(found: Places, used: Rows, codes: Rows, count: int) -> Places:

@@ -109,7 +109,7 @@ def test_skeleton() -> Any:
 
 @picture
 def test_skeletons_of_several_neurons() -> Any:
-    return pdneuro.neuromorpho.swc([1, 2, 3]).neuro.plot.skeleton(by="neuron", bar=25).figure
+    return pdneuro.neuromorpho.swc([1, 2, 3]).neuro.plot.skeleton(color_by="neuron", bar=25).figure
 
 
 @picture

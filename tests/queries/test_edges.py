@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import errors
-from pdneuro.queries import properties as segments
+from pdneuro.queries import edges as edge_queries
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.connectome import Connectome
 from pdneuro.tables import as_edges, collapse, threshold
@@ -305,9 +305,9 @@ class TestTables:
             {"pre": [1, 1, 2, 2], "post": [2, 2, 1, 3], "weight": [3, 4, 5, 1], "roi": list("abab")}
         )
         assert edges.neuro.threshold(5).index.tolist() == [0, 1, 2]
-        assert edges.neuro.threshold(4, by="row").index.tolist() == [1, 2]
-        with pytest.raises(ValueError, match="by must be"):
-            threshold(edges, 1, by="column")
+        assert edges.neuro.threshold(4, per="row").index.tolist() == [1, 2]
+        with pytest.raises(ValueError, match="per must be"):
+            threshold(edges, 1, per="column")
         everything = edges.neuro.threshold(1)
         everything.loc[0, "weight"] = 99
         assert edges.loc[0, "weight"] == 3
@@ -389,4 +389,4 @@ def test_a_real_connectome_comes_back_as_it_is_in_the_file(tmp_path: Any) -> Non
         assert set(graph.edges(data="weight")) == set(expected.itertuples(index=False, name=None))
         known = pd.read_csv(ids_file, index_col=0).neuro.join_properties("link_pre")
         assert known["nr_pre"].eq(0).all()
-        assert segments.edges(known.index.to_series()).empty
+        assert edge_queries.edges(known.index.to_series()).empty
