@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import AmbiguousColumnError, listing
 from pdneuro.tables import roles
+from pdneuro.tables.provenance import inherit
 from pdneuro.tables.records import column
 
 #: What to do with records within records.
@@ -98,8 +99,7 @@ def flatten(table: pd.DataFrame, *columns: Hashable) -> pd.DataFrame:
             elif list(map(str, parts[label])) != list(map(str, cells)):
                 parts[f"{prefix}__{label.removeprefix(f'{prefix}_')}"] = cells
     flat = pd.DataFrame(parts, index=table.index)
-    flat.attrs = dict(table.attrs)
-    return flat
+    return inherit(flat, table)
 
 
 def explode(table: pd.DataFrame, name: Hashable | None = None) -> pd.DataFrame:
