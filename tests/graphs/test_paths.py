@@ -61,3 +61,13 @@ def test_max_paths_is_the_largest_number_that_is_returned() -> None:
     assert len(edges.neuro.paths(1, 4, max_paths=2)) == 2
     with pytest.raises(errors.TooLargeError, match="max_paths=1"):
         edges.neuro.paths(1, 4, max_paths=1)
+
+
+def test_max_paths_limits_the_unfinished_paths_too() -> None:
+    # Each of 100 neurons leads back to the start, so only the direct path is simple.
+    far = range(10, 110)
+    pairs = [(1, 2), *((1, other) for other in far), *((other, 1) for other in far)]
+    edges = pd.DataFrame(pairs, columns=["pre", "post"])
+    assert edges.neuro.paths(1, 2, max_paths=101)["path"].tolist() == [(1, 2)]
+    with pytest.raises(errors.TooLargeError, match="max_paths=50 "):
+        edges.neuro.paths(1, 2, max_paths=50)

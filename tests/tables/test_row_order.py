@@ -173,18 +173,6 @@ def test_a_structure_tree_from_shuffled_rows(seed: int, brain: Sandbox) -> None:
     pd.testing.assert_frame_equal(shuffled.frame, whole.frame)
 
 
-def test_siblings_follow_graph_order_when_the_service_sends_them_in_another_order(
-    sandbox: Sandbox,
-) -> None:
-    expected = allen.structure_tree().frame
-    below = pd.Series(["root"]).neuro.descendants()
-    sandbox.allen.tree.sort(key=lambda row: row["id"])
-    assert [row["id"] for row in sandbox.allen.tree] != expected["id"].tolist()
-    found = allen.structure_tree(refresh=True).frame
-    pd.testing.assert_frame_equal(found, expected)
-    pd.testing.assert_frame_equal(pd.Series(["root"]).neuro.descendants(), below)
-
-
 #: Measures of a node table, in a form that does not depend on the order of its rows.
 MEASURES: dict[str, Callable[[pd.DataFrame], Any]] = {
     "path_distance": lambda n: n.neuro.path_distance().sort_index(),
