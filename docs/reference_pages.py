@@ -17,7 +17,7 @@ ACCESSORS = (
     ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs or names"),
     ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table, edges"),
     ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: each group"),
-    ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: a matrix, a volume"),
+    ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: matrix, volume"),
 )  # fmt: skip
 PICTURES = {
     accessors.SeriesNeuro: accessors.SeriesPlots,

@@ -16,6 +16,7 @@ from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.pairs import coded_ends
+from pdneuro.tables.provenance import inherit
 
 Ids = int | Iterable[Any]
 Codes = npt.NDArray[np.intp]
@@ -96,8 +97,7 @@ def paths(
         if len(walks) > max_paths or sum(map(len, found)) > max_paths:
             raise _too_many(max_paths, hop)
     result = pd.concat(found, ignore_index=True)
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def _too_many(max_paths: int, hop: int) -> TooLargeError:
@@ -215,8 +215,7 @@ def shortest_paths(
             "cost": np.array([price for _, _, price in rows], np.float64),
         }
     )
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def _costs(pairs: pd.DataFrame, cost: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -515,9 +515,7 @@ def _columns(
         )
     some = [place for place, count in enumerate(counts) if count]
     # Of several rows the first by the ID of the annotation.
-    first = [
-        values[place][0] if counts[place] == 1 else min(values[place], key=_row_id) for place in some
-    ]
+    first = [min(values[place], key=_row_id) for place in some]
     keys = list(first[0]) if first else [] if sample is None else list(map(str, sample.columns))
     names = [name for name in keys if name != id_column]
     if columns is not None:

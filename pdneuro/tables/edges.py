@@ -24,7 +24,7 @@ from pdneuro.tables.grouping import group_rows, pairs_differ
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.joins import attach
 from pdneuro.tables.labels import Labels, are_labels, labels_of, lookup
-from pdneuro.tables.provenance import facts, note
+from pdneuro.tables.provenance import facts, inherit, note
 
 COLUMNS = ("pre", "post", "weight")
 
@@ -100,7 +100,7 @@ def as_edges(
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
-    edges.attrs = dict(frame.attrs)
+    inherit(edges, frame)
     endless = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
         endless |= False if mask is None else mask
@@ -311,8 +311,7 @@ def sum_rows(
                 total = np.zeros(len(edges), np.int64)
                 total[first] = reduce.reduceat(edges[name].to_numpy()[groups.rows], groups.starts)
                 result[name] = total[chosen]
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def check_total(edges: pd.DataFrame) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.tables import roles
+from pdneuro.tables.provenance import inherit
 from pdneuro.tables.skeletons import NEURON, arrays, parents, segment_lengths, ways
 
 
@@ -41,7 +42,7 @@ def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
     columns, _ = arrays(nodes)
     rows = parents(columns)
     distance = ways(rows, segment_lengths(columns, rows)).distance
-    return pd.Series(distance, index=nodes.index, name="path_distance")
+    return inherit(pd.Series(distance, index=nodes.index, name="path_distance"), nodes)
 
 
 def cable_length(
@@ -84,7 +85,8 @@ def cable_length(
     keys = [group_by] if single else list(group_by)
     groups: list[Any] = [pd.Series(_key(nodes, key), name=key) for key in keys]
     lengths = pd.Series(length, name="cable_length")
-    return lengths.groupby(groups if len(groups) > 1 else groups[0], sort=False, observed=True).sum()
+    by_group = lengths.groupby(groups if len(groups) > 1 else groups[0], sort=False, observed=True)
+    return inherit(by_group.sum(), nodes)
 
 
 def _key(nodes: pd.DataFrame, name: Hashable) -> Any:
@@ -140,5 +142,4 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         },
         index=names,
     )
-    found.attrs = dict(nodes.attrs)
-    return found
+    return inherit(found, nodes)

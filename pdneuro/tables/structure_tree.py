@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -219,7 +220,7 @@ class StructureTree:
                 pd.Index([item.strip() for item in items[texts]], dtype=object), values.name
             )
         words = [items[place] for place in texts if items[place].strip() not in MISSING_TEXT]
-        acronyms = not all(map(_is_number, words))
+        acronyms = any(_number(word) is None for word in words)
         return Places(rows[codes], left[codes] if left.any() else None, acronyms)
 
     def _locate_texts(self, texts: pd.Index[Any], column: Any) -> tuple[Rows, Mask]:
@@ -227,9 +228,9 @@ class StructureTree:
         left = np.zeros(len(texts), bool)
         open_places = np.flatnonzero(rows < 0)
         for place in open_places:
-            text = texts[int(place)].removesuffix(".0")  # pandas writes whole numbers beside blanks so
-            if _is_number(text):
-                number = int(text)
+            text = texts[int(place)]
+            number = _number(text)
+            if number is not None:
                 rows[place] = self._rows_of(np.array([abs(number)]))[0]
                 left[place] = number < 0
             elif text in self._shared:
@@ -551,9 +552,11 @@ def _spread(found: Places, used: Rows, codes: Rows, count: int) -> Places:
     return Places(rows[codes], left, found.acronyms)
 
 
-def _is_number(text: str) -> bool:
-    digits = text.strip().removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 19
+def _number(text: str) -> int | None:
+    """Return the whole number that a text consists of, None for another text."""
+    # pandas writes whole numbers of a column with missing values as "385.0".
+    digits = text.strip().removesuffix(".0")
+    return int(digits) if re.fullmatch(r"-?[0-9]+", digits) else None
 
 
 def _plain(name: Any) -> str:

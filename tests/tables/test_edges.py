@@ -480,7 +480,7 @@ class TestPaths:
     def test_what_is_no_id(self) -> None:
         with pytest.raises(errors.PrecisionLossError, match="'sources'"):
             KC.neuro.paths(float(BASE + 1), BASE + 2)
-        with pytest.raises(errors.InvalidIdError, match=r"'target'.*'KC'"):
+        with pytest.raises(errors.InvalidIdError, match=r"'targets'.*'KC'"):
             KC.neuro.paths(BASE + 1, "KC")
         assert KC.neuro.paths(None, BASE + 2).empty
 
