@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -34,6 +38,25 @@ def ids() -> pd.Series:
 def _doctests(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace["pd"] = pd
     doctest_namespace["pdneuro"] = pdneuro
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let child processes receive Ctrl-C, also where it is ignored, as in a background job of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def child(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a process that does not outlive the block."""
+    process = subprocess.Popen(command, **settings)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def shared(path: str) -> Path:

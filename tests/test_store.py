@@ -158,7 +158,7 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(600)
         assert process.exitcode == 0
     with pdneuro.set_options(cache_dir=folder):
         assert pdneuro.cache.info()["ids"].tolist() == [8000]
@@ -191,7 +191,7 @@ def run_restricted(restriction: str, sandbox: Sandbox, folder: Path, spare: Path
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.stdout.split() == ["True", "45000"], done.stderr
