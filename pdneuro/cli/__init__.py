@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(chosen.run(chosen) or 0)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 141  # 128 + SIGPIPE, a signal that Windows does not have
     except (PdneuroError, ValueError, OSError) as error:
         print(f"pdneuro: {error}{_in_a_shell(str(error))}", file=sys.stderr)
         return 1

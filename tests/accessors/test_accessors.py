@@ -130,7 +130,8 @@ def test_accessors_hold_nothing_and_never_raise() -> None:
         pd.DataFrame({1: [2]}),
         pd.Series([[1]]),
     ):
-        assert vars(obj.neuro) == {"_obj": obj} or vars(obj.neuro)["_obj"] is obj
+        assert list(vars(obj.neuro)) == ["_obj"]
+        assert vars(obj.neuro)["_obj"] is obj
         assert "neuro" in dir(obj)
         assert "neuro" in repr(obj.neuro)
     assert "2 groups" in repr(pd.DataFrame({"a": [1, 2]}).groupby("a").neuro)
@@ -168,12 +169,15 @@ def test_an_absent_extra_is_named(sandbox: Sandbox) -> None:
         pd.Series([5]).neuro.is_latest(source="cave:minnie65_public")
 
 
-def test_registering_twice_is_silent() -> None:
+def test_registering_twice_changes_nothing() -> None:
     from pdneuro import accessors
 
+    kinds = (pd.Series, pd.DataFrame, pd.api.typing.SeriesGroupBy, pd.api.typing.DataFrameGroupBy)
+    before = [kind.__dict__["neuro"] for kind in kinds]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         accessors.register()
+    assert all(kind.__dict__["neuro"] is old for kind, old in zip(kinds, before, strict=True))
 
 
 def test_public_names() -> None:

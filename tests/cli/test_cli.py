@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from pdneuro import tokens
 from pdneuro.cli import main
 from pdneuro.files import read_table
 from pdneuro.sandbox import Sandbox
-from tests.conftest import shared
+from tests.conftest import child, shared
 
 
 def test_the_demo_runs_and_writes_what_it_says(
@@ -102,6 +101,7 @@ def test_wrong_words_get_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sandbox", "--edges", "edges.xls"]) == 1
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_the_sandbox_serves_a_persons_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     big = 720575940621522189
     pd.DataFrame({"source": [big, big + 1], "target": [big + 1, big + 2], "syn_count": [7, 3]}).to_csv(
@@ -110,12 +110,9 @@ def test_the_sandbox_serves_a_persons_own_files(tmp_path: Path, monkeypatch: pyt
     pd.DataFrame(
         {"root_id": pd.array([big, big + 9, None], "Int64"), "size": pd.array([2**40, None, 1], "Int64")}
     ).to_csv(tmp_path / "neurons.csv", index=False)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pdneuro", "sandbox", "--edges", str(tmp_path / "edges.tsv"),
-         "--neurons", str(tmp_path / "neurons.csv")],
-        stdout=subprocess.PIPE, text=True, env=os.environ,
-    )  # fmt: skip
-    try:
+    command = [sys.executable, "-m", "pdneuro", "sandbox", "--edges", str(tmp_path / "edges.tsv")]
+    command += ["--neurons", str(tmp_path / "neurons.csv")]
+    with child(command, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.readline()
         assert "Serving 4 neurons" in said
         for line in iter(process.stdout.readline, ""):
@@ -128,10 +125,21 @@ def test_the_sandbox_serves_a_persons_own_files(tmp_path: Path, monkeypatch: pyt
         assert found["nr_pre"].tolist() == [7, 0]
         assert found["size"].iloc[0] == 2**40
         assert pd.Series([big + 1]).neuro.edges()["weight"].tolist() == [3, 7]
-    finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-    assert process.returncode == 0
+        process.communicate(timeout=300)
+        assert process.returncode == 0
+
+
+def test_a_reader_that_stops_early_gives_the_status_of_a_broken_pipe(tmp_path: Path) -> None:
+    pdneuro.sandbox.neurons().to_csv(tmp_path / "neurons.csv", index=False)
+    pdneuro.sandbox.edges().to_csv(tmp_path / "edges.csv", index=False)
+    command = [sys.executable, "-m", "pdneuro", "edges", str(tmp_path / "neurons.csv"), "--quiet"]
+    command += ["--source", str(tmp_path / "edges.csv"), "--on-missing", "ignore"]
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "pre,post,weight\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(300) == 141
 
 
 class TestFiles:

@@ -18,6 +18,7 @@ import pdneuro
 from pdneuro.cli import main, parser
 from pdneuro.files import read_table, write_table
 from pdneuro.sandbox import Sandbox
+from tests.conftest import child
 
 FORMATS = [".csv", ".tsv", ".csv.gz", ".tsv.xz", ".parquet", ".feather"]
 #: The largest int64, the neighbours of 2**53, and IDs that a double cannot hold.
@@ -93,6 +94,7 @@ def test_a_second_run_asks_for_what_is_new_only(
     assert len(sandbox.requests) == asked
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """A real process, killed by Ctrl-C between two batches."""
     ids = pdneuro.sandbox.neurons()["root_id"].head(40)
@@ -109,17 +111,16 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
             "text": True,
             "stderr": subprocess.PIPE,
         }
-        first = subprocess.Popen(command, **settings)
-        deadline = time.monotonic() + 30
-        while len(sandbox.requests) < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        first.send_signal(signal.SIGINT)
-        said = first.communicate(timeout=30)[1]
-        assert first.returncode == 130
+        with child(command, **settings) as first:
+            while len(sandbox.requests) < 3 and first.poll() is None:
+                time.sleep(0.01)
+            first.send_signal(signal.SIGINT)
+            said = first.communicate(timeout=300)[1]
+            assert first.returncode == 130
         assert "goes on from there" in said
         assert not (tmp_path / "out.csv").exists()
         before = len(sandbox.requests)
-        again = subprocess.run(command, check=False, timeout=60, **settings)
+        again = subprocess.run(command, check=False, timeout=300, **settings)
         assert again.returncode == 0, again.stderr
         assert len(sandbox.requests) - before < 8  # eight batches in all
     assert read_table(tmp_path / "out.csv")["root_id"].tolist() == ids.tolist()

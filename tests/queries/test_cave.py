@@ -678,6 +678,8 @@ class TestStrict:
 
         table = roots.neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
         edges = roots.head(9).neuro.edges(source=NEW)
+        for made in client._clients.values():
+            made.close()
         client._clients.clear()  # as in a new process
         sent = len(sandbox.requests)
         with pdneuro.set_options(offline=True):
