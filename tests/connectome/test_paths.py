@@ -75,14 +75,14 @@ def test_the_home_folder_is_written_as_a_tilde() -> None:
 
 
 def test_names_of_files_may_hold_any_letters(tmp_path: Path) -> None:
-    path = tmp_path / "Zürich – 蝇" / "kanten µm.csv"
+    path = tmp_path / "Zürich — 蝇" / "kanten µm.csv"
     path.parent.mkdir()
     pd.DataFrame({"pre": [1], "post": [2], "weight": [3]}).to_csv(path, index=False)
     neurons = path.with_name("nœuds.csv")
-    neurons.write_text("root_id,Größe\n1,klein – fein\n2,\n", encoding="utf-8")
+    neurons.write_text("root_id,Größe\n1,klein — fein\n2,\n", encoding="utf-8")
     for _ in range(2):
         brain = Connectome.from_files(path, neurons)
         assert brain.to_frame().to_numpy().tolist() == [[1, 2, 3]]
         found = IDS.neuro.properties("Größe", source=brain)
-        assert found["Größe"].fillna("none").tolist() == ["klein – fein", "none"]
+        assert found["Größe"].fillna("none").tolist() == ["klein — fein", "none"]
     assert IDS.neuro.edges(source=brain).attrs["pdneuro"]["source"] == "connectome:kanten µm"
