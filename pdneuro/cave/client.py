@@ -426,7 +426,7 @@ class Cave:
         except ValueError:
             own = []
         if len(own) != 3:
-            if table not in self.names(version)[1] and self._said.converted:
+            if self._said.converted:
                 return  # caveclient did it, by the table's own description
             own = self.resolution(table, version)
         for axis, size, unit in zip("xyz", own, wanted, strict=True):

@@ -19,6 +19,7 @@ from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
+from pdneuro.transport.atomic import replacing
 
 if TYPE_CHECKING:
     import igraph
@@ -196,7 +197,6 @@ def _write(
     place.mkdir(parents=True, exist_ok=True)
     edges = edges.astype(dict.fromkeys(ends, TEXT))
     for name, table in (("nodes.csv", nodes), ("edges.csv", edges)):
-        unfinished = place / f".{name}.part"
-        table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
-        unfinished.replace(place / name)
+        with replacing(place / name) as unfinished:
+            table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
     return place
