@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import email.utils
+import itertools
 import signal
 import threading
 import time
@@ -141,7 +142,7 @@ class TestRetries:
         sandbox._server.apps["/braincircuits"] = failing
         with pdneuro.set_options(retries=3):
             ids.neuro.properties("size")
-        pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert 0.15 < pauses[0] < pauses[1] < pauses[2] < 3
 
     @pytest.mark.parametrize("seconds", [121, 1200])
