@@ -64,7 +64,7 @@ class TestFailure:
 
         arrived = serve(sandbox, neurons.iloc[0], answer)
         start = time.monotonic()
-        with pdneuro.set_options(retries=9), pytest.raises(errors.AuthenticationError):
+        with pdneuro.set_options(retries=2), pytest.raises(errors.AuthenticationError):
             neurons.neuro.properties("size", batch_size=10, max_workers=2)
         assert time.monotonic() - start < 2.5
         assert sorted(arrived) == ["first", "other"]
@@ -80,7 +80,7 @@ class TestFailure:
         arrived = serve(sandbox, neurons.iloc[0], answer)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            with pdneuro.set_options(retries=9), pytest.raises(KeyboardInterrupt) as caught:
+            with pdneuro.set_options(retries=2), pytest.raises(KeyboardInterrupt) as caught:
                 neurons.neuro.properties("size", max_workers=1)
         finally:
             signal.signal(signal.SIGINT, before)
