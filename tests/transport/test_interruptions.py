@@ -34,6 +34,17 @@ def serve(sandbox: Sandbox, first: int, answer: Callable[[str, Request], Respons
     return arrived
 
 
+def workers_end() -> bool:
+    """Whether all threads that could send a request end soon."""
+    until = time.monotonic() + 8
+    while time.monotonic() < until:
+        running = [thread for thread in threading.enumerate() if not thread.daemon]
+        if running == [threading.main_thread()]:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 class TestFailure:
     def test_responses_that_arrive_after_the_error_are_cached(self, sandbox: Sandbox) -> None:
         neurons = pdneuro.sandbox.neurons()["root_id"].sort_values()[:20]
@@ -53,39 +64,43 @@ class TestFailure:
         neurons.neuro.properties("size")
         assert sorted(sandbox.requests[-1].json()["segments"]) == neurons[:10].tolist()
 
-    def test_no_request_is_repeated_after_the_error(self, sandbox: Sandbox) -> None:
+    def test_an_error_ends_the_wait_for_the_next_try_of_other_requests(self, sandbox: Sandbox) -> None:
         neurons = pdneuro.sandbox.neurons()["root_id"].sort_values()[:20]
+        others = threading.Event()
 
         def answer(which: str, request: Request) -> Response:
             if which == "first":
-                time.sleep(0.3)  # the other batch waits for its next try by then
+                others.wait(20)
                 return Response({"detail": "no"}, 401)
-            return Response({"detail": "busy"}, 503, {"Retry-After": "3"})
+            others.set()
+            return Response({"detail": "busy"}, 503, {"Retry-After": "30"})
 
         arrived = serve(sandbox, neurons.iloc[0], answer)
-        start = time.monotonic()
-        with pdneuro.set_options(retries=2), pytest.raises(errors.AuthenticationError):
+        with pdneuro.set_options(retries=1, timeout=30), pytest.raises(errors.AuthenticationError):
             neurons.neuro.properties("size", batch_size=10, max_workers=2)
-        assert time.monotonic() - start < 2.5
+        assert workers_end()
         assert sorted(arrived) == ["first", "other"]
 
-    def test_an_interrupt_ends_requests_that_wait_for_their_next_try(self, sandbox: Sandbox) -> None:
+    def test_an_interrupt_ends_the_wait_for_the_next_try(self, sandbox: Sandbox) -> None:
         neurons = pdneuro.sandbox.neurons()["root_id"].sort_values()[:20]
         main = threading.main_thread().ident
 
         def answer(which: str, request: Request) -> Response:
             threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
-            return Response({"detail": "busy"}, 503, {"Retry-After": "1"})
+            return Response({"detail": "busy"}, 503, {"Retry-After": "30"})
 
         arrived = serve(sandbox, neurons.iloc[0], answer)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            with pdneuro.set_options(retries=2), pytest.raises(KeyboardInterrupt) as caught:
+            with (
+                pdneuro.set_options(retries=1, timeout=30),
+                pytest.raises(KeyboardInterrupt) as caught,
+            ):
                 neurons.neuro.properties("size", max_workers=1)
         finally:
             signal.signal(signal.SIGINT, before)
         assert "0 of 20 IDs are answered and stored" in caught.value.__notes__[0]
-        time.sleep(1.2)
+        assert workers_end()
         assert arrived == ["first"]
 
     def test_values_for_ids_that_were_not_requested_are_ignored(
@@ -143,7 +158,9 @@ class TestRetries:
         with pdneuro.set_options(retries=3):
             ids.neuro.properties("size")
         pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert 0.15 < pauses[0] < pauses[1] < pauses[2] < 3
+        assert [pause >= least for pause, least in zip(pauses, (0.19, 0.79, 1.59), strict=True)] == [
+            True
+        ] * 3
 
     @pytest.mark.parametrize("seconds", [121, 1200])
     @pytest.mark.parametrize("as_date", [False, True])
@@ -155,21 +172,19 @@ class TestRetries:
             moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds + 5)
             pause = email.utils.format_datetime(moment, usegmt=True)
         sandbox.fail(status=503, retry_after=pause, times=9)
-        start = time.monotonic()
         with (
             pdneuro.set_options(retries=3),
-            deadline(10),
+            deadline(20),
             pytest.raises(errors.ServiceUnavailableError, match="asks to wait"),
         ):
             ids.neuro.properties("size")
-        assert time.monotonic() - start < 5
         assert len(sandbox.requests) == 1
 
     def test_a_pause_that_nobody_understands_is_a_usual_one(
         self, sandbox: Sandbox, ids: pd.Series
     ) -> None:
         sandbox.fail(status=503, retry_after="soon")
-        with pdneuro.set_options(retries=1), deadline(10):
+        with pdneuro.set_options(retries=1), deadline(20):
             ids.neuro.properties("size")
         assert len(sandbox.requests) == 2
 

@@ -60,7 +60,7 @@ def test_a_server_that_never_answers_is_an_error(
         pytest.raises(errors.ConnectionFailedError, match="time-out"),
     ):
         CALLS[call]()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert not list(tmp_path.glob("*.nwb*"))
 
 
@@ -78,7 +78,7 @@ def test_a_file_whose_server_falls_silent_is_an_error_and_resumes(
 
         app._dump = elsewhere
         with (
-            pdneuro.set_options(timeout=1),
+            pdneuro.set_options(timeout=3),
             pytest.raises(errors.ServiceError, match=r"time-out|broke off|no connection"),
         ):
             pdneuro.Connectome.download("fruitfly_fafb_flywire", tmp_path / "graph")
