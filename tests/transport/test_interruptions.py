@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import email.utils
@@ -19,6 +18,7 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
+from tests.transport.conftest import deadline
 
 
 def serve(sandbox: Sandbox, first: int, answer: Callable[[str, Request], Response | None]) -> list[str]:
@@ -187,19 +187,3 @@ class TestRetries:
         with pdneuro.set_options(retries=1), deadline(20):
             ids.neuro.properties("size")
         assert len(sandbox.requests) == 2
-
-
-@contextlib.contextmanager
-def deadline(seconds: float):
-    """Raise TimeoutError in what takes longer, so that a test that fails does not wait for minutes."""
-
-    def end(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
