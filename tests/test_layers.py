@@ -14,14 +14,15 @@ import pdneuro
 PACKAGE = Path(pdneuro.__file__).parent
 SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
 #: Room -> rooms it may import, besides itself.
-BELOW = {"options", "errors", "_compat", "_docs", "_version"}
+BELOW = {"options", "errors", "_atomic", "_compat", "_docs", "_version"}
 LAYERS = {
     "errors": set(),
     "_version": set(),
+    "_atomic": set(),
     "_docs": set(),
     "_compat": {"errors"},
     "options": {"errors"},
-    "files": {"errors", "_compat", "tables", "transport"},
+    "files": {"errors", "_atomic", "_compat", "tables", "transport"},
     "versions": {"_version"},
     "tables": BELOW,
     "transport": BELOW,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.graphs.node_attributes import collector_paused, node_table
@@ -19,7 +20,6 @@ from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
-from pdneuro.transport.atomic import replacing
 
 if TYPE_CHECKING:
     import igraph

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro.errors import InvalidSwcError, NotFoundError, UnreadableFileWarning, listing, warn
 from pdneuro.neuromorpho import field_types, lookup, payload, send
 from pdneuro.options import Fetch, FetchKeywords
@@ -16,7 +17,6 @@ from pdneuro.tables import roles, skeletons
 from pdneuro.tables import swc as swc_files
 from pdneuro.tables.joins import spread
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.atomic import replacing
 from pdneuro.transport.report import one_call
 
 #: One neuron by ID or name, or several.

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro.allen import payload
 from pdneuro.errors import InvalidQueryError, InvalidResponseError
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.nested import NESTED, from_records
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.atomic import replacing
 
 if TYPE_CHECKING:
     from pdneuro.allen import parse, send

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro._compat import optional
 from pdneuro.allen.api import storable
 from pdneuro.allen.api.base import Api
 from pdneuro.errors import CacheError
-from pdneuro.transport.atomic import replacing
 from pdneuro.transport.store import cache_folder, make_private_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
