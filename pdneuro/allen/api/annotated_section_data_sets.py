@@ -170,8 +170,8 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         order = ["genes.acronym", "ages.embryonic+desc", "ages.days", "data_sets.id"]
         return self._model(
             "SectionDataSet",
-            over=("structures", structures),
-            criteria=lambda ids: f"manual_annotations{filters}(structure[id$in{ids}])",
+            payload.id_list(structures, "structures"),
+            criteria=f"manual_annotations{filters}(structure[id$in{{ids}}])",
             include=f"specimen(donor(age{ages})),probes(gene),plane_of_section",
             **{"num_rows": 50, "start_row": 0, "order": order, **options},
         )

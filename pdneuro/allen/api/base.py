@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from pdneuro.allen import payload
+from pdneuro.allen import parse, payload, send
 from pdneuro.errors import InvalidQueryError, InvalidResponseError
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.nested import NESTED, from_records
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.atomic import replacing
-
-if TYPE_CHECKING:
-    from pdneuro.allen import parse, send
-
-#: IDs in one address; a longer list is asked in parts.
-MOST_IDS = 400
-#: Arguments of a call that say how to ask, not what.
-_SENDING = ("nested", "page_size", "refresh", "progress", "max_workers")
-#: What tells the rows of a class apart, where that is not ``id``.
-_KEYS = {"ApiCellTypesSpecimenDetail": "specimen__id", "ApiConnectivity": "data_set_id"}
 
 
 class Api:
@@ -110,8 +100,6 @@ class Api:
         1   2           right      R
         2   3  left and right      B
         """
-        from pdneuro.allen import parse, send
-
         address = url if _is_encoded(url) else payload.encoded(url)
         found = send.get(address, parse.message, Fetch.of())
         if dataframe and _is_table(found.content):
@@ -134,30 +122,20 @@ class Api:
         """
         return self._document(f"{self.rma_endpoint}/enumerate.json")
 
-    # What sends is loaded at the first question: requests and its cache take their time.
-
     def _document(self, url: str) -> Any:
         """A JSON document without an envelope."""
-        from pdneuro.allen import parse, send
-
         return send.get(url, parse.body, Fetch.of())
 
     def _text(self, url: str) -> str:
         """A document as text."""
-        from pdneuro.allen import send
-
         return send.text(url, Fetch.of())
 
     def _message(self, url: str) -> parse.Message:
         """The content of an answer that is no table."""
-        from pdneuro.allen import send
-
         return send.message(url, Fetch.of())
 
     def _rows(self, url: str) -> send.Table:
         """The records of an answer."""
-        from pdneuro.allen import parse, send
-
         found = self._message(url)
         return send.Table(parse.rows(found), found.url)
 
@@ -170,51 +148,26 @@ class Api:
     def _model(
         self,
         model: str,
+        ids: Sequence[int] = (),
+        before: Sequence[str] = (),
+        /,
         *,
-        before: tuple[str, ...] = (),
-        over: Any = None,
-        **given: Any,
+        nested: str = "keep",
+        page_size: int | None = None,
+        refresh: bool | None = None,
+        progress: bool | None = None,
+        max_workers: int | None = None,
+        **options: Any,
     ) -> pd.DataFrame:
-        """A table by a model stage.
-
-        ``before`` holds stages that come first. ``over`` is ``(argument, ids)``: then ``criteria`` is
-        a function of the IDs' text, and a long list is asked in parts.
-        """
-        from pdneuro.allen import send
-
-        how = {name: given.pop(name) for name in _SENDING if name in given}
-        nested = how.pop("nested", "keep")
-        size = how.pop("page_size", None)
+        """Return the rows of a class; ``{ids}`` in the criteria is replaced by ``ids``."""
         if nested not in NESTED:
             raise InvalidQueryError(f"nested is one of {', '.join(NESTED)}, not {nested!r}.")
-        if size is not None and (not isinstance(size, int) or size < 1):
-            raise InvalidQueryError(f"page_size is a number of rows, not {size!r}.")
-        fetch = Fetch.of(**how)
-        criteria, key = given.pop("criteria", None), _KEYS.get(payload.model_name(model), "id")
-        known = {"filters", "include", *payload.OPTIONS, "excpt"}
-        if given.keys() - known:
-            payload.options({name: given[name] for name in given.keys() - known})
-
-        def ask(text: str | None) -> send.Table:
-            where = criteria(text) if callable(criteria) else criteria
-
-            def url(options: Mapping[str, Any]) -> str:
-                stage = payload.model_stage(model, criteria=where, **options)
-                return self._query([*before, stage])
-
-            if size is None:
-                return send.whole(url, given, key, fetch)
-            return send.pages(url, given, key, size, fetch)
-
-        if over is None:
-            return self._framed(ask(None), nested)
-        argument, values = over
-        ids = payload.id_list(values, argument)
-        table = send.in_parts(
-            ids, MOST_IDS, lambda part: ask(",".join(map(str, part))), key, model, fetch
-        )
-        framed = self._framed(table, nested)
-        return _in_order(framed, given.get("order")) if len(ids) > MOST_IDS else framed
+        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
+            raise InvalidQueryError(f"page_size is a number of rows, not {page_size!r}.")
+        fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
+        query = payload.ModelQuery(self.rma_endpoint, model, options, ids, before)
+        table = self._framed(send.rows(query, fetch, page_size), nested)
+        return _in_order(table, options.get("order")) if len(ids) > payload.MAX_IDS else table
 
     def _query(self, stages: Any, fmt: str = "json") -> str:
         return f"{self.rma_endpoint}/{payload.query(stages, fmt)}"
@@ -280,8 +233,6 @@ class Api:
         return target
 
     def _save(self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None) -> Path:
-        from pdneuro.allen import send
-
         return send.save(url, path, Fetch.of(), fault)
 
 

@@ -102,8 +102,8 @@ class BiophysicalApi(RmaApi):
         )
         return self._model(
             "NeuronalModel",
-            over=("specimen_ids", specimen_ids),
-            criteria=lambda ids: f"[neuronal_model_template_id$in{kinds}],[specimen_id$in{ids}]",
+            payload.id_list(specimen_ids, "specimen_ids"),
+            criteria=f"[neuronal_model_template_id$in{kinds}],[specimen_id$in{{ids}}]",
             num_rows=num_rows,
             count=count,
             **options,

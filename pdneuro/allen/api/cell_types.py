@@ -114,12 +114,9 @@ class CellTypesApi(RmaApi):
         if id is None:
             cells = self._model("ApiCellTypesSpecimenDetail", **how)
         else:
-            cells = self._model(
-                "ApiCellTypesSpecimenDetail",
-                over=("id", id),
-                criteria=lambda ids: f"[specimen__id${'in' if ',' in ids else 'eq'}{ids}]",
-                **how,
-            )
+            ids = payload.id_list(id, "id")
+            criteria = "[specimen__id$in{ids}]" if len(ids) > 1 else "[specimen__id$eq{ids}]"
+            cells = self._model("ApiCellTypesSpecimenDetail", ids, criteria=criteria, **how)
         return self.filter_cells_api(
             cells, require_morphology, require_reconstruction, reporter_status, species, simple=False
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pdneuro.allen import payload
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import NotFoundError
 
@@ -80,8 +81,8 @@ class GlifApi(RmaApi):
         }
         if ephys_experiment_ids is None:
             return self._model("Specimen", **how)
-        over = ("ephys_experiment_ids", ephys_experiment_ids)
-        return self._model("Specimen", over=over, criteria=lambda ids: f"[id$in{ids}]", **how)
+        ids = payload.id_list(ephys_experiment_ids, "ephys_experiment_ids")
+        return self._model("Specimen", ids, criteria="[id$in{ids}]", **how)
 
     def get_neuronal_models_by_id(self, neuronal_model_ids: Any, **options: Any) -> pd.DataFrame:
         """Models with their files.
@@ -107,8 +108,8 @@ class GlifApi(RmaApi):
         """
         return self._model(
             "NeuronalModel",
-            over=("neuronal_model_ids", neuronal_model_ids),
-            criteria=lambda ids: f"[id$in{ids}]",
+            payload.id_list(neuronal_model_ids, "neuronal_model_ids"),
+            criteria="[id$in{ids}]",
             **{
                 "include": "well_known_files(well_known_file_type)",
                 "num_rows": "all",
@@ -175,13 +176,9 @@ class GlifApi(RmaApi):
         >>> model["neuronal_model_template"]["name"], model["specimen"]["name"]
         ('3a LIF-R', 'Cell-0')
         """
-        over = ("neuronal_model_id", neuronal_model_id)
+        number = payload.one_id(neuronal_model_id, "neuronal_model_id")
         rows = self._model(
-            "NeuronalModel",
-            over=over,
-            criteria=lambda ids: f"[id$eq{ids}]",
-            include=_DETAIL,
-            num_rows="all",
+            "NeuronalModel", criteria=f"[id$eq{number}]", include=_DETAIL, num_rows="all"
         ).to_dict("records")
         if not rows:
             raise NotFoundError(f"there is no neuronal model {neuronal_model_id}.")

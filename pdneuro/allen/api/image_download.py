@@ -239,8 +239,8 @@ class ImageDownloadApi(RmaApi):
         failed = "'false','true'" if include_failed else "'false'"
         return self._model(
             "SectionDataSet",
-            over=("product_ids", product_ids),
-            criteria=lambda ids: f"[failed$in{failed}],products[id$in{ids}]",
+            payload.id_list(product_ids, "product_ids"),
+            criteria=f"[failed$in{failed}],products[id$in{{ids}}]",
             num_rows=num_rows,
             count=count,
             **options,
@@ -271,8 +271,8 @@ class ImageDownloadApi(RmaApi):
         """
         table = self._model(
             "Equalization",
-            over=("section_image_ids", section_image_ids),
-            criteria=lambda ids: f"section_data_set(section_images[id$in{ids}])",
+            payload.id_list(section_image_ids, "section_image_ids"),
+            criteria="section_data_set(section_images[id$in{ids}])",
             num_rows=num_rows,
             count=count,
             **{
@@ -320,7 +320,8 @@ class ImageDownloadApi(RmaApi):
         kind = "$type_name" if image_type_name is None else payload.quote(image_type_name)
         return self._model(
             "AtlasImage",
-            before=before,
+            (),
+            before,
             criteria=(
                 f"[annotated$eqtrue],atlas_data_set(atlases[id$eq{number}]),"
                 f"alternate_images[image_type$eq{kind}]"

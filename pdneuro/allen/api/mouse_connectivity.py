@@ -11,7 +11,6 @@ import pandas as pd
 
 from pdneuro.allen import payload
 from pdneuro.allen.api import connected_services
-from pdneuro.allen.api.base import MOST_IDS
 from pdneuro.allen.api.grid_data import GridDataApi
 from pdneuro.allen.api.reference_space import ReferenceSpaceApi
 from pdneuro.errors import InvalidQueryError, NotFoundError
@@ -81,10 +80,8 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         criteria = f"[failed$eqfalse],products[id$in{payload.ids(PRODUCT_IDS, 'products')}]"
         if structure_ids is None:
             return self._model("SectionDataSet", criteria=criteria, **options)
-        over = ("structure_ids", structure_ids)
-        return self._model(
-            "SectionDataSet", over=over, criteria=lambda ids: f"{criteria},[id$in{ids}]", **options
-        )
+        ids = payload.id_list(structure_ids, "structure_ids")
+        return self._model("SectionDataSet", ids, criteria=f"{criteria},[id$in{{ids}}]", **options)
 
     def get_experiments_api(self, **options: Any) -> pd.DataFrame:
         """All experiments with their injection: site, volume, coordinates, mouse line.
@@ -221,13 +218,13 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         """
         if structure_name is None and structure_ids is not None:
             wanted = payload.id_list(structure_ids, "structure_ids")
-            if len(wanted) > MOST_IDS:  # two long lists do not fit into one address
+            if len(wanted) > payload.MAX_IDS:  # two long lists do not fit into one address
                 parts = [
                     self.get_structure_unionizes(
                         experiment_ids,
                         is_injection,
                         None,
-                        wanted[first : first + MOST_IDS],
+                        wanted[first : first + payload.MAX_IDS],
                         hemisphere_ids,
                         normalized_projection_volume_limit,
                         include,
@@ -235,7 +232,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
                         order,
                         **options,
                     )
-                    for first in range(0, len(wanted), MOST_IDS)
+                    for first in range(0, len(wanted), payload.MAX_IDS)
                 ]
                 return pd.concat(parts, ignore_index=True)
         rest = ""
@@ -251,8 +248,8 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
             rest += f"[structure_id$in{payload.ids(structure_ids, 'structure_ids')}]"
         return self._model(
             "ProjectionStructureUnionize",
-            over=("experiment_ids", experiment_ids),
-            criteria=lambda ids: f"[section_data_set_id$in{ids}]{rest}",
+            payload.id_list(experiment_ids, "experiment_ids"),
+            criteria=f"[section_data_set_id$in{{ids}}]{rest}",
             include=include,
             debug=debug,
             order=order,

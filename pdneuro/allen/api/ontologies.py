@@ -128,18 +128,14 @@ class OntologiesApi(RmaApi):
         self, graphs: Any, graph_names: Any, sets: Any, set_names: Any, **options: Any
     ) -> pd.DataFrame:
         if graphs is not None:
-            over = ("structure_graph_ids", graphs)
-            return self._model(
-                "Structure", over=over, criteria=lambda ids: f"[graph_id$in{ids}]", **options
-            )
+            ids = payload.id_list(graphs, "structure_graph_ids")
+            return self._model("Structure", ids, criteria="[graph_id$in{ids}]", **options)
         if graph_names is not None:
             names = payload.names(graph_names, "structure_graph_names")
             criteria = f"graph[structure_graphs.name$in{names}]"
         elif sets is not None:
-            over = ("structure_set_ids", sets)
-            return self._model(
-                "Structure", over=over, criteria=lambda ids: f"[structure_set_id$in{ids}]", **options
-            )
+            ids = payload.id_list(sets, "structure_set_ids")
+            return self._model("Structure", ids, criteria="[structure_set_id$in{ids}]", **options)
         elif set_names is not None:
             names = payload.names(set_names, "structure_set_names")
             criteria = f"structure_sets[name$in{names}]"
@@ -199,8 +195,8 @@ class OntologiesApi(RmaApi):
         how = {"num_rows": "all", "count": False, **options}
         if structure_set_ids is None:
             return self._model("StructureSet", **how)
-        over = ("structure_set_ids", structure_set_ids)
-        return self._model("StructureSet", over=over, criteria=lambda ids: f"[id$in{ids}]", **how)
+        ids = payload.id_list(structure_set_ids, "structure_set_ids")
+        return self._model("StructureSet", ids, criteria="[id$in{ids}]", **how)
 
     def get_atlases_table(
         self, atlas_ids: Any = None, brief: bool = True, **options: Any
@@ -240,10 +236,8 @@ class OntologiesApi(RmaApi):
         }
         if atlas_ids is None:
             return self._model("Atlas", criteria=_ATLAS_TABLES, **how)
-        over = ("atlas_ids", atlas_ids)
-        return self._model(
-            "Atlas", over=over, criteria=lambda ids: f"[id$in{ids}],{_ATLAS_TABLES}", **how
-        )
+        ids = payload.id_list(atlas_ids, "atlas_ids")
+        return self._model("Atlas", ids, criteria=f"[id$in{{ids}}],{_ATLAS_TABLES}", **how)
 
     def unpack_structure_set_ancestors(self, structure_dataframe: pd.DataFrame) -> pd.DataFrame:
         """The path of each structure as a list of integers.

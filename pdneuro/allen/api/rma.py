@@ -46,45 +46,10 @@ class RmaApi(Api):
         """
         return self._query(stage_clauses, fmt)
 
-    def model_stage(self, model: str, **stage: Any) -> str:
-        """A model stage as text; see :func:`pdneuro.allen.payload.model_stage`.
-
-        Examples
-        --------
-        >>> pdneuro.allen.RmaApi().model_stage("Structure", criteria="[graph_id$eq1]", num_rows="all")
-        "model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq'all']"
-        """
-        return payload.model_stage(model, **stage)
-
-    def pipe_stage(self, pipe_name: str, parameters: Any = None) -> str:
-        """A pipe as text; see :func:`pdneuro.allen.payload.pipe_stage`.
-
-        Examples
-        --------
-        >>> pdneuro.allen.RmaApi().pipe_stage("list", [("genes", "is", "'id'")])
-        "pipe::list[genes$is'id']"
-        """
-        return payload.pipe_stage(pipe_name, parameters)
-
-    def service_stage(self, service_name: str, parameters: Any = None) -> str:
-        """A connected service as text; see :func:`pdneuro.allen.payload.service_stage`.
-
-        Examples
-        --------
-        >>> pdneuro.allen.RmaApi().service_stage("mouse_correlation", {"set": "mouse", "row": 1})
-        'service::mouse_correlation[row$eq1][set$eqmouse]'
-        """
-        return payload.service_stage(service_name, parameters)
-
-    def quote_string(self, the_string: str) -> str:
-        """A value in quotes, apostrophes doubled.
-
-        Examples
-        --------
-        >>> print(pdneuro.allen.RmaApi().quote_string("Ammon's horn"))
-        'Ammon''s horn'
-        """
-        return payload.quote(the_string)
+    model_stage = staticmethod(payload.model_stage)
+    pipe_stage = staticmethod(payload.pipe_stage)
+    service_stage = staticmethod(payload.service_stage)
+    quote_string = staticmethod(payload.quote)
 
     def build_schema_query(self, clazz: str | None = None, fmt: str = "json") -> str:
         """Address of the schema, of one class or of all.
