@@ -1,12 +1,15 @@
-"""What the classes of the Allen API share: addresses, questions, tables and files."""
+"""Base of the classes of the Allen API: addresses, requests, tables and files."""
 
 from __future__ import annotations
 
+import inspect
 import re
+import textwrap
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,9 +20,57 @@ from pdneuro.tables.nested import NESTED, from_records
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.atomic import replacing
 
+Class = TypeVar("Class", bound=type[Any])
 
+#: Lines such as ``{options}`` in the docstrings of the classes are replaced by these texts.
+TEXTS = {
+    "base_uri": """\
+Parameters
+----------
+base_uri : str, optional
+    Address of the service. Default: the option ``allen_url``.""",
+    "num_rows": """\
+num_rows : int or "all", default "all"
+    Maximum number of rows.
+count : bool, default False
+    Whether the service counts the rows that fit.""",
+    "options": """\
+**options
+    Options of the query, such as ``include``, ``num_rows``, ``order``, ``nested``, ``page_size`` and
+    ``refresh``; :meth:`pdneuro.allen.RmaApi.model_query` lists them.""",
+    "query errors": """\
+InvalidQueryError
+    An argument is invalid. Nothing is sent.
+QueryRefusedError
+    The service rejected the query, with its message and the URL.
+ServiceError, OfflineError
+    The request failed; or pdneuro is offline and the response is not cached.""",
+    "download errors": """\
+InvalidResponseError
+    The response is not such a file. No file is written.
+ServiceError, OfflineError
+    The request failed, or pdneuro is offline. The next call resumes the download.""",
+}
+
+
+def documented(cls: Class) -> Class:
+    """Insert shared texts into the docstrings of a class and of its methods, by name."""
+    for member in (cls, *vars(cls).values()):
+        if isinstance(member, FunctionType | type) and member.__doc__:
+            member.__doc__ = "\n".join(map(_filled, inspect.cleandoc(member.__doc__).split("\n")))
+    return cls
+
+
+def _filled(line: str) -> str:
+    name = line.strip()[1:-1]
+    if line.strip() != f"{{{name}}}" or name not in TEXTS:
+        return line
+    return textwrap.indent(TEXTS[name], line[: len(line) - len(line.lstrip())])
+
+
+@documented
 class Api:
-    """Addresses of the service, and the ways to ask it.
+    """Addresses of the service, and the requests to it.
 
     Parameters
     ----------
@@ -57,7 +108,7 @@ class Api:
 
     @property
     def informatics_archive_endpoint(self) -> str:
-        """Address of the archive of volumes; ``base_uri`` does not move it.
+        """Address of the archive of volumes; it does not depend on ``base_uri``.
 
         Examples
         --------
@@ -69,15 +120,14 @@ class Api:
     # -- questions --------------------------------------------------------------------------------
 
     def json_msg_query(self, url: str, dataframe: bool = True) -> Any:
-        """Ask for an address, and take the content out of the answer's envelope.
+        """Send a request to an address and return the content of the response.
 
         Parameters
         ----------
         url : str
-            An address as ``build_query_url`` makes it; characters that an address cannot hold are
-            encoded.
+            An address such as ``build_query_url`` returns. Special characters are encoded.
         dataframe : bool
-            Give a list of records as a frame.
+            Return a list of records as a DataFrame.
 
         Returns
         -------
@@ -86,9 +136,9 @@ class Api:
         Raises
         ------
         QueryRefusedError
-            The service says that the query failed; with its message.
+            The service rejected the query, with its message.
         ServiceError, OfflineError
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            The request failed; or pdneuro is offline and the response is not cached.
 
         Examples
         --------
@@ -107,12 +157,12 @@ class Api:
         return found.content
 
     def load_api_schema(self) -> Any:
-        """All classes of the service with their columns, as the service tells them.
+        """Download all classes of the service with their columns.
 
         Returns
         -------
         dict or list
-            The whole body of ``api/v2/data/enumerate.json``.
+            The content of ``api/v2/data/enumerate.json``.
 
         Examples
         --------
@@ -123,24 +173,24 @@ class Api:
         return self._document(f"{self.rma_endpoint}/enumerate.json")
 
     def _document(self, url: str) -> Any:
-        """A JSON document without an envelope."""
+        """Return a JSON document that has no envelope."""
         return send.get(url, parse.body, Fetch.of())
 
     def _text(self, url: str) -> str:
-        """A document as text."""
+        """Return a document as text."""
         return send.text(url, Fetch.of())
 
     def _message(self, url: str) -> parse.Message:
-        """The content of an answer that is no table."""
+        """Return the content of a response, with its counts."""
         return send.message(url, Fetch.of())
 
     def _rows(self, url: str) -> send.Table:
-        """The records of an answer."""
+        """Return the records of a response."""
         found = self._message(url)
         return send.Table(parse.rows(found), found.url)
 
     def _records(self, url: str, key: str | None = None) -> pd.DataFrame:
-        """A table from an address that is no RMA query; ``key`` unwraps each record."""
+        """Return a table from an address; ``key`` is the name in each record that holds its columns."""
         found = self._rows(url)
         rows = found.rows if key is None else [row.get(key, row) for row in found.rows]
         return self._framed(found._replace(rows=rows))
@@ -178,7 +228,7 @@ class Api:
     # -- files ------------------------------------------------------------------------------------
 
     def construct_well_known_file_download_url(self, well_known_file_id: Any) -> str:
-        """Address of a file that the service knows by an ID.
+        """Return the address of a file of the service, by its ID.
 
         Examples
         --------
@@ -195,21 +245,13 @@ class Api:
         ----------
         url : str
         file_path : path
-            Where the file goes. Bytes of a file that is not complete are in ``{file_path}.part``, and
-            the next call goes on with them.
+            Path of the new file. The next call resumes an unfinished download.
         zipped : bool
-            The file is a zip archive: its members go into the folder of ``file_path``.
-
-        Returns
-        -------
-        Path
+            Extract the downloaded zip archive into the folder of ``file_path``.
 
         Raises
         ------
-        InvalidResponseError
-            What came is no file: an error page, an empty body, no archive.
-        ServiceError, OfflineError
-            See :mod:`pdneuro.errors`.
+        {download errors}
 
         Examples
         --------
@@ -237,7 +279,7 @@ class Api:
 
 
 def _is_encoded(url: str) -> bool:
-    """Whether an address comes ready to be sent."""
+    """Return whether an address is percent-encoded."""
     return bool(re.search("%[0-9A-Fa-f]{2}", url)) and not re.search(r"[\[\]' ]", url)
 
 
@@ -246,7 +288,7 @@ def _is_table(content: Any) -> bool:
 
 
 def _in_order(table: pd.DataFrame, order: Any) -> pd.DataFrame:
-    """Rows that came in parts, in the order of the query as far as its columns are there."""
+    """Sort the rows of several responses by the order of the query, if the table has its columns."""
     parts = [order] if isinstance(order, str) else list(order or ())
     keys = [re.split(r"[+ $]+", part.strip("'")) for part in parts]
     names = [key[0].rpartition(".")[2] for key in keys]
@@ -261,12 +303,12 @@ def _zip_fault(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except zipfile.BadZipFile:
-        return "the file is no zip archive."
+        return "the file is not a zip archive."
     return f"its member {damaged} is damaged." if damaged else None
 
 
 def _unpack(path: Path, folder: Path) -> list[Path]:
-    """The members of an archive, each in its place only when complete."""
+    """Extract an archive; each file gets its name when it is complete."""
     found = []
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():

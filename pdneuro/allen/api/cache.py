@@ -183,10 +183,6 @@ class Cache:
         key : str
             The call that made the result.
 
-        Returns
-        -------
-        Path
-
         Raises
         ------
         CacheError

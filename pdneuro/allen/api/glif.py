@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import NotFoundError
 
@@ -18,13 +19,11 @@ _DETAIL = (
 )
 
 
+@documented
 class GlifApi(RmaApi):
     """Point neuron models fitted to the cells of the Cell Types Database.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -36,7 +35,7 @@ class GlifApi(RmaApi):
     GLIF_TYPES = GLIF_TYPES
 
     def get_neuronal_model_templates(self, **options: Any) -> pd.DataFrame:
-        """The kinds of models; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+        """Return the kinds of models; see :meth:`pdneuro.allen.RmaApi.model_query` for options.
 
         Examples
         --------
@@ -49,19 +48,18 @@ class GlifApi(RmaApi):
         return self._model("NeuronalModelTemplate", **{"num_rows": "all", "count": False, **options})
 
     def get_neuronal_models(self, ephys_experiment_ids: Any = None, **options: Any) -> pd.DataFrame:
-        """Cells with their models.
+        """Return cells with their models.
 
         Parameters
         ----------
         ephys_experiment_ids : int or iterable of int, optional
             Specimen IDs. Default: all.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
         DataFrame
-            One row a specimen; ``neuronal_models`` holds lists of records.
+            One row per specimen; ``neuronal_models`` holds lists of records.
 
         Examples
         --------
@@ -85,18 +83,17 @@ class GlifApi(RmaApi):
         return self._model("Specimen", ids, criteria="[id$in{ids}]", **how)
 
     def get_neuronal_models_by_id(self, neuronal_model_ids: Any, **options: Any) -> pd.DataFrame:
-        """Models with their files.
+        """Return models with their files.
 
         Parameters
         ----------
         neuronal_model_ids : int or iterable of int
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
         DataFrame
-            One row a model; ``well_known_files`` holds lists of records.
+            One row per model; ``well_known_files`` holds lists of records.
 
         Examples
         --------
@@ -119,17 +116,17 @@ class GlifApi(RmaApi):
         )
 
     def get_neuron_configs(self, neuronal_model_ids: Any) -> dict[int, Any]:
-        """The parameters of models.
+        """Download the parameters of models.
 
         Returns
         -------
         dict
-            Model ID to the content of its first file.
+            Content of the first file of each model, by model ID.
 
         Raises
         ------
         NotFoundError
-            A model has no file.
+            A model does not have a file.
 
         Examples
         --------
@@ -145,7 +142,7 @@ class GlifApi(RmaApi):
         return found
 
     def list_neuronal_models(self, **options: Any) -> pd.DataFrame:
-        """All models of this kind, with their specimens.
+        """Return all models of this kind, with their specimens.
 
         Examples
         --------
@@ -159,11 +156,7 @@ class GlifApi(RmaApi):
         return self._model("NeuronalModel", **{"include": include, "num_rows": "all", **options})
 
     def get_neuronal_model(self, neuronal_model_id: Any) -> dict[str, Any]:
-        """One model with its files, template, specimen and sweeps.
-
-        Returns
-        -------
-        dict
+        """Return a model with its files, template, specimen and sweeps.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""MouseConnectivityApi: tracer experiments, what they label, and where."""
+"""MouseConnectivityApi: tracer experiments and their labelled structures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdneuro.allen import payload
 from pdneuro.allen.api import connected_services
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.grid_data import GridDataApi
 from pdneuro.allen.api.reference_space import ReferenceSpaceApi
 from pdneuro.errors import InvalidQueryError, NotFoundError
@@ -25,13 +26,11 @@ _SUMMARY = (
 )
 
 
+@documented
 class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     """The mouse connectivity atlas, and the volumes of its reference space.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Notes
     -----
@@ -55,19 +54,14 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- experiments ------------------------------------------------------------------------------
 
     def get_experiments(self, structure_ids: Any = None, **options: Any) -> pd.DataFrame:
-        """Experiments that passed the quality control.
+        """Return experiments that passed the quality control.
 
         Parameters
         ----------
         structure_ids : int or iterable of int, optional
-            IDs of **experiments**, in spite of the name; use :meth:`experiment_source_search`, or
+            IDs of **experiments**, despite the name; use :meth:`experiment_source_search`, or
             :func:`pdneuro.allen.experiments`, to choose by structure. Default: all.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`; without ``num_rows`` the service decides.
-
-        Returns
-        -------
-        DataFrame
+        {options}
 
         Examples
         --------
@@ -84,7 +78,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._model("SectionDataSet", ids, criteria=f"{criteria},[id$in{{ids}}]", **options)
 
     def get_experiments_api(self, **options: Any) -> pd.DataFrame:
-        """All experiments with their injection: site, volume, coordinates, mouse line.
+        """Return all experiments with site, volume and coordinates of the injection, and mouse line.
 
         Returns
         -------
@@ -104,7 +98,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._model("ApiConnectivity", **{"num_rows": "all", **options})
 
     def get_manual_injection_summary(self, experiment_id: Any, **options: Any) -> pd.DataFrame:
-        """An experiment with its injections, mouse lines and equalization.
+        """Return an experiment with its injections, mouse lines and equalization.
 
         Examples
         --------
@@ -128,7 +122,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         )
 
     def get_experiment_detail(self, experiment_id: Any, **options: Any) -> pd.DataFrame:
-        """An experiment with its injections, its images and their equalization.
+        """Return an experiment with its injections, its images and their equalization.
 
         Examples
         --------
@@ -153,7 +147,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def get_projection_image_info(
         self, experiment_id: Any, section_number: int, **options: Any
     ) -> pd.DataFrame:
-        """One section of an experiment, with its image and equalization.
+        """Return a section of an experiment, with its image and equalization.
 
         Examples
         --------
@@ -182,31 +176,32 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         order: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """The signal of experiments, summed over structures.
+        """Return the signal of experiments per structure.
 
         Parameters
         ----------
         experiment_ids : int or iterable of int
-            Long lists are asked in parts.
+            Long lists are divided into several requests.
         is_injection : bool, optional
-            Within the injection site, or outside it. Default: both.
+            Signal in the injection site, or outside it. Default: both.
         structure_name : str, optional
-            One structure; wins over ``structure_ids``.
+            One structure. ``structure_ids`` is ignored then.
         structure_ids : int or iterable of int, optional
-            Long lists are asked in parts, one after the other.
+            Long lists are divided into several requests, one after the other.
         hemisphere_ids : int or iterable of int, optional
             1 left, 2 right, 3 both.
         normalized_projection_volume_limit : float, optional
-            Only rows above it.
-        include, debug, order, **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            Only rows above this limit.
+        include, debug, order : optional
+            See :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
         DataFrame
             ``section_data_set_id, structure_id, hemisphere_id`` (int64), ``is_injection`` (bool),
             ``projection_density`` (share of the structure's pixels), ``projection_volume`` (mm³) and
-            others. A structure's row holds the signal of all that lies under it, too.
+            others. The row of a structure includes the signal of the structures under it.
 
         Examples
         --------
@@ -259,7 +254,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- searches ---------------------------------------------------------------------------------
 
     def experiment_source_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments by the structures of the injection.
+        """Find experiments by the structures of the injection.
 
         Parameters
         ----------
@@ -271,19 +266,16 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         Returns
         -------
         DataFrame
-            With the service's names, such as ``id``, ``structure-abbrev``, ``injection-volume``.
+            The columns of the service: ``id``, ``structure-abbrev``, ``injection-volume`` and others.
 
         Raises
         ------
-        InvalidQueryError
-            A required parameter is missing.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {query errors}
 
         Warns
         -----
         DoubtfulParameterWarning
-            The service's description lists no such parameter, or no such value.
+            The service does not declare this parameter or value.
 
         Examples
         --------
@@ -297,7 +289,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_injection_structure", parameters)
 
     def experiment_spatial_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments that label a place: ``seed_point`` (ap, dv, lr in µm) and others.
+        """Find experiments that label a place: ``seed_point`` (ap, dv, lr in µm) and others.
 
         Examples
         --------
@@ -312,7 +304,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_target_spatial", parameters)
 
     def experiment_injection_coordinate_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others.
+        """Find experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others.
 
         Examples
         --------
@@ -326,7 +318,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_injection_coordinate", parameters)
 
     def experiment_correlation_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments that label like another: ``row`` (its ID) and others.
+        """Find experiments with similar labelling: ``row`` (an experiment ID) and others.
 
         Examples
         --------
@@ -347,7 +339,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- files ------------------------------------------------------------------------------------
 
     def build_reference_aligned_image_channel_volumes_url(self, data_set_id: Any) -> str:
-        """Address of the query for the file with a data set's images, aligned to the reference space.
+        """Return the address of the query for the aligned images of a data set.
 
         Examples
         --------
@@ -366,12 +358,12 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._query(stage)
 
     def get_reference_aligned_image_channel_volumes_url(self, data_set_id: Any) -> str:
-        """Address of that file.
+        """Return the address of the file with the aligned images of a data set.
 
         Raises
         ------
         NotFoundError
-            The data set has none.
+            The data set does not have aligned images.
 
         Examples
         --------
@@ -388,7 +380,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def download_reference_aligned_image_channel_volumes(
         self, data_set_id: Any, save_file_path: Any = None
     ) -> Path:
-        """Download that file; by default as ``{data_set_id}.zip`` in the current folder.
+        """Download the aligned images of a data set, by default to ``{data_set_id}.zip``.
 
         Examples
         --------
@@ -445,7 +437,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self.download_projection_grid_data(experiment_id, "injection_fraction", resolution, path)
 
     def download_data_mask(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download which voxels hold valid data (NRRD).
+        """Download the mask of voxels with valid data (NRRD).
 
         Examples
         --------
@@ -460,20 +452,20 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def calculate_injection_centroid(
         self, injection_density: Any, injection_fraction: Any, resolution: float = 25
     ) -> npt.NDArray[np.float64] | None:
-        """Centre of an injection, weighted by its density.
+        """Return the centre of an injection, weighted by its density.
 
         Parameters
         ----------
         injection_density, injection_fraction : array (ap, dv, lr)
-            Volumes of one shape; NaN counts as nothing.
+            Volumes of the same shape. NaN is ignored.
         resolution : float
             Micrometres.
 
         Returns
         -------
         array of 3 floats or None
-            ap, dv, lr in µm from the corner of the volume, of the voxels' lower corners as the
-            Allen Institute counts; None without any injection.
+            ap, dv, lr in µm from the corner of the volume. The position of a voxel is its lower corner,
+            as in allensdk. None without an injection.
 
         Raises
         ------
