@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote as percent_encode
 
 import numpy as np
@@ -17,6 +17,10 @@ import pandas as pd
 from pdneuro.errors import InvalidIdError, InvalidQueryError, PrecisionLossError, listing
 from pdneuro.tables.ids import as_series, distinct_ids
 
+#: Maximum number of IDs in one address; the IDs of a longer list are divided into several requests.
+MAX_IDS = 400
+#: Column that identifies the rows of a class, if it is not ``id``.
+_KEYS = {"ApiCellTypesSpecimenDetail": "specimen__id", "ApiConnectivity": "data_set_id"}
 #: Options of a model stage, in the order in which they are written.
 OPTIONS = ("only", "except", "tabular", "num_rows", "start_row", "order", "debug", "count")
 
@@ -33,12 +37,15 @@ _PAIRS = {"]": "[", ")": "("}
 # -- values ---------------------------------------------------------------------------------------
 
 
-def quote(text: str) -> str:
-    """A value in quotes, apostrophes doubled; what is quoted already stays.
+def quote(the_string: str) -> str:
+    """Return a value in quotes, with its apostrophes doubled; quoted text is unchanged.
 
-    >>> quote("Ammon's horn"), quote("'Mouse Brain Atlas'")
-    ("'Ammon''s horn'", "'Mouse Brain Atlas'")
+    Examples
+    --------
+    >>> pdneuro.allen.payload.quote("Ammon's horn"), pdneuro.allen.RmaApi.quote_string("'Ammon''s horn'")
+    ("'Ammon''s horn'", "'Ammon''s horn'")
     """
+    text = the_string
     if _QUOTED_LIST.fullmatch(text):
         return text
     if len(text) > 1 and text[0] == text[-1] == "'":  # quoted by hand, an apostrophe inside
@@ -281,18 +288,18 @@ def model_stage(
     include: str | Sequence[str] | None = None,
     **given: Any,
 ) -> str:
-    """A model stage: what to look up.
+    """Return a model stage as text: which rows of which class.
 
     Parameters
     ----------
     model : str
         A class of Allen's schema, such as ``"Structure"``.
     filters : mapping or list, optional
-        Written directly after the class; see :func:`filters`.
+        Filters after the class name: ``{name: value}``, or ``(name, operator, value)`` in a list.
     criteria, include : str or list of str, optional
-        Which rows, and what else to send with them.
+        Which rows, and the associated tables to add to them.
     **given
-        ``only, except (or excpt), tabular, num_rows, start_row, order, debug, count``.
+        ``only, except`` (or ``excpt``)``, tabular, num_rows, start_row, order, debug, count``.
 
     Returns
     -------
@@ -300,8 +307,8 @@ def model_stage(
 
     Examples
     --------
-    >>> from pdneuro.allen import payload
-    >>> payload.model_stage("Structure", criteria="[graph_id$eq1]", order="graph_order", num_rows=5)
+    >>> stage = pdneuro.allen.payload.model_stage
+    >>> stage("Structure", criteria="[graph_id$eq1]", order="graph_order", num_rows=5)
     'model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq5][order$eqgraph_order]'
     """
     model = model_name(model)
@@ -320,24 +327,57 @@ def model_stage(
 _filters = filters
 
 
-def pipe_stage(name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None) -> str:
-    """A pipe: a column of the stage before, for ``$name`` in the next.
+class ModelQuery(NamedTuple):
+    """A query for the rows of one class.
 
-    >>> pipe_stage("list", [("type_name", "is", "'image_type'")])
+    ``options`` are the arguments of :func:`model_stage`; ``{ids}`` in their criteria is replaced by
+    ``ids``. ``before`` are the stages in front.
+    """
+
+    endpoint: str
+    model: str
+    options: Mapping[str, Any]
+    ids: Sequence[int] = ()
+    before: Sequence[str] = ()
+
+    @property
+    def key(self) -> str:
+        """Name of the column that identifies a row."""
+        return _KEYS.get(self.model, "id")
+
+    def url(self, **changes: Any) -> str:
+        """Return the address of the query, with other options."""
+        given = {**self.options, **changes}
+        if self.ids:
+            given["criteria"] = given["criteria"].replace("{ids}", ",".join(map(str, self.ids)))
+        return f"{self.endpoint}/{query([*self.before, model_stage(self.model, **given)])}"
+
+
+def pipe_stage(
+    pipe_name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None
+) -> str:
+    """Return a pipe as text: it names a column of the previous stage, for ``$name`` in the next one.
+
+    Examples
+    --------
+    >>> pdneuro.allen.payload.pipe_stage("list", [("type_name", "is", "'image_type'")])
     "pipe::list[type_name$is'image_type']"
     """
-    return f"pipe::{name}{filters(parameters, ordered=True)}"
+    return f"pipe::{pipe_name}{filters(parameters, ordered=True)}"
 
 
 def service_stage(
-    name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None
+    service_name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None
 ) -> str:
-    """A connected service with its parameters, sorted by name.
+    """Return a connected service as text, with its parameters sorted by name.
 
-    >>> service_stage("mouse_correlation", {"set": "mouse", "row": 1, "structures": ["TH", "CTX"]})
+    Examples
+    --------
+    >>> parameters = {"set": "mouse", "row": 1, "structures": ["TH", "CTX"]}
+    >>> pdneuro.allen.payload.service_stage("mouse_correlation", parameters)
     'service::mouse_correlation[row$eq1][set$eqmouse][structures$eqTH,CTX]'
     """
-    return f"service::{name}{filters(parameters, ordered=True)}"
+    return f"service::{service_name}{filters(parameters, ordered=True)}"
 
 
 def query(stages: str | Iterable[str], fmt: str = "json") -> str:

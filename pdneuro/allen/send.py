@@ -70,86 +70,105 @@ def message(url: str, fetch: Fetch) -> parse.Message:
     return get(payload.encoded(url), parse.message, fetch)
 
 
-def whole(url: Callable[[dict[str, Any]], str], given: dict[str, Any], key: str, fetch: Fetch) -> Table:
-    """The rows of a query; all of them where ``num_rows`` is ``"all"``.
+def rows(query: payload.ModelQuery, fetch: Fetch, page_size: int | None = None) -> Table:
+    """Fetch the rows of a query, in pages of ``page_size`` rows; many IDs in several requests.
 
-    Parameters
-    ----------
-    url : callable
-        Address of the query, by its options.
-    given : dict
-        The options: ``num_rows, start_row, order, count`` and others.
-    key : str
-        The column that tells records apart.
-    fetch : Fetch
+    Responses received before a failure are in the response cache, for the next call.
+    """
+    ids = query.ids
+    parts = [ids[first : first + payload.MAX_IDS] for first in range(0, len(ids), payload.MAX_IDS)]
+    if len(parts) < 2:
+        return _part(query, fetch, page_size)
+    with (
+        ThreadPoolExecutor(fetch.max_workers, thread_name_prefix="pdneuro") as pool,
+        progress.bar(len(ids), query.model, "IDs", fetch.progress) as bar,
+    ):
+        futures = [pool.submit(_part, query._replace(ids=part), fetch, page_size) for part in parts]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                bar.update(len(parts[futures.index(future)]))
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+    tables = [future.result() for future in futures]
+    known: dict[Any, dict[str, Any]] = {}
+    for number, table in enumerate(tables):
+        for place, row in enumerate(table.rows):
+            _enter(known, row.get(query.key, (number, place)), row)
+    return Table(list(known.values()), tables[0].url)
+
+
+def _part(query: payload.ModelQuery, fetch: Fetch, page_size: int | None) -> Table:
+    return whole(query, fetch) if page_size is None else pages(query, page_size, fetch)
+
+
+def whole(query: payload.ModelQuery, fetch: Fetch) -> Table:
+    """Fetch the rows of a query by one request; with ``num_rows="all"`` by as many as needed.
 
     Warns
     -----
     IncompleteTableWarning
-        The service has more rows than it sent, and the call did not say how many it wants.
+        The service has more rows than it sent, and the query does not say how many rows to send.
     """
-    address = url(given)
-    found = message(address, fetch)
+    options = query.options
+    found = message(query.url(), fetch)
     rows = parse.rows(found)
-    begun = int(given.get("start_row") or 0)
-    more = bool(rows) and (found.total_rows or 0) > begun + len(rows)
-    # With included tables the service counts joined rows: its total says nothing of the records.
-    if given.get("num_rows") is None and more and given.get("include") is None:
+    start = int(options.get("start_row") or 0)
+    more = bool(rows) and (found.total_rows or 0) > start + len(rows)
+    # With included tables the service counts joined rows instead of records.
+    if options.get("num_rows") is None and more and options.get("include") is None:
         warn(
             f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Ask for num_rows='all', "
             f"or for pages by page_size=2000. URL: {found.url}.",
             IncompleteTableWarning,
         )
-    cut = bool(rows) and len(rows) % ROW_LIMIT == 0
-    if str(given.get("num_rows")).strip("'") == "all" and (cut or more):
-        # Rows that came in no order cannot be gone on with: they are asked for once more, in order.
-        had = rows if given.get("order") is not None else []
-        return pages(url, given, key, len(rows), fetch, had)
+    truncated = bool(rows) and len(rows) % ROW_LIMIT == 0
+    if str(options.get("num_rows")).strip("'") == "all" and (truncated or more):
+        # Rows without an order cannot be continued; they are requested again, in order.
+        return pages(query, len(rows), fetch, rows if options.get("order") is not None else [])
     return Table(rows, found.url)
 
 
 def pages(
-    url: Callable[[dict[str, Any]], str],
-    given: dict[str, Any],
-    key: str,
-    size: int,
-    fetch: Fetch,
-    had: Sequence[dict[str, Any]] = (),
+    query: payload.ModelQuery, size: int, fetch: Fetch, had: Sequence[dict[str, Any]] = ()
 ) -> Table:
-    """All rows of a query, page by page until a page is empty; none twice.
+    """Fetch all rows of a query page by page, until a page is empty; none of them twice.
 
     Parameters
     ----------
-    url, given, key, fetch
-        As for :func:`whole`.
+    query : ModelQuery
     size : int
-        Rows to ask for at once. The pages are in the order of the query, then of the key.
+        Number of rows per page. Pages are in the order of the query, then of its key.
+    fetch : Fetch
     had : sequence of dict
-        The first rows, where they came before.
+        The first rows, if they were fetched before.
 
     Raises
     ------
     InvalidResponseError
-        A page repeats the one before: the service does not go on.
+        A page repeats the previous one.
 
     Warns
     -----
     IncompleteTableWarning
-        The service had announced more rows.
+        The service announced more rows.
     """
-    begun = int(given.get("start_row") or 0)
+    options, key = query.options, query.key
+    begun = int(options.get("start_row") or 0)
     start = begun + len(had)
-    order = _unique_order(given.get("order"), key)
+    order = _unique_order(options.get("order"), key)
     known: dict[Any, dict[str, Any]] = {}
     for place, row in enumerate(had, begun):
         _enter(known, row.get(key, f"row {place}"), row)
     first, before, total = "", b"", None
     with progress.bar(None, "Allen rows", "rows", fetch.progress) as bar:
         while True:
-            found = message(url({**given, "num_rows": size, "start_row": start, "order": order}), fetch)
+            found = message(query.url(num_rows=size, start_row=start, order=order), fetch)
             rows = parse.rows(found)
             first = first or found.url
-            if given.get("include") is None and given.get("count") is not False:
+            if options.get("include") is None and options.get("count") is not False:
                 total = found.total_rows if total is None else total
                 bar.total = total
             if not rows:
@@ -195,42 +214,6 @@ def _unique_order(order: Any, key: str) -> list[str]:
         table = bare[0].rpartition(".")[0] if bare else ""
         parts.append(f"{table}.{key}" if table else key)
     return parts
-
-
-def in_parts(
-    ids: Sequence[int],
-    most: int,
-    ask: Callable[[Sequence[int]], Table],
-    key: str,
-    label: str,
-    fetch: Fetch,
-) -> Table:
-    """A question about more IDs than an address can hold, asked in parts over several connections.
-
-    What has arrived when a part fails is in the response cache, for the next call.
-    """
-    parts = [ids[i : i + most] for i in range(0, len(ids), most)]
-    if len(parts) == 1:
-        return ask(parts[0])
-    with (
-        ThreadPoolExecutor(fetch.max_workers, thread_name_prefix="pdneuro") as pool,
-        progress.bar(len(ids), label, "IDs", fetch.progress) as bar,
-    ):
-        futures = [pool.submit(ask, part) for part in parts]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                bar.update(len(parts[futures.index(future)]))
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
-    tables = [future.result() for future in futures]
-    known: dict[Any, dict[str, Any]] = {}
-    for number, table in enumerate(tables):
-        for place, row in enumerate(table.rows):
-            _enter(known, row.get(key, (number, place)), row)
-    return Table(list(known.values()), tables[0].url)
 
 
 def text(url: str, fetch: Fetch) -> str:

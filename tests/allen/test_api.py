@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import allen, errors
 from pdneuro.allen import payload, send
-from pdneuro.allen.api.base import MOST_IDS
 from pdneuro.sandbox import Sandbox
 from tests.conftest import shared
 
@@ -333,6 +332,19 @@ def test_malformed_criteria_are_refused_with_the_place(
 ) -> None:
     with pytest.raises(errors.InvalidQueryError, match=where):
         allen.RmaApi().model_query("Structure", criteria=criteria)
+    assert not recorder.addresses
+
+
+def test_unknown_options_of_a_query_are_rejected_before_it_is_sent(recorder: Recorder) -> None:
+    for wrong in (
+        {"ids": [1]},
+        {"before": "model::Atlas"},
+        {"number": 5},
+        {"nested": "x"},
+        {"page_size": 0},
+    ):
+        with pytest.raises(errors.InvalidQueryError, match=next(iter(wrong))):
+            allen.RmaApi().model_query("Structure", **wrong)
     assert not recorder.addresses
 
 
@@ -666,7 +678,7 @@ def test_fifty_thousand_ids_are_asked_in_parts(sandbox: Sandbox) -> None:
     table = allen.MouseConnectivityApi().get_experiments(ids, num_rows="all", order="id+desc")
     assert table["id"].tolist() == [180296424, 126862385, 100140756]
     queries = asked(sandbox)
-    assert len(queries) == -(-50_000 // MOST_IDS)
+    assert len(queries) == -(-50_000 // payload.MAX_IDS)
     assert max(map(len, queries)) < 5_000
     # What had arrived is not asked again.
     count = len(sandbox.requests)

@@ -502,6 +502,21 @@ def test_what_would_come_back_changed_is_refused(cell: Any, tmp_path: Path) -> N
     assert not list(tmp_path.glob("*x.csv*"))
 
 
+def test_the_error_names_the_column_and_a_format_that_keeps_it(tmp_path: Path) -> None:
+    cache = allen.Cache(tmp_path)
+    table = pd.DataFrame({"fine": [1, 2], "bins": pd.interval_range(0, 2)})
+    with pytest.raises(errors.CacheError, match=r"^column 'bins' .* by \.csv\. Use \.parquet\.$"):
+        cache.to_cache(table, "x.csv")
+    cache.to_cache(table, "x.parquet")
+    pd.testing.assert_frame_equal(cache.read("x.parquet"), table)
+    repeated = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(errors.CacheError, match=r"names .* by \.parquet\. Use \.csv, \.json\.$"):
+        cache.to_cache(repeated, "y.parquet")
+    cache.to_cache(repeated, "y.csv")
+    pd.testing.assert_frame_equal(cache.read("y.csv"), repeated)
+    assert not list(tmp_path.glob("x.csv*"))
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_wrapping_a_call(fmt: str, sandbox: Sandbox, tmp_path: Path) -> None:
     cache, client = allen.Cache(tmp_path), allen.RmaApi()
@@ -565,14 +580,14 @@ def test_damaged_and_foreign_cache_files(tmp_path: Path) -> None:
         with pytest.raises(errors.CacheError, match=r"x\."):
             cache.read(path)
     (tmp_path / "y.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(errors.CacheError, match="beside it"):
+    with pytest.raises(errors.CacheError, match=r"no file y\.csv\.json"):
         cache.read("y.csv")
     (tmp_path / "y.json").write_text("[1]")
     with pytest.raises(errors.CacheError, match="not written by pdneuro"):
         cache.read("y.json")
     with pytest.raises(errors.CacheError, match="should end in"):
         cache.read("y.xlsx")
-    with pytest.raises(errors.CacheError, match=r"name it \.json"):
+    with pytest.raises(errors.CacheError, match=r"name the file \.json"):
         cache.to_cache([1], "z.csv")
     assert cache.read(cache.to_cache({"a": [1, None, "x"]}, "z.json")) == {"a": [1, None, "x"]}
     with pytest.raises(errors.CacheError, match="as JSON"):

@@ -1,1 +1,1 @@
-"""The thirteen classes of allensdk.api, with their names and arguments; answers are frames."""
+"""The thirteen classes of allensdk.api, with their names and arguments; they return DataFrames."""

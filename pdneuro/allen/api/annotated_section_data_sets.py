@@ -8,23 +8,22 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, listing
 
 _VALUES = ("intensity_values", "density_values", "pattern_values", "age_names")
 
 
+@documented
 class AnnotatedSectionDataSetsApi(RmaApi):
     """Data sets whose expression was annotated by hand, structure by structure.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Notes
     -----
-    Values as the atlas has them: intensity ``High, Medium, Low, Undetected, Not Annotated``; density
+    Values of the atlas: intensity ``High, Medium, Low, Undetected, Not Annotated``; density
     ``High, Medium, Low``; pattern ``Full, Regional, Gradient``; ages such as ``E13.5``, ``P56``.
 
     Examples
@@ -45,7 +44,7 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         pattern_values: Any = None,
         age_names: Any = None,
     ) -> str:
-        """Address of :meth:`get_annotated_section_data_sets`.
+        """Return the address of :meth:`get_annotated_section_data_sets`.
 
         Examples
         --------
@@ -61,7 +60,7 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         return f"{self.api_url}/api/v2/annotated_section_data_sets.json?{'&'.join(parts)}"
 
     def build_compound_query(self, queries: Iterable[Mapping[str, Any]], fmt: str = "json") -> str:
-        """Address of :meth:`get_compound_annotated_section_data_sets`.
+        """Return the address of :meth:`get_compound_annotated_section_data_sets`.
 
         Examples
         --------
@@ -110,23 +109,18 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         pattern_values: Any = None,
         age_names: Any = None,
     ) -> pd.DataFrame:
-        """Data sets with annotated expression in structures.
+        """Find data sets with annotated expression in structures.
 
         Parameters
         ----------
         structures : int or iterable of int
             Structure IDs of the developing mouse.
         intensity_values, density_values, pattern_values, age_names : str or iterable of str, optional
-            Only these; an empty list counts as none.
-
-        Returns
-        -------
-        DataFrame
+            Only these values. An empty list is the same as None.
 
         Raises
         ------
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {query errors}
 
         Examples
         --------
@@ -149,7 +143,7 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         age_names: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """The same by RMA, with donors, genes and planes of section; 50 rows unless told otherwise.
+        """Find the same data sets by RMA, with donors, genes and planes of section; 50 rows by default.
 
         Examples
         --------
@@ -170,8 +164,8 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         order = ["genes.acronym", "ages.embryonic+desc", "ages.days", "data_sets.id"]
         return self._model(
             "SectionDataSet",
-            over=("structures", structures),
-            criteria=lambda ids: f"manual_annotations{filters}(structure[id$in{ids}])",
+            payload.id_list(structures, "structures"),
+            criteria=f"manual_annotations{filters}(structure[id$in{{ids}}])",
             include=f"specimen(donor(age{ages})),probes(gene),plane_of_section",
             **{"num_rows": 50, "start_row": 0, "order": order, **options},
         )
@@ -179,7 +173,7 @@ class AnnotatedSectionDataSetsApi(RmaApi):
     def get_compound_annotated_section_data_sets(
         self, queries: Iterable[Mapping[str, Any]], fmt: str = "json"
     ) -> pd.DataFrame:
-        """Data sets by several conditions.
+        """Find data sets by several conditions.
 
         Parameters
         ----------
@@ -188,10 +182,6 @@ class AnnotatedSectionDataSetsApi(RmaApi):
             age_names``, and ``link`` (``"and"``, ``"or"``) to the next one.
         fmt : str
             ``"json"``.
-
-        Returns
-        -------
-        DataFrame
 
         Examples
         --------

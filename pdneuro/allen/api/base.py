@@ -1,35 +1,68 @@
-"""What the classes of the Allen API share: addresses, questions, tables and files."""
+"""Base of the classes of the Allen API: addresses, requests, tables and files."""
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from pdneuro._atomic import replacing
-from pdneuro.allen import payload
+from pdneuro._docs import fill
+from pdneuro.allen import parse, payload, send
 from pdneuro.errors import InvalidQueryError, InvalidResponseError
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.nested import NESTED, from_records
 from pdneuro.tables.provenance import stamp
 
-if TYPE_CHECKING:
-    from pdneuro.allen import parse, send
+Class = TypeVar("Class", bound=type[Any])
 
-#: IDs in one address; a longer list is asked in parts.
-MOST_IDS = 400
-#: Arguments of a call that say how to ask, not what.
-_SENDING = ("nested", "page_size", "refresh", "progress", "max_workers")
-#: What tells the rows of a class apart, where that is not ``id``.
-_KEYS = {"ApiCellTypesSpecimenDetail": "specimen__id", "ApiConnectivity": "data_set_id"}
+#: Lines such as ``{options}`` in the docstrings of the classes are replaced by these texts.
+TEXTS = {
+    "base_uri": """\
+Parameters
+----------
+base_uri : str, optional
+    Address of the service. Default: the option ``allen_url``.""",
+    "num_rows": """\
+num_rows : int or "all", default "all"
+    Maximum number of rows.
+count : bool, default False
+    Whether the service counts the rows that fit.""",
+    "options": """\
+**options
+    Options of the query, such as ``include``, ``num_rows``, ``order``, ``nested``, ``page_size`` and
+    ``refresh``; :meth:`pdneuro.allen.RmaApi.model_query` lists them.""",
+    "query errors": """\
+InvalidQueryError
+    An argument is invalid. Nothing is sent.
+QueryRefusedError
+    The service rejected the query, with its message and the URL.
+ServiceError, OfflineError
+    The request failed; or pdneuro is offline and the response is not cached.""",
+    "download errors": """\
+InvalidResponseError
+    The response is not such a file. No file is written.
+ServiceError, OfflineError
+    The request failed, or pdneuro is offline. The next call resumes the download.""",
+}
 
 
+def documented(cls: Class) -> Class:
+    """Insert shared texts into the docstrings of a class and of its methods, by name."""
+    for member in (cls, *vars(cls).values()):
+        if isinstance(member, FunctionType | type) and member.__doc__:
+            member.__doc__ = fill(member.__doc__, TEXTS)
+    return cls
+
+
+@documented
 class Api:
-    """Addresses of the service, and the ways to ask it.
+    """Addresses of the service, and the requests to it.
 
     Parameters
     ----------
@@ -67,7 +100,7 @@ class Api:
 
     @property
     def informatics_archive_endpoint(self) -> str:
-        """Address of the archive of volumes; ``base_uri`` does not move it.
+        """Address of the archive of volumes; it does not depend on ``base_uri``.
 
         Examples
         --------
@@ -79,15 +112,14 @@ class Api:
     # -- questions --------------------------------------------------------------------------------
 
     def json_msg_query(self, url: str, dataframe: bool = True) -> Any:
-        """Ask for an address, and take the content out of the answer's envelope.
+        """Send a request to an address and return the content of the response.
 
         Parameters
         ----------
         url : str
-            An address as ``build_query_url`` makes it; characters that an address cannot hold are
-            encoded.
+            An address such as ``build_query_url`` returns. Special characters are encoded.
         dataframe : bool
-            Give a list of records as a frame.
+            Return a list of records as a DataFrame.
 
         Returns
         -------
@@ -96,9 +128,9 @@ class Api:
         Raises
         ------
         QueryRefusedError
-            The service says that the query failed; with its message.
+            The service rejected the query, with its message.
         ServiceError, OfflineError
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            The request failed; or pdneuro is offline and the response is not cached.
 
         Examples
         --------
@@ -110,8 +142,6 @@ class Api:
         1   2           right      R
         2   3  left and right      B
         """
-        from pdneuro.allen import parse, send
-
         address = url if _is_encoded(url) else payload.encoded(url)
         found = send.get(address, parse.message, Fetch.of())
         if dataframe and _is_table(found.content):
@@ -119,12 +149,12 @@ class Api:
         return found.content
 
     def load_api_schema(self) -> Any:
-        """All classes of the service with their columns, as the service tells them.
+        """Download all classes of the service with their columns.
 
         Returns
         -------
         dict or list
-            The whole body of ``api/v2/data/enumerate.json``.
+            The content of ``api/v2/data/enumerate.json``.
 
         Examples
         --------
@@ -134,35 +164,25 @@ class Api:
         """
         return self._document(f"{self.rma_endpoint}/enumerate.json")
 
-    # What sends is loaded at the first question: requests and its cache take their time.
-
     def _document(self, url: str) -> Any:
-        """A JSON document without an envelope."""
-        from pdneuro.allen import parse, send
-
+        """Return a JSON document that has no envelope."""
         return send.get(url, parse.body, Fetch.of())
 
     def _text(self, url: str) -> str:
-        """A document as text."""
-        from pdneuro.allen import send
-
+        """Return a document as text."""
         return send.text(url, Fetch.of())
 
     def _message(self, url: str) -> parse.Message:
-        """The content of an answer that is no table."""
-        from pdneuro.allen import send
-
+        """Return the content of a response, with its counts."""
         return send.message(url, Fetch.of())
 
     def _rows(self, url: str) -> send.Table:
-        """The records of an answer."""
-        from pdneuro.allen import parse, send
-
+        """Return the records of a response."""
         found = self._message(url)
         return send.Table(parse.rows(found), found.url)
 
     def _records(self, url: str, key: str | None = None) -> pd.DataFrame:
-        """A table from an address that is no RMA query; ``key`` unwraps each record."""
+        """Return a table from an address; ``key`` is the name in each record that holds its columns."""
         found = self._rows(url)
         rows = found.rows if key is None else [row.get(key, row) for row in found.rows]
         return self._framed(found._replace(rows=rows))
@@ -170,51 +190,26 @@ class Api:
     def _model(
         self,
         model: str,
+        ids: Sequence[int] = (),
+        before: Sequence[str] = (),
+        /,
         *,
-        before: tuple[str, ...] = (),
-        over: Any = None,
-        **given: Any,
+        nested: str = "keep",
+        page_size: int | None = None,
+        refresh: bool | None = None,
+        progress: bool | None = None,
+        max_workers: int | None = None,
+        **options: Any,
     ) -> pd.DataFrame:
-        """A table by a model stage.
-
-        ``before`` holds stages that come first. ``over`` is ``(argument, ids)``: then ``criteria`` is
-        a function of the IDs' text, and a long list is asked in parts.
-        """
-        from pdneuro.allen import send
-
-        how = {name: given.pop(name) for name in _SENDING if name in given}
-        nested = how.pop("nested", "keep")
-        size = how.pop("page_size", None)
+        """Return the rows of a class; ``{ids}`` in the criteria is replaced by ``ids``."""
         if nested not in NESTED:
             raise InvalidQueryError(f"nested is one of {', '.join(NESTED)}, not {nested!r}.")
-        if size is not None and (not isinstance(size, int) or size < 1):
-            raise InvalidQueryError(f"page_size is a number of rows, not {size!r}.")
-        fetch = Fetch.of(**how)
-        criteria, key = given.pop("criteria", None), _KEYS.get(payload.model_name(model), "id")
-        known = {"filters", "include", *payload.OPTIONS, "excpt"}
-        if given.keys() - known:
-            payload.options({name: given[name] for name in given.keys() - known})
-
-        def ask(text: str | None) -> send.Table:
-            where = criteria(text) if callable(criteria) else criteria
-
-            def url(options: Mapping[str, Any]) -> str:
-                stage = payload.model_stage(model, criteria=where, **options)
-                return self._query([*before, stage])
-
-            if size is None:
-                return send.whole(url, given, key, fetch)
-            return send.pages(url, given, key, size, fetch)
-
-        if over is None:
-            return self._framed(ask(None), nested)
-        argument, values = over
-        ids = payload.id_list(values, argument)
-        table = send.in_parts(
-            ids, MOST_IDS, lambda part: ask(",".join(map(str, part))), key, model, fetch
-        )
-        framed = self._framed(table, nested)
-        return _in_order(framed, given.get("order")) if len(ids) > MOST_IDS else framed
+        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
+            raise InvalidQueryError(f"page_size is a number of rows, not {page_size!r}.")
+        fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
+        query = payload.ModelQuery(self.rma_endpoint, model, options, ids, before)
+        table = self._framed(send.rows(query, fetch, page_size), nested)
+        return _in_order(table, options.get("order")) if len(ids) > payload.MAX_IDS else table
 
     def _query(self, stages: Any, fmt: str = "json") -> str:
         return f"{self.rma_endpoint}/{payload.query(stages, fmt)}"
@@ -225,7 +220,7 @@ class Api:
     # -- files ------------------------------------------------------------------------------------
 
     def construct_well_known_file_download_url(self, well_known_file_id: Any) -> str:
-        """Address of a file that the service knows by an ID.
+        """Return the address of a file of the service, by its ID.
 
         Examples
         --------
@@ -242,21 +237,13 @@ class Api:
         ----------
         url : str
         file_path : path
-            Where the file goes. Bytes of a file that is not complete are in ``{file_path}.part``, and
-            the next call goes on with them.
+            Path of the new file. The next call resumes an unfinished download.
         zipped : bool
-            The file is a zip archive: its members go into the folder of ``file_path``.
-
-        Returns
-        -------
-        Path
+            Extract the downloaded zip archive into the folder of ``file_path``.
 
         Raises
         ------
-        InvalidResponseError
-            What came is no file: an error page, an empty body, no archive.
-        ServiceError, OfflineError
-            See :mod:`pdneuro.errors`.
+        {download errors}
 
         Examples
         --------
@@ -280,13 +267,11 @@ class Api:
         return target
 
     def _save(self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None) -> Path:
-        from pdneuro.allen import send
-
         return send.save(url, path, Fetch.of(), fault)
 
 
 def _is_encoded(url: str) -> bool:
-    """Whether an address comes ready to be sent."""
+    """Return whether an address is percent-encoded."""
     return bool(re.search("%[0-9A-Fa-f]{2}", url)) and not re.search(r"[\[\]' ]", url)
 
 
@@ -295,7 +280,7 @@ def _is_table(content: Any) -> bool:
 
 
 def _in_order(table: pd.DataFrame, order: Any) -> pd.DataFrame:
-    """Rows that came in parts, in the order of the query as far as its columns are there."""
+    """Sort the rows of several responses by the order of the query, if the table has its columns."""
     parts = [order] if isinstance(order, str) else list(order or ())
     keys = [re.split(r"[+ $]+", part.strip("'")) for part in parts]
     names = [key[0].rpartition(".")[2] for key in keys]
@@ -310,12 +295,12 @@ def _zip_fault(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except zipfile.BadZipFile:
-        return "the file is no zip archive."
+        return "the file is not a zip archive."
     return f"its member {damaged} is damaged." if damaged else None
 
 
 def _unpack(path: Path, folder: Path) -> list[Path]:
-    """The members of an archive, each in its place only when complete."""
+    """Extract an archive; each file gets its name when it is complete."""
     found = []
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import NotFoundError
 
@@ -24,18 +25,16 @@ _NWB, _SWC, _MARKER = "NWBDownload", "3DNeuronReconstruction", "3DNeuronMarker"
 _MOD, _FIT = "BiophysicalModelDescription", "NeuronalModelParameters"
 
 
+@documented
 class BiophysicalApi(RmaApi):
     """Biophysical models, perisomatic and all-active, of the Cell Types Database.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Attributes
     ----------
     cache_stimulus : bool
-        Whether :meth:`cache_data` also fetches the recording, the largest of the files.
+        Whether :meth:`cache_data` also downloads the recording, the largest file.
 
     Examples
     --------
@@ -53,7 +52,7 @@ class BiophysicalApi(RmaApi):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_rma(self, neuronal_model_id: Any, fmt: str = "json") -> str:
-        """Address of the query for all files of a model.
+        """Return the address of the query for all files of a model.
 
         Examples
         --------
@@ -76,19 +75,15 @@ class BiophysicalApi(RmaApi):
         model_type_ids: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """Models of cells.
+        """Find models of cells.
 
         Parameters
         ----------
         specimen_ids : int or iterable of int
-        num_rows, count, **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {num_rows}
         model_type_ids : int or iterable of int, optional
-            Default: all-active and perisomatic ones.
-
-        Returns
-        -------
-        DataFrame
+            Default: all-active and perisomatic models.
+        {options}
 
         Examples
         --------
@@ -102,15 +97,15 @@ class BiophysicalApi(RmaApi):
         )
         return self._model(
             "NeuronalModel",
-            over=("specimen_ids", specimen_ids),
-            criteria=lambda ids: f"[neuronal_model_template_id$in{kinds}],[specimen_id$in{ids}]",
+            payload.id_list(specimen_ids, "specimen_ids"),
+            criteria=f"[neuronal_model_template_id$in{kinds}],[specimen_id$in{{ids}}]",
             num_rows=num_rows,
             count=count,
             **options,
         )
 
     def get_well_known_file_ids(self, neuronal_model_id: Any) -> dict[str, dict[str, str]]:
-        """Files of a model.
+        """Find the files of a model.
 
         Returns
         -------
@@ -129,14 +124,14 @@ class BiophysicalApi(RmaApi):
         return self._rows(self.build_rma(neuronal_model_id)).rows
 
     def cache_data(self, neuronal_model_id: Any, working_directory: Any = None) -> Path:
-        """Download all files of a model, and write the manifest that runs it.
+        """Download all files of a model and write its manifest.
 
         Parameters
         ----------
         neuronal_model_id : int
         working_directory : path, optional
-            Default: the current folder. Gets ``work/``, ``modfiles/`` and ``manifest.json``. Files
-            that are there stay.
+            Default: the current folder. Contains ``work/``, ``modfiles/`` and ``manifest.json``
+            afterwards. Existing files are not downloaded again.
 
         Returns
         -------
@@ -147,8 +142,7 @@ class BiophysicalApi(RmaApi):
         ------
         NotFoundError
             There is no such model, or it has no files.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`. A second call goes on.
+        {download errors}
 
         Examples
         --------
@@ -196,7 +190,7 @@ class BiophysicalApi(RmaApi):
         marker_path: str = "",
         sweeps: Any = (),
     ) -> dict[str, Any]:
-        """The configuration that ``allensdk.model.biophysical`` runs a model by, as a dict.
+        """Return the configuration with which ``allensdk.model.biophysical`` runs a model.
 
         Examples
         --------
@@ -226,7 +220,7 @@ class BiophysicalApi(RmaApi):
 
 
 def _files(models: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """File ID to file name, by the part it plays."""
+    """Return file names by file ID, for each kind of file."""
     found: dict[str, dict[str, str]] = {
         kind: {} for kind in ("stimulus", "morphology", "marker", "modfiles", "fit")
     }
@@ -253,7 +247,7 @@ def _files(models: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
 
 
 def _sweeps(models: list[dict[str, Any]]) -> list[int]:
-    """Numbers of the sweeps that are no tests."""
+    """Return the numbers of the sweeps, without tests."""
     return sorted(
         sweep["sweep_number"]
         for model in models

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, NotFoundError, listing
 from pdneuro.tables.nested import from_records
@@ -44,18 +45,16 @@ _SPECIES = {
 _SOMA = ("csl__x", "csl__y", "csl__z")
 
 
+@documented
 class CellTypesApi(RmaApi):
     """The Cell Types Database.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Notes
     -----
-    ``tag__apical`` holds the text ``"NA"``: not applicable, not missing. ``structure__id`` is of the
-    mouse's ontology for mouse cells, of the human's for human cells.
+    ``tag__apical`` holds the text ``"NA"``: not applicable, not missing. ``structure__id`` belongs to
+    the ontology of the mouse for mouse cells, to that of the human for human cells.
 
     Examples
     --------
@@ -83,23 +82,22 @@ class CellTypesApi(RmaApi):
         species: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """Cells, one row each, with location, donor, features and what there is of them.
+        """Return one row per cell, with location, donor and features.
 
         Parameters
         ----------
         id : int or iterable of int, optional
-            Specimens. Default: all.
+            Specimen IDs. Default: all.
         require_morphology, require_reconstruction : bool
             Only cells with a reconstruction.
         reporter_status, species : str or iterable of str, optional
-            Only cells of these; upper and lower case of a species are the same.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            Only cells of these. Case of a species is ignored.
+        {options}
 
         Returns
         -------
         DataFrame
-            With the service's column names, such as ``specimen__id``, ``structure__id`` (int64).
+            With the column names of the service, such as ``specimen__id``, ``structure__id`` (int64).
 
         Examples
         --------
@@ -114,18 +112,15 @@ class CellTypesApi(RmaApi):
         if id is None:
             cells = self._model("ApiCellTypesSpecimenDetail", **how)
         else:
-            cells = self._model(
-                "ApiCellTypesSpecimenDetail",
-                over=("id", id),
-                criteria=lambda ids: f"[specimen__id${'in' if ',' in ids else 'eq'}{ids}]",
-                **how,
-            )
+            ids = payload.id_list(id, "id")
+            criteria = "[specimen__id$in{ids}]" if len(ids) > 1 else "[specimen__id$eq{ids}]"
+            cells = self._model("ApiCellTypesSpecimenDetail", ids, criteria=criteria, **how)
         return self.filter_cells_api(
             cells, require_morphology, require_reconstruction, reporter_status, species, simple=False
         )
 
     def get_cell(self, id: Any) -> dict[str, Any] | None:
-        """One cell as a dict, None where there is no such specimen.
+        """Return a cell as a dict, None if there is no such specimen.
 
         Examples
         --------
@@ -147,20 +142,22 @@ class CellTypesApi(RmaApi):
         species: Any = None,
         simple: bool = True,
     ) -> pd.DataFrame:
-        """Some of the cells of :meth:`list_cells_api`.
+        """Select cells of :meth:`list_cells_api`.
 
         Parameters
         ----------
         cells : DataFrame or list of dict
-        require_morphology, require_reconstruction, reporter_status, species
-            As for :meth:`list_cells_api`.
+        require_morphology, require_reconstruction : bool
+            Only cells with a reconstruction.
+        reporter_status, species : str or iterable of str, optional
+            Only cells of these. Case of a species is ignored.
         simple : bool
-            Few columns, with short names; see :meth:`simplify_cells_api`.
+            Return the columns of :meth:`simplify_cells_api`.
 
         Returns
         -------
         DataFrame
-            The rows that fit, with their index labels.
+            The selected rows, with their index labels.
 
         Examples
         --------
@@ -182,7 +179,7 @@ class CellTypesApi(RmaApi):
         return self.simplify_cells_api(table) if simple else table
 
     def simplify_cells_api(self, cells: Any) -> pd.DataFrame:
-        """The columns that most people need, under short names.
+        """Return the most important columns, with short names.
 
         Returns
         -------
@@ -218,12 +215,12 @@ class CellTypesApi(RmaApi):
         species: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """Cells as specimens with all that hangs on them; :meth:`list_cells_api` is quicker.
+        """Return cells as specimens with associated tables; :meth:`list_cells_api` is faster.
 
         Returns
         -------
         DataFrame
-            Included tables in their cells, and ``has_reconstruction``, ``has_morphology`` (bool),
+            Included tables in nested cells, and ``has_reconstruction``, ``has_morphology`` (bool),
             ``reporter_status``, ``species``, ``transgenic_line`` (text).
 
         Examples
@@ -265,7 +262,7 @@ class CellTypesApi(RmaApi):
         return cells[kept]
 
     def get_ephys_sweeps(self, specimen_id: Any, **options: Any) -> pd.DataFrame:
-        """The sweeps of a cell's recording, by their number.
+        """Return the sweeps of the recording of a cell, sorted by number.
 
         Examples
         --------
@@ -284,7 +281,7 @@ class CellTypesApi(RmaApi):
         return sweeps.sort_values("sweep_number", ignore_index=True)
 
     def get_ephys_features(self, **options: Any) -> pd.DataFrame:
-        """Features of the recordings of all cells; ``specimen_id`` tells which cell.
+        """Return features of the recordings of all cells, by ``specimen_id``.
 
         Examples
         --------
@@ -301,7 +298,7 @@ class CellTypesApi(RmaApi):
         )
 
     def get_morphology_features(self, **options: Any) -> pd.DataFrame:
-        """Features of the reconstructions of all cells; ``specimen_id`` tells which cell.
+        """Return features of the reconstructions of all cells, by ``specimen_id``.
 
         Examples
         --------
@@ -321,14 +318,13 @@ class CellTypesApi(RmaApi):
     # -- files ------------------------------------------------------------------------------------
 
     def save_ephys_data(self, specimen_id: Any, file_name: Any) -> Path:
-        """Download a cell's recording (NWB).
+        """Download the recording of a cell (NWB).
 
         Raises
         ------
         NotFoundError
-            The cell has none.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+            The cell has no recording.
+        {download errors}
 
         Examples
         --------
@@ -350,7 +346,7 @@ class CellTypesApi(RmaApi):
         return self._save_first(results, self.NWB_FILE_TYPE, number, file_name)
 
     def save_reconstruction(self, specimen_id: Any, file_name: Any) -> Path:
-        """Download a cell's reconstruction (SWC); errors as for :meth:`save_ephys_data`.
+        """Download the reconstruction of a cell (SWC).
 
         Examples
         --------
@@ -365,7 +361,7 @@ class CellTypesApi(RmaApi):
         return self._save_morphology(specimen_id, self.SWC_FILE_TYPE, file_name)
 
     def save_reconstruction_markers(self, specimen_id: Any, file_name: Any) -> Path:
-        """Download the markers of a reconstruction; errors as for :meth:`save_ephys_data`.
+        """Download the markers of a reconstruction.
 
         Examples
         --------
@@ -391,7 +387,7 @@ class CellTypesApi(RmaApi):
     def _save_first(self, owners: Iterable[dict[str, Any]], kind: str, number: int, path: Any) -> Path:
         files = [file for owner in owners for file in owner.get("well_known_files") or ()]
         named = [file for file in files if (file.get("well_known_file_type") or {}).get("name") == kind]
-        # The service was asked for one kind; it may leave its name out.
+        # The query is for one type; the response may omit its name.
         fitting = named or [file for file in files if not file.get("well_known_file_type")]
         if not fitting:
             raise NotFoundError(f"specimen {number} has no file of type {kind}.")
@@ -399,7 +395,7 @@ class CellTypesApi(RmaApi):
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
-    """A column, missing throughout where the table lacks it."""
+    """Return a column; all cells are missing if the table does not have it."""
     return table[name] if name in table.columns else pd.Series(None, table.index, dtype=object)
 
 
@@ -408,12 +404,12 @@ def _texts(given: Any) -> list[str]:
 
 
 def species_names(given: Any) -> list[str]:
-    """Names of species in lower case, ``mouse`` and ``human`` among them.
+    """Return names of species in lower case; ``mouse`` and ``human`` are replaced.
 
     Raises
     ------
     InvalidQueryError
-        The database has no cells of such a species.
+        The database does not have cells of such a species.
     """
     names = [_SPECIES.get(name.lower(), name.lower()) for name in _texts(given)]
     wrong = [name for name in names if name not in _SPECIES.values()]

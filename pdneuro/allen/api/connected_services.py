@@ -1,4 +1,4 @@
-"""ConnectedServices: the thirty searches of the Allen Institute, their parameters checked.
+"""ConnectedServices: the thirty searches of the Allen Institute, with a check of their parameters.
 
 Source: http://help.brain-map.org/display/api/Connected+Services+and+Pipes.
 """
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import DoubtfulParameterWarning, InvalidQueryError, did_you_mean, listing, warn
 from pdneuro.tables.nested import from_records
 
 
 class Service(NamedTuple):
-    """A search: its parameters in order, those that it needs, and the values that some take."""
+    """A search: its parameters in order, the required ones, and the allowed values of some."""
 
     parameters: tuple[str, ...]
     required: frozenset[str]
@@ -106,17 +107,17 @@ _OTHER_NAMES = {"mouse_connectivity_target_spatial": ("section_data_sets",)}
 
 
 def check(name: str, parameters: Mapping[str, Any]) -> None:
-    """See that a service is known and has all it needs.
+    """Check that a service exists and that its parameters are complete.
 
     Raises
     ------
     InvalidQueryError
-        No such service, a required parameter is missing, or a value cannot be written.
+        The service does not exist, a required parameter is missing, or a value is invalid.
 
     Warns
     -----
     DoubtfulParameterWarning
-        A parameter that is not declared, or a value that is not among those declared.
+        The service does not declare this parameter or value.
     """
     if name in UNDECLARED:
         return
@@ -154,13 +155,11 @@ def _said(service: Service) -> str:
     return ", ".join(words)
 
 
+@documented
 class ConnectedServices(RmaApi):
-    """Addresses of, and answers from, the services that RMA queries can call.
+    """Searches that RMA queries can call.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -171,29 +170,25 @@ class ConnectedServices(RmaApi):
     """
 
     def build_url(self, service_name: str, kwargs: Mapping[str, Any]) -> str:
-        """Address of a search; nothing is sent.
+        """Return the address of a search.
 
         Parameters
         ----------
         service_name : str
         kwargs : mapping
-            Parameters by name: lists, arrays and NumPy numbers as they are; None is left out. ``fmt``
-            chooses ``"json"`` or ``"xml"``. Parameters that the service does not declare are left
-            out, with a warning.
-
-        Returns
-        -------
-        str
+            Parameters by name, also lists, arrays and NumPy numbers. None is omitted. ``fmt`` is
+            ``"json"`` or ``"xml"``. Parameters that the service does not declare are omitted, with
+            a warning.
 
         Raises
         ------
         InvalidQueryError
-            No such service, a required parameter is missing, or a value cannot be written.
+            The service does not exist, a required parameter is missing, or a value is invalid.
 
         Warns
         -----
         DoubtfulParameterWarning
-            A parameter that is not declared, or a value that is not among those declared.
+            The service does not declare this parameter or value.
 
         Examples
         --------
@@ -210,22 +205,17 @@ class ConnectedServices(RmaApi):
         return self._query(payload.service_stage(service_name, given), fmt)
 
     def query(self, service_name: str, **parameters: Any) -> pd.DataFrame:
-        """The answer of a search as a frame.
+        """Return the result of a search as a DataFrame.
 
         Parameters
         ----------
         service_name : str
         **parameters
-            As for :meth:`build_url`.
-
-        Returns
-        -------
-        DataFrame
+            Parameters of the service by name; see :meth:`build_url`.
 
         Raises
         ------
-        Exception
-            As for :meth:`build_url` and :meth:`pdneuro.allen.RmaApi.model_query`.
+        {query errors}
 
         Examples
         --------
@@ -239,13 +229,13 @@ class ConnectedServices(RmaApi):
 
     @staticmethod
     def services(names: Iterable[str] | None = None) -> pd.DataFrame:
-        """The services and their parameters.
+        """Return a table of the services and their parameters.
 
         Returns
         -------
         DataFrame
-            One row a parameter: ``service``, ``parameter`` (text), ``required`` (bool), ``values``
-            (text; NA where any will do).
+            One row per parameter: ``service``, ``parameter`` (text), ``required`` (bool), ``values``
+            (text; NA if any value is allowed).
 
         Examples
         --------

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import NotFoundError
 
@@ -17,13 +19,11 @@ _DETAIL = (
 )
 
 
+@documented
 class GlifApi(RmaApi):
     """Point neuron models fitted to the cells of the Cell Types Database.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -35,7 +35,7 @@ class GlifApi(RmaApi):
     GLIF_TYPES = GLIF_TYPES
 
     def get_neuronal_model_templates(self, **options: Any) -> pd.DataFrame:
-        """The kinds of models; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+        """Return the kinds of models; see :meth:`pdneuro.allen.RmaApi.model_query` for options.
 
         Examples
         --------
@@ -48,19 +48,18 @@ class GlifApi(RmaApi):
         return self._model("NeuronalModelTemplate", **{"num_rows": "all", "count": False, **options})
 
     def get_neuronal_models(self, ephys_experiment_ids: Any = None, **options: Any) -> pd.DataFrame:
-        """Cells with their models.
+        """Return cells with their models.
 
         Parameters
         ----------
         ephys_experiment_ids : int or iterable of int, optional
             Specimen IDs. Default: all.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
         DataFrame
-            One row a specimen; ``neuronal_models`` holds lists of records.
+            One row per specimen; ``neuronal_models`` holds lists of records.
 
         Examples
         --------
@@ -80,22 +79,21 @@ class GlifApi(RmaApi):
         }
         if ephys_experiment_ids is None:
             return self._model("Specimen", **how)
-        over = ("ephys_experiment_ids", ephys_experiment_ids)
-        return self._model("Specimen", over=over, criteria=lambda ids: f"[id$in{ids}]", **how)
+        ids = payload.id_list(ephys_experiment_ids, "ephys_experiment_ids")
+        return self._model("Specimen", ids, criteria="[id$in{ids}]", **how)
 
     def get_neuronal_models_by_id(self, neuronal_model_ids: Any, **options: Any) -> pd.DataFrame:
-        """Models with their files.
+        """Return models with their files.
 
         Parameters
         ----------
         neuronal_model_ids : int or iterable of int
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
         DataFrame
-            One row a model; ``well_known_files`` holds lists of records.
+            One row per model; ``well_known_files`` holds lists of records.
 
         Examples
         --------
@@ -107,8 +105,8 @@ class GlifApi(RmaApi):
         """
         return self._model(
             "NeuronalModel",
-            over=("neuronal_model_ids", neuronal_model_ids),
-            criteria=lambda ids: f"[id$in{ids}]",
+            payload.id_list(neuronal_model_ids, "neuronal_model_ids"),
+            criteria="[id$in{ids}]",
             **{
                 "include": "well_known_files(well_known_file_type)",
                 "num_rows": "all",
@@ -118,17 +116,17 @@ class GlifApi(RmaApi):
         )
 
     def get_neuron_configs(self, neuronal_model_ids: Any) -> dict[int, Any]:
-        """The parameters of models.
+        """Download the parameters of models.
 
         Returns
         -------
         dict
-            Model ID to the content of its first file.
+            Content of the first file of each model, by model ID.
 
         Raises
         ------
         NotFoundError
-            A model has no file.
+            A model does not have a file.
 
         Examples
         --------
@@ -144,7 +142,7 @@ class GlifApi(RmaApi):
         return found
 
     def list_neuronal_models(self, **options: Any) -> pd.DataFrame:
-        """All models of this kind, with their specimens.
+        """Return all models of this kind, with their specimens.
 
         Examples
         --------
@@ -158,11 +156,7 @@ class GlifApi(RmaApi):
         return self._model("NeuronalModel", **{"include": include, "num_rows": "all", **options})
 
     def get_neuronal_model(self, neuronal_model_id: Any) -> dict[str, Any]:
-        """One model with its files, template, specimen and sweeps.
-
-        Returns
-        -------
-        dict
+        """Return a model with its files, template, specimen and sweeps.
 
         Raises
         ------
@@ -175,13 +169,9 @@ class GlifApi(RmaApi):
         >>> model["neuronal_model_template"]["name"], model["specimen"]["name"]
         ('3a LIF-R', 'Cell-0')
         """
-        over = ("neuronal_model_id", neuronal_model_id)
+        number = payload.one_id(neuronal_model_id, "neuronal_model_id")
         rows = self._model(
-            "NeuronalModel",
-            over=over,
-            criteria=lambda ids: f"[id$eq{ids}]",
-            include=_DETAIL,
-            num_rows="all",
+            "NeuronalModel", criteria=f"[id$eq{number}]", include=_DETAIL, num_rows="all"
         ).to_dict("records")
         if not rows:
             raise NotFoundError(f"there is no neuronal model {neuronal_model_id}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, NotFoundError, listing
 
@@ -21,15 +22,16 @@ PROJECTION = (
 _FIELD_TYPES = ("DeformationFieldHeader", "DeformationFieldVoxels")
 
 
+@documented
 class GridDataApi(RmaApi):
     """Files with volumes; :func:`pdneuro.allen.read_volume` reads them as ``xarray.DataArray``.
 
     Parameters
     ----------
     resolution : int, optional
-        Micrometres; kept as an attribute. Default 25.
+        Micrometres; an attribute of the object. Default: 25.
     base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+        Address of the service. Default: the option ``allen_url``.
 
     Examples
     --------
@@ -54,7 +56,7 @@ class GridDataApi(RmaApi):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_expression_url(self, section_data_set_id: Any, include: Any = None) -> str:
-        """Address of the volumes of a gene expression experiment.
+        """Return the address of the volumes of a gene expression experiment.
 
         Examples
         --------
@@ -69,7 +71,7 @@ class GridDataApi(RmaApi):
     def build_projection_url(
         self, section_data_set_id: Any, image: Any = None, resolution: int | None = None
     ) -> str:
-        """Address of a volume of a projection experiment.
+        """Return the address of a volume of a projection experiment.
 
         Examples
         --------
@@ -90,7 +92,7 @@ class GridDataApi(RmaApi):
     def download_gene_expression_grid_data(
         self, section_data_set_id: Any, volume_type: str, path: Any
     ) -> Path:
-        """Download a volume of gene expression and unpack it.
+        """Download and extract a volume of gene expression.
 
         Parameters
         ----------
@@ -100,16 +102,9 @@ class GridDataApi(RmaApi):
             The files ``{volume_type}.mhd``, ``{volume_type}.raw`` and ``data_set.xml`` go into the
             folder of this path.
 
-        Returns
-        -------
-        Path
-
         Raises
         ------
-        InvalidResponseError
-            What came is no archive; nothing is left in the folder.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+        {download errors}
 
         Examples
         --------
@@ -191,7 +186,7 @@ class GridDataApi(RmaApi):
         voxel_type: str = "DeformationFieldVoxels",
         header_type: str = "DeformationFieldHeader",
     ) -> tuple[Path, Path]:
-        """Download how a data set is deformed into the reference space: a 3D field of vectors.
+        """Download the deformation of a data set into the reference space, a 3D field of vectors.
 
         Returns
         -------
@@ -201,7 +196,7 @@ class GridDataApi(RmaApi):
         Raises
         ------
         NotFoundError
-            The data set has no such files.
+            The data set does not have such files.
 
         Examples
         --------
@@ -232,16 +227,12 @@ class GridDataApi(RmaApi):
     def download_alignment3d(
         self, section_data_set_id: Any, num_rows: Any = "all", count: bool = False, **options: Any
     ) -> dict[str, Any]:
-        """The affine map between a data set's stack of images and the reference space.
-
-        Returns
-        -------
-        dict
+        """Return the affine map between the images of a data set and the reference space.
 
         Raises
         ------
         NotFoundError
-            There is none, or more than one.
+            The data set does not have exactly one alignment.
 
         Examples
         --------

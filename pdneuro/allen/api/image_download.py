@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, listing
 
@@ -15,13 +16,11 @@ _RANGES = ("red_lower", "red_upper", "green_lower", "green_upper", "blue_lower",
 _VIEWS = ("expression", "projection", "tumor_feature_annotation", "tumor_feature_boundary")
 
 
+@documented
 class ImageDownloadApi(RmaApi):
-    """Images, whole or in part, and where to find them.
+    """Images, complete or in part, and tables of images.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -58,16 +57,16 @@ class ImageDownloadApi(RmaApi):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_image_url(self, endpoint: str, image_id: Any, **view: Any) -> str:
-        """Address of an image.
+        """Return the address of an image.
 
         Parameters
         ----------
         endpoint : str
             ``section_image_download``, ``atlas_image_download``, ``projection_image_download``,
-            ``image_download``, or a whole address.
+            ``image_download``, or a complete address.
         image_id : int
         **view
-            As for :meth:`download_image`.
+            Parameters of the image; :meth:`download_image` lists them.
 
         Examples
         --------
@@ -94,7 +93,7 @@ class ImageDownloadApi(RmaApi):
     def download_image(
         self, image_id: Any, file_path: Any = None, endpoint: str | None = None, **view: Any
     ) -> Path:
-        """Download an image, whole or in part.
+        """Download an image, or a part of it.
 
         Parameters
         ----------
@@ -111,18 +110,11 @@ class ImageDownloadApi(RmaApi):
             True or False for ``annotation, projection, expression, tumor_feature_annotation,
             tumor_feature_boundary, downsample_dimensions``.
 
-        Returns
-        -------
-        Path
-
         Raises
         ------
         InvalidQueryError
-            An unknown parameter or value; nothing was sent.
-        InvalidResponseError
-            What came is no image; nothing is left under the file's name.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+            A parameter or value is invalid. Nothing is sent.
+        {download errors}
 
         Examples
         --------
@@ -184,7 +176,7 @@ class ImageDownloadApi(RmaApi):
     def section_image_query(
         self, section_data_set_id: Any, num_rows: Any = "all", count: bool = False, **options: Any
     ) -> pd.DataFrame:
-        """The images of a data set; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+        """Return the images of a data set; see :meth:`pdneuro.allen.RmaApi.model_query` for options.
 
         Examples
         --------
@@ -212,19 +204,15 @@ class ImageDownloadApi(RmaApi):
         count: bool = False,
         **options: Any,
     ) -> pd.DataFrame:
-        """Data sets of products.
+        """Return the data sets of products.
 
         Parameters
         ----------
         product_ids : int or iterable of int
         include_failed : bool
-            Also data sets that did not pass the quality control.
-        num_rows, count, **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
-
-        Returns
-        -------
-        DataFrame
+            Include data sets that did not pass the quality control.
+        {num_rows}
+        {options}
 
         Examples
         --------
@@ -239,8 +227,8 @@ class ImageDownloadApi(RmaApi):
         failed = "'false','true'" if include_failed else "'false'"
         return self._model(
             "SectionDataSet",
-            over=("product_ids", product_ids),
-            criteria=lambda ids: f"[failed$in{failed}],products[id$in{ids}]",
+            payload.id_list(product_ids, "product_ids"),
+            criteria=f"[failed$in{failed}],products[id$in{{ids}}]",
             num_rows=num_rows,
             count=count,
             **options,
@@ -254,15 +242,15 @@ class ImageDownloadApi(RmaApi):
         as_lists: bool = True,
         **options: Any,
     ) -> pd.DataFrame | list[list[Any]]:
-        """Bounds of the colour channels of images, as ``range`` of :meth:`download_image` takes them.
+        """Return bounds of the colour channels of images, for ``range`` of :meth:`download_image`.
 
         Parameters
         ----------
         section_image_ids : int or iterable of int
-        num_rows, count, **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {num_rows}
+        {options}
         as_lists : bool
-            Lists of six numbers; False for a frame.
+            Return lists of six numbers; False returns a DataFrame.
 
         Examples
         --------
@@ -271,8 +259,8 @@ class ImageDownloadApi(RmaApi):
         """
         table = self._model(
             "Equalization",
-            over=("section_image_ids", section_image_ids),
-            criteria=lambda ids: f"section_data_set(section_images[id$in{ids}])",
+            payload.id_list(section_image_ids, "section_image_ids"),
+            criteria="section_data_set(section_images[id$in{ids}])",
             num_rows=num_rows,
             count=count,
             **{
@@ -288,19 +276,14 @@ class ImageDownloadApi(RmaApi):
     def atlas_image_query(
         self, atlas_id: Any, image_type_name: str | None = None, **options: Any
     ) -> pd.DataFrame:
-        """The annotated images of an atlas.
+        """Return the annotated images of an atlas.
 
         Parameters
         ----------
         atlas_id : int
         image_type_name : str, optional
-            Such as ``"Primate Fast Nissl"``. Default: the service looks it up.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
-
-        Returns
-        -------
-        DataFrame
+            Such as ``"Primate Fast Nissl"``. Default: that of the atlas.
+        {options}
 
         Examples
         --------
@@ -320,7 +303,8 @@ class ImageDownloadApi(RmaApi):
         kind = "$type_name" if image_type_name is None else payload.quote(image_type_name)
         return self._model(
             "AtlasImage",
-            before=before,
+            (),
+            before,
             criteria=(
                 f"[annotated$eqtrue],atlas_data_set(atlases[id$eq{number}]),"
                 f"alternate_images[image_type$eq{kind}]"
@@ -384,7 +368,7 @@ _PARAMETERS = {
 
 
 def _image_fault(path: Path) -> str | None:
-    """No image begins as markup does: errors of the service come as HTML or XML."""
+    """Return an error message for HTML, XML or JSON, which the service sends instead of an image."""
     with path.open("rb") as file:
         begin = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return "the file is no image." if begin.startswith((b"<", b"{")) else None
+    return "the file is not an image." if begin.startswith((b"<", b"{")) else None

@@ -1,4 +1,4 @@
-"""MouseConnectivityApi: tracer experiments, what they label, and where."""
+"""MouseConnectivityApi: tracer experiments and their labelled structures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.allen import payload
 from pdneuro.allen.api import connected_services
-from pdneuro.allen.api.base import MOST_IDS
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.grid_data import GridDataApi
 from pdneuro.allen.api.reference_space import ReferenceSpaceApi
 from pdneuro.errors import InvalidQueryError, NotFoundError
@@ -26,13 +26,11 @@ _SUMMARY = (
 )
 
 
+@documented
 class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     """The mouse connectivity atlas, and the volumes of its reference space.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Notes
     -----
@@ -56,19 +54,14 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- experiments ------------------------------------------------------------------------------
 
     def get_experiments(self, structure_ids: Any = None, **options: Any) -> pd.DataFrame:
-        """Experiments that passed the quality control.
+        """Return experiments that passed the quality control.
 
         Parameters
         ----------
         structure_ids : int or iterable of int, optional
-            IDs of **experiments**, in spite of the name; use :meth:`experiment_source_search`, or
+            IDs of **experiments**, despite the name; use :meth:`experiment_source_search`, or
             :func:`pdneuro.allen.experiments`, to choose by structure. Default: all.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`; without ``num_rows`` the service decides.
-
-        Returns
-        -------
-        DataFrame
+        {options}
 
         Examples
         --------
@@ -81,13 +74,11 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         criteria = f"[failed$eqfalse],products[id$in{payload.ids(PRODUCT_IDS, 'products')}]"
         if structure_ids is None:
             return self._model("SectionDataSet", criteria=criteria, **options)
-        over = ("structure_ids", structure_ids)
-        return self._model(
-            "SectionDataSet", over=over, criteria=lambda ids: f"{criteria},[id$in{ids}]", **options
-        )
+        ids = payload.id_list(structure_ids, "structure_ids")
+        return self._model("SectionDataSet", ids, criteria=f"{criteria},[id$in{{ids}}]", **options)
 
     def get_experiments_api(self, **options: Any) -> pd.DataFrame:
-        """All experiments with their injection: site, volume, coordinates, mouse line.
+        """Return all experiments with site, volume and coordinates of the injection, and mouse line.
 
         Returns
         -------
@@ -107,7 +98,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._model("ApiConnectivity", **{"num_rows": "all", **options})
 
     def get_manual_injection_summary(self, experiment_id: Any, **options: Any) -> pd.DataFrame:
-        """An experiment with its injections, mouse lines and equalization.
+        """Return an experiment with its injections, mouse lines and equalization.
 
         Examples
         --------
@@ -131,7 +122,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         )
 
     def get_experiment_detail(self, experiment_id: Any, **options: Any) -> pd.DataFrame:
-        """An experiment with its injections, its images and their equalization.
+        """Return an experiment with its injections, its images and their equalization.
 
         Examples
         --------
@@ -156,7 +147,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def get_projection_image_info(
         self, experiment_id: Any, section_number: int, **options: Any
     ) -> pd.DataFrame:
-        """One section of an experiment, with its image and equalization.
+        """Return a section of an experiment, with its image and equalization.
 
         Examples
         --------
@@ -185,31 +176,32 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         order: Any = None,
         **options: Any,
     ) -> pd.DataFrame:
-        """The signal of experiments, summed over structures.
+        """Return the signal of experiments per structure.
 
         Parameters
         ----------
         experiment_ids : int or iterable of int
-            Long lists are asked in parts.
+            Long lists are divided into several requests.
         is_injection : bool, optional
-            Within the injection site, or outside it. Default: both.
+            Signal in the injection site, or outside it. Default: both.
         structure_name : str, optional
-            One structure; wins over ``structure_ids``.
+            One structure. ``structure_ids`` is ignored then.
         structure_ids : int or iterable of int, optional
-            Long lists are asked in parts, one after the other.
+            Long lists are divided into several requests, one after the other.
         hemisphere_ids : int or iterable of int, optional
             1 left, 2 right, 3 both.
         normalized_projection_volume_limit : float, optional
-            Only rows above it.
-        include, debug, order, **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            Only rows above this limit.
+        include, debug, order : optional
+            See :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
         DataFrame
             ``section_data_set_id, structure_id, hemisphere_id`` (int64), ``is_injection`` (bool),
             ``projection_density`` (share of the structure's pixels), ``projection_volume`` (mm³) and
-            others. A structure's row holds the signal of all that lies under it, too.
+            others. The row of a structure includes the signal of the structures under it.
 
         Examples
         --------
@@ -221,13 +213,13 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         """
         if structure_name is None and structure_ids is not None:
             wanted = payload.id_list(structure_ids, "structure_ids")
-            if len(wanted) > MOST_IDS:  # two long lists do not fit into one address
+            if len(wanted) > payload.MAX_IDS:  # two long lists do not fit into one address
                 parts = [
                     self.get_structure_unionizes(
                         experiment_ids,
                         is_injection,
                         None,
-                        wanted[first : first + MOST_IDS],
+                        wanted[first : first + payload.MAX_IDS],
                         hemisphere_ids,
                         normalized_projection_volume_limit,
                         include,
@@ -235,7 +227,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
                         order,
                         **options,
                     )
-                    for first in range(0, len(wanted), MOST_IDS)
+                    for first in range(0, len(wanted), payload.MAX_IDS)
                 ]
                 return pd.concat(parts, ignore_index=True)
         rest = ""
@@ -251,8 +243,8 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
             rest += f"[structure_id$in{payload.ids(structure_ids, 'structure_ids')}]"
         return self._model(
             "ProjectionStructureUnionize",
-            over=("experiment_ids", experiment_ids),
-            criteria=lambda ids: f"[section_data_set_id$in{ids}]{rest}",
+            payload.id_list(experiment_ids, "experiment_ids"),
+            criteria=f"[section_data_set_id$in{{ids}}]{rest}",
             include=include,
             debug=debug,
             order=order,
@@ -262,7 +254,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- searches ---------------------------------------------------------------------------------
 
     def experiment_source_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments by the structures of the injection.
+        """Find experiments by the structures of the injection.
 
         Parameters
         ----------
@@ -274,19 +266,16 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         Returns
         -------
         DataFrame
-            With the service's names, such as ``id``, ``structure-abbrev``, ``injection-volume``.
+            The columns of the service: ``id``, ``structure-abbrev``, ``injection-volume`` and others.
 
         Raises
         ------
-        InvalidQueryError
-            A required parameter is missing.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {query errors}
 
         Warns
         -----
         DoubtfulParameterWarning
-            The service's description lists no such parameter, or no such value.
+            The service does not declare this parameter or value.
 
         Examples
         --------
@@ -300,7 +289,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_injection_structure", parameters)
 
     def experiment_spatial_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments that label a place: ``seed_point`` (ap, dv, lr in µm) and others.
+        """Find experiments that label a place: ``seed_point`` (ap, dv, lr in µm) and others.
 
         Examples
         --------
@@ -315,7 +304,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_target_spatial", parameters)
 
     def experiment_injection_coordinate_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others.
+        """Find experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others.
 
         Examples
         --------
@@ -329,7 +318,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_injection_coordinate", parameters)
 
     def experiment_correlation_search(self, **parameters: Any) -> pd.DataFrame:
-        """Experiments that label like another: ``row`` (its ID) and others.
+        """Find experiments with similar labelling: ``row`` (an experiment ID) and others.
 
         Examples
         --------
@@ -350,7 +339,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     # -- files ------------------------------------------------------------------------------------
 
     def build_reference_aligned_image_channel_volumes_url(self, data_set_id: Any) -> str:
-        """Address of the query for the file with a data set's images, aligned to the reference space.
+        """Return the address of the query for the aligned images of a data set.
 
         Examples
         --------
@@ -369,12 +358,12 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._query(stage)
 
     def get_reference_aligned_image_channel_volumes_url(self, data_set_id: Any) -> str:
-        """Address of that file.
+        """Return the address of the file with the aligned images of a data set.
 
         Raises
         ------
         NotFoundError
-            The data set has none.
+            The data set does not have aligned images.
 
         Examples
         --------
@@ -391,7 +380,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def download_reference_aligned_image_channel_volumes(
         self, data_set_id: Any, save_file_path: Any = None
     ) -> Path:
-        """Download that file; by default as ``{data_set_id}.zip`` in the current folder.
+        """Download the aligned images of a data set, by default to ``{data_set_id}.zip``.
 
         Examples
         --------
@@ -448,7 +437,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self.download_projection_grid_data(experiment_id, "injection_fraction", resolution, path)
 
     def download_data_mask(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download which voxels hold valid data (NRRD).
+        """Download the mask of voxels with valid data (NRRD).
 
         Examples
         --------
@@ -463,20 +452,20 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def calculate_injection_centroid(
         self, injection_density: Any, injection_fraction: Any, resolution: float = 25
     ) -> npt.NDArray[np.float64] | None:
-        """Centre of an injection, weighted by its density.
+        """Return the centre of an injection, weighted by its density.
 
         Parameters
         ----------
         injection_density, injection_fraction : array (ap, dv, lr)
-            Volumes of one shape; NaN counts as nothing.
+            Volumes of the same shape. NaN is ignored.
         resolution : float
             Micrometres.
 
         Returns
         -------
         array of 3 floats or None
-            ap, dv, lr in µm from the corner of the volume, of the voxels' lower corners as the
-            Allen Institute counts; None without any injection.
+            ap, dv, lr in µm from the corner of the volume. The position of a voxel is its lower corner,
+            as in allensdk. None without an injection.
 
         Raises
         ------

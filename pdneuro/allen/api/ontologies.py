@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, MissingColumnsError
 
@@ -17,13 +18,11 @@ _ATLAS_COLUMNS = (
 _ATLAS_TABLES = "structure_graph(ontology),graphic_group_labels"
 
 
+@documented
 class OntologiesApi(RmaApi):
-    """Structures of the brain as the Allen Institute names them.
+    """Structures of the brain, structure sets and atlases.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -46,16 +45,18 @@ class OntologiesApi(RmaApi):
         count: bool = False,
         **options: Any,
     ) -> pd.DataFrame:
-        """Structures of graphs, or of sets.
+        """Return the structures of graphs or of structure sets.
 
         Parameters
         ----------
         structure_graph_ids, structure_set_ids : int or iterable of int, optional
             Graph 1 is the adult mouse.
         structure_graph_names, structure_set_names : str or iterable of str, optional
-            Without quotes, or with. The first selector given, in the order of the arguments, wins.
-        order, num_rows, count, **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            With or without quotes. Only the first selector is used, in the order of the arguments.
+        order : str or iterable of str
+            Columns to sort by.
+        {num_rows}
+        {options}
 
         Returns
         -------
@@ -65,10 +66,7 @@ class OntologiesApi(RmaApi):
 
         Raises
         ------
-        InvalidQueryError
-            No selector, or no ID in it.
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {query errors}
 
         Examples
         --------
@@ -100,12 +98,12 @@ class OntologiesApi(RmaApi):
         count: bool = False,
         **options: Any,
     ) -> pd.DataFrame:
-        """As :meth:`get_structures`, with the sets that each structure is in.
+        """Return structures with their sets; the arguments are those of :meth:`get_structures`.
 
         Returns
         -------
         DataFrame
-            Also ``structure_sets``: a list of records ``id, name, description`` a row.
+            With ``structure_sets``: lists of records ``id, name, description``.
 
         Examples
         --------
@@ -128,18 +126,14 @@ class OntologiesApi(RmaApi):
         self, graphs: Any, graph_names: Any, sets: Any, set_names: Any, **options: Any
     ) -> pd.DataFrame:
         if graphs is not None:
-            over = ("structure_graph_ids", graphs)
-            return self._model(
-                "Structure", over=over, criteria=lambda ids: f"[graph_id$in{ids}]", **options
-            )
+            ids = payload.id_list(graphs, "structure_graph_ids")
+            return self._model("Structure", ids, criteria="[graph_id$in{ids}]", **options)
         if graph_names is not None:
             names = payload.names(graph_names, "structure_graph_names")
             criteria = f"graph[structure_graphs.name$in{names}]"
         elif sets is not None:
-            over = ("structure_set_ids", sets)
-            return self._model(
-                "Structure", over=over, criteria=lambda ids: f"[structure_set_id$in{ids}]", **options
-            )
+            ids = payload.id_list(sets, "structure_set_ids")
+            return self._model("Structure", ids, criteria="[structure_set_id$in{ids}]", **options)
         elif set_names is not None:
             names = payload.names(set_names, "structure_set_names")
             criteria = f"structure_sets[name$in{names}]"
@@ -151,7 +145,7 @@ class OntologiesApi(RmaApi):
         return self._model("Structure", criteria=criteria, **options)
 
     def get_atlases(self, **options: Any) -> pd.DataFrame:
-        """All atlases; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+        """Return all atlases; see :meth:`pdneuro.allen.RmaApi.model_query` for options.
 
         Examples
         --------
@@ -163,7 +157,7 @@ class OntologiesApi(RmaApi):
         return self._model("Atlas", **{"num_rows": "all", "count": False, **options})
 
     def get_structure_graphs(self, **options: Any) -> pd.DataFrame:
-        """All structure graphs; ``**options`` as for :meth:`pdneuro.allen.RmaApi.model_query`.
+        """Return all structure graphs; see :meth:`pdneuro.allen.RmaApi.model_query` for options.
 
         Examples
         --------
@@ -175,14 +169,13 @@ class OntologiesApi(RmaApi):
         return self._model("StructureGraph", **{"num_rows": "all", "count": False, **options})
 
     def get_structure_sets(self, structure_set_ids: Any = None, **options: Any) -> pd.DataFrame:
-        """Structure sets.
+        """Return structure sets.
 
         Parameters
         ----------
         structure_set_ids : int or iterable of int, optional
             Default: all.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {options}
 
         Returns
         -------
@@ -199,28 +192,27 @@ class OntologiesApi(RmaApi):
         how = {"num_rows": "all", "count": False, **options}
         if structure_set_ids is None:
             return self._model("StructureSet", **how)
-        over = ("structure_set_ids", structure_set_ids)
-        return self._model("StructureSet", over=over, criteria=lambda ids: f"[id$in{ids}]", **how)
+        ids = payload.id_list(structure_set_ids, "structure_set_ids")
+        return self._model("StructureSet", ids, criteria="[id$in{ids}]", **how)
 
     def get_atlases_table(
         self, atlas_ids: Any = None, brief: bool = True, **options: Any
     ) -> pd.DataFrame:
-        """Atlases with their structure graphs, ontologies and graphic group labels.
+        """Return atlases with their structure graphs, ontologies and graphic group labels.
 
         Parameters
         ----------
         atlas_ids : int or iterable of int, optional
             Default: all.
         brief : bool
-            IDs and names only.
-        **options
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+            Only IDs and names.
+        {options}
 
         Returns
         -------
         DataFrame
-            ``structure_graph`` and ``graphic_group_labels`` hold records; ``nested="flatten"`` spreads
-            them.
+            ``structure_graph`` and ``graphic_group_labels`` hold records. ``nested="flatten"`` returns
+            them as columns.
 
         Examples
         --------
@@ -230,7 +222,7 @@ class OntologiesApi(RmaApi):
         0   1    Mouse Brain Atlas                       28
         0   1    Mouse Brain Atlas                       31
         """
-        # Options of the caller last: they win.
+        # The options of the call come last: they replace the defaults.
         how = {
             "include": _ATLAS_TABLES,
             **({"only": f"'{_ATLAS_COLUMNS}'"} if brief else {}),
@@ -240,18 +232,16 @@ class OntologiesApi(RmaApi):
         }
         if atlas_ids is None:
             return self._model("Atlas", criteria=_ATLAS_TABLES, **how)
-        over = ("atlas_ids", atlas_ids)
-        return self._model(
-            "Atlas", over=over, criteria=lambda ids: f"[id$in{ids}],{_ATLAS_TABLES}", **how
-        )
+        ids = payload.id_list(atlas_ids, "atlas_ids")
+        return self._model("Atlas", ids, criteria=f"[id$in{{ids}}],{_ATLAS_TABLES}", **how)
 
     def unpack_structure_set_ancestors(self, structure_dataframe: pd.DataFrame) -> pd.DataFrame:
-        """The path of each structure as a list of integers.
+        """Add the path of each structure as a list of integers.
 
         Parameters
         ----------
         structure_dataframe : DataFrame
-            With ``structure_id_path`` such as ``"/997/8/"``. It is not changed.
+            Table with ``structure_id_path``, such as ``"/997/8/"``.
 
         Returns
         -------
@@ -261,7 +251,7 @@ class OntologiesApi(RmaApi):
         Raises
         ------
         MissingColumnsError
-            There is no such column.
+            The table does not have this column.
 
         Examples
         --------

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from pdneuro.allen import payload
+from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError
 
 RESOLUTIONS = (10, 25, 50, 100)
 
 
+@documented
 class ReferenceSpaceApi(RmaApi):
     """Files of the common coordinate framework of the mouse brain, from the archive.
 
     Parameters
     ----------
     base_uri : str, optional
-        The service's address; the archive's is the option ``allen_files_url``.
+        Address of the service. The address of the archive is the option ``allen_files_url``.
 
     Examples
     --------
@@ -48,22 +50,18 @@ class ReferenceSpaceApi(RmaApi):
         release: str | None = None,
         coordinate_framework: str | None = None,
     ) -> str:
-        """Address of a file of the archive.
+        """Return the address of a file of the archive.
 
         Parameters
         ----------
         data_path : str
             Such as ``"average_template"``, ``"ara_nissl"``, ``"annotation/ccf_2017"``.
         file_name : str
-            The archive's name of the file, such as ``"annotation_25.nrrd"``.
+            Name of the file in the archive, such as ``"annotation_25.nrrd"``.
         voxel_resolution : int, optional
-            Unused: the resolution is in the file's name.
+            Unused. The file name contains the resolution.
         release, coordinate_framework : str, optional
             Default ``"current-release"``, ``"mouse_ccf"``.
-
-        Returns
-        -------
-        str
 
         Examples
         --------
@@ -106,7 +104,7 @@ class ReferenceSpaceApi(RmaApi):
     def download_annotation_volume(
         self, ccf_version: str | None, resolution: int, file_name: Any
     ) -> Path:
-        """Download the structure ID of each voxel (NRRD); ``ccf_version`` is that of 2017 by default.
+        """Download the structure ID of each voxel (NRRD); the default ``ccf_version`` is that of 2017.
 
         Examples
         --------
@@ -137,7 +135,7 @@ class ReferenceSpaceApi(RmaApi):
         return self.download_volumetric_data(self.AVERAGE_TEMPLATE, name, save_file_path=file_name)
 
     def download_mouse_atlas_volume(self, age: str, volume_type: str, file_name: Any) -> Path:
-        """Download and unpack a volume of the atlases by age, such as ``"P56", "atlasVolume"``.
+        """Download and extract a volume of an atlas by age, such as ``"P56", "atlasVolume"``.
 
         Examples
         --------
@@ -193,7 +191,7 @@ class ReferenceSpaceApi(RmaApi):
 
 
 def checked_resolution(given: Any) -> int:
-    """A resolution that the archive has, in µm."""
+    """Return a resolution in µm, if the archive has it."""
     if given not in RESOLUTIONS:
         raise InvalidQueryError(f"resolution is 10, 25, 50 or 100 µm, not {given!r}.")
     return int(given)

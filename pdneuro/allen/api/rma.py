@@ -1,4 +1,4 @@
-"""RmaApi: any question that the query language can put."""
+"""RmaApi: queries in Allen's query language."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
-from pdneuro.allen.api.base import Api
+from pdneuro.allen.api.base import Api, documented
 from pdneuro.tables.nested import from_records
 from pdneuro.tables.provenance import stamp
 
 
+@documented
 class RmaApi(Api):
     """RMA queries: models, connected services, pipes between them, and the schema.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Notes
     -----
@@ -36,7 +34,7 @@ class RmaApi(Api):
     # -- payload ----------------------------------------------------------------------------------
 
     def build_query_url(self, stage_clauses: str | Iterable[str], fmt: str = "json") -> str:
-        """Address of a query, from one stage or several; ``fmt`` is json, xml or csv.
+        """Return the address of a query with one stage or several; ``fmt`` is json, xml or csv.
 
         Examples
         --------
@@ -46,48 +44,13 @@ class RmaApi(Api):
         """
         return self._query(stage_clauses, fmt)
 
-    def model_stage(self, model: str, **stage: Any) -> str:
-        """A model stage as text; see :func:`pdneuro.allen.payload.model_stage`.
-
-        Examples
-        --------
-        >>> pdneuro.allen.RmaApi().model_stage("Structure", criteria="[graph_id$eq1]", num_rows="all")
-        "model::Structure,rma::criteria,[graph_id$eq1],rma::options[num_rows$eq'all']"
-        """
-        return payload.model_stage(model, **stage)
-
-    def pipe_stage(self, pipe_name: str, parameters: Any = None) -> str:
-        """A pipe as text; see :func:`pdneuro.allen.payload.pipe_stage`.
-
-        Examples
-        --------
-        >>> pdneuro.allen.RmaApi().pipe_stage("list", [("genes", "is", "'id'")])
-        "pipe::list[genes$is'id']"
-        """
-        return payload.pipe_stage(pipe_name, parameters)
-
-    def service_stage(self, service_name: str, parameters: Any = None) -> str:
-        """A connected service as text; see :func:`pdneuro.allen.payload.service_stage`.
-
-        Examples
-        --------
-        >>> pdneuro.allen.RmaApi().service_stage("mouse_correlation", {"set": "mouse", "row": 1})
-        'service::mouse_correlation[row$eq1][set$eqmouse]'
-        """
-        return payload.service_stage(service_name, parameters)
-
-    def quote_string(self, the_string: str) -> str:
-        """A value in quotes, apostrophes doubled.
-
-        Examples
-        --------
-        >>> print(pdneuro.allen.RmaApi().quote_string("Ammon's horn"))
-        'Ammon''s horn'
-        """
-        return payload.quote(the_string)
+    model_stage = staticmethod(payload.model_stage)
+    pipe_stage = staticmethod(payload.pipe_stage)
+    service_stage = staticmethod(payload.service_stage)
+    quote_string = staticmethod(payload.quote)
 
     def build_schema_query(self, clazz: str | None = None, fmt: str = "json") -> str:
-        """Address of the schema, of one class or of all.
+        """Return the address of the schema, of one class or of all.
 
         Examples
         --------
@@ -100,52 +63,47 @@ class RmaApi(Api):
     # -- send -------------------------------------------------------------------------------------
 
     def model_query(self, model: str, **query: Any) -> pd.DataFrame:
-        """Rows of one of Allen's tables.
+        """Return rows of one of Allen's tables.
 
         Parameters
         ----------
         model : str
             A class of the schema, such as ``"Structure"`` or ``"SectionDataSet"``.
         filters, criteria, include
-            See :func:`pdneuro.allen.payload.model_stage`.
+            Which rows, and the associated tables to add; see :func:`pdneuro.allen.payload.model_stage`.
         only, except, excpt, tabular : str or list of str
             Columns to send.
         num_rows, start_row : int
-            How many rows, from which on; ``num_rows="all"`` for all of them. Without it the service
-            sends as many as it likes, and a warning says when there are more.
+            Maximum number of rows, and the first row; ``num_rows="all"`` returns all. By default the
+            service limits the number, and a warning appears if there are more rows.
         order : str or list of str
             Such as ``"graph_order"`` or ``"structures.id+desc"``.
         count : bool
-            ``False`` spares the service the counting.
+            Whether the service counts the rows that fit.
         debug : bool or "preview"
         page_size : int
-            Fetch all rows in pages of so many, by order of their IDs.
+            Fetch all rows in pages of this size, sorted by ID.
         nested : {"keep", "flatten", "explode"}
-            Included tables stay in their cells; become columns ``{table}_{column}``; also rows.
-        refresh, progress, max_workers
-            Ask again what is cached; the bar; requests at once.
+            Included tables stay in nested cells; become columns ``{table}_{column}``; also rows.
+        refresh, progress : bool, optional
+            Download again what is cached; show a progress bar.
+        max_workers : int, optional
+            Maximum number of requests at the same time.
 
         Returns
         -------
         DataFrame
-            One row a record; dtypes as in :func:`pdneuro.tables.from_records`. ``.to_dict("records")``
-            gives the list of old.
+            One row per record; dtypes as in :func:`pdneuro.tables.from_records`. ``.to_dict("records")``
+            returns the list that allensdk returns.
 
         Raises
         ------
-        InvalidQueryError
-            The query cannot be written; nothing was sent.
-        QueryRefusedError
-            The service says that the query failed, with its message and the URL.
-        ServiceError
-            No answer, an HTTP error, or a body that is not documented.
-        OfflineError
-            pdneuro is offline and the answer is not cached.
+        {query errors}
 
         Warns
         -----
         IncompleteTableWarning
-            There are more rows than came.
+            The service has more rows than it sent.
 
         Examples
         --------
@@ -166,23 +124,18 @@ class RmaApi(Api):
         service_name: str,
         parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None,
     ) -> pd.DataFrame:
-        """Rows of a connected service.
+        """Return rows of a connected service.
 
         Parameters
         ----------
         service_name : str
-            See :class:`pdneuro.allen.ConnectedServices`, which also checks the parameters.
+            See :class:`pdneuro.allen.ConnectedServices`, which checks the parameters.
         parameters : mapping or list of (name, value) or (name, operator, value)
-            Lists, arrays and NumPy numbers as they are; None is left out.
-
-        Returns
-        -------
-        DataFrame
+            Also lists, arrays and NumPy numbers. None is omitted.
 
         Raises
         ------
-        Exception
-            As for :meth:`model_query`.
+        {query errors}
 
         Examples
         --------
@@ -197,7 +150,7 @@ class RmaApi(Api):
         return self._records(self._query(payload.service_stage(service_name, parameters)))
 
     def get_schema(self, clazz: str | None = None, *, name: str | None = None) -> pd.DataFrame:
-        """Classes of the service, with their columns and associations.
+        """Return the classes of the service, with their columns and associations.
 
         Parameters
         ----------
@@ -211,8 +164,7 @@ class RmaApi(Api):
 
         Raises
         ------
-        Exception
-            As for :meth:`model_query`.
+        {query errors}
 
         Examples
         --------

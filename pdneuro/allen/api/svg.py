@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pdneuro.allen import payload
-from pdneuro.allen.api.base import Api
+from pdneuro.allen.api.base import Api, documented
 
 
+@documented
 class SvgApi(Api):
     """Scalable vector graphics of annotated sections.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -25,7 +23,7 @@ class SvgApi(Api):
     """
 
     def build_query(self, section_image_id: Any, groups: Any = None, download: bool = False) -> str:
-        """Address of an SVG; the arguments are those of :meth:`get_svg`.
+        """Return the address of an SVG; the arguments are those of :meth:`get_svg`.
 
         Examples
         --------
@@ -39,17 +37,13 @@ class SvgApi(Api):
         return f"{self.api_url}/api/v2/svg{'_download' if download else ''}/{number}{query}"
 
     def get_svg(self, section_image_id: Any, groups: Any = None) -> str:
-        """The SVG of an image, as text.
+        """Return the SVG of an image as text.
 
         Parameters
         ----------
         section_image_id : int
         groups : int or iterable of int, optional
-            Graphic group labels; 28 holds the structure boundaries. Default: all.
-
-        Returns
-        -------
-        str
+            Graphic group labels; 28 are the structure boundaries. Default: all.
 
         Examples
         --------
@@ -63,19 +57,15 @@ class SvgApi(Api):
 
         Parameters
         ----------
-        section_image_id, groups
-            As for :meth:`get_svg`.
+        section_image_id : int
+        groups : int or iterable of int, optional
+            Graphic group labels. Default: all.
         file_path : path, optional
             Default: ``{section_image_id}.svg`` in the current folder.
 
-        Returns
-        -------
-        Path
-
         Raises
         ------
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+        {download errors}
 
         Examples
         --------

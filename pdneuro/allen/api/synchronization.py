@@ -1,4 +1,4 @@
-"""SynchronizationApi: the same place in images, atlases and the reference space."""
+"""SynchronizationApi: the same point in images, atlases and the reference space."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.allen import payload
-from pdneuro.allen.api.base import Api
+from pdneuro.allen.api.base import Api, documented
 from pdneuro.errors import InvalidQueryError
 
 
+@documented
 class SynchronizationApi(Api):
     """Maps points between images (pixels of the full resolution) and the reference space (µm).
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Notes
     -----
-    Answers in images are frames with one row a data set or image: ``section_data_set_id``,
+    Methods return DataFrames with one row per data set or image: ``section_data_set_id``,
     ``section_image_id``, ``section_number`` (int64), ``x``, ``y`` (pixels).
 
     Examples
@@ -46,7 +44,7 @@ class SynchronizationApi(Api):
     def get_image_to_atlas(
         self, section_image_id: Any, x: float, y: float, atlas_id: Any
     ) -> pd.DataFrame:
-        """The place in an atlas that is nearest to a point of an image.
+        """Find the point of an atlas that is nearest to a point of an image.
 
         Examples
         --------
@@ -64,7 +62,7 @@ class SynchronizationApi(Api):
     def get_image_to_image(
         self, section_image_id: Any, x: float, y: float, section_data_set_ids: Any
     ) -> pd.DataFrame:
-        """The place in other data sets that is nearest to a point of an image.
+        """Find the points of other data sets that are nearest to a point of an image.
 
         Examples
         --------
@@ -83,7 +81,7 @@ class SynchronizationApi(Api):
     def get_image_to_image_2d(
         self, section_image_id: Any, x: float, y: float, section_image_ids: Any
     ) -> pd.DataFrame:
-        """The place in other images of the same specimen that is nearest to a point of an image.
+        """Find the points of other images of the specimen that are nearest to a point of an image.
 
         Examples
         --------
@@ -102,7 +100,7 @@ class SynchronizationApi(Api):
     def get_reference_to_image(
         self, reference_space_id: Any, x: float, y: float, z: float, section_data_set_ids: Any
     ) -> pd.DataFrame:
-        """The place in data sets that is nearest to a point of a reference space (ap, dv, lr in µm).
+        """Find the points of data sets nearest to a point of a reference space (ap, dv, lr in µm).
 
         Examples
         --------
@@ -119,7 +117,7 @@ class SynchronizationApi(Api):
         )
 
     def get_image_to_reference(self, section_image_id: Any, x: float, y: float) -> dict[str, Any]:
-        """The point of the reference space for a point of an image.
+        """Return the point of the reference space for a point of an image.
 
         Returns
         -------
@@ -136,7 +134,7 @@ class SynchronizationApi(Api):
         return content
 
     def get_structure_to_image(self, section_data_set_id: Any, structure_ids: Any) -> pd.DataFrame:
-        """For each structure the place in a data set that is nearest to its centre.
+        """Find the point of a data set that is nearest to the centre of each structure.
 
         Examples
         --------

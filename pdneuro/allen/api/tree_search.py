@@ -1,4 +1,4 @@
-"""TreeSearchApi: what lies above and below a structure or specimen."""
+"""TreeSearchApi: the ancestors and descendants of a structure or specimen."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.allen import payload
-from pdneuro.allen.api.base import Api
+from pdneuro.allen.api.base import Api, documented
 from pdneuro.errors import InvalidQueryError
 
 _KINDS = ("Structure", "Specimen")
 
 
+@documented
 class TreeSearchApi(Api):
     """Searches in the trees of structures and of specimens.
 
-    Parameters
-    ----------
-    base_uri : str, optional
-        The service's address. Default: the option ``allen_url``.
+    {base_uri}
 
     Examples
     --------
@@ -34,7 +32,7 @@ class TreeSearchApi(Api):
     def build_query(
         self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
     ) -> str:
-        """Address of a search; the arguments are those of :meth:`get_tree`.
+        """Return the address of a search; the arguments are those of :meth:`get_tree`.
 
         Examples
         --------
@@ -56,7 +54,7 @@ class TreeSearchApi(Api):
     def get_tree(
         self, kind: str, db_id: Any, ancestors: bool | None = None, descendants: bool | None = None
     ) -> pd.DataFrame:
-        """A structure or specimen with those above or below it.
+        """Return a structure or specimen with its ancestors or descendants.
 
         Parameters
         ----------
@@ -67,12 +65,11 @@ class TreeSearchApi(Api):
         Returns
         -------
         DataFrame
-            One row a node.
+            One row per node.
 
         Raises
         ------
-        Exception
-            As for :meth:`pdneuro.allen.RmaApi.model_query`.
+        {query errors}
 
         Examples
         --------
