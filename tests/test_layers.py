@@ -111,3 +111,26 @@ def test_import_is_light() -> None:
     }
     assert not loaded & heavy
     assert "pdneuro" in loaded
+
+
+def test_the_design_page_lists_every_folder_and_module() -> None:
+    page = Path(__file__).parents[1] / "docs" / "design.md"
+    tree = page.read_text("utf-8").partition("```text")[2].partition("```")[0].splitlines()[2:]
+    listed = {
+        line.split()[0].removesuffix("/").removesuffix(".py"): line.split(None, 1)[1] for line in tree
+    }
+    assert set(listed) == set(LAYERS) | {"__init__", "cli"}
+    assert all(len(description.split()) > 1 for description in listed.values())
+
+
+#: Names that two folders share because both hold the same thing at two layers.
+SHARED_NAMES = {
+    "edges", "structures", "neuromorpho", "cave", "properties", "cache",
+    "payload", "send", "parse", "source", "__init__",
+}  # fmt: skip
+
+
+def test_a_module_name_is_used_once() -> None:
+    names = [path.stem for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts]
+    repeated = {name for name in names if names.count(name) > 1}
+    assert repeated <= SHARED_NAMES
