@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from pdneuro._version import __version__
-from pdneuro.cli import reconstructions, tables, upkeep
+from pdneuro.cli import manage, queries, swc
 from pdneuro.errors import PdneuroError, PdneuroWarning
 
 __all__ = ["main", "parser"]
@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"pdneuro {__version__}")
     commands = found.add_subparsers(required=True, metavar="COMMAND")
-    for module in (tables, reconstructions, upkeep):
+    for module in (queries, swc, manage):
         module.add(commands)
     return found
 

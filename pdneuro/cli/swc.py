@@ -49,11 +49,11 @@ def add(commands: Any) -> None:
 
 
 def _get(chosen: argparse.Namespace) -> int:
-    from pdneuro.queries import neuromorpho as reconstructions
+    from pdneuro.queries.neuromorpho import swc
 
     with command.settings(chosen):
         column = _column(chosen)
-        nodes = reconstructions.swc(column, chosen.version, refresh=chosen.refresh)
+        nodes = swc(column, chosen.version, refresh=chosen.refresh)
         written = files.to_swc(nodes, Path(chosen.out))
         for file in written:
             print(file)
