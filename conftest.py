@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 collect_ignore = ["docs/conf.py", "docs/reference_pages.py", "docs/check_site.py", "docs/_build"]
+if not find_spec("mypy"):
+    collect_ignore += ["pdneuro/mypy.py"]
 if not find_spec("caveclient"):
     collect_ignore += ["pdneuro/queries/cave.py", "docs/cave.md"]
 

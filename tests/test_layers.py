@@ -24,6 +24,7 @@ LAYERS = {
     "options": {"errors"},
     "files": {"errors", "_atomic", "_compat", "tables", "transport"},
     "versions": {"_version"},
+    "mypy": set(),
     "tables": BELOW,
     "transport": BELOW,
     "sources": BELOW | {"files", "tables"},

@@ -1,0 +1,93 @@
+"""Type checkers see the accessor: on a file as a user writes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = """\
+import pandas as pd
+
+import pdneuro
+
+frame = pd.DataFrame({"root_id": [1]})
+reveal_type(pdneuro.neuro(frame))
+reveal_type(pdneuro.neuro(frame).edges(on="root_id", min_weight=5))
+reveal_type(pdneuro.neuro(frame["root_id"]).rollup("CTX"))
+reveal_type(pdneuro.neuro(frame.groupby("side")).partners(min_weight=5))
+pdneuro.neuro(frame).edges(min_wieght=5)  # wrong
+pdneuro.neuro(frame).rollup()  # wrong
+pdneuro.neuro(frame["root_id"]).edges(hops="2")  # wrong
+pdneuro.neuro(3)  # wrong
+"""
+ATTRIBUTE = """\
+import pandas as pd
+
+import pdneuro
+
+frame = pd.DataFrame({"root_id": [1]})
+reveal_type(frame.neuro)
+reveal_type(frame["root_id"].neuro)
+frame.neuro.edges(min_wieght=5)  # wrong
+"""
+
+
+def check(tmp_path: Path, program: str, *command: str) -> str:
+    """Run a type checker on a program and return what it prints."""
+    (tmp_path / "user.py").write_text(program)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "user.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stderr
+    return done.stdout
+
+
+def wrong_lines(program: str) -> list[int]:
+    return [number for number, line in enumerate(program.splitlines(), 1) if "# wrong" in line]
+
+
+def error_lines(output: str) -> list[int]:
+    return sorted({int(line) for line in re.findall(r"user\.py:(\d+):.*\berror\b", output)})
+
+
+@pytest.mark.skipif(not find_spec("mypy"), reason="mypy is installed in the newest environment alone")
+@pytest.mark.parametrize("program", [PROGRAM, ATTRIBUTE], ids=["neuro()", "plugin"])
+def test_mypy(tmp_path: Path, program: str) -> None:
+    plugin = "plugins = pdneuro.mypy\n" if program == ATTRIBUTE else ""
+    (tmp_path / "mypy.ini").write_text(f"[mypy]\n{plugin}")
+    cache = ROOT / ".mypy_cache" / "user"
+    output = check(tmp_path, program, "mypy", f"--cache-dir={cache}")
+    assert error_lines(output) == wrong_lines(program)
+    assert 'did you mean "min_weight"?' in output
+    revealed = re.findall(r'Revealed type is "([\w.]+)', output)
+    assert revealed[:1] == ["pdneuro.accessors.DataFrameNeuro"]
+    if program == PROGRAM:
+        assert [name.rpartition(".")[2] for name in revealed[1:]] == ["DataFrame", "Series", "DataFrame"]
+    else:
+        assert revealed[1:] == ["pdneuro.accessors.SeriesNeuro"]
+
+
+@pytest.mark.skipif(
+    not find_spec("basedpyright"), reason="basedpyright is installed in the newest environment alone"
+)
+def test_pyright(tmp_path: Path) -> None:
+    output = check(tmp_path, PROGRAM, "basedpyright", f"--pythonpath={sys.executable}", "--level=error")
+    assert error_lines(output) == wrong_lines(PROGRAM)
+    revealed = re.findall(
+        r'Type of ".*" is "(\w+)',
+        check(tmp_path, PROGRAM, "basedpyright", f"--pythonpath={sys.executable}"),
+    )
+    assert revealed == ["DataFrameNeuro", "DataFrame", "Series", "DataFrame"]
