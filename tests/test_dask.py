@@ -36,11 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         yield workers
 
 
-# One worker of pytest-xdist runs all tests with processes, so that only one cluster is started.
-ONE_WORKER = pytest.mark.xdist_group("dask")
-
-
-@pytest.fixture(params=["threads", pytest.param("processes", marks=ONE_WORKER)])
+@pytest.fixture(params=["threads", "processes"])
 def scheduler(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "processes":
         with Client(request.getfixturevalue("cluster")):
@@ -200,7 +196,6 @@ def test_neurons_of_neuromorpho_as_on_pandas(verb: Any, sandbox: Sandbox) -> Non
     pd.testing.assert_frame_equal(found, expected.astype(found.dtypes.to_dict()))
 
 
-@ONE_WORKER
 def test_options_travel_with_the_graph(cluster: LocalCluster, sandbox: Sandbox, tmp_path: Path) -> None:
     """Options set where the graph is built hold where and when it is computed."""
     pdneuro.sandbox.edges().to_parquet(tmp_path / "e.parquet")
