@@ -277,7 +277,7 @@ def test_the_tree_is_asked_once_and_works_offline(sandbox: Sandbox) -> None:
         ids.neuro.structures()
         ids.neuro.rollup(2)
     assert len(sandbox.requests) == 1
-    allen.structures._tree.cache_clear()  # as a new process would be
+    allen.tree._tree.cache_clear()  # as a new process would be
     with pdneuro.set_options(offline=True):
         assert ids.neuro.structures("acronym")["acronym"].iloc[0] == "VISp"
         with pytest.raises(errors.OfflineError):
