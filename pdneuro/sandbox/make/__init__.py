@@ -31,7 +31,7 @@ def write(folder: Path = FOLDER) -> None:
 
 
 def packed(content: bytes) -> bytes:
-    """Return gzipped content, without the time; ``gzip.compress`` adds the Python version's own header."""
+    """Return gzipped content; unlike ``gzip.compress``, the same for each Python version."""
     file = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=9, mtime=0) as archive:
         archive.write(content)
