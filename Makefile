@@ -15,11 +15,11 @@ test: test-newest test-oldest
 
 # The newest Python and the newest pandas.
 test-newest: .venv/test
-	.venv/bin/python -m pytest -n $(WORKERS)
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 # The oldest Python and the oldest pandas that are supported, with caveclient, which holds pandas below 3.
 test-oldest: .venv-oldest/test
-	.venv-oldest/bin/python -m pytest -n $(WORKERS)
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 # A random sample of small faults in the core: make mutate N=60 SEED=7. The environment with caveclient runs all of the code.
 mutate: .venv-oldest/test

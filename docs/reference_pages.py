@@ -10,30 +10,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pdneuro.accessors import array, frame, groups, plots, series
+from pdneuro import accessors
 
 #: Page, the object that carries the accessor, the class of its methods, and what it is.
 ACCESSORS = (
-    ("series", "pandas.Series.neuro", series.SeriesNeuro, "Series.neuro: a column of IDs or names"),
-    ("dataframe", "pandas.DataFrame.neuro", frame.DataFrameNeuro, "DataFrame.neuro: a table, edges"),
-    ("groupby", None, groups.GroupByNeuro, "groupby(...).neuro: each group"),
-    ("dataarray", "xarray.DataArray.neuro", array.DataArrayNeuro, "DataArray.neuro: a matrix, a volume"),
+    ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs or names"),
+    ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table, edges"),
+    ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: each group"),
+    ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: matrix, volume"),
 )  # fmt: skip
 PICTURES = {
-    series.SeriesNeuro: plots.SeriesPlots,
-    frame.DataFrameNeuro: plots.FramePlots,
-    array.DataArrayNeuro: plots.ArrayPlots,
+    accessors.SeriesNeuro: accessors.SeriesPlots,
+    accessors.DataFrameNeuro: accessors.FramePlots,
+    accessors.DataArrayNeuro: accessors.ArrayPlots,
 }
 #: Modules of plain functions and classes, and what they are for.
 MODULES = {
     "pdneuro": "Options, sources, reports",
-    "pdneuro.queries.properties": "Questions about a column of segment IDs",
-    "pdneuro.queries.neurons": "Questions about a table of segments",
-    "pdneuro.queries.groups": "Questions about groups",
-    "pdneuro.queries.edges": "Questions about an edge table",
-    "pdneuro.queries.structures": "Questions about Allen structures",
-    "pdneuro.queries.neuromorpho": "Questions about NeuroMorpho.org's neurons",
-    "pdneuro.queries.cave": "Questions about CAVE's root IDs",
+    "pdneuro.queries.properties": "Properties of segments",
+    "pdneuro.queries.edges": "Edges, partners and graphs of segments",
+    "pdneuro.queries.groups": "Edges, partners and graphs of groups",
+    "pdneuro.queries.structures": "Allen structures",
+    "pdneuro.queries.neuromorpho": "Neurons of NeuroMorpho.org",
+    "pdneuro.queries.cave": "CAVE tables, synapses and root IDs",
     "pdneuro.tables": "Functions on frames",
     "pdneuro.graphs": "Functions from edge tables to graphs and matrices",
     "pdneuro.plots": "Pictures",

@@ -7,9 +7,9 @@ import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from pdneuro import accessors as _accessors  # noqa: F401 - registers .neuro
 from pdneuro import errors
 from pdneuro._version import __version__
+from pdneuro.accessors import neuro  # registers .neuro
 from pdneuro.options import get_options, set_options
 
 if _TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "get_options",
     "graphs",
     "last_report",
+    "neuro",
     "neuroglancer",
     "neuromorpho",
     "open_source",

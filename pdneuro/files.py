@@ -18,12 +18,12 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import InvalidSwcError, PdneuroError, listing
 from pdneuro.tables import skeletons, swc
 from pdneuro.tables.edges import as_edges, edge_roles
 from pdneuro.tables.ids import MAX_EXACT_FLOAT
-from pdneuro.transport.atomic import replacing
 
 _BLANKS = r"\s+"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": _BLANKS}

@@ -48,7 +48,8 @@ def _optional_url(value: Any) -> str | None:
 
 
 def _folder(value: Any) -> Path | None:
-    return Path(value).expanduser() if value else None
+    # Absolute, so that the cache stays where it is when the working folder changes.
+    return Path(value).expanduser().absolute() if value else None
 
 
 def _seconds(value: Any) -> float:

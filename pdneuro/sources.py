@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
+from pdneuro._compat import TEXT
 from pdneuro.errors import UnknownSourceError
 from pdneuro.files import is_table
 from pdneuro.options import Fetch, get_option
@@ -48,6 +51,41 @@ class Dumping(Protocol):
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder; what is there and up to date stays."""
+
+
+#: Columns of the properties that a source documents, if each ID has a value.
+DOCUMENTED: Mapping[str, tuple[str, ...]] = {
+    "size": ("size",),
+    "link_pre": ("nr_pre", "nr_downstream_partner"),
+    "link_post": ("nr_post", "nr_upstream_partner"),
+    "connectivity": ("connectivity_downstream_count", "connectivity_upstream_count"),
+}
+
+
+def documented_columns(name: str, count: int) -> dict[str, Any]:
+    """Return the documented columns of a property, each value missing.
+
+    >>> documented_columns("size", 2)["size"].isna().tolist()
+    [True, True]
+    """
+    missing = pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
+    return dict.fromkeys(DOCUMENTED.get(name, ()), missing)
+
+
+#: Columns of the records of a property that a source documents, with their dtypes.
+RECORDS: Mapping[str, Mapping[str, str]] = {
+    "connectivity": {"direction": TEXT, "segmentid": "int64", "synaptic_count": "int64"}
+}
+
+
+def documented_records(name: str, empty: pd.DataFrame) -> pd.DataFrame:
+    """Add the documented columns to an empty table of records.
+
+    >>> documented_records("connectivity", pd.DataFrame({"segment_id": []})).columns.tolist()
+    ['segment_id', 'direction', 'segmentid', 'synaptic_count']
+    """
+    new = {name: kind for name, kind in RECORDS.get(name, {}).items() if name not in empty.columns}
+    return empty.assign(**{name: pd.Series(dtype=kind) for name, kind in new.items()})
 
 
 #: Module that holds each service's source, by the word in front of the colon.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,9 +21,10 @@ SHARED = Path(os.environ.get("PDNEURO_TEST_DATA", Path(__file__).parents[2] / "s
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """The bundled brain, served; short time-outs, one try."""
-    quick = {"retries": 0, "timeout": 10, "progress": False}
-    with pdneuro.sandbox.start(cache_dir=tmp_path / "cache") as running, pdneuro.set_options(**quick):
+    """The bundled brain, served; each request is sent once."""
+    # No test fails because the machine is busy: a test of a timeout sets its own.
+    options = {"retries": 0, "timeout": 600, "progress": False}
+    with pdneuro.sandbox.start(cache_dir=tmp_path / "cache") as running, pdneuro.set_options(**options):
         yield running
 
 
@@ -27,6 +32,25 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 def ids() -> pd.Series:
     """Ten IDs of the sandbox."""
     return pdneuro.sandbox.neurons()["root_id"].head(10)
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let child processes receive Ctrl-C, also where it is ignored, as in a background job of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def child(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a process that does not outlive the block."""
+    process = subprocess.Popen(command, **settings)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def shared(path: str) -> Path:

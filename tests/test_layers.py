@@ -14,13 +14,15 @@ import pdneuro
 PACKAGE = Path(pdneuro.__file__).parent
 SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
 #: Room -> rooms it may import, besides itself.
-BELOW = {"options", "errors", "_compat", "_version"}
+BELOW = {"options", "errors", "_atomic", "_compat", "_docs", "_version"}
 LAYERS = {
     "errors": set(),
     "_version": set(),
+    "_atomic": set(),
+    "_docs": set(),
     "_compat": {"errors"},
     "options": {"errors"},
-    "files": {"errors", "_compat", "tables", "transport"},
+    "files": {"errors", "_atomic", "_compat", "tables", "transport"},
     "versions": {"_version"},
     "tables": BELOW,
     "transport": BELOW,
@@ -68,7 +70,7 @@ def test_every_room_has_its_layer() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    for file in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "dask").rglob("*.py")):
+    for file in set(PACKAGE.rglob("*.py")) - {PACKAGE / "dask.py"}:
         for node in ast.parse(file.read_text()).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -109,3 +111,26 @@ def test_import_is_light() -> None:
     }
     assert not loaded & heavy
     assert "pdneuro" in loaded
+
+
+def test_the_design_page_lists_every_folder_and_module() -> None:
+    page = Path(__file__).parents[1] / "docs" / "design.md"
+    tree = page.read_text("utf-8").partition("```text")[2].partition("```")[0].splitlines()[2:]
+    listed = {
+        line.split()[0].removesuffix("/").removesuffix(".py"): line.split(None, 1)[1] for line in tree
+    }
+    assert set(listed) == set(LAYERS) | {"__init__", "cli"}
+    assert all(listed.values())
+
+
+#: Names that two folders share because both hold the same thing at two layers.
+SHARED_NAMES = {
+    "edges", "structures", "neuromorpho", "cave", "properties", "cache", "volumes", "skeletons", "swc", "queries",
+    "payload", "send", "parse", "source", "__init__",
+}  # fmt: skip
+
+
+def test_a_module_name_is_used_once() -> None:
+    names = [path.stem for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts]
+    repeated = {name for name in names if names.count(name) > 1}
+    assert repeated <= SHARED_NAMES

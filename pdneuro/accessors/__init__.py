@@ -1,29 +1,322 @@
-"""The doors: importing this module puts ``.neuro`` on pandas objects."""
+"""``.neuro`` on pandas and xarray objects: importing this module registers it.
 
+Each method is a plain function with the same parameters and docstring, called on the object.
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import pandas as pd
 import pandas_flavor
 import xarray  # pandas_flavor has loaded it
 
-from pdneuro.accessors.array import DataArrayNeuro
-from pdneuro.accessors.frame import DataFrameNeuro
-from pdneuro.accessors.groups import GroupByNeuro
-from pdneuro.accessors.series import SeriesNeuro
+from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tables
+from pdneuro.accessors import describe
+from pdneuro.accessors.method import Accessor, as_method
 
-_DOORS = (
-    (pandas_flavor.register_series_accessor, SeriesNeuro),
-    (pandas_flavor.register_dataframe_accessor, DataFrameNeuro),
-    (pandas_flavor.register_series_groupby_accessor, GroupByNeuro),
-    (pandas_flavor.register_dataframe_groupby_accessor, GroupByNeuro),
-    (xarray.register_dataarray_accessor, DataArrayNeuro),
+# -- methods by role: the repr of an accessor lists those of the roles that it recognizes ------------
+
+
+class SegmentMethods:
+    """Methods for segment IDs."""
+
+    _role = "segments"
+    ids = as_method(tables.exact_ids)
+    properties = as_method(queries.properties.properties)
+    records = as_method(queries.properties.records)
+    edges = as_method(queries.edges.edges)
+    upstream = as_method(queries.edges.upstream)
+    downstream = as_method(queries.edges.downstream)
+    partners = as_method(queries.edges.partners)
+    graph = as_method(queries.edges.graph)
+    link = as_method(neuroglancer.link)
+
+
+class CaveMethods:
+    """Methods for the root IDs of a CAVE datastack."""
+
+    _role = "cave"
+    cave = as_method(queries.cave.cave)
+    synapses = as_method(queries.cave.synapses)
+    is_latest = as_method(queries.cave.is_latest)
+    latest = as_method(queries.cave.latest)
+    at = as_method(queries.cave.at)
+
+
+class StructureMethods:
+    """Methods for Allen structures, by ID or acronym."""
+
+    _role = "structures"
+    structures = as_method(queries.structures.structures)
+    ancestors = as_method(queries.structures.ancestors)
+    descendants = as_method(queries.structures.descendants)
+    rollup = as_method(queries.structures.rollup)
+    is_under = as_method(queries.structures.is_under)
+
+
+class NeuroMorphoMethods:
+    """Methods for the neurons of NeuroMorpho.org, by ID or name."""
+
+    _role = "neuromorpho"
+    neuromorpho = as_method(queries.neuromorpho.neuromorpho)
+    morphometry = as_method(queries.neuromorpho.morphometry)
+    persistence = as_method(queries.neuromorpho.persistence)
+    swc = as_method(queries.neuromorpho.swc)
+
+
+class SegmentJoins:
+    """Joins for a table of segments."""
+
+    _role = "segments"
+    join_properties = as_method(queries.properties.join_properties)
+
+
+class CaveJoins:
+    """Joins for a table of root IDs."""
+
+    _role = "cave"
+    join_cave = as_method(queries.cave.join_cave)
+
+
+class StructureJoins:
+    """Joins for a table of structures."""
+
+    _role = "structures"
+    join_structures = as_method(queries.structures.join_structures)
+
+
+class NeuroMorphoJoins:
+    """Joins for a table of NeuroMorpho.org neurons."""
+
+    _role = "neuromorpho"
+    join_neuromorpho = as_method(queries.neuromorpho.join_neuromorpho)
+    join_morphometry = as_method(queries.neuromorpho.join_morphometry)
+
+
+class NodeTableMethods:
+    """Methods for the nodes of reconstructions."""
+
+    _role = "nodes"
+    check = as_method(tables.check)
+    morphology = as_method(tables.morphology)
+    cable_length = as_method(tables.cable_length)
+    path_distance = as_method(tables.path_distance)
+    to_swc = as_method(files.to_swc)
+
+
+class PointMethods:
+    """Methods for points in a reference space."""
+
+    _role = "points"
+    sample = as_method(tables.sample)
+
+
+class EdgeTableMethods:
+    """Methods for an edge table."""
+
+    _role = "edges"
+    as_edges = as_method(tables.as_edges)
+    threshold = as_method(tables.threshold)
+    collapse = as_method(tables.collapse)
+    annotate = as_method(tables.annotate)
+    fractions = as_method(queries.edges.fractions)
+    sign = as_method(tables.sign)
+    degree = as_method(tables.degree)
+    reciprocal = as_method(tables.reciprocal)
+    motifs = as_method(tables.motifs)
+    expand = as_method(queries.edges.expand)
+    paths = as_method(graphs.paths)
+    shortest_paths = as_method(graphs.shortest_paths)
+    similarity = as_method(graphs.similarity)
+    to_networkx = as_method(graphs.to_networkx)
+    to_sparse = as_method(graphs.to_sparse)
+    to_matrix = as_method(graphs.to_matrix)
+    to_xarray = as_method(graphs.to_xarray)
+    to_igraph = as_method(graphs.to_igraph)
+    to_gephi = as_method(graphs.to_gephi)
+    to_cytoscape = as_method(graphs.to_cytoscape)
+
+
+# -- plots -------------------------------------------------------------------------------------------
+
+
+class _Plots:
+    def __init__(self, obj: Any) -> None:
+        self._obj = obj
+
+    def __repr__(self) -> str:
+        names = [name for name in dir(type(self)) if not name.startswith("_")]
+        return f"<neuro.plot: {', '.join(f'.{name}()' for name in names)}>"
+
+
+class SeriesPlots(_Plots):
+    """Plots of numbers with structures in the index."""
+
+    bars = as_method(plots.bars)
+    tree = as_method(plots.tree)
+
+
+class FramePlots(SeriesPlots):
+    """Plots of edge tables, of tables of structures, and of reconstructions."""
+
+    matrix = as_method(plots.matrix)
+    degree = as_method(plots.degree)
+    graph = as_method(plots.graph)
+    fractions = as_method(plots.fractions)
+    hops = as_method(plots.hops)
+    skeleton = as_method(plots.skeleton)
+    dendrogram = as_method(plots.dendrogram)
+
+
+class ArrayPlots(_Plots):
+    """Plots of volumes."""
+
+    slices = as_method(plots.slices)
+
+
+# -- accessors ---------------------------------------------------------------------------------------
+
+
+class ProvenanceMixin:
+    """Methods of a result: its source and its citation."""
+
+    _obj: Any
+
+    @property
+    def provenance(self) -> pd.DataFrame:
+        """The source of the table; see :func:`pdneuro.citations.provenance`."""
+        return citations.provenance(self._obj)
+
+    cite = as_method(citations.cite)
+
+
+class SeriesNeuro(
+    SegmentMethods, CaveMethods, StructureMethods, NeuroMorphoMethods, ProvenanceMixin, Accessor
+):
+    """Methods for a column of segment IDs, structures or neurons; print it to see which."""
+
+    _describe = staticmethod(describe.describe_series)
+
+    @property
+    def plot(self) -> SeriesPlots:
+        """Plots; see :mod:`pdneuro.plots`."""
+        return SeriesPlots(self._obj)
+
+
+class DataFrameNeuro(
+    SegmentJoins,
+    SegmentMethods,
+    CaveJoins,
+    CaveMethods,
+    StructureJoins,
+    StructureMethods,
+    NeuroMorphoJoins,
+    NeuroMorphoMethods,
+    EdgeTableMethods,
+    NodeTableMethods,
+    PointMethods,
+    ProvenanceMixin,
+    Accessor,
+):
+    """Methods for a table of neurons or structures, and for edge tables; print it to see which."""
+
+    _describe = staticmethod(describe.describe_frame)
+
+    @property
+    def plot(self) -> FramePlots:
+        """Plots; see :mod:`pdneuro.plots`."""
+        return FramePlots(self._obj)
+
+
+class GroupByNeuro(Accessor):
+    """Methods for the groups of a column of segment IDs, or of a table with such a column."""
+
+    _role = "groups"
+    _describe = staticmethod(describe.describe_groups)
+    edges = as_method(queries.groups.edges)
+    upstream = as_method(queries.groups.upstream)
+    downstream = as_method(queries.groups.downstream)
+    partners = as_method(queries.groups.partners)
+    graph = as_method(queries.groups.graph)
+
+
+class DataArrayNeuro(Accessor):
+    """Methods for a ``(pre, post)`` matrix, and for volumes with the axes ``ap, dv, lr``."""
+
+    _describe = staticmethod(describe.describe_array)
+    to_edges = as_method(graphs.from_xarray)
+    at = as_method(tables.at)
+    structure_means = as_method(tables.structure_means)
+
+    @property
+    def plot(self) -> ArrayPlots:
+        """Plots; see :mod:`pdneuro.plots`."""
+        return ArrayPlots(self._obj)
+
+
+@overload
+def neuro(obj: pd.Series[Any]) -> SeriesNeuro: ...
+@overload
+def neuro(obj: pd.DataFrame) -> DataFrameNeuro: ...
+@overload
+def neuro(
+    obj: pd.api.typing.DataFrameGroupBy[Any, Any] | pd.api.typing.SeriesGroupBy[Any, Any],
+) -> GroupByNeuro: ...
+@overload
+def neuro(obj: xarray.DataArray) -> DataArrayNeuro: ...
+def neuro(obj: Any) -> Any:
+    """Return the ``.neuro`` accessor of an object, with full types for editors and type checkers.
+
+    Parameters
+    ----------
+    obj : Series, DataFrame, GroupBy or DataArray
+
+    Returns
+    -------
+    SeriesNeuro, DataFrameNeuro, GroupByNeuro or DataArrayNeuro
+        The same object as ``obj.neuro``.
+
+    Raises
+    ------
+    TypeError
+        The object has no accessor.
+
+    Examples
+    --------
+    >>> neurons = pdneuro.sandbox.neurons().head(3)
+    >>> pdneuro.neuro(neurons).edges(within=True).columns.tolist()
+    ['pre', 'post', 'weight']
+    """
+    for kind, accessor in _ACCESSORS:
+        if isinstance(obj, kind):
+            return accessor(obj)
+    raise TypeError(
+        f"a {type(obj).__name__} has no .neuro accessor; use a Series, DataFrame, groupby or DataArray."
+    )
+
+
+_ACCESSORS: tuple[tuple[type, type[Accessor]], ...] = (
+    (pd.Series, SeriesNeuro),
+    (pd.DataFrame, DataFrameNeuro),
+    (pd.api.typing.SeriesGroupBy, GroupByNeuro),
+    (pd.api.typing.DataFrameGroupBy, GroupByNeuro),
+    (xarray.DataArray, DataArrayNeuro),
+)
+_REGISTER = (
+    pandas_flavor.register_series_accessor,
+    pandas_flavor.register_dataframe_accessor,
+    pandas_flavor.register_series_groupby_accessor,
+    pandas_flavor.register_dataframe_groupby_accessor,
+    xarray.register_dataarray_accessor,
 )
 
 
 def register() -> None:
-    """Register the accessors, once: pandas warns at a second time."""
-    import pandas as pd
-
+    """Register the accessors once: pandas warns if it is done twice."""
     if getattr(pd.DataFrame, "neuro", None) is not DataFrameNeuro:
-        for door, accessor in _DOORS:
-            door("neuro")(accessor)
+        for register_accessor, (_, accessor) in zip(_REGISTER, _ACCESSORS, strict=True):
+            register_accessor("neuro")(accessor)
 
 
 register()

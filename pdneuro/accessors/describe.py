@@ -1,13 +1,13 @@
-"""What an accessor says about its object: what is recognised, what is missing, what to call next.
+"""The repr of an accessor: what it recognizes in its object, what is missing, which calls come next.
 
-Only names, dtypes and missing values are looked at: nothing is copied, and no service is asked.
+It reads names, dtypes and missing values only. It copies nothing and sends no request.
 """
 
 from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -22,12 +22,14 @@ from pdneuro.tables.skeletons import is_node_table
 from pdneuro.tables.volumes import DIMS
 
 Calls = Sequence[tuple[str, str]]
-#: How many calls are proposed.
+#: Returns the methods of the accessor for a role, such as ``.edges()``.
+Methods = Callable[[str], list[str]]
+#: Number of calls that are proposed.
 _NEXT = 3
 
 
 class Role(NamedTuple):
-    """A part that columns play, and what can be done with it."""
+    """A role that columns have, and the methods for it."""
 
     recognised: Sequence[str]
     calls: Calls
@@ -36,7 +38,7 @@ class Role(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What is said of an object."""
+    """The description of an object, as text or HTML."""
 
     title: str
     recognised: list[str]
@@ -94,47 +96,47 @@ class Description(NamedTuple):
         return f"<div><strong>.neuro</strong>: {html.escape(self.title)}<table>{body}</table></div>"
 
 
-def describe_series(series: pd.Series[Any]) -> Description:
-    """What ``Series.neuro`` says."""
+def describe_series(series: pd.Series[Any], methods: Methods) -> Description:
+    """Describe a column."""
     if roles.structure_columns([series.name]):
-        role = _structures(series)
+        role = _structures(series, methods)
     elif roles.neuromorpho_columns([series.name]):
-        role = _neuromorpho(series)
+        role = _neuromorpho(series, methods)
     else:
-        role = _segments(series)
+        role = _segments(series, methods)
     return Description.of(f"column {series.name!r}, {len(series):,} rows", [role], series)
 
 
-def describe_frame(frame: pd.DataFrame) -> Description:
-    """What ``DataFrame.neuro`` says."""
+def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
+    """Describe a table by all roles of its columns."""
     found: list[Role] = []
     nodes = is_node_table(frame)
     pairs = roles.endpoint_columns(frame.columns)
     if pairs:
-        found.append(_edges(frame, pairs))
+        found.append(_edges(frame, pairs, methods))
     if nodes:
-        found.append(_reconstructions(frame))
+        found.append(_reconstructions(frame, methods))
     places = roles.structure_columns(frame.columns)
     names = _id_columns(frame, alone=not (pairs or places or nodes))
     if names:
-        found.append(_neurons(frame, names))
+        found.append(_neurons(frame, names, methods))
     if places:
-        found.append(_structure_table(places))
+        found.append(_structure_table(places, methods))
     neurons = roles.neuromorpho_columns(frame.columns)
     if neurons:
-        found.append(_neuromorpho_table(neurons))
+        found.append(_neuromorpho_table(neurons, methods))
     points = roles.point_columns(frame.columns)
     if points and not nodes:
         line = f"points: {', '.join(map(repr, points))}"
         call = f".sample(volume, columns={tuple(points)!r})"
-        found.append(Role([line], [(call, "values of a volume (µm)")]))
+        found.append(Role([line], [(call, "values of a volume (µm)")], methods("points")))
     if not found:
         found.append(_nothing(frame))
     return Description.of(f"table of {len(frame):,} rows, {frame.shape[1]} columns", found, frame)
 
 
-def describe_array(array: Any) -> Description:
-    """What ``DataArray.neuro`` says."""
+def describe_array(array: Any, methods: Methods) -> Description:
+    """Describe a matrix or a volume."""
     dims = ", ".join(f"{dim}: {size:,}" for dim, size in array.sizes.items())
     if set(array.dims) == set(DIMS):
         calls = [
@@ -150,15 +152,14 @@ def describe_array(array: Any) -> Description:
     return Description.of(f"array ({dims})", [role])
 
 
-def describe_groups(groups: Any) -> Description:
-    """What ``groupby(...).neuro`` says."""
+def describe_groups(groups: Any, methods: Methods) -> Description:
+    """Describe a groupby."""
     calls = [
         (".edges(within=True)", "edges inside each group"),
         (".partners()", "partners of each group"),
         (".graph()", "a graph for each group"),
     ]
-    role = Role([], calls, [".upstream()", ".downstream()"])
-    return Description.of(f"{groups.ngroups:,} groups", [role])
+    return Description.of(f"{groups.ngroups:,} groups", [Role([], calls, methods("groups"))])
 
 
 def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
@@ -173,7 +174,7 @@ def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
 # -- the roles ---------------------------------------------------------------------------------------
 
 
-def _segments(series: pd.Series[Any]) -> Role:
+def _segments(series: pd.Series[Any], methods: Methods) -> Role:
     recognised, missing = _id_column(series)
     if str(get_option("source") or "").startswith("cave:"):
         calls: Calls = [
@@ -187,38 +188,29 @@ def _segments(series: pd.Series[Any]) -> Role:
             (".edges()", "edge table: pre, post, weight"),
             (".partners()", "one row a partner, with its weight"),
         ]
-    more = [".ids()", ".records()", ".upstream()", ".downstream()", ".graph()", ".link()"]
-    other = [
-        ".cave()",
-        ".is_latest()",
-        ".latest()",
-        ".at()",
-        ".synapses()",
-        ".structures()",
-        ".neuromorpho()",
-    ]
-    return Role(recognised, calls, [*more, *other], missing)
+    more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
+    return Role(recognised, calls, more, missing)
 
 
-def _structures(series: pd.Series[Any]) -> Role:
+def _structures(series: pd.Series[Any], methods: Methods) -> Role:
     calls = [
         ('.structures("acronym", "name")', "fields, one row a row"),
         ('.rollup("Brain - Major Divisions")', "the division of each"),
         ('.is_under("CTX")', "True where it is part of it"),
     ]
-    return Role([_column("structures", series)], calls, [".ancestors()", ".descendants()"])
+    return Role([_column("structures", series)], calls, methods("structures"))
 
 
-def _neuromorpho(series: pd.Series[Any]) -> Role:
+def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:
     calls = [
         ('.neuromorpho("species", "cell_type")', "fields, one row a row"),
         ('.morphometry("length")', "measurements, one row a row"),
         (".swc()", "reconstructions as one table"),
     ]
-    return Role([_column("neurons of NeuroMorpho.org", series)], calls, [".persistence()"])
+    return Role([_column("neurons of NeuroMorpho.org", series)], calls, methods("neuromorpho"))
 
 
-def _neurons(frame: pd.DataFrame, names: Sequence[Any]) -> Role:
+def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Role:
     recognised: list[str] = []
     missing: list[str] = []
     for name in names:
@@ -237,11 +229,10 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any]) -> Role:
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row a partner, with its weight"),
     ]
-    more = [".upstream()", ".downstream()", ".graph()", ".join_cave()", ".link()"]
-    return Role(recognised, calls, more, missing)
+    return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
 
 
-def _structure_table(places: Sequence[Any]) -> Role:
+def _structure_table(places: Sequence[Any], methods: Methods) -> Role:
     on = "" if len(places) == 1 else f", on={places[0]!r}"
     calls = [
         (f'.join_structures("acronym", "name"{on})', "names beside the columns"),
@@ -249,18 +240,19 @@ def _structure_table(places: Sequence[Any]) -> Role:
         (f".plot.tree({on[2:]})", "the structures in their tree"),
     ]
     lost = [f"which of the columns holds the structures: {on[2:]}"] if on else []
-    return Role([f"structures: {', '.join(map(repr, places))}"], calls, missing=lost)
+    return Role([f"structures: {', '.join(map(repr, places))}"], calls, methods("structures"), lost)
 
 
-def _neuromorpho_table(neurons: Sequence[Any]) -> Role:
+def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
     calls = [
         ('.join_neuromorpho("species")', "fields beside the columns"),
         ('.join_morphometry("length")', "measurements beside the columns"),
     ]
-    return Role([f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"], calls)
+    recognised = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
+    return Role(recognised, calls, methods("neuromorpho"))
 
 
-def _reconstructions(frame: pd.DataFrame) -> Role:
+def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
     count = frame["neuron"].nunique() if "neuron" in frame.columns else 1
     problems = facts(frame).get("problems", 0)
     calls = [
@@ -268,12 +260,12 @@ def _reconstructions(frame: pd.DataFrame) -> Role:
         (".morphology()", "counts and lengths of each neuron (µm)"),
         (".check()", f"what is wrong ({problems:,} found)" if problems else "what is wrong"),
     ]
-    more = [".cable_length()", ".path_distance()", ".plot.dendrogram()", ".to_networkx()", ".to_swc()"]
-    lost = [f"soundness: {problems:,} problems, which .check() lists"] if problems else []
+    lost = [f"valid reconstructions: .check() lists {problems:,} problems"] if problems else []
+    more = [*methods("nodes"), ".plot.dendrogram()", ".to_networkx()"]
     return Role([f"reconstructions: {count:,} neurons"], calls, more, lost)
 
 
-def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]]) -> Role:
+def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
     recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
     weights = [name for name in frame.columns if str(name) in roles.WEIGHT_NAMES]
@@ -308,11 +300,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]]) -> Role:
             (".fractions()", "each edge's share of the input"),
             (".to_networkx()", "a graph"),
         ]
-    more = [
-        ".threshold()", ".degree()", ".similarity()", ".paths()", ".expand()", ".sign()",
-        ".to_networkx()", ".plot.matrix()", ".plot.graph()", ".to_sparse()", ".to_matrix()",
-        ".to_gephi()",
-    ]  # fmt: skip
+    more = [*methods("edges"), ".plot.matrix()", ".plot.graph()"]
     return Role(recognised, calls, more, missing)
 
 

@@ -118,12 +118,13 @@ def experiments(
     kept = np.ones(len(table), bool)
     if injection is not None:
         tree = structure_tree(graph_id)
-        inside = tree.within(tree.rows(injection), include_self=True)
+        members = tree.rows(injection)
         if primary_only:
-            kept &= inside[tree.locate(table["structure_id"]).rows]
+            rows = tree.locate(table["structure_id"]).rows
+            kept &= tree.within(rows, members, include_self=True)
         else:
             sites = table["injection_structures"].astype(object).map(_parts).explode()
-            reached = inside[tree.locate(sites).rows]
+            reached = tree.within(tree.locate(sites).rows, members, include_self=True)
             kept &= pd.Series(reached, sites.index).groupby(level=0).any().to_numpy()
     if isinstance(transgenic_line, bool):
         kept &= names.notna().to_numpy() == transgenic_line
@@ -327,7 +328,7 @@ def projection_edges(
     pre = number.map(sites).astype("int64")
     if rollup is not None:
         tree = structure_tree(graph_id)
-        rows = tree.nearest(tree.members(rollup))[tree.locate(pre).rows]
+        rows = tree.nearest(tree.locate(pre).rows, tree.members(rollup))
         table, rows = table[rows >= 0], rows[rows >= 0]
         pre = pd.Series(tree.frame["id"].to_numpy()[rows], table.index)
     edges = (

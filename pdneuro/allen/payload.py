@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import InvalidIdError, InvalidQueryError, PrecisionLossError, listing
-from pdneuro.tables.ids import distinct_ids, exact_ids
+from pdneuro.tables.ids import as_series, distinct_ids
 
 #: Maximum number of IDs in one address; the IDs of a longer list are divided into several requests.
 MAX_IDS = 400
@@ -84,7 +84,7 @@ def id_list(values: Any, what: str) -> list[int]:
     """
     given = values if isinstance(values, pd.Series | pd.Index) else _items(values, what)
     try:
-        ids = distinct_ids(exact_ids(given, what))
+        ids = distinct_ids(as_series(given, what))
     except (InvalidIdError, PrecisionLossError) as error:
         shown = (
             given if isinstance(given, list) and len(given) < 10 else f"these {type(values).__name__}"

@@ -11,24 +11,12 @@ import pandas as pd
 
 from pdneuro.braincircuits import parse, payload, send
 from pdneuro.options import Fetch
-from pdneuro.sources import Dump
+from pdneuro.sources import Dump, documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import take_or_missing
 from pdneuro.transport.answers import Answers
 from pdneuro.transport.fetch import fetch_by_id
-
-#: Columns that the documentation promises.
-_DOCUMENTED = {
-    "size": ("size",),
-    "link_pre": ("nr_pre", "nr_downstream_partner"),
-    "link_post": ("nr_post", "nr_upstream_partner"),
-    "connectivity": ("connectivity_downstream_count", "connectivity_upstream_count"),
-}
-
-
-def _nothing(count: int) -> Any:
-    return pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
 
 
 @dataclass(frozen=True)
@@ -64,11 +52,13 @@ class BrainCircuits:
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+        if not len(ids):
+            return documented_columns(name, 0)
         answers = self._fetch(ids, name, fetch)
         known = np.flatnonzero(answers.forms >= parse.JSON_FORM)
         forms, bodies = answers.forms[known], answers.bodies[known]
         keep_keys = name in ("link_pre", "link_post")
-        documented = {label: _nothing(len(known)) for label in _DOCUMENTED.get(name, ())}
+        documented = documented_columns(name, len(known))
         cells = parse.flat_cells(forms, bodies) if multiple == "count" else None
         if cells is not None:
             columns = records.flat_property(name, cells, keep_keys=keep_keys)

@@ -126,6 +126,13 @@ class Cave:
         with self._translated():
             return self._guarded(self._client.chunkedgraph)
 
+    def close(self) -> None:
+        """Close the connections. A thread that still uses the client opens new ones."""
+        # The client has one session per service, and no method that closes them.
+        for part in vars(vars(self).get("_made", self)).values():
+            if isinstance(session := getattr(part, "session", None), requests.Session):
+                session.close()
+
     def _document(self, url: str) -> Any:
         """A JSON document, None where there is none.
 
@@ -419,7 +426,7 @@ class Cave:
         except ValueError:
             own = []
         if len(own) != 3:
-            if table not in self.names(version)[1] and self._said.converted:
+            if self._said.converted:
                 return  # caveclient did it, by the table's own description
             own = self.resolution(table, version)
         for axis, size, unit in zip("xyz", own, wanted, strict=True):
@@ -500,7 +507,10 @@ class _Patience(Retry):
         return seconds
 
 
+#: The clients used last, the latest at the end.
 _clients: dict[tuple[Any, ...], Cave] = {}
+_MAX_CLIENTS = 8
+_lock = threading.Lock()
 
 
 def connect(datastack: str, auth_token: str | None, fetch: Fetch) -> tuple[Cave, str]:
@@ -509,4 +519,10 @@ def connect(datastack: str, auth_token: str | None, fetch: Fetch) -> tuple[Cave,
     token = tokens.clean(auth_token) if auth_token else tokens.require_cave(datastack, server)
     mark = tokens.fingerprint(token)
     key = (datastack, server, mark, fetch.timeout, fetch.retries, fetch.max_workers, os.getpid())
-    return _clients.setdefault(key, Cave(datastack, server, token, fetch)), mark
+    with _lock:
+        client = _clients.pop(key, None) or Cave(datastack, server, token, fetch)
+        _clients[key] = client
+        # The caches of caveclient keep a client alive, so deleting it does not close its connections.
+        for oldest in list(_clients)[:-_MAX_CLIENTS]:
+            _clients.pop(oldest).close()
+    return client, mark

@@ -24,6 +24,7 @@ from pdneuro.cave.questions import (
 from pdneuro.errors import ServiceError, StaleIdsWarning, listing, warn
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as records
+from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.partners import from_partners
 from pdneuro.transport.answers import Answers
@@ -113,19 +114,21 @@ class CaveSource:
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of a table, as of a property that is a list of records."""
-        values = self.rows(self.asked(fetch), ids, name, fetch)
+        values = self.rows(self.asked(fetch), ids, name, fetch) if len(ids) else []
         return records.property_columns(name, values, multiple=multiple, ids=ids)
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """Rows of a table in long form: ``segment_id`` and the table's columns."""
-        values = self.rows(self.asked(fetch), ids, name, fetch)
+        values = self.rows(self.asked(fetch), ids, name, fetch) if len(ids) else []
         some = [place for place, value in enumerate(values) if value is not None]
         return records.long_records(ids[some], [values[place] for place in some], "list")
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
         """Direct edges of the IDs as ``pre, post, weight``, each once; weights are synapses."""
-        asked = self.asked(fetch)
         ids = ids[ids > PENDING]
+        if not len(ids):
+            return edge_table(ids, ids, ids)
+        asked = self.asked(fetch)
         parts = []
         for side, wanted in (("downstream", downstream), ("upstream", upstream)):
             if wanted:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
 
 from pdneuro._version import __version__
-from pdneuro.cli import reconstructions, tables, upkeep
+from pdneuro.cli import manage, queries, swc
 from pdneuro.errors import PdneuroError, PdneuroWarning
 
 __all__ = ["main", "parser"]
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(chosen.run(chosen) or 0)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 141  # 128 + SIGPIPE, a signal that Windows does not have
     except (PdneuroError, ValueError, OSError) as error:
         print(f"pdneuro: {error}{_in_a_shell(str(error))}", file=sys.stderr)
         return 1
@@ -83,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"pdneuro {__version__}")
     commands = found.add_subparsers(required=True, metavar="COMMAND")
-    for module in (tables, reconstructions, upkeep):
+    for module in (queries, swc, manage):
         module.add(commands)
     return found
 

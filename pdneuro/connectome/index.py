@@ -168,12 +168,11 @@ def on_disk(files: list[Path], how: object, make: Callable[[], Index]) -> Index:
     owner, content = _digest(str(files[0].resolve())), _digest([_LAYOUT, state, how])
     home = cache_folder() / "indexes"
     place = home / f"{owner}-{content}"
-    try:
-        return _open(place)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, EOFError):  # cut short, or not ours: made anew
-        shutil.rmtree(place, ignore_errors=True)
+    if place.is_dir():
+        try:
+            return _open(place)
+        except (OSError, ValueError, EOFError):  # damaged: build it again
+            shutil.rmtree(place, ignore_errors=True)
     index = make()
     try:
         make_private_folder(cache_folder())

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.connectome import index as indexes
-from pdneuro.connectome.download import download_dump
+from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons, honest
 from pdneuro.errors import NotFoundError, did_you_mean, listing

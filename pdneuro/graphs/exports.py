@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.graphs.node_attributes import collector_paused, node_table
@@ -196,7 +197,6 @@ def _write(
     place.mkdir(parents=True, exist_ok=True)
     edges = edges.astype(dict.fromkeys(ends, TEXT))
     for name, table in (("nodes.csv", nodes), ("edges.csv", edges)):
-        unfinished = place / f".{name}.part"
-        table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
-        unfinished.replace(place / name)
+        with replacing(place / name) as unfinished:
+            table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
     return place

@@ -16,7 +16,7 @@ from pdneuro.tables.edges import as_edges, collapse, edge_table, require_edges
 from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array, distinct_ids, id_array
 from pdneuro.tables.labels import Labels, lookup
 from pdneuro.tables.pairs import coded_ends
-from pdneuro.tables.provenance import KEY, facts
+from pdneuro.tables.provenance import KEY, facts, inherit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -153,7 +153,7 @@ def to_matrix(
     known, pre, post, cells = _entries(edges, values, ids)
     dense = _dense(pre, post, cells, len(known))
     index, columns = pd.Index(known, name="pre"), pd.Index(known, name="post")
-    return _with_attrs(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
+    return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
 
 
 def _group_matrix(groups: pd.DataFrame) -> pd.DataFrame:
@@ -174,7 +174,7 @@ def _group_matrix(groups: pd.DataFrame) -> pd.DataFrame:
         index, columns = labels.rename("pre"), labels.rename("post")
     else:
         index, columns = labels, labels
-    return _with_attrs(pd.DataFrame(dense, index=index, columns=columns, copy=False), groups)
+    return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), groups)
 
 
 def _dense(pre: Any, post: Any, cells: Any, size: int) -> Any:
@@ -186,11 +186,6 @@ def _dense(pre: Any, post: Any, cells: Any, size: int) -> Any:
     dense = np.zeros((size, size), cells.dtype)
     np.add.at(dense, (pre, post), cells)
     return dense
-
-
-def _with_attrs(matrix: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
-    matrix.attrs = dict(edges.attrs)
-    return matrix
 
 
 def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -> xr.DataArray:
@@ -340,8 +335,7 @@ def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
     1   12    11       5
     """
     edges, _, _ = _from_dense(matrix, "weight")
-    edges.attrs = dict(matrix.attrs)
-    return edges
+    return inherit(edges, matrix)
 
 
 def _from_dense(matrix: pd.DataFrame, name: str) -> tuple[pd.DataFrame, Any, Any]:

@@ -16,6 +16,7 @@ from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.pairs import coded_ends
+from pdneuro.tables.provenance import inherit
 
 Ids = int | Iterable[Any]
 Codes = npt.NDArray[np.intp]
@@ -25,7 +26,7 @@ _SOURCES_AT_ONCE = 64
 
 
 def paths(
-    edges: pd.DataFrame, source: Ids, target: Ids, max_hops: int = 3, *, max_paths: int = 1_000_000
+    edges: pd.DataFrame, sources: Ids, targets: Ids, max_hops: int = 3, *, max_paths: int = 1_000_000
 ) -> pd.DataFrame:
     """All simple paths from some neurons to others.
 
@@ -33,7 +34,7 @@ def paths(
     ----------
     edges : DataFrame
         An edge table; the rows of a pair are summed.
-    source, target : int, Series, array or list
+    sources, targets : int, Series, array or list
         Neurons. A path may pass through further sources and targets.
     max_hops : int
         Most edges of a path.
@@ -66,7 +67,7 @@ def paths(
     pairs = one_row_a_pair(edges)
     ids, pre, post = coded_ends(pairs)
     weight = pairs["weight"].to_numpy()
-    starts, ends = _places(ids, source, "source"), _places(ids, target, "target")
+    starts, ends = _places(ids, sources, "sources"), _places(ids, targets, "targets")
     from_start = _distances(pre, post, starts, len(ids), max_hops)
     to_end = _distances(post, pre, ends, len(ids), max_hops)
     useful = from_start[pre] + 1 + to_end[post] <= max_hops
@@ -96,8 +97,7 @@ def paths(
         if len(walks) > max_paths or sum(map(len, found)) > max_paths:
             raise _too_many(max_paths, hop)
     result = pd.concat(found, ignore_index=True)
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def _too_many(max_paths: int, hop: int) -> TooLargeError:
@@ -145,14 +145,16 @@ def _table(ids: Int64Array, walks: Codes, weakest: Int64Array) -> pd.DataFrame:
     )
 
 
-def shortest_paths(edges: pd.DataFrame, source: Ids, target: Ids, cost: str = "inverse") -> pd.DataFrame:
+def shortest_paths(
+    edges: pd.DataFrame, sources: Ids, targets: Ids, cost: str = "inverse"
+) -> pd.DataFrame:
     """The cheapest path from each of some neurons to each of others.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table; the rows of a pair are summed.
-    source, target : int, Series, array or list
+    sources, targets : int, Series, array or list
         Neurons.
     cost : str
         What an edge costs: ``"inverse"`` (1 / weight: strong edges are short), ``"hops"`` (1 each), or a
@@ -189,7 +191,7 @@ def shortest_paths(edges: pd.DataFrame, source: Ids, target: Ids, cost: str = "i
     shape = (len(ids), len(ids))
     prices = sparse.csr_array((costs[usable], (pre[usable], post[usable])), shape=shape)
     weights = sparse.csr_array((weight, (pre, post)), shape=shape)
-    starts, ends = _places(ids, source, "source"), _places(ids, target, "target")
+    starts, ends = _places(ids, sources, "sources"), _places(ids, targets, "targets")
     rows = []
     for begin in range(0, len(starts), _SOURCES_AT_ONCE):
         some = starts[begin : begin + _SOURCES_AT_ONCE]
@@ -213,8 +215,7 @@ def shortest_paths(edges: pd.DataFrame, source: Ids, target: Ids, cost: str = "i
             "cost": np.array([price for _, _, price in rows], np.float64),
         }
     )
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def _costs(pairs: pd.DataFrame, cost: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

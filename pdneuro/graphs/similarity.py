@@ -12,6 +12,7 @@ from pdneuro.errors import TooLargeError
 from pdneuro.graphs.matrix import MAX_DENSE, to_sparse
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.ids import distinct_ids
+from pdneuro.tables.provenance import inherit
 
 #: Entries of the block of the product that is looked at at once.
 _BLOCK = 10_000_000
@@ -101,8 +102,7 @@ def similarity(
         )
     blocks = _blocks(features, sizes if metric == "jaccard" else None)
     table = _dense(blocks, known) if top is None else _best(blocks, known, top)
-    table.attrs = dict(edges.attrs)
-    return table
+    return inherit(table, edges)
 
 
 def _blocks(features: Any, sizes: Any) -> Any:

@@ -33,7 +33,7 @@ class Neurons(NamedTuple):
     """The distinct neurons of a column, and for each row its place among them."""
 
     #: ``"neuron_id"`` or ``"neuron_name"``.
-    by: str
+    key: str
     #: IDs, or numbers that stand for names; 0 for a missing one.
     keys: Int64Array
     #: Names by key; empty where IDs were given.
@@ -45,14 +45,14 @@ class Neurons(NamedTuple):
         return [self.names.get(key, key) for key in self.keys.tolist()]
 
 
-def neurons(column: pd.Series[Any], by: str | None = None) -> Neurons:
+def neurons(column: pd.Series[Any], key: str | None = None) -> Neurons:
     """Tell the neurons of a column apart.
 
     Parameters
     ----------
     column : Series
         Integers are IDs, text is names; but for a column called ``neuron_id`` or ``neuron_name``.
-    by : {"neuron_id", "neuron_name"}, optional
+    key : {"neuron_id", "neuron_name"}, optional
         What the column holds, where that is not what it looks like.
 
     Raises
@@ -60,12 +60,12 @@ def neurons(column: pd.Series[Any], by: str | None = None) -> Neurons:
     InvalidIdError
         IDs and names are mixed; or numbers that are no IDs.
     """
-    if by not in (None, ID, NAME):
-        raise ValueError(f"by is {ID!r} or {NAME!r}, not {by!r}.")
-    # Told by its name, in whatever case; the rows of a name may well be numbers.
+    if key not in (None, ID, NAME):
+        raise ValueError(f"key must be {ID!r} or {NAME!r}, not {key!r}.")
+    # The name of the column decides, in any case: the names of neurons may be numbers.
     called = str(column.name).casefold()
-    by = by or (called if called in (ID, NAME) else None)
-    if by == ID or (by is None and not _holds_text(column)):
+    key = key or (called if called in (ID, NAME) else None)
+    if key == ID or (key is None and not _holds_text(column)):
         keys, rows = distinct_rows(column)
         return Neurons(ID, keys, {}, rows)
     text = column.astype(object).where(column.notna(), "").map(_as_name)
@@ -94,7 +94,7 @@ def _holds_text(column: pd.Series[Any]) -> bool:
     number, name = present[~is_text].index[0], present[is_text].index[0]
     raise InvalidIdError(
         f"column {column.name!r} mixes IDs and names: {present[number]!r} (row {number!r}) and "
-        f"{present[name]!r} (row {name!r}). Look them up apart, or by one of them: by={ID!r}."
+        f"{present[name]!r} (row {name!r}). Look them up apart, or by one of them: key={ID!r}."
     )
 
 
@@ -108,7 +108,7 @@ def records(kind: str, asked: Neurons, fetch: Fetch) -> list[Record | None]:
     ServiceError, OfflineError
         As for :func:`pdneuro.transport.fetch.fetch_by_id`.
     """
-    if asked.by == ID:
+    if asked.key == ID:
         return _by_id(KINDS[kind][0], asked.keys, fetch)
     found = _by_name(asked, fetch)
     if kind == "neuron":

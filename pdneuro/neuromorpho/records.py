@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro.errors import InvalidSwcError, NotFoundError, UnreadableFileWarning, listing, warn
 from pdneuro.neuromorpho import field_types, lookup, payload, send
 from pdneuro.options import Fetch, FetchKeywords
@@ -16,7 +17,6 @@ from pdneuro.tables import roles, skeletons
 from pdneuro.tables import swc as swc_files
 from pdneuro.tables.joins import spread
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.atomic import replacing
 from pdneuro.transport.report import one_call
 
 #: One neuron by ID or name, or several.
@@ -25,7 +25,7 @@ _VERSIONS = {"cng": "CNG", "standard": "CNG", "source": "source", "original": "s
 
 
 def neuron(
-    id_or_name: Asked, *, raw: bool = False, by: str | None = None, **fetch: Unpack[FetchKeywords]
+    id_or_name: Asked, *, raw: bool = False, key: str | None = None, **fetch: Unpack[FetchKeywords]
 ) -> Any:
     """What is said of a neuron: species, region, cell type, method, papers.
 
@@ -35,7 +35,7 @@ def neuron(
         ``neuron_id`` (integers) or ``neuron_name`` (text).
     raw : bool
         The service's own words: every value as it came.
-    by : {"neuron_id", "neuron_name"}, optional
+    key : {"neuron_id", "neuron_name"}, optional
         What is given, where that is not what it looks like.
     **fetch
         As for :func:`pdneuro.queries.neuromorpho.neuromorpho`.
@@ -62,17 +62,17 @@ def neuron(
     brain_region    [hippocampus, CA1]
     Name: 1, dtype: object
     """
-    return _one_or_several("neuron", id_or_name, raw, by, fetch)
+    return _one_or_several("neuron", id_or_name, raw, key, fetch)
 
 
 def morphometry(
-    id_or_name: Asked, *, raw: bool = False, by: str | None = None, **fetch: Unpack[FetchKeywords]
+    id_or_name: Asked, *, raw: bool = False, key: str | None = None, **fetch: Unpack[FetchKeywords]
 ) -> Any:
     """Measurements of a neuron, by L-Measure.
 
     Parameters
     ----------
-    id_or_name, raw, by, **fetch
+    id_or_name, raw, key, **fetch
         As for :func:`neuron`.
 
     Returns
@@ -91,17 +91,17 @@ def morphometry(
     >>> float(pdneuro.neuromorpho.morphometry(1)["n_stems"])
     4.0
     """
-    return _one_or_several("morphometry", id_or_name, raw, by, fetch)
+    return _one_or_several("morphometry", id_or_name, raw, key, fetch)
 
 
 def persistence(
-    id_or_name: Asked, *, raw: bool = False, by: str | None = None, **fetch: Unpack[FetchKeywords]
+    id_or_name: Asked, *, raw: bool = False, key: str | None = None, **fetch: Unpack[FetchKeywords]
 ) -> Any:
     """Persistence vector of a neuron: a hundred numbers that describe its branching.
 
     Parameters
     ----------
-    id_or_name, raw, by, **fetch
+    id_or_name, raw, key, **fetch
         As for :func:`neuron`.
 
     Returns
@@ -124,7 +124,7 @@ def persistence(
     >>> len(pdneuro.neuromorpho.persistence(1)["coefficients"])
     100
     """
-    return _one_or_several("persistence", id_or_name, raw, by, fetch)
+    return _one_or_several("persistence", id_or_name, raw, key, fetch)
 
 
 def swc(
@@ -133,7 +133,7 @@ def swc(
     *,
     folder: Any = None,
     strict: bool = False,
-    by: str | None = None,
+    key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
     """Reconstructions as one node table.
@@ -148,7 +148,7 @@ def swc(
         Also save the files there as they are, also those that are no SWC files.
     strict : bool
         Refuse a file with anything that ``.neuro.check()`` lists.
-    by : {"neuron_id", "neuron_name"}, optional
+    key : {"neuron_id", "neuron_name"}, optional
         What is given, where that is not what it looks like.
     **fetch
         As for :func:`pdneuro.queries.neuromorpho.neuromorpho`; ``max_workers`` files at once.
@@ -195,7 +195,7 @@ def swc(
         raise ValueError(f"version is 'CNG' or 'source', not {version!r}.")
     kind = _VERSIONS[version.lower()]
     how = Fetch.of(**fetch)
-    asked = lookup.neurons(_column(neurons), by)
+    asked = lookup.neurons(_column(neurons), key)
     # That one neuron is unknown is an error; that some of many are, a warning.
     if _is_one(neurons):
         how = how._replace(on_missing="ignore", on_error="raise")
@@ -259,14 +259,14 @@ def of_column(
     kind: str,
     column: pd.Series[Any],
     wanted: Sequence[str],
-    by: str | None,
+    key: str | None,
     fetch: FetchKeywords,
     *,
     raw: bool = False,
 ) -> pd.DataFrame:
     """Records of a column's neurons, one row a row; see :mod:`pdneuro.queries.neuromorpho`."""
     how = Fetch.of(**fetch)
-    asked = lookup.neurons(column, by)
+    asked = lookup.neurons(column, key)
     with one_call(how):
         columns = lookup.table(kind, asked, wanted, how, raw=raw)
     table = pd.DataFrame(spread(columns, asked.rows), index=column.index, copy=False)
@@ -275,12 +275,12 @@ def of_column(
 
 
 def _one_or_several(
-    kind: str, given: Asked, raw: bool, by: str | None, fetch: FetchKeywords
+    kind: str, given: Asked, raw: bool, key: str | None, fetch: FetchKeywords
 ) -> pd.Series[Any] | pd.DataFrame:
     if not _is_one(given):
-        return of_column(kind, _column(given), (), by, fetch, raw=raw)
+        return of_column(kind, _column(given), (), key, fetch, raw=raw)
     quiet: FetchKeywords = {**fetch, "on_missing": "ignore", "on_error": "raise"}
-    table = of_column(kind, _column([given]), (), by, quiet, raw=raw)
+    table = of_column(kind, _column([given]), (), key, quiet, raw=raw)
     record: pd.Series[Any] = table.astype(object).iloc[0].rename(given)
     if pd.isna(record[field_types.ID]):
         what = "neuron" if kind == "neuron" else f"{kind} of a neuron"

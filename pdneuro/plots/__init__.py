@@ -1,9 +1,9 @@
 """Pictures of edge tables, structures, reconstructions and volumes; each gives matplotlib axes."""
 
-from pdneuro.plots.adjacency import matrix
 from pdneuro.plots.edges import degree, fractions, hops
-from pdneuro.plots.network import graph
-from pdneuro.plots.reconstructions import dendrogram, skeleton
+from pdneuro.plots.matrices import matrix
+from pdneuro.plots.node_link import graph
+from pdneuro.plots.skeletons import dendrogram, skeleton
 from pdneuro.plots.structures import bars, tree
 from pdneuro.plots.volumes import slices
 

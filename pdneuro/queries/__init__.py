@@ -1,1 +1,5 @@
 """Methods that need a source: one module per kind of query."""
+
+from pdneuro.queries import cave, edges, groups, neuromorpho, properties, structures
+
+__all__ = ["cave", "edges", "groups", "neuromorpho", "properties", "structures"]

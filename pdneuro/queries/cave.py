@@ -1,7 +1,4 @@
-"""What can be asked of CAVE about a column or table of root IDs: tables, and what became of them.
-
-Each function is also a method: ``column.neuro.is_latest()``. It needs the extra ``cave``.
-"""
+"""CAVE tables, synapses and the history of root IDs; or joined to a table. Needs the extra ``cave``."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
+from pdneuro._docs import documented
 from pdneuro.errors import (
     MultipleRecordsError,
     UnknownFieldError,
@@ -20,6 +18,7 @@ from pdneuro.errors import (
     listing,
 )
 from pdneuro.options import Fetch, FetchKeywords
+from pdneuro.queries._call import index_of, join, listed
 from pdneuro.sources import Source, open_source
 from pdneuro.tables import joins, roles
 from pdneuro.tables.ids import Int64Array
@@ -27,83 +26,69 @@ from pdneuro.tables.provenance import stamp
 from pdneuro.transport.report import one_call
 
 if TYPE_CHECKING:
-    from pdneuro.cave.questions import Asked, Fate
+    from pdneuro.cave.questions import Fate
     from pdneuro.cave.source import CaveSource
 
 _MULTIPLE = ("raise", "first", "list", "count")
+_UNITS = ("nm", "voxel")
 
 
+@documented()
 def cave(
-    ids: pd.Series[Any],
+    ids: Any,
     table: str,
-    columns: Sequence[str] | None = None,
-    multiple: str = "raise",
+    columns: str | Sequence[str] | None = None,
+    on: Hashable | None = None,
     source: str | Source | None = None,
+    multiple: str = "raise",
     *,
-    by: str = "pt_root_id",
-    nanometres: bool = True,
+    id_column: str = "pt_root_id",
+    units: str = "nm",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Columns of a CAVE table or view for root IDs, one row a row of the column.
+    """Look up columns of a CAVE table or view for root IDs. Returns one row per input row.
 
     Parameters
     ----------
-    ids : Series
-        Root IDs. 0 (no segment) and 1 (not looked up yet) count as missing.
+    {root ids}
     table : str
-        A table or view of the datastack. A reference table comes with the table that it is about,
-        columns of the same name with ``_ref`` behind them.
-    columns : sequence of str, optional
-        Default: all but the root ID itself.
-    multiple : {"raise", "first", "list", "count"}
-        Where a root ID has several rows: an error; the first, by ``id``; a list of records in a column
-        named after the table; their number, as ``{table}_count``.
-    source : str or Source
-        Such as ``"cave:minnie65_public"``, at a version ``"cave:minnie65_public@1300"``. Default: the
-        option ``source``.
-    by : str
-        The table's column of root IDs.
-    nanometres : bool
-        Positions in nm; else in the table's voxels. ``attrs`` says which.
-    **fetch
-        ``batch_size`` (IDs a request), ``max_workers``, ``refresh``, ``progress``, ``on_error``,
-        ``on_missing``. Default: the options of these names.
+        A table or view of the datastack. A reference table comes with the table that it refers to;
+        columns of the same name get the suffix ``_ref``.
+    columns : str or sequence of str, optional
+        Default: all columns but the root ID.
+    {on}
+    {cave source}
+    {cave multiple}
+    {cave table}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        Same length, order and index. Positions are ``{name}_x, _y, _z``; integers int64 (Int64 where
-        something is missing), other numbers Float64, text, moments datetime (UTC).
+        Same length, order and index. Positions are ``{name}_x, _y, _z``; integers int64 (Int64 if
+        something is missing), other numbers Float64, text, timestamps datetime (UTC).
 
     Raises
     ------
+    {cave errors}
     UnknownTableError, UnknownFieldError
-        There is no such table or column; names the nearest.
-    ExpiredVersionError
-        The version is gone.
+        The table or a column does not exist; the message names the nearest.
     MultipleRecordsError
-        ``multiple="raise"`` and a root ID has several rows.
-    MissingDependencyError
-        caveclient is absent, or older than 8.
-    MissingTokenError, AuthenticationError, ForbiddenError
-        No token, a wrong one, terms not accepted: says which page to visit.
-    InvalidIdError, PrecisionLossError
-        The column holds no exact IDs.
-    ServiceError, OfflineError
-        The service failed, or not everything is stored.
+        ``multiple="raise"``, and a root ID has several rows.
 
     Warns
     -----
     StaleIdsWarning
-        Root IDs that are not valid at the version, or of which that could not be asked.
+        Root IDs that are not valid at the version, or whose validity could not be checked.
 
     See Also
     --------
-    join_cave : the same beside a table's columns.
+    join_cave : Add the columns to a table.
 
     Notes
     -----
-    Source: https://caveconnectome.github.io/CAVEclient. Answers at a version never change, and are kept.
+    Source: https://caveconnectome.github.io/CAVEclient. The data of a version never change, so they are
+    cached without a time limit.
 
     Examples
     --------
@@ -113,40 +98,81 @@ def cave(
     4        BC
     5        MC
     """
-    asked, names, found, rows = _looked_up(ids, table, columns, multiple, source, by, nanometres, fetch)
-    frame = pd.DataFrame(joins.spread(found, rows), index=ids.index, copy=False)
-    return stamp(frame, source=asked.name, query=f"cave({table})", **names)
+    if multiple not in _MULTIPLE:
+        raise ValueError(f"multiple must be one of {', '.join(_MULTIPLE)}, not {multiple!r}.")
+    resolution = _resolution(units)
+    from pdneuro.cave.source import warn_of_stale
+
+    column = roles.id_column(ids, on)
+    opened = _opened(source)
+    options = Fetch.of(**fetch)
+    wanted = None if columns is None else listed([columns])
+    distinct, rows, present = _distinct(column)
+    values: list[Any] = [None] * len(distinct)
+    sample, version, name = None, opened.version, opened.name
+    if present.any():
+        with one_call(options):
+            asked = opened.asked(options)
+            version, name = asked.version, asked.name
+            if not options.offline:
+                asked.client.reference(table, version)
+                sample = asked.client.columns(table, version)
+                _require_columns(sample, table, [id_column, *(wanted or ())])
+            found = opened.rows(
+                asked,
+                distinct[present],
+                table,
+                options,
+                column=id_column,
+                columns=wanted,
+                resolution=resolution,
+            )
+            for position, value in zip(np.flatnonzero(present), found, strict=True):
+                values[position] = value
+            unknown = np.array([value is None for value in found], bool)
+            warn_of_stale(asked, distinct[present][unknown], len(found), options)
+    cells = _columns(table, values, distinct, wanted, multiple, id_column, sample)
+    frame = pd.DataFrame(joins.spread(cells, rows), index=index_of(ids, column), copy=False)
+    facts: dict[str, Any] = {"positions": units}
+    if version is not None:
+        facts["version_of_data"] = version
+    without_id = int((~present)[rows].sum())  # missing, 0 and 1
+    if without_id:
+        facts["rows_without_root_id"] = without_id
+    return stamp(frame, source=name, query=f"cave({table})", **facts)
 
 
+@documented()
 def join_cave(
     table: pd.DataFrame,
     cave_table: str,
+    columns: str | Sequence[str] | None = None,
     on: Hashable | None = None,
-    columns: Sequence[str] | None = None,
-    multiple: str = "raise",
     source: str | Source | None = None,
-    *,
-    by: str = "pt_root_id",
-    nanometres: bool = True,
     prefix: str = "",
+    suffix: str = "",
     overwrite: bool = False,
+    multiple: str = "raise",
+    *,
+    id_column: str = "pt_root_id",
+    units: str = "nm",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """A table with columns of a CAVE table or view beside its own; same rows, order, index and dtypes.
+    """Add columns of a CAVE table or view to a table; same rows, order, index and dtypes.
 
     Parameters
     ----------
     table : DataFrame
     cave_table : str
         A table or view of the datastack.
-    on : hashable, optional
-        The column of root IDs. Default: recognised by a name such as ``pt_root_id``.
-    columns, multiple, source, by, nanometres, **fetch
-        As for :func:`cave`.
-    prefix : str
-        Put in front of the new names.
-    overwrite : bool
-        Replace columns that have the new names.
+    columns : str or sequence of str, optional
+        Default: all columns but the root ID.
+    {on}
+    {cave source}
+    {prefix}
+    {cave multiple}
+    {cave table}
+    {fetch}
 
     Returns
     -------
@@ -154,68 +180,78 @@ def join_cave(
 
     Raises
     ------
-    MissingColumnsError, AmbiguousColumnError
-        No column of IDs is recognised, or several are.
+    {cave errors}
+    UnknownTableError, UnknownFieldError
+        The table or a column does not exist; the message names the nearest.
+    MultipleRecordsError
+        ``multiple="raise"``, and a root ID has several rows.
     ColumnExistsError
-        A new name is taken.
-    Exception
-        As for :func:`cave`.
+        A new column already exists in the table. The values are cached.
 
     Examples
     --------
     >>> source = "cave:minnie65_public"
     >>> table = pd.DataFrame({"root_id": pdneuro.sandbox.root_ids()[4:6], "mine": [1, 2]})
-    >>> joined = table.neuro.join_cave("nucleus_view", columns=["volume"], source=source)
+    >>> joined = table.neuro.join_cave("nucleus_view", "volume", source=source)
     >>> joined["volume"].tolist()
     [75.66, 335.87]
     """
-    ids = roles.id_column(table, on)
-    asked, names, found, rows = _looked_up(
-        ids, cave_table, columns, multiple, source, by, nanometres, fetch
+    found = cave(
+        table,
+        cave_table,
+        columns,
+        on,
+        source,
+        multiple,
+        id_column=id_column,
+        units=units,
+        **fetch,
     )
-    joined = joins.attach(table, joins.spread(found, rows), prefix=prefix, overwrite=overwrite)
-    query = f"join_cave({cave_table})"
-    return stamp(joined, source=asked.name, query=query, earlier=joined.attrs, **names)
+    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite)
 
 
+@documented()
 def synapses(
-    ids: pd.Series[Any],
-    columns: Sequence[str] | None = None,
+    ids: Any,
+    columns: str | Sequence[str] | None = None,
+    on: Hashable | None = None,
     source: str | Source | None = None,
     *,
     upstream: bool = True,
     downstream: bool = True,
-    nanometres: bool = True,
+    units: str = "nm",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Each synapse of root IDs, with its size and place.
+    """Return each synapse of root IDs, with its size and position.
 
     Parameters
     ----------
-    ids, source, nanometres, **fetch
-        As for :func:`cave`.
-    columns : sequence of str, optional
+    {root ids}
+    columns : str or sequence of str, optional
         Such as ``"size"``, ``"ctr_pt_position"``. Default: all.
-    upstream, downstream : bool
-        Synapses onto the root IDs, and from them.
+    {on}
+    {cave source}
+    upstream, downstream : bool, default True
+        Return synapses onto the root IDs, and from them.
+    {units}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        One row a synapse, each once: ``id``, ``pre``, ``post`` (int64), then the columns of the table.
-        Synapses with no segment at the other end are left out. An edge's whole size is
+        One row per synapse, each once: ``id``, ``pre``, ``post`` (int64), then the columns of the
+        table. Synapses without a segment at the other end are left out. The total size of an edge is
         ``.groupby(["pre", "post"])["size"].sum()``.
 
     Raises
     ------
+    {cave errors}
     UnknownTableError
-        The datastack names no table of synapses.
-    Exception
-        As for :func:`cave`.
+        The datastack has no table of synapses.
 
     See Also
     --------
-    pdneuro.queries.properties.edges : the number of synapses of each pair, in a fraction of the time.
+    pdneuro.queries.edges.edges : The number of synapses of each pair; much faster.
 
     Examples
     --------
@@ -226,13 +262,17 @@ def synapses(
     """
     from pdneuro.cave.source import cells, warn_of_stale
 
+    resolution = _resolution(units)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    distinct, _, present = _distinct(ids)
+    distinct, _, present = _distinct(roles.id_column(ids, on))
     ends = {"pre_pt_root_id": downstream, "post_pt_root_id": upstream}
-    wanted = None if columns is None else [*ends, *columns]
-    resolution = (1, 1, 1) if nanometres else None
+    wanted = None if columns is None else [*ends, *listed([columns])]
     rows: dict[Any, dict[str, Any]] = {}
+    if not present.any():
+        found = pd.DataFrame({name: [] for name in ["id", "pre", "post", *(wanted or ())[2:]]})
+        found = found.astype(dict.fromkeys(["id", "pre", "post"], "int64"))
+        return stamp(found, source=opened.name, query="synapses()", positions=units)
     unknown = np.ones(int(present.sum()), bool)
     with one_call(options):
         asked = opened.asked(options)
@@ -253,9 +293,8 @@ def synapses(
     found = pd.DataFrame({name: cells(name, [row.get(name) for row in rows.values()]) for name in names})
     kinds = dict.fromkeys(["id", *ends], "int64")
     found = found.astype(kinds).rename(columns={"pre_pt_root_id": "pre", "post_pt_root_id": "post"})
-    unit = "nm" if nanometres else "voxels"
     return stamp(
-        found, source=asked.name, query="synapses()", positions=unit, version_of_data=asked.version
+        found, source=asked.name, query="synapses()", positions=units, version_of_data=asked.version
     )
 
 
@@ -263,25 +302,37 @@ def _has_ends(row: dict[str, Any]) -> bool:
     return min(row.get("pre_pt_root_id") or 0, row.get("post_pt_root_id") or 0) > 1
 
 
+def _resolution(units: str) -> tuple[int, int, int] | None:
+    """Return the resolution that a query asks for: 1 nm, or the voxels of the table."""
+    if units not in _UNITS:
+        raise ValueError(f"units must be {' or '.join(map(repr, _UNITS))}, not {units!r}.")
+    return (1, 1, 1) if units == "nm" else None
+
+
+@documented()
 def is_latest(
-    ids: pd.Series[Any], source: str | Source | None = None, **fetch: Unpack[FetchKeywords]
+    ids: Any,
+    on: Hashable | None = None,
+    source: str | Source | None = None,
+    **fetch: Unpack[FetchKeywords],
 ) -> pd.Series[Any]:
-    """Whether root IDs are current.
+    """Return whether root IDs are current. The service is queried each time.
 
     Parameters
     ----------
-    ids, source, **fetch
-        As for :func:`cave`. The service is asked anew each time.
+    {root ids}
+    {on}
+    {cave source}
+    {fetch}
 
     Returns
     -------
     Series
-        Same index; bool, boolean where an ID is missing.
+        Same index; bool, boolean if an ID is missing.
 
     Raises
     ------
-    Exception
-        As for :func:`cave`.
+    {cave errors}
 
     Examples
     --------
@@ -291,54 +342,60 @@ def is_latest(
     """
     from pdneuro.cave import questions
 
+    column = roles.id_column(ids, on)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    distinct, rows, present = _distinct(ids)
-    with one_call(options):
-        client, mark = opened.connected(options)
-        bodies = opened.answered(distinct[present], questions.is_latest(client, mark), options)
+    distinct, rows, present = _distinct(column)
+    bodies: list[bytes | None] = []
+    if present.any():
+        with one_call(options):
+            client, mark = opened.connected(options)
+            bodies = opened.answered(distinct[present], questions.is_latest(client, mark), options)
     cells = np.zeros(len(distinct), bool)
     cells[present] = [body == b"true" for body in bodies]
     absent = ~present
     absent[present] = [body is None for body in bodies]
     whole: Any = pd.arrays.BooleanArray(cells, absent) if absent.any() else cells
-    found = pd.Series(whole.take(rows), index=ids.index, name=ids.name)
+    found = pd.Series(whole.take(rows), index=index_of(ids, column), name=column.name)
     return stamp(found, source=opened.name, query="is_latest()")
 
 
+@documented()
 def latest(
-    ids: pd.Series[Any],
+    ids: Any,
+    on: Hashable | None = None,
     source: str | Source | None = None,
     *,
     details: bool = False,
     **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """What has become of root IDs.
+    """Return the current root ID of each root ID. The service is queried each time.
 
     Parameters
     ----------
-    ids, source, **fetch
-        As for :func:`is_latest`.
-    details : bool
-        Also the overlap and the status of each.
+    {root ids}
+    {on}
+    {cave source}
+    details : bool, default False
+        Return the overlap and the status of each too.
+    {fetch}
 
     Returns
     -------
     Series or DataFrame
-        Same index; the current root ID (int64, Int64 where there is none): of several successors the
-        one that holds most of it. With ``details`` the columns ``latest``, ``overlap`` (Float64, share
-        of its chunks that the successor holds) and ``status`` (text): ``"current"``, ``"replaced"``,
+        Same index; the current root ID (int64, Int64 if there is none). Of several successors, the one
+        that holds most of it. With ``details`` the columns ``latest``, ``overlap`` (Float64, share of
+        its chunks that the successor holds) and ``status`` (text): ``"current"``, ``"replaced"``,
         ``"split"``, ``"merged"``, ``"dead"``. ``pdneuro.last_report()`` has them as well.
 
     Raises
     ------
-    Exception
-        As for :func:`cave`.
+    {cave errors}
 
     Warns
     -----
     UnknownIdsWarning
-        IDs that never were root IDs of the datastack.
+        IDs that were never root IDs of the datastack.
 
     Examples
     --------
@@ -351,37 +408,40 @@ def latest(
     3      1.0    merged
     4      1.0   current
     """
-    return _fates(ids, source, None, details, fetch)
+    return _successors(ids, on, source, None, details, fetch)
 
 
+@documented()
 def at(
-    ids: pd.Series[Any],
+    ids: Any,
     version: int,
+    on: Hashable | None = None,
     source: str | Source | None = None,
     *,
     details: bool = False,
     **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """What root IDs are at a materialization version.
+    """Return the root ID of each root ID at a materialization version.
 
     Parameters
     ----------
-    ids, source, details, **fetch
-        As for :func:`latest`.
+    {root ids}
     version : int
         A materialization version.
+    {on}
+    {cave source}
+    details : bool, default False
+        Return the overlap and the status of each too.
+    {fetch}
 
     Returns
     -------
     Series or DataFrame
-        As for :func:`latest`; ``status`` is ``"current"`` for one that is valid at the version.
+        See :func:`latest`; ``status`` is ``"current"`` for a root ID that is valid at the version.
 
     Raises
     ------
-    ExpiredVersionError
-        There is no such version.
-    Exception
-        As for :func:`cave`.
+    {cave errors}
 
     Examples
     --------
@@ -389,7 +449,7 @@ def at(
     >>> ids.neuro.at(661, source="cave:minnie65_public").equals(ids)
     True
     """
-    return _fates(ids, source, int(version), details, fetch)
+    return _successors(ids, on, source, int(version), details, fetch)
 
 
 def _opened(source: str | Source | None) -> CaveSource:
@@ -398,62 +458,22 @@ def _opened(source: str | Source | None) -> CaveSource:
     opened = open_source(source)
     if not isinstance(opened, CaveSource):
         raise UnknownSourceError(
-            f"{opened.name} is no CAVE datastack; name one: source='cave:minnie65_public'."
+            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'."
         )
     return opened
 
 
 def _distinct(ids: pd.Series[Any]) -> tuple[Int64Array, Any, Any]:
-    """Distinct IDs, the place of each row's among them, and which of them can be asked about."""
+    """Return the distinct IDs, the position of each row among them, and which of them are root IDs.
+
+    0 means no segment, and 1 a root ID that is not looked up yet.
+    """
     distinct, rows = joins.distinct_rows(ids)
     return distinct, rows, distinct > 1
 
 
-def _looked_up(
-    ids: pd.Series[Any],
-    table: str,
-    columns: Sequence[str] | None,
-    multiple: str,
-    source: str | Source | None,
-    by: str,
-    nanometres: bool,
-    fetch: FetchKeywords,
-) -> tuple[Asked, dict[str, Any], dict[str, Any], Any]:
-    """Columns with one entry a distinct ID, the entry of each row, and facts about them."""
-    if multiple not in _MULTIPLE:
-        raise ValueError(f"multiple must be one of {', '.join(_MULTIPLE)}, not {multiple!r}.")
-    from pdneuro.cave.source import warn_of_stale
-
-    opened = _opened(source)
-    options = Fetch.of(**fetch)
-    distinct, rows, present = _distinct(ids)
-    columns = [columns] if isinstance(columns, str) else columns
-    with one_call(options):
-        asked = opened.asked(options)
-        sample = None
-        if not options.offline:
-            asked.client.reference(table, asked.version)
-            sample = asked.client.columns(table, asked.version)
-            _require_columns(sample, table, [by, *(columns or ())])
-        values: list[Any] = [None] * len(distinct)
-        resolution = (1, 1, 1) if nanometres else None
-        found = opened.rows(
-            asked, distinct[present], table, options, column=by, columns=columns, resolution=resolution
-        )
-        for place, value in zip(np.flatnonzero(present), found, strict=True):
-            values[place] = value
-        unknown = np.array([value is None for value in found], bool)
-        warn_of_stale(asked, distinct[present][unknown], len(found), options)
-    facts: dict[str, Any] = {"positions": "nm" if nanometres else "voxels"}
-    facts["version_of_data"] = asked.version
-    dropped = int((~present)[rows].sum())
-    if dropped:  # missing, 0 and 1
-        facts["rows_without_root_id"] = dropped
-    return asked, facts, _columns(table, values, distinct, columns, multiple, by, sample), rows
-
-
 def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[str]) -> None:
-    """Refuse columns that a table does not have; a position is named with or without its axis."""
+    """Raise for columns that a table does not have; the axis of a position is optional."""
     if sample is None:
         return
     known = [str(name) for name in sample.columns]
@@ -472,7 +492,7 @@ def _columns(
     distinct: Int64Array,
     columns: Sequence[str] | None,
     multiple: str,
-    by: str,
+    id_column: str,
     sample: pd.DataFrame | None,
 ) -> dict[str, Any]:
     from pdneuro.cave.source import cells
@@ -495,15 +515,15 @@ def _columns(
         )
     some = [place for place, count in enumerate(counts) if count]
     # Of several rows the first by the ID of the annotation.
-    first = [
-        values[place][0] if counts[place] == 1 else min(values[place], key=_row_id) for place in some
-    ]
+    first = [min(values[place], key=_row_id) for place in some]
     keys = list(first[0]) if first else [] if sample is None else list(map(str, sample.columns))
-    names = [name for name in keys if name != by]
+    names = [name for name in keys if name != id_column]
     if columns is not None:
         wanted = set(columns)
         names = [name for name in names if name in wanted or name.rpartition("_")[0] in wanted]
-    if not first and sample is not None:  # nothing is known: the table's columns, all missing
+    if not first and sample is None:  # no root IDs: the columns that were named, of unknown dtype
+        return {name: np.full(len(values), None, object) for name in columns or ()}
+    if not first and sample is not None:  # no rows: the columns of the table, all missing
         nowhere = np.full(len(values), -1)
         return {name: joins.take_or_missing(joins.cells_of(sample[name]), nowhere) for name in names}
     places = np.full(len(values), -1)
@@ -518,8 +538,9 @@ def _row_id(row: dict[str, Any]) -> Any:
     return row.get("id") or 0
 
 
-def _fates(
-    ids: pd.Series[Any],
+def _successors(
+    ids: Any,
+    on: Hashable | None,
     source: str | Source | None,
     version: int | None,
     details: bool,
@@ -527,25 +548,28 @@ def _fates(
 ) -> Any:
     from pdneuro.cave import questions
 
+    column = roles.id_column(ids, on)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    distinct, rows, present = _distinct(ids)
-    with one_call(options):
-        client, mark = opened.connected(options)
-        moment = None if version is None else client.frozen(client.version(version))
-        word = "latest" if version is None else f"at {version}"
-        told: list[Fate | None] = opened.fates(
-            distinct[present], questions.fates(client, mark, moment, word), options
-        )
+    distinct, rows, present = _distinct(column)
+    told: list[Fate | None] = []
+    if present.any():
+        with one_call(options):
+            client, mark = opened.connected(options)
+            moment = None if version is None else client.frozen(client.version(version))
+            word = "latest" if version is None else f"at {version}"
+            query = questions.fates(client, mark, moment, word)
+            told = opened.fates(distinct[present], query, options)
     entries: list[Fate | None] = [None] * len(distinct)
     for place, fate in zip(np.flatnonzero(present), told, strict=True):
         entries[place] = fate
     roots = np.array([0 if fate is None else fate.latest for fate in entries], np.int64)
     gone = roots == 0
     numbers: Any = pd.arrays.IntegerArray(roots, gone) if gone.any() else roots
+    index = index_of(ids, column)
     query = "latest()" if version is None else f"at({version})"
     if not details:
-        found = pd.Series(numbers.take(rows), index=ids.index, name=ids.name)
+        found = pd.Series(numbers.take(rows), index=index, name=column.name)
         return stamp(found, source=opened.name, query=query)
     unknown = np.array([fate is None for fate in entries], bool)
     overlap = np.array([0.0 if fate is None else fate.overlap for fate in entries])
@@ -554,5 +578,5 @@ def _fates(
         "overlap": pd.arrays.FloatingArray(overlap, unknown),
         "status": pd.array([None if fate is None else fate.status for fate in entries], dtype=TEXT),
     }
-    table = pd.DataFrame(joins.spread(columns, rows), index=ids.index, copy=False)
+    table = pd.DataFrame(joins.spread(columns, rows), index=index, copy=False)
     return stamp(table, source=opened.name, query=query)

@@ -1,24 +1,311 @@
-"""What can be asked about an edge table: the questions that need a source."""
+"""Edges, partners and graphs of segments, hop by hop; and what an edge table gets from a source."""
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
 
+from pdneuro._docs import documented
+from pdneuro.errors import NodeBudgetError
+from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.queries import hops as hop_search
-from pdneuro.queries.hops import MAX_NODES
 from pdneuro.sources import Source, open_source
-from pdneuro.tables import weights
+from pdneuro.tables import partners as partner_tables
+from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.edges import least_weight, require_edges
+from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import cells_of, take_or_missing
-from pdneuro.tables.labels import Labels
+from pdneuro.tables.labels import Labels, are_labels
 from pdneuro.tables.provenance import note, stamp
 from pdneuro.transport.report import one_call
 
+if TYPE_CHECKING:
+    import networkx as nx
 
+#: Maximum number of neurons to query with several hops, unless the caller sets another.
+MAX_NODES = 50_000
+
+
+class HopKeywords(FetchKeywords, total=False):
+    """Keywords of :func:`edges` without its directions."""
+
+    hops: int
+    min_weight: int
+    within: bool
+    autapses: bool
+    max_nodes: int | None
+    source: str | Source | None
+
+
+class EdgeKeywords(HopKeywords, total=False):
+    """Keywords of :func:`edges`."""
+
+    upstream: bool
+    downstream: bool
+
+
+@documented()
+def edges(
+    ids: Any,
+    on: Hashable | None = None,
+    *,
+    upstream: bool = True,
+    downstream: bool = True,
+    hops: int = 1,
+    min_weight: int = 1,
+    within: bool = False,
+    autapses: bool = True,
+    max_nodes: int | None = None,
+    source: str | Source | None = None,
+    **fetch: Unpack[FetchKeywords],
+) -> pd.DataFrame:
+    """Return the edges of segments: their outputs, their inputs, or both.
+
+    Parameters
+    ----------
+    {segments}
+    {on}
+    {directions}
+    {hops}
+    {source}
+    {fetch}
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64; weights are numbers of synapses). With ``hops > 1``
+        also ``hop`` (int64), the hop that found the edge. An edge listed by both neurons appears once.
+
+    Raises
+    ------
+    {segment errors}
+    NodeBudgetError
+        The next hop would query more than ``max_nodes`` neurons. No request is sent for it.
+
+    Warns
+    -----
+    InconsistentEdgesWarning
+        The two neurons of an edge report different weights.
+
+    See Also
+    --------
+    upstream, downstream : One direction only.
+    partners : One row per partner.
+    graph : The same as a networkx graph.
+
+    Examples
+    --------
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> neurons.neuro.edges(on="root_id", within=True, min_weight=5)
+                      pre                post  weight
+    0  720575940650239002  720575940640789882      14
+    1  720575940652959873  720575940601328727       5
+    """
+    if hops < 1:
+        raise ValueError(f"hops must be at least 1, not {hops!r}.")
+    direction = _direction(upstream, downstream)
+    options = Fetch.of(**fetch)
+    given = distinct_ids(roles.id_column(ids, on))
+    opened = open_source(source)
+    limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
+    with one_call(options) as report:
+        tables, counts = _follow(
+            given,
+            opened,
+            upstream=upstream,
+            downstream=downstream,
+            hops=1 if within else hops,  # further hops only add edges that leave
+            min_weight=min_weight,
+            max_nodes=limit,
+            fetch=options,
+        )
+    table = tables[0] if hops == 1 else _merge_hops(tables)
+    if within:
+        inside = pd.Index(given)
+        table = table[table["pre"].isin(inside) & table["post"].isin(inside)]
+    if not autapses:
+        table = table[table["pre"] != table["post"]]
+    query = (
+        f"edges(upstream={upstream}, downstream={downstream}, hops={hops}, min_weight={min_weight}, "
+        f"within={within}, autapses={autapses})"
+    )
+    return stamp(
+        table.reset_index(drop=True),
+        source=opened.name,
+        query=query,
+        snapshots=report.snapshots(),
+        **_completeness(min_weight, direction, within, counts),
+    )
+
+
+@documented(like=edges)
+def upstream(ids: Any, on: Hashable | None = None, **options: Unpack[HopKeywords]) -> pd.DataFrame:
+    """Return the inputs of segments: :func:`edges` with ``downstream=False``.
+
+    Parameters
+    ----------
+    {segments}
+    {on}
+    {hops}
+    {source}
+    {fetch}
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64).
+
+    Raises
+    ------
+    {segment errors}
+
+    Examples
+    --------
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> neurons.neuro.upstream(min_weight=30).head(3)
+                      pre                post  weight
+    0  720575940607888220  720575940614626315      46
+    1  720575940618495860  720575940644966971      45
+    2  720575940643788498  720575940628052124     104
+    """
+    return edges(ids, on, upstream=True, downstream=False, **options)
+
+
+@documented(like=edges)
+def downstream(ids: Any, on: Hashable | None = None, **options: Unpack[HopKeywords]) -> pd.DataFrame:
+    """Return the outputs of segments: :func:`edges` with ``upstream=False``.
+
+    Parameters
+    ----------
+    {segments}
+    {on}
+    {hops}
+    {source}
+    {fetch}
+
+    Returns
+    -------
+    DataFrame
+        Edge table ``pre, post, weight`` (int64).
+
+    Raises
+    ------
+    {segment errors}
+
+    Examples
+    --------
+    >>> neurons = pdneuro.sandbox.neurons().head(50)
+    >>> neurons.neuro.downstream(min_weight=30).head(3)
+                      pre                post  weight
+    0  720575940609676979  720575940626709709     119
+    1  720575940637060607  720575940645453511     184
+    2  720575940637060607  720575940632800256      32
+    """
+    return edges(ids, on, upstream=False, downstream=True, **options)
+
+
+@documented()
+def partners(
+    ids: Any,
+    on: Hashable | None = None,
+    *,
+    group_by: Hashable | Labels | None = None,
+    upstream: bool = True,
+    downstream: bool = True,
+    min_weight: int = 1,
+    source: str | Source | None = None,
+    **fetch: Unpack[FetchKeywords],
+) -> pd.DataFrame:
+    """Return the partners of segments taken together, the strongest first.
+
+    Parameters
+    ----------
+    {segments}
+    {on}
+    group_by : mapping, Series or hashable, optional
+        Label (such as a cell type) of each partner, by ID: one row per label. Of a DataFrame also a
+        column, which labels the partners that are in the table. Partners without a label are NA.
+    {directions}
+    min_weight : int, default 1
+        Minimum number of synapses per pair.
+    {source}
+    {fetch}
+
+    Returns
+    -------
+    DataFrame
+        ``partner`` (int64; or the label, with ``n_partners``, the number of partners that have it),
+        ``direction`` (``"downstream"``: receives from the segments; ``"upstream"``: sends to them),
+        ``weight`` (int64, synapses), ``n_neurons`` (int64, number of the segments that are connected
+        with it). Sorted by falling weight, then by partner.
+
+    Raises
+    ------
+    {segment errors}
+
+    Examples
+    --------
+    >>> neurons = pdneuro.sandbox.neurons()
+    >>> types = neurons.set_index("root_id").cell_type
+    >>> neurons.head(20).neuro.partners(group_by=types).head(3)
+      partner   direction  weight  n_neurons  n_partners
+    0    T106  downstream     720         20          19
+    1    T080    upstream     332         18          20
+    2    T083    upstream     253         12          13
+    """
+    column = roles.id_column(ids, on)
+    if group_by is None or are_labels(group_by):
+        labels: Labels | None = group_by
+    elif isinstance(ids, pd.DataFrame):
+        named = roles.named_column(ids, group_by).set_axis(pd.Index(column))
+        labels = named[~named.index.duplicated()]
+    else:
+        raise TypeError(
+            f"group_by={group_by!r} names a column of a DataFrame; give the label of each ID as a "
+            "mapping or a Series."
+        )
+    table = edges(
+        column, upstream=upstream, downstream=downstream, min_weight=min_weight, source=source, **fetch
+    )
+    return partner_tables.partners(
+        table, distinct_ids(column), upstream=upstream, downstream=downstream, group_by=labels
+    )
+
+
+@documented(like=edges)
+def graph(ids: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords]) -> nx.DiGraph[int]:
+    """Return the edges of segments as a directed graph.
+
+    Parameters
+    ----------
+    {segments}
+    {on}
+    {directions}
+    {hops}
+    {source}
+    {fetch}
+
+    Returns
+    -------
+    networkx.DiGraph
+        Nodes and weights are Python integers; see :func:`pdneuro.graphs.to_networkx`.
+
+    Raises
+    ------
+    {segment errors}
+
+    Examples
+    --------
+    >>> print(pdneuro.sandbox.neurons().head(50).neuro.graph(within=True))
+    DiGraph with 9 nodes and 5 edges
+    """
+    return to_networkx(edges(ids, on, **options))
+
+
+@documented()
 def expand(
     edges: pd.DataFrame,
     hops: int = 1,
@@ -31,39 +318,37 @@ def expand(
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Go on from the neurons of an edge table: add their edges, ``hops`` times.
+    """Add the edges of all neurons in an edge table, one hop or more.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    hops : int
-        How often to go on. The first hop asks about every neuron in the table; what is stored already
-        is not asked again.
-    upstream, downstream : bool
+    hops : int, default 1
+        Number of hops to follow. The first hop queries every neuron in the table; cached neurons are
+        not requested again.
+    upstream, downstream : bool, default True
         Follow inputs, outputs, or both.
     min_weight : int, optional
-        Add, and follow, pairs of at least so many synapses (``>=``). Default: the threshold that the
-        table is known to have, else 1.
-    autapses : bool
-        Add edges of a neuron on itself.
-    max_nodes : int
-        Most neurons to ask about. They are counted before each hop is sent.
-    source, **fetch
-        As for :func:`pdneuro.queries.properties.properties`.
+        Minimum number of synapses per pair. Default: the threshold of the table if it is known, else 1.
+    autapses : bool, default True
+        Add edges from a neuron to itself.
+    max_nodes : int, default 50,000
+        Maximum number of neurons to query. It is checked before each hop.
+    {source}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        The rows of the table as they are, then the new edges; ``hop`` (int64) goes on counting. Other
+        The rows of the table unchanged, then the new edges; ``hop`` (int64) continues to count. Other
         columns are NA in new rows. ``attrs["pdneuro"]["asked_per_hop"]`` has the number of neurons.
 
     Raises
     ------
+    {segment errors}
     NodeBudgetError
-        The next hop would exceed ``max_nodes``. Nothing is sent for it; what came is stored.
-    Exception
-        As for :func:`pdneuro.queries.properties.edges`.
+        The next hop would query more than ``max_nodes`` neurons. No request is sent for it.
 
     Examples
     --------
@@ -76,54 +361,44 @@ def expand(
     dtype: int64
     """
     if hops < 1:
-        raise ValueError("expand needs hops of at least 1.")
-    sides = hop_search.direction(upstream, downstream)
+        raise ValueError(f"hops must be at least 1, not {hops!r}.")
+    direction = _direction(upstream, downstream)
     table = require_edges(edges)
     options = Fetch.of(**fetch)
     opened = open_source(source)
     least = least_weight(table) if min_weight is None else min_weight
     if "hop" not in table.columns:
         table = table.assign(hop=np.int64(1))
+    first_hop = int(table["hop"].max()) + 1 if len(table) else 1
     nodes = np.asarray(pd.unique(table[["pre", "post"]].to_numpy().ravel()), np.int64)
     with one_call(options) as report:
-        found, counts = hop_search.follow(
+        tables, counts = _follow(
             nodes,
             opened,
             upstream=upstream,
             downstream=downstream,
             hops=hops,
             min_weight=least,
-            within=False,
             max_nodes=max_nodes,
             fetch=options,
-            first=int(table["hop"].max()) + 1 if len(table) else 1,
+            first_hop=first_hop,
         )
+    found = _merge_hops(tables, first_hop)
     known = pd.MultiIndex.from_frame(table[["pre", "post"]])
     new = found[~pd.MultiIndex.from_frame(found[["pre", "post"]]).isin(known)]
     if not autapses:
         new = new[new["pre"] != new["post"]]
     return stamp(
-        _appended(table, new),
+        _append(table, new),
         source=opened.name,
         query=f"expand(hops={hops}, upstream={upstream}, downstream={downstream}, min_weight={least})",
         snapshots=report.snapshots(),
         earlier=table.attrs,
-        **hop_search.provenance(least, sides, False, counts),
+        **_completeness(least, direction, False, counts),
     )
 
 
-def _appended(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """The rows of both; integers stay integers in columns that only the first one has."""
-    columns = {}
-    rows = np.concatenate([np.arange(len(table)), np.full(len(new), -1)])
-    for name, column in table.items():
-        if name in new.columns:
-            columns[name] = np.concatenate([column.to_numpy(), new[name].to_numpy()])
-        else:
-            columns[name] = take_or_missing(cells_of(column), rows)
-    return pd.DataFrame(columns)
-
-
+@documented()
 def fractions(
     edges: pd.DataFrame,
     of: str = "input",
@@ -133,39 +408,43 @@ def fractions(
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Put the share of the neuron's input or output beside each edge.
+    """Add each edge's share of the input or output of its neuron.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    of : {"input", "output"}
-        Share of all input of the postsynaptic neuron, or of all output of the presynaptic one.
-    total : {"present", "source"}, Series or mapping
-        The denominators: sums over the rows of the table; the neurons' totals as the source knows them
-        (``nr_post`` of ``link_post``, ``nr_pre`` of ``link_pre``); or given, a number for each ID.
-    overwrite : bool
-        Replace a column that has the new name.
-    source, **fetch
-        As for :func:`pdneuro.queries.properties.properties`; for ``total="source"``.
+    of : {"input", "output"}, default "input"
+        Share of all input of the postsynaptic neuron, or of all output of the presynaptic neuron.
+    total : {"present", "source"}, Series or mapping, default "present"
+        The denominators: sums over the rows of the table; the totals that the source reports
+        (``nr_post`` of ``link_post``, ``nr_pre`` of ``link_pre``); or a number for each ID.
+    overwrite : bool, default False
+        Replace an existing column of the same name.
+    {source}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        The edges, row by row, with ``input_fraction`` or ``output_fraction`` (Float64, 0 to 1; NA where
+        The edges, row by row, with ``input_fraction`` or ``output_fraction`` (Float64, 0 to 1; NA if
         the total is unknown or 0). ``attrs["pdneuro"]`` has ``fractions_of`` and ``fractions_total``.
+
+    Raises
+    ------
+    {segment errors}
 
     Warns
     -----
     IncompleteEdgesWarning
-        ``total="present"``, and the table is known to lack edges: it was thresholded, or fetched from
-        one side.
+        ``total="present"``, and the table is known to lack edges: it has a threshold, or one direction
+        only.
     InconsistentEdgesWarning
-        A total is smaller than the weights that are present.
+        A total is smaller than the weights in the table.
 
     See Also
     --------
-    pdneuro.tables.fractions : the same without a source.
+    pdneuro.tables.fractions : The same without a source.
 
     Examples
     --------
@@ -174,12 +453,12 @@ def fractions(
     >>> edges.neuro.fractions(total="source").input_fraction.head(2).round(3).tolist()
     [0.351, 0.076]
     """
+    options = Fetch.of(**fetch)
     table = require_edges(edges)
     if not (isinstance(total, str) and total == "source"):
         return weights.fractions(table, of, total, overwrite=overwrite)
     if of not in weights.END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
-    options = Fetch.of(**fetch)
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
@@ -192,3 +471,98 @@ def fractions(
         result, source=opened.name, query=query, snapshots=report.snapshots(), earlier=result.attrs
     )
     return note(result, fractions_total="source")
+
+
+# -- hops ------------------------------------------------------------------------------------------
+
+
+def _follow(
+    given: Int64Array,
+    source: Source,
+    *,
+    upstream: bool,
+    downstream: bool,
+    hops: int,
+    min_weight: int,
+    max_nodes: int,
+    fetch: Fetch,
+    first_hop: int = 1,
+) -> tuple[list[pd.DataFrame], list[int]]:
+    """Return the edges found at each hop, and the number of neurons queried at each hop."""
+    queried, frontier = given[:0], given
+    tables: list[pd.DataFrame] = []
+    counts: list[int] = []
+    for hop in range(first_hop, first_hop + hops):
+        _check_budget(hop, len(frontier), counts, max_nodes, min_weight)
+        table = source.edges(frontier, upstream=upstream, downstream=downstream, fetch=fetch)
+        if (table["weight"].to_numpy() < min_weight).any():
+            table = threshold(table, min_weight)
+        tables.append(table)
+        counts.append(len(frontier))
+        queried = np.concatenate([queried, frontier])
+        if hop < first_hop + hops - 1:
+            frontier = _not_yet_queried(table, queried, upstream, downstream)
+            if not len(frontier):
+                break
+    return tables, counts
+
+
+def _merge_hops(tables: list[pd.DataFrame], first_hop: int = 1) -> pd.DataFrame:
+    """Number the hops in a column ``hop``; each pair has the hop that found it first."""
+    numbered = [table.assign(hop=np.int64(hop)) for hop, table in enumerate(tables, first_hop)]
+    if len(numbered) == 1:
+        return numbered[0]
+    merged = pd.concat(numbered, ignore_index=True)
+    # A later hop returns an edge again from its other end.
+    first_found = merged.groupby(["pre", "post"], sort=False)["hop"].transform("min")
+    return merged[merged["hop"] == first_found]
+
+
+def _check_budget(hop: int, count: int, counts: list[int], max_nodes: int, min_weight: int) -> None:
+    total = sum(counts) + count
+    if total > max_nodes:
+        before = f" (so far {' + '.join(f'{n:,}' for n in counts)})" if counts else ""
+        raise NodeBudgetError(
+            f"hop {hop} would query {count:,} neurons, {total:,} in all{before}: more than "
+            f"max_nodes={max_nodes:,}. Raise min_weight (now {min_weight}), follow fewer hops, or "
+            "pass a larger max_nodes."
+        )
+
+
+def _not_yet_queried(
+    table: pd.DataFrame, queried: Int64Array, upstream: bool, downstream: bool
+) -> Int64Array:
+    """Return the neurons that these edges reach, without those that were queried before."""
+    ends = [table[end].to_numpy() for end, used in (("post", downstream), ("pre", upstream)) if used]
+    reached = np.asarray(pd.unique(np.concatenate(ends)), np.int64)
+    return reached[pd.Index(queried).get_indexer(pd.Index(reached)) < 0]
+
+
+def _direction(upstream: bool, downstream: bool) -> str:
+    """Return the word for the directions, as provenance stores it."""
+    if not (upstream or downstream):
+        raise ValueError("choose upstream=True, downstream=True, or both.")
+    return "both" if upstream and downstream else "upstream" if upstream else "downstream"
+
+
+def _completeness(min_weight: int, direction: str, within: bool, counts: list[int]) -> Mapping[str, Any]:
+    """Return what later steps must know about the edges that the table may lack."""
+    return {
+        "min_weight": int(min_weight),
+        "direction": direction,
+        "within": bool(within),
+        "asked": sum(counts),
+        "asked_per_hop": counts,
+    }
+
+
+def _append(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Append new edges to a table; integers stay integers in columns that only the table has."""
+    columns = {}
+    rows = np.concatenate([np.arange(len(table)), np.full(len(new), -1)])
+    for name, column in table.items():
+        if name in new.columns:
+            columns[name] = np.concatenate([column.to_numpy(), new[name].to_numpy()])
+        else:
+            columns[name] = take_or_missing(cells_of(column), rows)
+    return pd.DataFrame(columns)

@@ -1,39 +1,44 @@
-"""The questions of ``segments`` for each group of a ``groupby``, asked once for all groups."""
+"""Edges, partners and graphs of each group of a ``groupby``, with one download for all groups."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
+from pdneuro._docs import documented
 from pdneuro.graphs import to_networkx
-from pdneuro.options import FETCH_ARGUMENTS, Fetch
-from pdneuro.queries import properties as segments
-from pdneuro.queries.properties import EdgeKeywords, HopKeywords, PartnerKeywords
+from pdneuro.options import FETCH_ARGUMENTS, Fetch, FetchKeywords
+from pdneuro.queries import edges as queries
+from pdneuro.queries.edges import EdgeKeywords, HopKeywords
+from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
+from pdneuro.tables.labels import Labels
 from pdneuro.transport.report import one_call
 
 
-def edges(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) -> pd.DataFrame:
-    """Edges of each group.
+@documented(like=queries.edges)
+def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords]) -> pd.DataFrame:
+    """Return the edges of each group.
 
     Parameters
     ----------
-    groups : DataFrameGroupBy or SeriesGroupBy
-        Groups of a table with a column of segment IDs, or of such a column.
-    on : hashable, optional
-        The column of segment IDs of a table. Default: recognised by a name such as ``root_id``.
-    **how
-        As for :func:`pdneuro.queries.properties.edges`; ``within=True`` keeps edges inside a group.
+    {groups}
+    {on}
+    {directions}
+    {hops}
+    {source}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        Edge table with the group keys as outer index levels. An edge between two groups stands in both.
+        Edge table with the group keys as outer index levels. An edge between two groups appears in both;
+        ``within=True`` keeps the edges inside each group.
 
     Examples
     --------
@@ -44,19 +49,20 @@ def edges(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) 
     right    20
     dtype: int64
     """
-    return _stacked(groups, dict(_edges_of_each(groups, on, how)))
+    return _stack(groups, dict(_edges_of_each(groups, on, options)))
 
 
-def upstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]) -> pd.DataFrame:
-    """Edges onto the neurons of each group: :func:`edges` with ``downstream=False``.
+@documented(like=queries.edges)
+def upstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKeywords]) -> pd.DataFrame:
+    """Return the inputs of each group: :func:`edges` with ``downstream=False``.
 
     Parameters
     ----------
-    groups : DataFrameGroupBy or SeriesGroupBy
-    on : hashable, optional
-        The column of segment IDs. Default: recognised by a name such as ``root_id``.
-    **how
-        As for :func:`pdneuro.queries.properties.edges`.
+    {groups}
+    {on}
+    {hops}
+    {source}
+    {fetch}
 
     Returns
     -------
@@ -73,20 +79,20 @@ def upstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]
          1  720575940655257127  720575940647656294     120
          2  720575940603930398  720575940647656294      96
     """
-    chosen: EdgeKeywords = {**how, "upstream": True, "downstream": False}
-    return edges(groups, on, **chosen)
+    return edges(groups, on, upstream=True, downstream=False, **options)
 
 
-def downstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeywords]) -> pd.DataFrame:
-    """Edges from the neurons of each group: :func:`edges` with ``upstream=False``.
+@documented(like=queries.edges)
+def downstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKeywords]) -> pd.DataFrame:
+    """Return the outputs of each group: :func:`edges` with ``upstream=False``.
 
     Parameters
     ----------
-    groups : DataFrameGroupBy or SeriesGroupBy
-    on : hashable, optional
-        The column of segment IDs. Default: recognised by a name such as ``root_id``.
-    **how
-        As for :func:`pdneuro.queries.properties.edges`.
+    {groups}
+    {on}
+    {hops}
+    {source}
+    {fetch}
 
     Returns
     -------
@@ -103,29 +109,39 @@ def downstream(groups: Any, on: Hashable | None = None, **how: Unpack[HopKeyword
          1  720575940636462515  720575940653858550      62
          2  720575940621751069  720575940627133928      99
     """
-    chosen: EdgeKeywords = {**how, "upstream": False, "downstream": True}
-    return edges(groups, on, **chosen)
+    return edges(groups, on, upstream=False, downstream=True, **options)
 
 
+@documented()
 def partners(
-    groups: Any, on: Hashable | None = None, *, group_by: Any = None, **how: Unpack[PartnerKeywords]
+    groups: Any,
+    on: Hashable | None = None,
+    *,
+    group_by: Labels | None = None,
+    upstream: bool = True,
+    downstream: bool = True,
+    min_weight: int = 1,
+    source: str | Source | None = None,
+    **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Partners of each group, the strongest first.
+    """Return the partners of each group, the strongest first.
 
     Parameters
     ----------
-    groups : DataFrameGroupBy or SeriesGroupBy
-    on : hashable, optional
-        The column of segment IDs. Default: recognised by a name such as ``root_id``.
+    {groups}
+    {on}
     group_by : mapping or Series, optional
-        Label of each partner, by ID.
-    **how
-        As for :func:`pdneuro.queries.properties.partners`.
+        Label of each partner, by ID: one row per label.
+    {directions}
+    min_weight : int, default 1
+        Minimum number of synapses per pair.
+    {source}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        As :func:`pdneuro.queries.properties.partners`, with the group keys as outer index levels.
+        Columns of :func:`pdneuro.queries.edges.partners`, with the group keys as outer index levels.
 
     Examples
     --------
@@ -136,32 +152,40 @@ def partners(
     left  0  720575940615123282  downstream     900          1
     right 0  720575940625198262    upstream     911          2
     """
-    sides = {"upstream": how.get("upstream", True), "downstream": how.get("downstream", True)}
+    options: EdgeKeywords = {
+        "upstream": upstream,
+        "downstream": downstream,
+        "min_weight": min_weight,
+        "source": source,
+        **fetch,
+    }
     members = dict(_members(groups, on))
-    return _stacked(
-        groups,
-        {
-            key: partner_tables.partners(table, members[key], group_by=group_by, **sides)
-            for key, table in _edges_of_each(groups, on, cast(EdgeKeywords, how))
-        },
-    )
+    found = {
+        key: partner_tables.partners(
+            table, members[key], upstream=upstream, downstream=downstream, group_by=group_by
+        )
+        for key, table in _edges_of_each(groups, on, options)
+    }
+    return _stack(groups, found)
 
 
-def graph(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) -> pd.Series[Any]:
-    """Directed graphs of the groups.
+@documented(like=queries.edges)
+def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords]) -> pd.Series[Any]:
+    """Return a directed graph per group.
 
     Parameters
     ----------
-    groups : DataFrameGroupBy or SeriesGroupBy
-    on : hashable, optional
-        The column of segment IDs. Default: recognised by a name such as ``root_id``.
-    **how
-        As for :func:`pdneuro.queries.properties.edges`.
+    {groups}
+    {on}
+    {directions}
+    {hops}
+    {source}
+    {fetch}
 
     Returns
     -------
     Series
-        One ``networkx.DiGraph`` a group, by group key.
+        One ``networkx.DiGraph`` per group, by group key.
 
     Examples
     --------
@@ -169,43 +193,46 @@ def graph(groups: Any, on: Hashable | None = None, **how: Unpack[EdgeKeywords]) 
     >>> print(sides.neuro.graph(within=True)["left"])
     DiGraph with 47 nodes and 47 edges
     """
-    graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, how)]
+    graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, options)]
     cells = np.empty(len(graphs), object)
     cells[:] = graphs
     return pd.Series(cells, index=groups.size().index, name="graph")
 
 
 def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:
+    """Yield the key and the distinct IDs of each group."""
     for key, part in groups:
-        yield key, distinct_ids(roles.id_column(part, on) if isinstance(part, pd.DataFrame) else part)
+        yield key, distinct_ids(roles.id_column(part, on))
 
 
 def _edges_of_each(
-    groups: Any, on: Hashable | None, how: EdgeKeywords
+    groups: Any, on: Hashable | None, options: EdgeKeywords
 ) -> Iterator[tuple[Hashable, pd.DataFrame]]:
+    """Yield the key and the edge table of each group."""
     members = dict(_members(groups, on))
-    everyone = pd.Series(np.concatenate([np.empty(0, np.int64), *members.values()]))
-    if how.get("hops", 1) > 1:  # groups reach further neurons of their own
-        fetch = Fetch.of(**{name: value for name, value in how.items() if name in FETCH_ARGUMENTS})
+    if options.get("hops", 1) > 1:  # each group reaches other neurons
+        fetch = Fetch.of(**{name: value for name, value in options.items() if name in FETCH_ARGUMENTS})
         with one_call(fetch):
             for key, ids in members.items():
-                yield key, segments.edges(pd.Series(ids), **how)
+                yield key, queries.edges(ids, **options)
         return
-    within = how.get("within", False)
-    chosen: EdgeKeywords = {**how, "within": False}
-    table = segments.edges(everyone, **chosen)
+    within = options.get("within", False)
+    everyone = np.concatenate([np.empty(0, np.int64), *members.values()])
+    together: EdgeKeywords = {**options, "within": False}
+    table = queries.edges(everyone, **together)
     for key, ids in members.items():
         own = pd.Index(ids)
         starts, ends = table["pre"].isin(own), table["post"].isin(own)
-        told = starts & how.get("downstream", True) | ends & how.get("upstream", True)
-        yield key, table[starts & ends if within else told].reset_index(drop=True)
+        outside = starts & options.get("downstream", True) | ends & options.get("upstream", True)
+        yield key, table[starts & ends if within else outside].reset_index(drop=True)
 
 
-def _stacked(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
+def _stack(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate the tables of the groups, with the group keys as outer index levels."""
     if not parts:
-        return segments.edges(pd.Series([], dtype="int64"))
+        return queries.edges([])
     names = groups.size().index.names
-    # groupby(["side"]) has keys of one element
+    # The keys of groupby(["side"]) are tuples of one element.
     keys = [key[0] if isinstance(key, tuple) and len(names) == 1 else key for key in parts]
     stacked = pd.concat(list(parts.values()), keys=keys, names=[*names, None])
     stacked.attrs = next(iter(parts.values())).attrs

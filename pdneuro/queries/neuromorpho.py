@@ -1,7 +1,6 @@
-"""What can be asked about a column or table of NeuroMorpho.org's neurons.
+"""NeuroMorpho.org records, measurements and files for a column of neurons; or joined to a table.
 
-Each function is also a method: ``column.neuro.morphometry("length")``. Integers are ``neuron_id``, text
-is ``neuron_name``.
+Integers are ``neuron_id``, text is ``neuron_name``.
 """
 
 from __future__ import annotations
@@ -11,66 +10,59 @@ from typing import Any, Unpack
 
 import pandas as pd
 
+from pdneuro._docs import documented
 from pdneuro.options import FetchKeywords
-from pdneuro.tables import joins, roles
-from pdneuro.tables.provenance import KEY, stamp
+from pdneuro.queries._call import index_of, join, listed
+from pdneuro.tables import roles
 
 
+@documented()
 def neuromorpho(
-    neurons: pd.Series[Any],
+    neurons: Any,
     *fields: str,
-    by: str | None = None,
+    on: Hashable | None = None,
+    key: str | None = None,
     raw: bool = False,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """What NeuroMorpho.org says of neurons, one row a row of the column.
+    """Look up the NeuroMorpho.org records of neurons. Returns one row per input row.
 
     Parameters
     ----------
-    neurons : Series
-        Integers are ``neuron_id``, text is ``neuron_name`` (text of a column called ``neuron_id``: IDs).
+    {neurons}
     *fields : str
-        Such as ``"species", "brain_region", "cell_type"``; ``pdneuro.neuromorpho.fields()`` lists them.
-        Default: all. An age comes with its ``age_scale``.
-    by : {"neuron_id", "neuron_name"}, optional
-        What the column holds, where that is not what it looks like.
-    raw : bool
-        The service's own words: every value as it came, in columns of objects.
-    **fetch
-        ``batch_size`` (neurons a request, at most 250), ``max_workers``, ``refresh``, ``progress``,
-        ``on_error``, ``on_missing``. Default: the options of these names.
+        Such as ``"species", "brain_region", "cell_type"``, one by one or as one list;
+        ``pdneuro.neuromorpho.fields()`` lists them. Default: all. An age comes with its ``age_scale``.
+    {neuron on}
+    {key}
+    raw : bool, default False
+        Return the values of the service unchanged, in columns of objects.
+    {fetch}
 
     Returns
     -------
     DataFrame
-        Same length, order and index. ``neuron_id`` int64 (Int64 where something is missing); numbers
-        Float64: ``surface`` and ``soma_surface`` in µm², ``volume`` in µm³, ``slicing_thickness`` in µm,
-        ages in ``age_scale``; ``upload_date`` and ``deposition_date`` datetime64[ns]; ``brain_region,
-        cell_type, experiment_condition, reference_pmid, reference_doi`` lists; all else text. What the
-        service calls not reported or not applicable is NA.
+        Same length, order and index. ``neuron_id`` is int64 (Int64 if something is missing); numbers
+        are Float64: ``surface`` and ``soma_surface`` in µm², ``volume`` in µm³, ``slicing_thickness``
+        in µm, ages in ``age_scale``; ``upload_date`` and ``deposition_date`` datetime64[ns];
+        ``brain_region, cell_type, experiment_condition, reference_pmid, reference_doi`` lists; all
+        other fields text. "Not reported" and "Not applicable" become NA.
 
     Raises
     ------
-    UnknownFieldError
-        There is no such field; names the nearest.
-    InvalidIdError, PrecisionLossError
-        The column mixes IDs and names, or holds no exact IDs.
-    MultipleRecordsError
-        Several neurons have one name.
-    ServiceError, OfflineError
-        The service failed, or not everything is stored. What had arrived is stored.
+    {neuron errors}
 
     Warns
     -----
     UnknownIdsWarning
-        Neurons that the service does not know; their rows hold NA.
+        Neurons that the service does not know; their rows are NA.
     UnreadableValuesWarning
-        Values of a column of numbers that are no numbers.
+        Non-numeric values in a numeric column; they become NA.
 
     See Also
     --------
-    join_neuromorpho : the same beside a table's columns.
-    pdneuro.last_report : what became of each neuron.
+    join_neuromorpho : Add the columns to a table.
+    pdneuro.last_report : The status of each neuron.
 
     Notes
     -----
@@ -84,37 +76,38 @@ def neuromorpho(
     a   human     12.0      Year
     b     rat     11.0       Day
     """
-    from pdneuro.neuromorpho.records import of_column
-
-    return of_column("neuron", neurons, fields, by, fetch, raw=raw)
+    return _look_up("neuron", neurons, listed(fields), on, key, fetch, raw=raw)
 
 
+@documented()
 def morphometry(
-    neurons: pd.Series[Any],
+    neurons: Any,
     *fields: str,
-    by: str | None = None,
+    on: Hashable | None = None,
+    key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Measurements of neurons by L-Measure, one row a row of the column.
+    """Look up the L-Measure measurements of neurons. Returns one row per input row.
 
     Parameters
     ----------
-    neurons, by, **fetch
-        As for :func:`neuromorpho`.
+    {neurons}
     *fields : str
-        Such as ``"length", "n_bifs", "soma_Surface"``. Default: all.
+        Such as ``"length", "n_bifs", "soma_Surface"``, one by one or as one list. Default: all.
+    {neuron on}
+    {key}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        Same length, order and index; numbers Float64. ``width, height, depth, diameter, eucDistance,
-        pathDistance, length`` in µm, ``surface`` and ``soma_Surface`` in µm², ``volume`` in µm³,
-        bifurcation angles in degrees.
+        Same length, order and index; numbers are Float64. ``width, height, depth, diameter,
+        eucDistance, pathDistance, length`` in µm, ``surface`` and ``soma_Surface`` in µm², ``volume`` in
+        µm³, bifurcation angles in degrees.
 
     Raises
     ------
-    Exception
-        As for :func:`neuromorpho`.
+    {neuron errors}
 
     Examples
     --------
@@ -122,26 +115,28 @@ def morphometry(
        n_stems  n_bifs
     0      4.0     3.0
     """
-    from pdneuro.neuromorpho.records import of_column
-
-    return of_column("morphometry", neurons, fields, by, fetch)
+    return _look_up("morphometry", neurons, listed(fields), on, key, fetch)
 
 
+@documented()
 def persistence(
-    neurons: pd.Series[Any],
+    neurons: Any,
+    on: Hashable | None = None,
     *,
     wide: bool = False,
-    by: str | None = None,
+    key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Persistence vectors of neurons, one row a row of the column.
+    """Look up the persistence vectors of neurons. Returns one row per input row.
 
     Parameters
     ----------
-    neurons, by, **fetch
-        As for :func:`neuromorpho`.
-    wide : bool
-        A column for each coefficient in place of a list.
+    {neurons}
+    {neuron on}
+    wide : bool, default False
+        Return one column per coefficient, not a list.
+    {key}
+    {fetch}
 
     Returns
     -------
@@ -151,18 +146,15 @@ def persistence(
 
     Raises
     ------
-    Exception
-        As for :func:`neuromorpho`.
+    {neuron errors}
 
     Examples
     --------
     >>> pd.Series([1, 2]).neuro.persistence(wide=True).shape
     (2, 102)
     """
-    from pdneuro.neuromorpho.records import of_column
-
-    names = ("scaling_factor", "distance", "coefficients")
-    table = of_column("persistence", neurons, names, by, fetch)
+    names = ["scaling_factor", "distance", "coefficients"]
+    table = _look_up("persistence", neurons, names, on, key, fetch)
     if not wide:
         return table
     width = max((len(cell) for cell in table["coefficients"] if isinstance(cell, list)), default=0)
@@ -173,34 +165,43 @@ def persistence(
     return whole
 
 
+@documented()
 def swc(
-    neurons: pd.Series[Any],
+    neurons: Any,
     version: str = "CNG",
+    on: Hashable | None = None,
     *,
     folder: Any = None,
     strict: bool = False,
-    by: str | None = None,
+    key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Reconstructions of the neurons as one node table.
+    """Return the reconstructions of neurons as one node table.
 
     Parameters
     ----------
-    neurons, by, **fetch
-        As for :func:`neuromorpho`.
-    version, folder, strict
-        As for :func:`pdneuro.neuromorpho.swc`.
+    {neurons}
+    version : {"CNG", "source"}, default "CNG"
+        The standardized file, or the file of the authors in its original format.
+    {neuron on}
+    folder : path, optional
+        Save the files in this folder too, unchanged.
+    strict : bool, default False
+        Raise for a file with any problem that ``.neuro.check()`` lists.
+    {key}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        Node table ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` is what the column
-        holds. Each neuron once.
+        Node table ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` is the value in the
+        column. Each neuron once.
 
     Raises
     ------
-    Exception
-        As for :func:`pdneuro.neuromorpho.swc`.
+    {neuron errors}
+    InvalidSwcError
+        A file holds no nodes; with ``strict``, a file has a problem.
 
     Examples
     --------
@@ -210,34 +211,34 @@ def swc(
     """
     from pdneuro.neuromorpho import swc as fetch_files
 
-    return fetch_files(neurons, version, folder=folder, strict=strict, by=by, **fetch)
+    column = roles.neuromorpho_column(neurons, on)
+    return fetch_files(column, version, folder=folder, strict=strict, key=key, **fetch)
 
 
+@documented()
 def join_neuromorpho(
     table: pd.DataFrame,
     *fields: str,
     on: Hashable | None = None,
     prefix: str = "",
+    suffix: str = "",
     overwrite: bool = False,
-    by: str | None = None,
+    key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """A table with what NeuroMorpho.org says of its neurons beside its columns.
+    """Add the NeuroMorpho.org records of neurons to a table.
 
-    Rows, order, index and dtypes stay as they are, and the given table is untouched.
+    Rows, order, index and dtypes stay the same, and the given table is not modified.
 
     Parameters
     ----------
     table : DataFrame
-    *fields, by, **fetch
-        As for :func:`neuromorpho`. By default all fields but the ID and the name where the table has
-        them.
-    on : hashable, optional
-        The column of neurons. Default: ``neuron_id``, else ``neuron_name``.
-    prefix : str
-        Put in front of the new names.
-    overwrite : bool
-        Replace columns that have the new names.
+    *fields : str
+        See :func:`neuromorpho`. Default: all fields, without the ID and the name if the table has them.
+    {neuron on}
+    {prefix}
+    {key}
+    {fetch}
 
     Returns
     -------
@@ -245,12 +246,9 @@ def join_neuromorpho(
 
     Raises
     ------
-    MissingColumnsError, AmbiguousColumnError
-        No column of neurons is recognised, or several are.
+    {neuron errors}
     ColumnExistsError
-        A new name is taken.
-    Exception
-        As for :func:`neuromorpho`.
+        A new column already exists in the table.
 
     Examples
     --------
@@ -259,39 +257,47 @@ def join_neuromorpho(
     0          1     5     rat
     1          2     6   human
     """
-    return _joined("neuron", table, fields, on, prefix, overwrite, by, fetch)
+    found = neuromorpho(table, *fields, on=on, key=key, **fetch)
+    present = {roles.neuromorpho_column(table, on).name, *table.columns, *table.index.names}
+    without = [] if fields else [name for name in ("neuron_id", "neuron_name") if name in present]
+    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite, without=without)
 
 
+@documented()
 def join_morphometry(
     table: pd.DataFrame,
     *fields: str,
     on: Hashable | None = None,
     prefix: str = "morphometry_",
+    suffix: str = "",
     overwrite: bool = False,
-    by: str | None = None,
+    key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """A table with the measurements of its neurons beside its columns.
+    """Add the L-Measure measurements of neurons to a table.
 
     Parameters
     ----------
-    table, on, overwrite, by, **fetch
-        As for :func:`join_neuromorpho`.
+    table : DataFrame
     *fields : str
-        As for :func:`morphometry`. Default: all measurements.
-    prefix : str
-        Put in front of the new names: ``surface``, ``volume`` and the soma's surface are in the
-        neurons' records as well.
+        See :func:`morphometry`. Default: all measurements.
+    {neuron on}
+    {prefix}
+    {key}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        Same rows, order, index and dtypes; new columns Float64, units as for :func:`morphometry`.
+        Same rows, order, index and dtypes; new columns are Float64, with the units of
+        :func:`morphometry`. The default prefix keeps ``surface`` and ``volume`` apart from the fields of
+        the same names in the records.
 
     Raises
     ------
-    Exception
-        As for :func:`join_neuromorpho`.
+    {neuron errors}
+    ColumnExistsError
+        A new column already exists in the table.
 
     Examples
     --------
@@ -300,32 +306,22 @@ def join_morphometry(
     0          1                  4.0                 3.0
     1          2                  5.0                 4.0
     """
-    return _joined("morphometry", table, fields, on, prefix, overwrite, by, fetch)
+    found = morphometry(table, *fields, on=on, key=key, **fetch)
+    without = [] if fields else ["neuron_id", "neuron_name"]
+    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite, without=without)
 
 
-def _joined(
+def _look_up(
     kind: str,
-    table: pd.DataFrame,
-    fields: tuple[str, ...],
+    neurons: Any,
+    fields: list[str],
     on: Hashable | None,
-    prefix: str,
-    overwrite: bool,
-    by: str | None,
+    key: str | None,
     fetch: FetchKeywords,
+    *,
+    raw: bool = False,
 ) -> pd.DataFrame:
     from pdneuro.neuromorpho.records import of_column
 
-    column = roles.neuromorpho_column(table, on)
-    found = of_column(kind, column, fields, by, fetch)
-    given = [column.name, *table.columns, *table.index.names]
-    # What tells neurons apart need not be told again.
-    known = [] if fields else [name for name in ("neuron_id", "neuron_name") if name in given]
-    if kind != "neuron" and not fields:
-        known = ["neuron_id", "neuron_name"]
-    columns = {name: joins.cells_of(found[name]) for name in found.columns if name not in known}
-    joined = joins.attach(table, columns, prefix=prefix, overwrite=overwrite)
-    facts = {
-        name: found.attrs[KEY][name] for name in ("licence", "rrid", "units") if name in found.attrs[KEY]
-    }
-    query = f"join_{found.attrs[KEY]['query']}"
-    return stamp(joined, source="neuromorpho", query=query, earlier=joined.attrs, **facts)
+    column = roles.neuromorpho_column(neurons, on)
+    return of_column(kind, column, fields, key, fetch, raw=raw).set_axis(index_of(neurons, column))

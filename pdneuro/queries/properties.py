@@ -1,102 +1,59 @@
-"""What can be asked about a column of segment IDs, whatever the source.
-
-Each function is also a method: ``column.neuro.properties(...)``, ``table.neuro.edges(...)``.
-"""
+"""Properties and records of segments: of a column, or joined to a table."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.graphs import to_networkx
+from pdneuro._docs import documented
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.queries import hops as hop_search
-from pdneuro.queries.hops import MAX_NODES
-from pdneuro.sources import Source, open_source
+from pdneuro.queries._call import index_of, join, listed
+from pdneuro.sources import Source, documented_records, open_source
 from pdneuro.tables import joins, roles
-from pdneuro.tables import partners as partner_tables
 from pdneuro.tables.ids import distinct_ids
-from pdneuro.tables.labels import Labels
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import Report, one_call
-
-if TYPE_CHECKING:
-    import networkx as nx
+from pdneuro.transport.report import one_call
 
 
-class HopKeywords(FetchKeywords, total=False):
-    """Arguments of :func:`edges` but for its directions."""
-
-    hops: int
-    min_weight: int
-    within: bool
-    autapses: bool
-    max_nodes: int | None
-    source: str | Source | None
-
-
-class EdgeKeywords(HopKeywords, total=False):
-    """Arguments of :func:`edges`."""
-
-    upstream: bool
-    downstream: bool
-
-
-class PartnerKeywords(FetchKeywords, total=False):
-    """Arguments of :func:`partners` but for ``group_by``."""
-
-    upstream: bool
-    downstream: bool
-    min_weight: int
-    source: str | Source | None
-
-
+@documented()
 def properties(
-    ids: pd.Series[Any],
+    ids: Any,
     *names: str,
+    on: Hashable | None = None,
     source: str | Source | None = None,
     multiple: str = "count",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Properties of segments, one row a row of the column.
+    """Look up properties of segments. Returns one row per input row.
 
     Parameters
     ----------
-    ids : Series
-        Segment IDs; see :func:`pdneuro.tables.exact_ids` for what is accepted.
+    {segments}
     *names : str
-        Properties. BrainCircuits.io documents ``size, link_pre, link_post, neurotransmitter,
-        connectivity, nucleus, soma, mitochondria, dcv``; any other name is passed on to it.
-    source : str or Source, optional
-        See :func:`pdneuro.open_source`. Default: the option ``source``.
-    multiple : {"count", "raise", "first", "list"}
-        For properties that are lists of records: their number; an error where there are several; also
-        the first record's fields; also the list itself.
-    **fetch
-        ``batch_size`` (IDs a request), ``max_workers`` (requests at once), ``refresh`` (ask again
-        what is stored), ``progress`` (bar), ``on_error`` (``"raise"``, ``"partial"``), ``on_missing``
-        (``"warn"``, ``"raise"``, ``"ignore"``). Default: the options of these names.
+        Properties, one by one or as one list. BrainCircuits.io documents ``size, link_pre, link_post,
+        neurotransmitter, connectivity, nucleus, soma, mitochondria, dcv``; other names are passed on.
+    {on}
+    {source}
+    {multiple}
+    {fetch}
 
     Returns
     -------
     DataFrame
         Same length, order and index. ``link_pre`` gives ``nr_pre, nr_downstream_partner``,
-        ``link_post`` ``nr_post, nr_upstream_partner``; a scalar property a column of its name; any
-        other mapping ``{property}_{key}``; a list of records ``{property}_count``. Integers are int64,
-        or Int64 where something is missing; other numbers Float64; text ``str``. Counts are numbers of
-        synapses and partners; ``size`` is in the service's own unit (voxels or a volume).
+        ``link_post`` gives ``nr_post, nr_upstream_partner``; a scalar property is a column of its name;
+        any other mapping gives ``{property}_{key}``; a list of records ``{property}_count``. Integers
+        are int64, or Int64 if something is missing; other numbers Float64; text ``str``. Counts are
+        numbers of synapses and partners; ``size`` has the unit of the service (voxels or a volume).
 
     Raises
     ------
-    InvalidIdError, PrecisionLossError
-        The column does not hold exact IDs.
-    ServiceError
-        The service failed; see :mod:`pdneuro.errors` for its kinds. What had arrived is stored.
-    OfflineError
-        Offline, and not everything is stored.
+    {segment errors}
+    MultipleRecordsError
+        ``multiple="raise"``, and an ID has several records.
 
     Warns
     -----
@@ -104,9 +61,9 @@ def properties(
 
     See Also
     --------
-    join_properties : the same, beside the columns of a table.
-    records : a list-valued property in long form.
-    pdneuro.last_report : what became of each ID.
+    join_properties : Add the columns to a table.
+    records : A list-valued property in long form.
+    pdneuro.last_report : The status of each ID.
 
     Notes
     -----
@@ -121,39 +78,53 @@ def properties(
     1      55                     14
     2      87                     19
     """
-    label, report, columns, rows = _ask_properties(ids, names, source, multiple, fetch)
-    table = pd.DataFrame(joins.spread(columns, rows), index=ids.index, copy=False)
-    return stamp(
-        table, source=label, query=f"properties({', '.join(names)})", snapshots=report.snapshots()
-    )
+    wanted = listed(names)
+    if not wanted or not all(isinstance(name, str) and name for name in wanted):
+        raise ValueError('name the properties as text, such as .properties("link_pre", "size").')
+    options = Fetch.of(**fetch)
+    column = roles.id_column(ids, on)
+    distinct, rows = joins.distinct_rows(column)
+    opened = open_source(source)
+    present = distinct != 0
+    columns: dict[str, Any] = {}
+    with one_call(options) as report:
+        for name in wanted:
+            columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
+    if not present.all():  # rows without an ID
+        positions = np.where(present, np.cumsum(present) - 1, -1)
+        columns = {name: joins.take_or_missing(cells, positions) for name, cells in columns.items()}
+    table = pd.DataFrame(joins.spread(columns, rows), index=index_of(ids, column), copy=False)
+    query = f"properties({', '.join(wanted)})"
+    return stamp(table, source=opened.name, query=query, snapshots=report.snapshots())
 
 
+@documented()
 def join_properties(
     table: pd.DataFrame,
     *names: str,
     on: Hashable | None = None,
     source: str | Source | None = None,
     prefix: str = "",
+    suffix: str = "",
     overwrite: bool = False,
     multiple: str = "count",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """A table with properties of its segments beside its columns.
+    """Add properties of segments to a table.
 
-    Rows, order, index and dtypes stay as they are, and the given table is untouched. A row whose ID is
-    missing, or unknown to the source, gets NA.
+    Rows, order, index and dtypes stay the same, and the given table is not modified. A row whose ID is
+    missing, or not known to the source, gets NA.
 
     Parameters
     ----------
     table : DataFrame
-    *names, source, multiple, **fetch
-        As for :func:`properties`.
-    on : hashable, optional
-        The column of segment IDs. Default: recognised by a name such as ``root_id``.
-    prefix : str
-        Put in front of the new names.
-    overwrite : bool
-        Replace columns that have the new names.
+    *names : str
+        Properties, one by one or as one list; see :func:`properties`.
+    {on}
+    {source}
+    {prefix}
+    {multiple}
+    {fetch}
 
     Returns
     -------
@@ -161,12 +132,14 @@ def join_properties(
 
     Raises
     ------
-    MissingColumnsError, AmbiguousColumnError
-        No column of IDs is recognised, or several are.
+    {segment errors}
     ColumnExistsError
-        A new name is taken; nothing is lost, the answers are stored.
-    Exception
-        As for :func:`properties`.
+        A new column already exists in the table. The values are cached, so a second call sends no
+        request.
+
+    See Also
+    --------
+    properties : The columns alone, with their names and dtypes.
 
     Examples
     --------
@@ -177,65 +150,38 @@ def join_properties(
     1  720575940622217710      T000      55                     14
     2  720575940614626315      T000      87                     19
     """
-    ids = roles.id_column(table, on)
-    label, report, columns, rows = _ask_properties(ids, names, source, multiple, fetch)
-    joined = joins.attach(table, joins.spread(columns, rows), prefix=prefix, overwrite=overwrite)
-    query = f"join_properties({', '.join(names)})"
-    return stamp(joined, source=label, query=query, snapshots=report.snapshots(), earlier=joined.attrs)
+    found = properties(table, *names, on=on, source=source, multiple=multiple, **fetch)
+    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite)
 
 
-def _ask_properties(
-    ids: pd.Series[Any],
-    names: tuple[str, ...],
-    source: str | Source | None,
-    multiple: str,
-    fetch: FetchKeywords,
-) -> tuple[str, Report, dict[str, Any], Any]:
-    """Columns with one entry a distinct ID, and the entry of each row."""
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError('name the properties as text, such as .properties("link_pre", "size").')
-    options = Fetch.of(**fetch)
-    distinct, rows = joins.distinct_rows(ids)
-    opened = open_source(source)
-    present = distinct != 0
-    columns: dict[str, Any] = {}
-    with one_call(options) as report:
-        for name in dict.fromkeys(names):
-            found = opened.properties(distinct[present], name, multiple=multiple, fetch=options)
-            columns.update(found)
-    if not present.all():  # the entry of the rows without an ID
-        places = np.where(present, np.cumsum(present) - 1, -1)
-        columns = {name: joins.take_or_missing(cells, places) for name, cells in columns.items()}
-    return opened.name, report, columns, rows
-
-
+@documented()
 def records(
-    ids: pd.Series[Any],
+    ids: Any,
     name: str,
+    on: Hashable | None = None,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """A list-valued property in long form, one row a record.
+    """Return a list-valued property in long form, one row per record.
 
     Parameters
     ----------
-    ids : Series
-        Segment IDs.
+    {segments}
     name : str
         A property such as ``"dcv"`` or ``"connectivity"``.
-    source, **fetch
-        As for :func:`properties`.
+    {on}
+    {source}
+    {fetch}
 
     Returns
     -------
     DataFrame
-        ``segment_id`` (int64) and the records' fields; for ``connectivity`` also ``direction``
-        (``"downstream"``, ``"upstream"``). IDs in order of first appearance, each once.
+        ``segment_id`` (int64) and the fields of the records; for ``connectivity`` also ``direction``
+        (``"downstream"``, ``"upstream"``). Each ID once, in order of first appearance.
 
     Raises
     ------
-    Exception
-        As for :func:`properties`.
+    {segment errors}
 
     Examples
     --------
@@ -244,239 +190,10 @@ def records(
     0  720575940609676979     9162345    24.8
     """
     options = Fetch.of(**fetch)
-    distinct = distinct_ids(ids)
+    distinct = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
     with one_call(options) as report:
         table = opened.records(distinct, name, fetch=options)
+    if table.empty:
+        table = documented_records(name, table)
     return stamp(table, source=opened.name, query=f"records({name})", snapshots=report.snapshots())
-
-
-def edges(
-    ids: pd.Series[Any],
-    *,
-    upstream: bool = True,
-    downstream: bool = True,
-    hops: int = 1,
-    min_weight: int = 1,
-    within: bool = False,
-    autapses: bool = True,
-    max_nodes: int | None = None,
-    source: str | Source | None = None,
-    **fetch: Unpack[FetchKeywords],
-) -> pd.DataFrame:
-    """Edges of the segments: who they synapse on, and who on them.
-
-    Parameters
-    ----------
-    ids : Series
-        Segment IDs.
-    upstream, downstream : bool
-        Follow inputs, outputs, or both.
-    hops : int
-        How often to go on from the neurons reached.
-    min_weight : int
-        Keep pairs of at least so many synapses (``>=``). Weaker ones are not followed either.
-    within : bool
-        Keep only edges among the given IDs. One hop finds them all.
-    autapses : bool
-        Keep edges of a neuron on itself.
-    max_nodes : int, optional
-        Most neurons to ask about, the given ones among them. Default: 50,000 when ``hops > 1``; the
-        neurons given are asked about however many they are.
-    source, **fetch
-        As for :func:`properties`.
-
-    Returns
-    -------
-    DataFrame
-        Edge table ``pre, post, weight`` (int64; weights in synapses), with ``hops > 1`` also ``hop``
-        (int64): the hop at which the edge was found. An edge seen from both of its ends appears once.
-
-    Raises
-    ------
-    NodeBudgetError
-        The next hop would exceed ``max_nodes``. Nothing is sent for it; what came is stored.
-    Exception
-        As for :func:`properties`.
-
-    Warns
-    -----
-    InconsistentEdgesWarning
-        The two ends of an edge tell different weights.
-
-    Examples
-    --------
-    >>> neurons = pdneuro.sandbox.neurons().root_id.head(50)
-    >>> neurons.neuro.edges(within=True, min_weight=5).head(3)
-                      pre                post  weight
-    0  720575940650239002  720575940640789882      14
-    1  720575940652959873  720575940601328727       5
-    """
-    if hops < 1:
-        raise ValueError("edges need hops of at least 1.")
-    sides = hop_search.direction(upstream, downstream)
-    options = Fetch.of(**fetch)
-    given = distinct_ids(ids)
-    opened = open_source(source)
-    limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
-    with one_call(options) as report:
-        table, counts = hop_search.follow(
-            given,
-            opened,
-            upstream=upstream,
-            downstream=downstream,
-            hops=hops,
-            min_weight=min_weight,
-            within=within,
-            max_nodes=limit,
-            fetch=options,
-            numbered=hops > 1,
-        )
-    if within:
-        inside = pd.Index(given)
-        table = table[table["pre"].isin(inside) & table["post"].isin(inside)]
-    if not autapses:
-        table = table[table["pre"] != table["post"]]
-    query = (
-        f"edges(upstream={upstream}, downstream={downstream}, hops={hops}, min_weight={min_weight}, "
-        f"within={within}, autapses={autapses})"
-    )
-    return stamp(
-        table.reset_index(drop=True),
-        source=opened.name,
-        query=query,
-        snapshots=report.snapshots(),
-        **hop_search.provenance(min_weight, sides, within, counts),
-    )
-
-
-def upstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
-    """Edges onto the segments: :func:`edges` with ``downstream=False``.
-
-    Parameters
-    ----------
-    ids : Series
-        Segment IDs.
-    **how
-        As for :func:`edges`.
-
-    Returns
-    -------
-    DataFrame
-        Edge table ``pre, post, weight`` (int64).
-
-    Examples
-    --------
-    >>> pdneuro.sandbox.neurons().root_id.head(50).neuro.upstream(min_weight=30).head(3)
-                      pre                post  weight
-    0  720575940607888220  720575940614626315      46
-    1  720575940618495860  720575940644966971      45
-    2  720575940643788498  720575940628052124     104
-    """
-    return edges(ids, upstream=True, downstream=False, **how)
-
-
-def downstream(ids: pd.Series[Any], **how: Unpack[HopKeywords]) -> pd.DataFrame:
-    """Edges from the segments: :func:`edges` with ``upstream=False``.
-
-    Parameters
-    ----------
-    ids : Series
-        Segment IDs.
-    **how
-        As for :func:`edges`.
-
-    Returns
-    -------
-    DataFrame
-        Edge table ``pre, post, weight`` (int64).
-
-    Examples
-    --------
-    >>> pdneuro.sandbox.neurons().root_id.head(50).neuro.downstream(min_weight=30).head(3)
-                      pre                post  weight
-    0  720575940609676979  720575940626709709     119
-    1  720575940637060607  720575940645453511     184
-    2  720575940637060607  720575940632800256      32
-    """
-    return edges(ids, upstream=False, downstream=True, **how)
-
-
-def partners(
-    ids: pd.Series[Any],
-    *,
-    group_by: Labels | None = None,
-    upstream: bool = True,
-    downstream: bool = True,
-    min_weight: int = 1,
-    source: str | Source | None = None,
-    **fetch: Unpack[FetchKeywords],
-) -> pd.DataFrame:
-    """Partners of the segments taken together, the strongest first.
-
-    Parameters
-    ----------
-    ids : Series
-        Segment IDs.
-    group_by : mapping or Series, optional
-        Label (such as a cell type) of each partner, by ID: one row a label then. Partners without a
-        label are gathered under NA.
-    upstream, downstream : bool
-        Which sides to list.
-    min_weight : int
-        Count pairs of at least so many synapses.
-    source, **fetch
-        As for :func:`properties`.
-
-    Returns
-    -------
-    DataFrame
-        ``partner`` (int64; or the label, with ``n_partners``, the number of partners that have it),
-        ``direction`` (``"downstream"``: receives from the segments; ``"upstream"``: sends to them),
-        ``weight`` (int64, synapses), ``n_neurons`` (int64, how many of the segments it is connected
-        with). Sorted by falling weight, within it by partner.
-
-    Raises
-    ------
-    Exception
-        As for :func:`edges`.
-
-    Examples
-    --------
-    >>> neurons = pdneuro.sandbox.neurons()
-    >>> types = neurons.set_index("root_id").cell_type
-    >>> neurons.root_id.head(20).neuro.partners(group_by=types).head(3)
-      partner   direction  weight  n_neurons  n_partners
-    0    T106  downstream     720         20          19
-    1    T080    upstream     332         18          20
-    2    T083    upstream     253         12          13
-    """
-    table = edges(
-        ids, upstream=upstream, downstream=downstream, min_weight=min_weight, source=source, **fetch
-    )
-    return partner_tables.partners(
-        table, distinct_ids(ids), upstream=upstream, downstream=downstream, group_by=group_by
-    )
-
-
-def graph(ids: pd.Series[Any], **how: Unpack[EdgeKeywords]) -> nx.DiGraph[int]:
-    """The segments' edges as a directed graph.
-
-    Parameters
-    ----------
-    ids : Series
-        Segment IDs.
-    **how
-        As for :func:`edges`.
-
-    Returns
-    -------
-    networkx.DiGraph
-        Nodes and weights are Python integers; see :func:`pdneuro.graphs.to_networkx`.
-
-    Examples
-    --------
-    >>> print(pdneuro.sandbox.neurons().root_id.head(50).neuro.graph(within=True))
-    DiGraph with 9 nodes and 5 edges
-    """
-    return to_networkx(edges(ids, **how))

@@ -1,7 +1,7 @@
-"""What can be asked about a column of Allen structures: names, ancestors, groups.
+"""Allen structures of a column: names, ancestors, members of a set; or joined to a table.
 
-Each function is also a method: ``column.neuro.rollup("Brain - Major Divisions")``. IDs or acronyms will
-do. ID 0 is outside the brain (``"void"``), a negative ID the structure in the left hemisphere.
+A column holds IDs or acronyms. ID 0 is outside the brain (``"void"``); a negative ID is the structure in
+the left hemisphere.
 """
 
 from __future__ import annotations
@@ -12,63 +12,56 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pdneuro._docs import documented
 from pdneuro.errors import UnknownIdsError, UnknownIdsWarning, listing, warn
 from pdneuro.options import get_option
-from pdneuro.tables import joins, roles
+from pdneuro.queries._call import index_of, join, listed
+from pdneuro.tables import roles
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.structure_tree import UNKNOWN, Places, StructureTree
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-#: What :func:`structures` and :func:`join_structures` give by themselves.
+#: Fields that :func:`structures` and :func:`join_structures` return by default.
 FIELDS = ("acronym", "name", "parent_structure_id", "graph_order", "color_hex_triplet")
 
 
+@documented()
 def structures(
-    ids: pd.Series[Any],
+    ids: Any,
     *fields: str,
+    on: Hashable | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.DataFrame:
-    """Names and other fields of structures, one row a row of the column.
+    """Look up fields of structures. Returns one row per input row.
 
     Parameters
     ----------
-    ids : Series
-        Structure IDs or acronyms. An acronym counts as written (``cm`` and ``CM`` are two); one that
-        is not there as written counts without regard to case, where that fits one structure.
+    {structures}
     *fields : str
         ``id, acronym, name, parent_structure_id, graph_order, st_level, depth, color_hex_triplet,
-        structure_id_path`` or ``color`` (``#rrggbb``). Default: acronym, name, parent_structure_id,
-        graph_order, color_hex_triplet; for acronyms the ID in place of the acronym.
-    graph_id : int
-        The graph: 1 is the adult mouse, 10 the human.
-    on_missing : {"warn", "raise", "ignore"}, optional
-        When structures are not in the graph. Default: the option ``on_missing``.
+        structure_id_path`` or ``color`` (``#rrggbb``), one by one or as one list. Default: acronym,
+        name, parent_structure_id, graph_order, color_hex_triplet; for acronyms the ID, not the acronym.
+    {structure on}
+    {graph}
 
     Returns
     -------
     DataFrame
-        Same index. IDs int64, Int64 where something is missing; text. Rows of structures that are
-        missing or not in the graph hold NA.
+        Same index. IDs are int64, Int64 if something is missing; other fields text. Rows of structures
+        that are missing or not in the graph are NA.
 
     Raises
     ------
-    AmbiguousStructureError
-        An acronym fits several structures.
-    PrecisionLossError, InvalidIdError
-        The column holds no exact IDs.
+    {structure errors}
     UnknownStructureError
-        There is no such field.
-    UnknownIdsError
-        ``on_missing="raise"``, and structures are not in the graph.
-    ServiceError, OfflineError
-        As for :func:`pdneuro.allen.structure_tree`.
+        A field does not exist.
 
     See Also
     --------
-    join_structures : the same beside a table's columns.
+    join_structures : Add the columns to a table.
 
     Examples
     --------
@@ -78,35 +71,35 @@ def structures(
     b    VISp  #08858c
     c      TH  #ff7080
     """
-    tree, places = _located(ids, graph_id, on_missing)
-    table = pd.DataFrame(_fields(tree, places, fields), index=ids.index)
+    column = roles.structure_column(ids, on)
+    # Rows of another species are neither looked up nor reported.
+    tree, positions = _find_structures(column, graph_id, on_missing, _other_species(ids, graph_id))
+    table = pd.DataFrame(_fields(tree, positions, listed(fields)), index=index_of(ids, column))
     return stamp(table, source="allen", query=f"structures({tree.name})")
 
 
+@documented()
 def join_structures(
     table: pd.DataFrame,
     *fields: str,
     on: Hashable | None = None,
     prefix: str = "structure_",
+    suffix: str = "",
     overwrite: bool = False,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.DataFrame:
-    """Names and other fields of structures as new columns; same rows, order, index and dtypes.
+    """Add fields of structures to a table; same rows, order, index and dtypes.
 
     Parameters
     ----------
     table : DataFrame
-        Rows whose column ``donor__species`` says that they are human stay NA in the mouse's graph.
-    *fields, graph_id, on_missing
-        As for :func:`structures`.
-    on : hashable, optional
-        The column of structures. Default: recognised by a name such as ``structure_id`` or
-        ``acronym``.
-    prefix : str
-        Put in front of the new names.
-    overwrite : bool
-        Replace columns that have the new names.
+        Rows whose column ``donor__species`` is human are NA in the graph of the mouse.
+    *fields : str
+        See :func:`structures`.
+    {structure on}
+    {prefix}
+    {graph}
 
     Returns
     -------
@@ -114,12 +107,9 @@ def join_structures(
 
     Raises
     ------
-    MissingColumnsError, AmbiguousColumnError
-        No column of structures is recognised, or several are.
+    {structure errors}
     ColumnExistsError
-        A new name is taken.
-    Exception
-        As for :func:`structures`.
+        A new column already exists in the table.
 
     Examples
     --------
@@ -129,123 +119,127 @@ def join_structures(
     0           385      3              VISp  Primary visual area
     1           549      4                TH             Thalamus
     """
-    column = roles.structure_column(table, on)
-    tree, places = _located(column, graph_id, on_missing, _foreign(table, graph_id))
-    columns = _fields(tree, places, fields)
-    # The column that was joined on need not be told again.
-    if not fields and f"{prefix}id" == column.name:
-        columns.pop("id", None)
-    joined = joins.attach(table, columns, prefix=prefix, overwrite=overwrite)
-    query = f"join_structures({tree.name})"
-    return stamp(joined, source="allen", query=query, earlier=joined.attrs)
+    found = structures(table, *fields, on=on, graph_id=graph_id, on_missing=on_missing)
+    # The column that was joined on is not repeated.
+    repeated = not fields and f"{prefix}id{suffix}" == roles.structure_column(table, on).name
+    without = ["id"] if repeated else []
+    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite, without=without)
 
 
+@documented()
 def ancestors(
-    ids: pd.Series[Any],
+    ids: Any,
+    on: Hashable | None = None,
     *,
     include_self: bool = False,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.DataFrame:
-    """Ancestors of structures in long form, from the root down.
+    """Return the ancestors of structures in long form, from the root down.
 
     Parameters
     ----------
-    ids, graph_id, on_missing
-        As for :func:`structures`.
-    include_self : bool
-        Also the structure itself, as the last of its rows.
+    {structures}
+    {structure on}
+    include_self : bool, default False
+        Return the structure itself too, as the last of its rows.
+    {graph}
 
     Returns
     -------
     DataFrame
-        One row an ancestor, index labels repeated: ``structure_id``, ``ancestor_id`` (int64),
-        ``ancestor_acronym`` (category). The root, and what is missing, unknown or outside the brain,
-        has no rows.
+        One row per ancestor, index labels repeated: ``structure_id``, ``ancestor_id`` (int64),
+        ``ancestor_acronym`` (category). The root has no rows; nor has a structure that is missing,
+        unknown or outside the brain.
 
     Raises
     ------
-    Exception
-        As for :func:`structures`.
+    {structure errors}
 
     Examples
     --------
     >>> pd.Series(["VIS"]).neuro.ancestors()["ancestor_acronym"].tolist()
     ['root', 'grey', 'CH', 'CTX', 'Isocortex']
     """
-    tree, places = _located(ids, graph_id, on_missing)
-    related = tree.above(places.rows, include_self=include_self)
-    return _long(tree, ids, places, *related, "ancestor")
+    column = roles.structure_column(ids, on)
+    tree, positions = _find_structures(column, graph_id, on_missing)
+    related = tree.above(positions.rows, include_self=include_self)
+    return _long(tree, index_of(ids, column), positions, *related, "ancestor")
 
 
+@documented()
 def descendants(
-    ids: pd.Series[Any],
+    ids: Any,
+    on: Hashable | None = None,
     *,
     include_self: bool = False,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.DataFrame:
-    """All structures below structures in long form, in graph order.
+    """Return all structures below structures in long form, in graph order.
 
     Parameters
     ----------
-    ids, graph_id, on_missing
-        As for :func:`structures`.
-    include_self : bool
-        Also the structure itself, as the first of its rows.
+    {structures}
+    {structure on}
+    include_self : bool, default False
+        Return the structure itself too, as the first of its rows.
+    {graph}
 
     Returns
     -------
     DataFrame
-        One row a descendant, index labels repeated: ``structure_id``, ``descendant_id`` (int64),
+        One row per descendant, index labels repeated: ``structure_id``, ``descendant_id`` (int64),
         ``descendant_acronym`` (category).
 
     Raises
     ------
-    Exception
-        As for :func:`structures`.
+    {structure errors}
 
     Examples
     --------
     >>> pd.Series([385]).neuro.descendants()["descendant_acronym"].tolist()
     ['VISp1', 'VISp2/3', 'VISp4', 'VISp5', 'VISp6a', 'VISp6b']
     """
-    tree, places = _located(ids, graph_id, on_missing)
-    related = tree.below(places.rows, include_self=include_self)
-    return _long(tree, ids, places, *related, "descendant")
+    column = roles.structure_column(ids, on)
+    tree, positions = _find_structures(column, graph_id, on_missing)
+    related = tree.below(positions.rows, include_self=include_self)
+    return _long(tree, index_of(ids, column), positions, *related, "descendant")
 
 
+@documented()
 def rollup(
-    ids: pd.Series[Any],
+    ids: Any,
     to: Any,
+    on: Hashable | None = None,
     *,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.Series[Any]:
-    """The member of a set that each structure belongs to: itself, or its nearest ancestor in the set.
+    """Return the member of a structure set that each structure belongs to.
+
+    This is the structure itself, or its nearest ancestor in the set.
 
     Parameters
     ----------
-    ids, graph_id, on_missing
-        As for :func:`structures`.
+    {structures}
     to : int, str or iterable
-        A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; else
-        structures by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set where there
-        is one of this ID.
+        A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; or structures
+        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID.
+    {structure on}
+    {graph}
 
     Returns
     -------
     Series
-        Same index. IDs where IDs were given (int64, Int64 where something is missing), acronyms where
-        acronyms were given. NA where no member is at or above the structure. Where a set overlaps
-        itself, as set 167587189 does, the nearest member counts.
+        Same index. IDs for IDs (int64, Int64 if something is missing), acronyms for acronyms. NA if no
+        member contains the structure. If members overlap, as in set 167587189, the nearest counts.
 
     Raises
     ------
+    {structure errors}
     UnknownStructureError
-        ``to`` names no set and no structure.
-    Exception
-        As for :func:`structures`.
+        ``to`` is not a set and not a structure.
 
     Examples
     --------
@@ -253,92 +247,99 @@ def rollup(
     >>> parts.tolist()[:2], bool(parts.isna()[2])
     (['Isocortex', 'TH'], True)
     """
-    tree, places = _located(ids, graph_id, on_missing)
-    rows = tree.nearest(tree.members(to))[places.rows]
-    found = pd.Series(tree.same_kind(places, rows), index=ids.index, name=ids.name)
+    column = roles.structure_column(ids, on)
+    tree, positions = _find_structures(column, graph_id, on_missing)
+    rows = positions.rows
+    if len(column):
+        rows = tree.nearest(rows, tree.members(to))
+    index = index_of(ids, column)
+    found = pd.Series(tree.same_kind(positions, rows), index=index, name=column.name)
     return stamp(found, source="allen", query=f"rollup({to!r:.60}, {tree.name})")
 
 
+@documented()
 def is_under(
-    ids: pd.Series[Any],
+    ids: Any,
     structure: Any,
+    on: Hashable | None = None,
     *,
     include_self: bool = True,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.Series[Any]:
-    """Whether structures are a structure or a part of it.
+    """Return whether structures are a given structure or part of it.
 
     Parameters
     ----------
-    ids, graph_id, on_missing
-        As for :func:`structures`.
+    {structures}
     structure : int, str or iterable
-        By ID or acronym; of several any will do.
-    include_self : bool
+        Structure by ID or acronym. Of several structures, one is enough.
+    {structure on}
+    include_self : bool, default True
         Whether a structure counts as a part of itself.
+    {graph}
 
     Returns
     -------
     Series
-        Same index; bool, boolean where something is missing or unknown. What is outside the brain is
-        under nothing.
+        Same index; bool, boolean if something is missing or unknown. False outside the brain.
 
     Raises
     ------
+    {structure errors}
     UnknownStructureError
         ``structure`` is not in the graph.
-    Exception
-        As for :func:`structures`.
 
     Examples
     --------
     >>> pd.Series([385, 549, 0, None], dtype="Int64").neuro.is_under("Isocortex").tolist()
     [True, False, False, <NA>]
     """
-    tree, places = _located(ids, graph_id, on_missing)
-    inside = tree.within(tree.rows(structure), include_self=include_self)[places.rows]
-    absent = places.rows <= UNKNOWN
+    column = roles.structure_column(ids, on)
+    tree, positions = _find_structures(column, graph_id, on_missing)
+    inside = np.zeros(0, bool)
+    if len(column):
+        inside = tree.within(positions.rows, tree.rows(structure), include_self=include_self)
+    absent = positions.rows <= UNKNOWN
     cells: Any = pd.arrays.BooleanArray(inside, absent) if absent.any() else inside
-    found = pd.Series(cells, index=ids.index, name=ids.name)
+    found = pd.Series(cells, index=index_of(ids, column), name=column.name)
     return stamp(found, source="allen", query=f"is_under({structure!r:.60}, {tree.name})")
 
 
-def _located(
+def _find_structures(
     ids: pd.Series[Any],
     graph_id: int,
     on_missing: str | None,
-    foreign: npt.NDArray[np.bool_] | None = None,
+    skipped: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[StructureTree, Places]:
-    """The tree, and where the column's structures are in it; reports those that are not."""
+    """Return the tree and the position of each structure in it; report those that are not in it."""
     from pdneuro.allen.tree import structure_tree
 
     policy = get_option("on_missing", on_missing)
-    tree = structure_tree(graph_id)
-    # Rows of another species are neither looked up nor reported.
-    places = tree.locate(ids if foreign is None else ids.mask(foreign))
-    if places.complete or policy == "ignore":
-        return tree, places
-    unknown = places.rows == UNKNOWN
+    tree = structure_tree(graph_id) if len(ids) else StructureTree.empty()
+    positions = tree.locate(ids if skipped is None else ids.mask(skipped))
+    if positions.complete or policy == "ignore":
+        return tree, positions
+    unknown = positions.rows == UNKNOWN
     if unknown.any():
         lost = pd.unique(ids[unknown])
         message = (
             f"{len(lost):,} structures ({unknown.sum():,} rows) are not in {tree.name}: "
-            f"{listing(map(_plain, lost))}.{tree.hint([item for item in lost if isinstance(item, str)])}"
+            f"{listing(map(_shown, lost))}.{tree.hint([item for item in lost if isinstance(item, str)])}"
         )
         if policy == "raise":
             raise UnknownIdsError(message)
         warn(f"{message} Their rows hold NA. Another species has another graph_id.", UnknownIdsWarning)
-    return tree, places
+    return tree, positions
 
 
-def _plain(item: Any) -> str:
+def _shown(item: Any) -> str:
     return str(int(item)) if isinstance(item, float) else str(item)
 
 
-def _foreign(table: pd.DataFrame, graph_id: int) -> npt.NDArray[np.bool_] | None:
+def _other_species(table: Any, graph_id: int) -> npt.NDArray[np.bool_] | None:
     """Rows of human cells in a table of the Cell Types Database, when the graph is the mouse's."""
-    if graph_id != 1 or "donor__species" not in table.columns:
+    if graph_id != 1 or "donor__species" not in getattr(table, "columns", ()):
         return None
     species = table["donor__species"].astype(object)
     human = species.map(lambda name: isinstance(name, str) and name.lower() == "homo sapiens")
@@ -346,18 +347,16 @@ def _foreign(table: pd.DataFrame, graph_id: int) -> npt.NDArray[np.bool_] | None
     return rows if rows.any() else None
 
 
-def _fields(tree: StructureTree, places: Places, fields: tuple[str, ...]) -> dict[str, Any]:
-    wanted = fields or (("id", *FIELDS[1:]) if places.acronyms else FIELDS)
-    return {
-        name: tree.take(places, name) for name in dict.fromkeys(wanted) if fields or name in tree.fields
-    }
+def _fields(tree: StructureTree, positions: Places, fields: list[str]) -> dict[str, Any]:
+    wanted = fields or (("id", *FIELDS[1:]) if positions.acronyms else FIELDS)
+    return {name: tree.take(positions, name) for name in wanted if fields or name in tree.fields}
 
 
 def _long(
-    tree: StructureTree, ids: pd.Series[Any], places: Places, counts: Any, rows: Any, word: str
+    tree: StructureTree, index: pd.Index[Any], positions: Places, counts: Any, rows: Any, word: str
 ) -> pd.DataFrame:
     some = counts > 0  # the rows without relations may have no ID
-    own = Places(places.rows[some], None if places.left is None else places.left[some], False)
+    own = Places(positions.rows[some], None if positions.left is None else positions.left[some], False)
     repeats = counts[some]
     related = Places(rows, None if own.left is None else np.repeat(own.left, repeats), False)
     table = pd.DataFrame(
@@ -366,7 +365,7 @@ def _long(
             f"{word}_id": tree.take(related, "id"),
             f"{word}_acronym": tree.acronyms(rows),
         },
-        index=ids.index[some].repeat(repeats),
+        index=index[some].repeat(repeats),
         copy=False,
     )
     return stamp(table, source="allen", query=f"{word}s({tree.name})")

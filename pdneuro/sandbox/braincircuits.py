@@ -85,7 +85,7 @@ class BrainCircuitsApp:
         return file_response(request, self._parquet(name))
 
     def _write_parquet(self, name: str) -> bytes:
-        nodes, edges = self.connectome.dump()
+        nodes, edges = self.connectome.dump
         file = io.BytesIO()
         (nodes if name == "nodes" else edges).to_parquet(file, index=False)
         return file.getvalue()

@@ -96,6 +96,7 @@ class Connectome:
         place = self._place[number]
         return self._down.sums(place), self._up.sums(place)
 
+    @functools.cached_property
     def dump(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Nodes and edges as the service's graph dump has them."""
         edges = pd.DataFrame(
@@ -121,6 +122,12 @@ class Connectome:
             return {}
         row = self.table.loc[number]
         return {str(name): value for name, value in row.items() if not pd.isna(value)}
+
+
+@functools.cache
+def bundled_brain() -> Connectome:
+    """Return the bundled brain. All sandboxes share it, because it takes time to make."""
+    return Connectome(bundled("edges"), bundled("neurons"))
 
 
 class _Partners:

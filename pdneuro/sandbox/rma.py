@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,9 @@ class QueryError(Exception):
     """What the service says of a query that it cannot answer."""
 
 
-def split(text: str) -> list[str]:
+# Each row is compared with the same texts, so a text is read once.
+@functools.lru_cache(maxsize=1024)
+def split(text: str) -> tuple[str, ...]:
     """Parts between the commas that are in no bracket and no quote."""
     parts, current, opened = [], "", []
     tokens = _TOKENS.findall(text)
@@ -36,10 +39,11 @@ def split(text: str) -> list[str]:
             current += token
     if opened:
         raise QueryError(f"RMA::QueryFailed: expected '{opened[-1]}'")
-    return [*parts, current]
+    return (*parts, current)
 
 
-def brackets(text: str) -> tuple[str, list[str], list[str]]:
+@functools.lru_cache(maxsize=1024)
+def brackets(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Word, what is in its square brackets, and what is in its parentheses."""
     word = ""
     square: list[str] = []
@@ -60,7 +64,7 @@ def brackets(text: str) -> tuple[str, list[str], list[str]]:
             current += token
         else:
             word += token
-    return word.strip(), square, round_
+    return word.strip(), tuple(square), tuple(round_)
 
 
 class Evaluator:
@@ -310,6 +314,7 @@ class Evaluator:
         return found
 
 
+@functools.lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[str, str, str]:
     match = _FILTER.fullmatch(text.strip())
     if match is None or (match[3] and not match[2]):

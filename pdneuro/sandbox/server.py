@@ -101,7 +101,7 @@ class LocalServer:
         self._http = _Http(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.05,), name="pdneuro-sandbox", daemon=True
+            target=self._http.serve_forever, args=(0.01,), name="pdneuro-sandbox", daemon=True
         )
         self._thread.start()
 

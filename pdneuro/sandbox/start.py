@@ -39,9 +39,8 @@ class Sandbox:
     """
 
     def __init__(self, edges: Table | None, neurons: Table | None, port: int, latency: float) -> None:
-        if edges is None:
-            edges, neurons = connectome.bundled("edges"), connectome.bundled("neurons")
-        self.braincircuits = BrainCircuitsApp(Connectome(edges, neurons))
+        brain = connectome.bundled_brain() if edges is None else Connectome(edges, neurons)
+        self.braincircuits = BrainCircuitsApp(brain)
         self.allen = AllenApp()
         self.neuromorpho = NeuroMorphoApp()
         self.cave = CaveApp()

@@ -1,10 +1,11 @@
 """Pure functions on frames: no network, no disk."""
 
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
-from pdneuro.tables.ids import distinct_ids, exact_ids
+from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.morphology import cable_length, morphology, path_distance
 from pdneuro.tables.nested import explode, flatten, from_records
 from pdneuro.tables.pairs import degree, motifs, reciprocal
+from pdneuro.tables.roles import exact_ids
 from pdneuro.tables.skeletons import check
 from pdneuro.tables.volumes import at, sample, structure_means
 from pdneuro.tables.weights import fractions, sign

@@ -24,7 +24,7 @@ from pdneuro.tables.grouping import group_rows, pairs_differ
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.joins import attach
 from pdneuro.tables.labels import Labels, are_labels, labels_of, lookup
-from pdneuro.tables.provenance import facts, note
+from pdneuro.tables.provenance import facts, inherit, note
 
 COLUMNS = ("pre", "post", "weight")
 
@@ -100,7 +100,7 @@ def as_edges(
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
-    edges.attrs = dict(frame.attrs)
+    inherit(edges, frame)
     endless = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
         endless |= False if mask is None else mask
@@ -311,8 +311,7 @@ def sum_rows(
                 total = np.zeros(len(edges), np.int64)
                 total[first] = reduce.reduceat(edges[name].to_numpy()[groups.rows], groups.starts)
                 result[name] = total[chosen]
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def check_total(edges: pd.DataFrame) -> None:
@@ -325,7 +324,7 @@ def check_total(edges: pd.DataFrame) -> None:
         )
 
 
-def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.DataFrame:
+def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.DataFrame:
     """Keep the edges of at least ``min_weight`` synapses (``>=``).
 
     Parameters
@@ -334,7 +333,7 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
         An edge table.
     min_weight : int
         Least number of synapses.
-    by : {"pair", "row"}
+    per : {"pair", "row"}
         Compare the sum over all rows of a pair, or each row alone. The two differ where a pair has
         one row a region.
 
@@ -354,13 +353,13 @@ def threshold(edges: pd.DataFrame, min_weight: int, by: str = "pair") -> pd.Data
     1    1     2       4
     """
     edges = require_edges(edges)
-    if by not in ("pair", "row"):
-        raise ValueError(f"by must be 'pair' or 'row', not {by!r}.")
+    if per not in ("pair", "row"):
+        raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
     if not isinstance(min_weight, int | float | np.number):
         raise ValueError(f"min_weight must be a number of synapses, not {min_weight!r}.")
     strong = edges["weight"].to_numpy() >= min_weight
     ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
-    if by == "pair" and not strong.all() and not pairs_differ(*ends):
+    if per == "pair" and not strong.all() and not pairs_differ(*ends):
         groups = group_rows(edges["pre"], edges["post"])
         totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
         strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)

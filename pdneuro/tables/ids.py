@@ -29,51 +29,11 @@ TOO_LARGE = "2**63 or more, beyond 64-bit signed integers"
 _Ids = tuple[Int64Array, npt.NDArray[np.bool_] | None]
 
 
-def exact_ids(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
-    """Turn a column of segment IDs into exact integers, or refuse it.
-
-    Parameters
-    ----------
-    values : Series, Index, array or list
-        Integers of any width (NumPy, nullable, Arrow), decimal text, objects, categoricals. Floats
-        only when each is whole and at most 2**53.
-    name : hashable, optional
-        Column name for messages, when ``values`` has none.
-
-    Returns
-    -------
-    Series
-        Same length, order and index. ``int64``; ``Int64`` where something is missing. Missing
-        values, blank text and 0 ("no segment") are missing.
-
-    Raises
-    ------
-    PrecisionLossError
-        Digits were lost before pdneuro saw the column: floats beyond 2**53, text such as
-        ``7.2E+17``, or a column in which all IDs were rounded by a float or a spreadsheet.
-    InvalidIdError
-        Negative numbers, booleans, dates, lists, text that is no number, numbers from 2**63 on. Names
-        the first values and their rows.
-
-    Examples
-    --------
-    >>> from pdneuro.tables import exact_ids
-    >>> exact_ids(pd.Series(["720575940621522189", None], name="root_id"))
-    0    720575940621522189
-    1                  <NA>
-    Name: root_id, dtype: Int64
-    """
-    series = _as_series(values, name)
-    numbers, missing = id_array(series, name)
-    ids = numbers if missing is None else pd.arrays.IntegerArray(numbers, missing)
-    return pd.Series(ids, index=series.index, name=series.name, copy=True)
-
-
 def id_array(
     values: pd.Series[Any] | pd.Index[Any], name: Hashable | None = None
 ) -> tuple[Int64Array, npt.NDArray[np.bool_] | None]:
     """IDs as int64 (0 where missing) and the mask of the missing, None when there are none."""
-    series = _as_series(values, name)
+    series = as_series(values, name)
     label = series.name if series.name is not None else name
     numbers, missing = _integers(series, label)
     zero = numbers == 0
@@ -91,7 +51,7 @@ def id_array(
 def whole_numbers(values: pd.Series[Any]) -> _Ids:
     """Any whole numbers as int64 (0 where missing), and the mask of the missing.
 
-    As :func:`exact_ids`, but zeros and negative numbers stand for themselves.
+    As :func:`id_array`, but zeros and negative numbers stand for themselves.
     """
     return _integers(values, values.name)
 
@@ -111,15 +71,24 @@ def distinct_ids(values: pd.Series[Any] | pd.Index[Any]) -> Int64Array:
     return np.asarray(pd.unique(numbers), dtype=np.int64)
 
 
-def _as_series(values: Any, name: Hashable | None) -> pd.Series[Any]:
+def as_series(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
+    """Return a column of any form as a Series; a Series is returned unchanged."""
     if isinstance(values, pd.Series):
         return values
     if isinstance(values, pd.MultiIndex):
-        raise InvalidIdError("a MultiIndex is no column of IDs; pass one level, by get_level_values().")
+        raise InvalidIdError("a MultiIndex is not a column of IDs; pass one level: get_level_values().")
     if isinstance(values, pd.Index):
         return pd.Series(values, name=values.name if name is None else name)
-    if isinstance(values, np.ndarray | pd.api.extensions.ExtensionArray):
+    if isinstance(values, pd.api.extensions.ExtensionArray):
         return pd.Series(values, name=name)
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise InvalidIdError(f"IDs are a column; this array has {values.ndim} dimensions.")
+        return pd.Series(values, name=name)
+    if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"IDs are a Series, an Index, an array or a list, not {values!r:.60}; use [{values!r:.60}]."
+        )
     # A list goes in as objects: pandas would turn [id, None] into floats.
     return pd.Series(list(values), dtype=object, name=name)
 

@@ -30,17 +30,22 @@ def spread(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, 
 
 
 def attach(
-    frame: pd.DataFrame, columns: Mapping[str, Any], *, prefix: str = "", overwrite: bool = False
+    frame: pd.DataFrame,
+    columns: Mapping[Any, Any],
+    *,
+    prefix: str = "",
+    suffix: str = "",
+    overwrite: bool = False,
 ) -> pd.DataFrame:
-    """A new frame with further columns; the given one is untouched.
+    """Return a new frame with further columns; the given frame is not modified.
 
     Parameters
     ----------
     frame : DataFrame
     columns : mapping
         Name to array, each as long as the frame.
-    prefix : str
-        Put in front of each new name.
+    prefix, suffix : str
+        Text in front of and behind each new name.
     overwrite : bool
         Replace columns of the same name, in their place.
 
@@ -49,7 +54,7 @@ def attach(
     ColumnExistsError
         A name is taken and ``overwrite`` is False.
     """
-    named = {f"{prefix}{name}": cells for name, cells in columns.items()}
+    named = {f"{prefix}{name}{suffix}": cells for name, cells in columns.items()}
     taken = [name for name in named if name in frame.columns]
     if taken and not overwrite:
         raise ColumnExistsError(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.tables import roles
+from pdneuro.tables.provenance import inherit
 from pdneuro.tables.skeletons import NEURON, arrays, parents, segment_lengths, ways
 
 
@@ -41,24 +42,26 @@ def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
     columns, _ = arrays(nodes)
     rows = parents(columns)
     distance = ways(rows, segment_lengths(columns, rows)).distance
-    return pd.Series(distance, index=nodes.index, name="path_distance")
+    return inherit(pd.Series(distance, index=nodes.index, name="path_distance"), nodes)
 
 
-def cable_length(nodes: pd.DataFrame, by: Hashable | Sequence[Hashable] = NEURON) -> pd.Series[Any]:
+def cable_length(
+    nodes: pd.DataFrame, group_by: Hashable | Sequence[Hashable] = NEURON
+) -> pd.Series[Any]:
     """Length of the cable: the distances of all nodes to their parents, summed.
 
     Parameters
     ----------
     nodes : DataFrame
         Node table.
-    by : hashable or sequence
+    group_by : hashable or sequence
         Columns to sum over, such as ``["neuron", "type"]``. A segment is of the type of the node that
         is farther from the root.
 
     Returns
     -------
     Series
-        float64, µm, indexed by ``by``. Segments with a missing number are left out.
+        float64, µm, indexed by ``group_by``. Segments with a missing number are left out.
 
     Raises
     ------
@@ -73,15 +76,17 @@ def cable_length(nodes: pd.DataFrame, by: Hashable | Sequence[Hashable] = NEURON
     Examples
     --------
     >>> nodes = pdneuro.neuromorpho.swc(1)
-    >>> nodes.neuro.cable_length(by="type").index.tolist()
+    >>> nodes.neuro.cable_length(group_by="type").index.tolist()
     [1, 3]
     """
     columns, _ = arrays(nodes)
     length = segment_lengths(columns, parents(columns))
-    keys = [by] if isinstance(by, str) or not isinstance(by, Sequence) else list(by)
+    single = isinstance(group_by, str) or not isinstance(group_by, Sequence)
+    keys = [group_by] if single else list(group_by)
     groups: list[Any] = [pd.Series(_key(nodes, key), name=key) for key in keys]
     lengths = pd.Series(length, name="cable_length")
-    return lengths.groupby(groups if len(groups) > 1 else groups[0], sort=False, observed=True).sum()
+    by_group = lengths.groupby(groups if len(groups) > 1 else groups[0], sort=False, observed=True)
+    return inherit(by_group.sum(), nodes)
 
 
 def _key(nodes: pd.DataFrame, name: Hashable) -> Any:
@@ -137,5 +142,4 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         },
         index=names,
     )
-    found.attrs = dict(nodes.attrs)
-    return found
+    return inherit(found, nodes)

@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro.errors import AmbiguousColumnError, listing
 from pdneuro.tables import roles
 from pdneuro.tables.columns import column
+from pdneuro.tables.provenance import inherit
 
 #: What to do with records within records.
 NESTED = ("keep", "flatten", "explode")
@@ -97,8 +98,7 @@ def flatten(table: pd.DataFrame, *columns: Hashable) -> pd.DataFrame:
             elif list(map(str, parts[label])) != list(map(str, cells)):
                 parts[f"{prefix}__{label.removeprefix(f'{prefix}_')}"] = cells
     flat = pd.DataFrame(parts, index=table.index)
-    flat.attrs = dict(table.attrs)
-    return flat
+    return inherit(flat, table)
 
 
 def explode(table: pd.DataFrame, name: Hashable | None = None) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from pdneuro.tables.edges import collapse, require_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import attach
+from pdneuro.tables.provenance import inherit
 
 
 def degree(edges: pd.DataFrame) -> pd.DataFrame:
@@ -50,8 +51,7 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
         index=pd.Index(ids, name="id"),
         dtype="int64",
     )
-    counts.attrs = dict(edges.attrs)
-    return counts
+    return inherit(counts, edges)
 
 
 def coded_ends(edges: pd.DataFrame) -> tuple[Int64Array, Any, Any]:
@@ -141,4 +141,4 @@ def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
     mutual, one_way = both // 2, len(pairs) - both - autapse
     unconnected = neurons * (neurons - 1) // 2 - mutual - one_way
     counts = {"mutual": mutual, "one_way": one_way, "unconnected": unconnected, "autapse": autapse}
-    return pd.Series(counts, name="pairs", dtype="int64")
+    return inherit(pd.Series(counts, name="pairs", dtype="int64"), edges)

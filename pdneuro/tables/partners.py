@@ -14,6 +14,7 @@ from pdneuro.tables.edges import edge_table
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.labels import Labels, labels_of
+from pdneuro.tables.provenance import inherit
 
 
 def partners(
@@ -40,7 +41,7 @@ def partners(
     Returns
     -------
     DataFrame
-        See :func:`pdneuro.queries.properties.partners`.
+        See :func:`pdneuro.queries.edges.partners`.
     """
     own = pd.Index(ids)
     ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))
@@ -54,8 +55,7 @@ def partners(
     result: pd.DataFrame = both.sort_values(order, ascending=[False, True, True], ignore_index=True)
     words = pd.array(["downstream", "upstream"], TEXT).take(result.pop("side").to_numpy())
     result.insert(1, "direction", words)
-    result.attrs = dict(edges.attrs)
-    return result
+    return inherit(result, edges)
 
 
 def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import re
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,13 @@ def facts(table: pd.DataFrame | pd.Series[Any]) -> dict[str, Any]:
 def note(result: Frame, **more: str | int | float | bool) -> Frame:
     """Add facts to the provenance of a new object, and return it."""
     result.attrs = {**result.attrs, KEY: {"version": __version__, **facts(result), **more}}
+    return result
+
+
+def inherit(result: Frame, table: pd.DataFrame | pd.Series[Any]) -> Frame:
+    """Copy the attributes of the table that a new object was made from, and return the new object."""
+    # A shallow copy would share the entry, and a change of the result would reach the given table.
+    result.attrs = copy.deepcopy(table.attrs)
     return result
 
 
@@ -76,6 +84,20 @@ def stamp(
         entry = {**before, **entry}
     result.attrs = {**attrs, KEY: entry}
     return result
+
+
+def extend(joined: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Add the provenance of a result to a table that its columns were joined to."""
+    entry = facts(found)
+    known = ("version", "source", "query", "materialized_timestamp", "requested_at")
+    return stamp(
+        joined,
+        source=entry["source"],
+        query=f"join_{entry['query']}",
+        snapshots=entry["materialized_timestamp"],
+        earlier=joined.attrs,
+        **{name: value for name, value in entry.items() if name not in known},
+    )
 
 
 def has_part(name: str, part: str) -> bool:

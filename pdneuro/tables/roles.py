@@ -8,6 +8,7 @@ from typing import Any, cast
 import pandas as pd
 
 from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
+from pdneuro.tables.ids import as_series, id_array
 
 #: Columns of segment IDs. ``id`` counts only where no other name is there: CAVE's annotations have both.
 SEGMENT_NAMES = ("root_id", "pt_root_id", "segment_id", "segmentid", "bodyId", "body", "flywire_id")
@@ -51,12 +52,12 @@ def id_columns(frame: pd.DataFrame) -> list[Hashable]:
     return found or _named(frame.columns, (_LAST_RESORT,))
 
 
-def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
-    """The column of segment IDs of a table, on the table's index.
+def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of segment IDs of a table; any other column of IDs as a Series.
 
     Parameters
     ----------
-    frame : DataFrame
+    frame : DataFrame, Series, Index, array or list
     on : hashable, optional
         Column, or name of the index. Default: the one column with a name such as ``root_id``,
         ``pt_root_id``, ``segment_id``, ``bodyId``; else an index of that name, or an unnamed index
@@ -67,8 +68,12 @@ def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]
     MissingColumnsError
         There is no such column, or none is recognised.
     AmbiguousColumnError
-        Several are recognised, or the name stands over several columns.
+        Several are recognised, or several columns have the name.
+    TypeError
+        ``on`` is given for something other than a DataFrame.
     """
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
     if on is None:
         candidates = id_columns(frame)
         if len(candidates) > 1:
@@ -88,14 +93,61 @@ def id_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]
     return named_column(frame, on)
 
 
+def exact_ids(
+    values: Any, on: Hashable | None = None, *, name: Hashable | None = None
+) -> pd.Series[Any]:
+    """Convert a column of segment IDs to exact integers, or raise.
+
+    Parameters
+    ----------
+    values : Series, Index, array, list or DataFrame
+        Integers of any width (NumPy, nullable, Arrow), decimal text, objects, categoricals. Floats
+        only when each is whole and at most 2**53.
+    on : hashable, optional
+        Column of a DataFrame that holds the IDs. Default: recognized by a name such as ``root_id``.
+    name : hashable, optional
+        Column name for messages, if ``values`` has none.
+
+    Returns
+    -------
+    Series
+        Same length, order and index. ``int64``; ``Int64`` where something is missing. Missing
+        values, blank text and 0 ("no segment") are missing.
+
+    Raises
+    ------
+    PrecisionLossError
+        Digits were lost before pdneuro saw the column: floats beyond 2**53, text such as
+        ``7.2E+17``, or a column in which all IDs were rounded by a float or a spreadsheet.
+    InvalidIdError
+        Negative numbers, booleans, dates, lists, text that is no number, numbers from 2**63 on. Names
+        the first values and their rows.
+
+    Examples
+    --------
+    >>> from pdneuro.tables import exact_ids
+    >>> exact_ids(pd.Series(["720575940621522189", None], name="root_id"))
+    0    720575940621522189
+    1                  <NA>
+    Name: root_id, dtype: Int64
+    """
+    series = id_column(values, on)
+    numbers, missing = id_array(series, name)
+    ids = numbers if missing is None else pd.arrays.IntegerArray(numbers, missing)
+    index = values if isinstance(values, pd.Index) else series.index
+    return pd.Series(ids, index=index, name=series.name, copy=True)
+
+
 def structure_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     """Columns whose name says that they hold Allen structures."""
     names = list(columns)
     return _named(names, STRUCTURE_ID_NAMES) or _named(names, STRUCTURE_NAMES)
 
 
-def structure_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
-    """The column of structures of a table; as :func:`id_column`, for names such as ``structure_id``."""
+def structure_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of structures, as :func:`id_column` does; names such as ``structure_id``."""
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
     if on is None:
         found = structure_columns(frame.columns)
         if len(found) > 1:
@@ -121,8 +173,10 @@ def neuromorpho_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     return _named(names, ("neuron_id",)) or _named(names, ("neuron_name",))
 
 
-def neuromorpho_column(frame: pd.DataFrame, on: Hashable | None = None) -> pd.Series[Any]:
-    """The column of NeuroMorpho.org's neurons; as :func:`id_column`. IDs come before names."""
+def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of NeuroMorpho.org's neurons, as :func:`id_column` does; IDs before names."""
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
     if on is None:
         found = neuromorpho_columns([*frame.columns, *frame.index.names])
         if len(found) > 1:
@@ -182,6 +236,14 @@ def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable 
             f"several columns may be the {role}: {listing(map(repr, found))}. Choose one: {role}=..."
         )
     return found[0] if found else None
+
+
+def _only_column(values: Any, on: Hashable | None) -> pd.Series[Any]:
+    if on is not None:
+        raise TypeError(
+            f"on={on!r} names a column of a DataFrame, but this is a {type(values).__name__}; drop it."
+        )
+    return as_series(values)
 
 
 def _named(columns: Iterable[Hashable], names: Iterable[str]) -> list[Hashable]:

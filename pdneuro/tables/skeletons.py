@@ -17,6 +17,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import MissingColumnsError, did_you_mean, listing
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.provenance import inherit
 
 COLUMNS = ("node", "type", "x", "y", "z", "radius", "parent")
 DTYPE = np.dtype(
@@ -298,7 +299,7 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
         for kind, own, above in zip(kinds, node, parent, strict=True)
     ]
     neurons = nodes[NEURON].array.take(rows) if NEURON in nodes.columns else [""] * len(rows)
-    return pd.DataFrame(
+    problems = pd.DataFrame(
         {
             NEURON: neurons,
             "row": pd.arrays.IntegerArray(rows.astype(np.int64), whole),
@@ -307,3 +308,4 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
             "detail": pd.Series(details, dtype=TEXT),
         }
     )
+    return inherit(problems, nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -42,6 +43,9 @@ COLUMNS = (
     "color_hex_triplet",
     "structure_id_path",
 )
+
+
+_NUMBERS = ("id", "parent_structure_id", "graph_order", "st_level", "depth")
 
 
 class Places(NamedTuple):
@@ -116,6 +120,12 @@ class StructureTree:
             self._lineage[row, self._depth[row]] = row
         self._frame = self._completed(table)
 
+    @classmethod
+    def empty(cls) -> StructureTree:
+        """Return a tree without structures, for columns without rows."""
+        dtypes = {**dict.fromkeys(COLUMNS, TEXT), **dict.fromkeys(_NUMBERS, "int64")}
+        return cls(pd.DataFrame(columns=list(COLUMNS)).astype(dtypes))
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -167,6 +177,8 @@ class StructureTree:
             found = self.locate(pd.Series(values.cat.categories[used], name=values.name))
             return _spread(found, used, codes, len(values.cat.categories))
         if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype):
+            if values.empty:
+                return Places(np.empty(0, np.intp), None, acronyms=True, complete=True)
             return self._locate_objects(values)
         numbers, missing = whole_numbers(values)
         return self._locate_numbers(numbers, missing)
@@ -208,7 +220,7 @@ class StructureTree:
                 pd.Index([item.strip() for item in items[texts]], dtype=object), values.name
             )
         words = [items[place] for place in texts if items[place].strip() not in MISSING_TEXT]
-        acronyms = not all(map(_is_number, words))
+        acronyms = any(_number(word) is None for word in words)
         return Places(rows[codes], left[codes] if left.any() else None, acronyms)
 
     def _locate_texts(self, texts: pd.Index[Any], column: Any) -> tuple[Rows, Mask]:
@@ -216,9 +228,9 @@ class StructureTree:
         left = np.zeros(len(texts), bool)
         open_places = np.flatnonzero(rows < 0)
         for place in open_places:
-            text = texts[int(place)].removesuffix(".0")  # pandas writes whole numbers beside blanks so
-            if _is_number(text):
-                number = int(text)
+            text = texts[int(place)]
+            number = _number(text)
+            if number is not None:
                 rows[place] = self._rows_of(np.array([abs(number)]))[0]
                 left[place] = number < 0
             elif text in self._shared:
@@ -364,12 +376,9 @@ class StructureTree:
         """How far each row is from the root; -1 for places outside the tree."""
         return np.where(rows >= 0, self._depth[rows], -1)
 
-    def nearest(self, members: Rows) -> Rows:
-        """For each structure the nearest of the members at or above it, -1 where there is none.
-
-        One more entry at each end of the codes: places outside the tree have no member.
-        """
-        nearest = np.full(len(self) + 3, -1)  # VOID, UNKNOWN and MISSING index from the end
+    def nearest(self, rows: Rows, members: Rows) -> Rows:
+        """Return the nearest member at or above each row, -1 if there is none."""
+        nearest = np.full(len(self), -1)
         chosen = np.zeros(len(self), bool)
         chosen[members] = True
         for depth in range(self._lineage.shape[1]):
@@ -377,14 +386,14 @@ class StructureTree:
             parents = self._parent[level]
             inherited = np.where(parents >= 0, nearest[parents], -1)
             nearest[level] = np.where(chosen[level], level, inherited)
-        return nearest
+        return _of_rows(nearest, rows, -1)
 
-    def within(self, members: Rows, *, include_self: bool) -> Mask:
-        """For each structure whether it is under one of the members; False for those outside."""
-        inside = np.zeros(len(self) + 3, bool)
+    def within(self, rows: Rows, members: Rows, *, include_self: bool) -> Mask:
+        """Return whether each row is under one of the members; False outside the tree."""
+        inside = np.zeros(len(self), bool)
         for row in members:
             inside[row + (not include_self) : self._end[row]] = True
-        return inside
+        return _of_rows(inside, rows, False)
 
     # -- structures and sets that a call names ----------------------------------------------------
 
@@ -523,6 +532,14 @@ def _runs(first: Rows, counts: Rows) -> Rows:
     return numbers
 
 
+def _of_rows(values: Any, rows: Rows, outside: Any) -> Any:
+    """Return the value of each row; ``outside`` for VOID, UNKNOWN and MISSING."""
+    result = np.full(len(rows), outside, values.dtype)
+    known = rows >= 0
+    result[known] = values[rows[known]]
+    return result
+
+
 def _spread(found: Places, used: Rows, codes: Rows, count: int) -> Places:
     """Places of categories, repeated over the rows."""
     rows = np.full(count + 1, MISSING)
@@ -535,9 +552,11 @@ def _spread(found: Places, used: Rows, codes: Rows, count: int) -> Places:
     return Places(rows[codes], left, found.acronyms)
 
 
-def _is_number(text: str) -> bool:
-    digits = text.strip().removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 19
+def _number(text: str) -> int | None:
+    """Return the whole number that a text consists of, None for another text."""
+    # pandas writes whole numbers of a column with missing values as "385.0".
+    digits = text.strip().removesuffix(".0")
+    return int(digits) if re.fullmatch(r"-?[0-9]+", digits) else None
 
 
 def _plain(name: Any) -> str:

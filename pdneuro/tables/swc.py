@@ -172,7 +172,12 @@ def text(nodes: pd.DataFrame) -> str:
     table = required(nodes)
     extras = [name for name in table.columns if re.fullmatch(r"column_\d+", str(name))]
     known = facts(nodes)
-    about = [f"# {word}: {known[word]}" for word in ("source", "query", "licence") if word in known]
+    # One line per fact, since a further line of a text would not be a comment.
+    about = [
+        f"# {word}: {' '.join(str(known[word]).split())}"
+        for word in ("source", "query", "licence")
+        if word in known
+    ]
     head = ["# SWC, written by pdneuro", *about, "# node type x y z radius parent"]
     text = table[[*COLUMNS]].to_csv(sep=" ", header=False, index=False, na_rep="NA", lineterminator="\n")
     rows = text.splitlines()

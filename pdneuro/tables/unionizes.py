@@ -107,7 +107,7 @@ def rolled_up(unionizes: pd.DataFrame, value: str, tree: StructureTree, to: Any)
         )
     experiment = experiment_column(unionizes)
     rows = tree.locate(unionizes["structure_id"]).rows
-    member = tree.nearest(tree.members(to))[rows]
+    member = tree.nearest(rows, tree.members(to))
     inside = member >= 0
     table = unionizes[inside]
     rows, member = rows[inside], member[inside]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pdneuro.errors import InvalidResponseError, TruncatedResponseError
+from pdneuro.errors import InvalidResponseError, ServiceError, TruncatedResponseError
 from pdneuro.transport import progress
 from pdneuro.transport.http import Outlet, excerpt
 from pdneuro.transport.session import without_secrets
@@ -71,16 +71,23 @@ def download(
 def _go_on(outlet: Outlet, url: str, part: Path, state: Path, version: str, bar: Any) -> None:
     known = _known(state)
     here = part.stat().st_size if part.exists() else 0
+    complete = known.get("total")
     resume = here > 0 and known.get("version") == version and bool(known.get("mark"))
     headers = {"Accept-Encoding": "identity"}
-    if resume:
-        if here == known.get("total"):
+    if resume and (complete is None or here <= complete):
+        if here == complete:
             return
         headers |= {"Range": f"bytes={here}-", "If-Range": known["mark"]}
-    with contextlib.closing(outlet.open_stream(url, headers)) as response:
+    try:
+        response = outlet.open_stream(url, headers)
+    except ServiceError as error:
+        if error.status == 416:  # the part is longer than the file; the next call begins again
+            part.unlink(missing_ok=True)
+        raise
+    with contextlib.closing(response):
         resumed = response.status_code == 206 and _starts_at(response.headers, here)
         if response.status_code == 206 and not resumed:
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise TruncatedResponseError("the server sent another part of the file.", url=response.url)
         length = response.headers.get("Content-Length")
         total = int(length) + (here if resumed else 0) if length else None

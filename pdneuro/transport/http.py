@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
@@ -16,6 +17,7 @@ import urllib3
 
 from pdneuro.errors import (
     AuthenticationError,
+    CacheWarning,
     ConnectionFailedError,
     ForbiddenError,
     InvalidRequestError,
@@ -130,7 +132,10 @@ class Outlet:
         """
         prepared = self._prepared(request)
         key, address = cache_key(prepared), without_secrets(prepared.url or "")
-        kept = None if refresh and not offline else self.session.cache.get_response(key)
+        cache = self.session.cache
+        kept = None
+        if offline or not refresh:
+            kept = _without_database_errors(lambda: cache.get_response(key))
         if kept is not None and (offline or expire_after is None or _age(kept) < expire_after):
             return check(kept)
         if offline:
@@ -148,7 +153,7 @@ class Outlet:
             )
             return check(kept)
         read = check(response)
-        self.session.cache.save_response(response, key)
+        _without_database_errors(lambda: cache.save_response(response, key))
         return read
 
     def open_stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
@@ -263,6 +268,20 @@ class Outlet:
 
     def _secrets(self) -> list[str]:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]
+
+
+def _without_database_errors(action: Callable[[], T]) -> T | None:
+    """Read or write the response cache; warn and return None if its file is damaged or incomplete."""
+    try:
+        return action()
+    except sqlite3.Error as error:
+        warn(
+            f"The cache of responses cannot be used ({error}). Responses are returned but not cached. "
+            "Delete responses.sqlite in the cache folder, or choose another folder with "
+            "pdneuro.set_options(cache_dir=...).",
+            CacheWarning,
+        )
+        return None
 
 
 def _age(kept: Any) -> float:

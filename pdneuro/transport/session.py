@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import sqlite3
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -44,7 +45,7 @@ def shared_session(
     response is kept: for services whose answers are in the per-ID store. ``short_keys`` are hosts for
     which the session steps down where need be; see :mod:`pdneuro.transport.tls`.
     """
-    return _session(str(cache_folder()) if keep else None, workers, short_keys, os.getpid())
+    return _sessions(str(cache_folder()) if keep else None, os.getpid())(workers, short_keys)
 
 
 def clear_responses(older_than: float | None = None) -> None:
@@ -58,12 +59,20 @@ def clear_responses(older_than: float | None = None) -> None:
         cache.delete(older_than=datetime.timedelta(seconds=older_than))
 
 
-@functools.lru_cache(maxsize=8)
-def _session(
-    folder: str | None, workers: int, short_keys: frozenset[str], process: int
-) -> requests_cache.CachedSession:
+# One entry without a cache and two cache folders. The files and connections of an older folder are
+# closed as soon as no thread uses them, or a program with many cache folders runs out of handles.
+@functools.lru_cache(maxsize=3)
+def _sessions(
+    folder: str | None, process: int
+) -> Callable[[int, frozenset[str]], requests_cache.CachedSession]:
+    """Return a function that makes each session of a cache folder once; they share its files."""
+    cache = _backend() if folder else BaseCache()
+    return functools.lru_cache(maxsize=8)(functools.partial(_session, cache))
+
+
+def _session(cache: BaseCache, workers: int, short_keys: frozenset[str]) -> requests_cache.CachedSession:
     session = _Session(
-        backend=_backend() if folder else BaseCache(),
+        backend=cache,
         key_fn=cache_key,
         allowable_methods=("GET", "POST"),
         allowable_codes=(200,),

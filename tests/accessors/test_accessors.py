@@ -12,52 +12,81 @@ import pandas as pd
 import pytest
 
 import pdneuro
-from pdneuro import errors, files, graphs, tables
-from pdneuro.accessors.array import DataArrayNeuro
-from pdneuro.accessors.frame import DataFrameNeuro
-from pdneuro.accessors.groups import GroupByNeuro
-from pdneuro.accessors.series import SeriesNeuro
-from pdneuro.queries import cave as root_ids
-from pdneuro.queries import edges, groups, neurons, structures
-from pdneuro.queries import neuromorpho as reconstructions
-from pdneuro.queries import properties as segments
+from pdneuro import errors, files, graphs, neuroglancer, tables
+from pdneuro.accessors import DataArrayNeuro, DataFrameNeuro, GroupByNeuro, SeriesNeuro
+from pdneuro.queries import cave, edges, groups, neuromorpho, properties, structures
 from pdneuro.sandbox import Sandbox
 
-DOORS = [
-    *[(SeriesNeuro, name, segments) for name in ("properties", "records", "edges", "upstream", "downstream", "partners", "graph")],
-    *[(DataFrameNeuro, name, neurons) for name in ("join_properties", "edges", "upstream", "downstream", "partners", "graph")],
-    *[(SeriesNeuro, name, structures) for name in ("structures", "ancestors", "descendants", "rollup", "is_under")],
-    (DataFrameNeuro, "join_structures", structures),
-    *[(SeriesNeuro, name, reconstructions) for name in ("neuromorpho", "morphometry", "persistence", "swc")],
-    *[(DataFrameNeuro, name, reconstructions) for name in ("join_neuromorpho", "join_morphometry")],
-    *[(DataFrameNeuro, name, tables) for name in ("check", "morphology", "cable_length", "path_distance")],
-    (DataFrameNeuro, "to_swc", files),
-    *[(SeriesNeuro, name, root_ids) for name in ("cave", "synapses", "is_latest", "latest", "at")],
-    (DataFrameNeuro, "join_cave", root_ids),
-    (DataFrameNeuro, "sample", tables),
+#: Methods that a column and a table share.
+COLUMN_METHODS = {
+    tables: ["exact_ids"],
+    neuroglancer: ["link"],
+    properties: ["properties", "records"],
+    edges: ["edges", "upstream", "downstream", "partners", "graph"],
+    structures: ["structures", "ancestors", "descendants", "rollup", "is_under"],
+    neuromorpho: ["neuromorpho", "morphometry", "persistence", "swc"],
+    cave: ["cave", "synapses", "is_latest", "latest", "at"],
+}
+TABLE_METHODS = {
+    properties: ["join_properties"],
+    structures: ["join_structures"],
+    neuromorpho: ["join_neuromorpho", "join_morphometry"],
+    cave: ["join_cave"],
+    edges: ["expand", "fractions"],
+    files: ["to_swc"],
+    tables: [
+        "as_edges",
+        "threshold",
+        "collapse",
+        "annotate",
+        "sign",
+        "degree",
+        "reciprocal",
+        "motifs",
+        "check",
+        "morphology",
+        "cable_length",
+        "path_distance",
+        "sample",
+    ],
+    graphs: [
+        "paths",
+        "shortest_paths",
+        "similarity",
+        "to_networkx",
+        "to_sparse",
+        "to_matrix",
+        "to_xarray",
+        "to_igraph",
+        "to_gephi",
+        "to_cytoscape",
+    ],
+}
+METHODS = [
+    *[(cls, name, module) for cls in (SeriesNeuro, DataFrameNeuro) for module, names in COLUMN_METHODS.items() for name in names],
+    *[(DataFrameNeuro, name, module) for module, names in TABLE_METHODS.items() for name in names],
     *[(DataArrayNeuro, name, tables) for name in ("at", "structure_means")],
-    *[(DataFrameNeuro, name, edges) for name in ("expand", "fractions")],
-    *[(DataFrameNeuro, name, tables) for name in ("as_edges", "threshold", "collapse", "annotate", "sign", "degree", "reciprocal", "motifs")],
-    *[(DataFrameNeuro, name, graphs) for name in ("paths", "shortest_paths", "similarity", "to_networkx", "to_sparse", "to_matrix", "to_xarray", "to_igraph", "to_gephi", "to_cytoscape")],
     *[(GroupByNeuro, name, groups) for name in ("edges", "upstream", "downstream", "partners", "graph")],
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("accessor", "name", "module"), DOORS)
+@pytest.mark.parametrize(("accessor", "name", "module"), METHODS)
 def test_a_method_is_its_function(accessor: type, name: str, module: object) -> None:
-    method, function = getattr(accessor, name), getattr(module, name)
+    method = getattr(accessor, {"exact_ids": "ids"}.get(name, name))
+    function = getattr(module, name)
     assert method.__doc__ == function.__doc__
     mine = list(inspect.signature(method).parameters.values())[1:]
     assert mine == list(inspect.signature(function).parameters.values())[1:]
 
 
 def public_functions() -> list[object]:
-    modules = [segments, neurons, groups, *map(importlib.import_module, (
-        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.hops", "pdneuro.queries.edges", "pdneuro.dask.edges", "pdneuro.dask.neurons", "pdneuro.dask.structures", "pdneuro.transport.cache",
+    modules = [*map(importlib.import_module, (
+        "pdneuro.queries.properties", "pdneuro.queries.groups", "pdneuro.tables.roles",
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.edges", "pdneuro.dask", "pdneuro.transport.cache",
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.queries.structures", "pdneuro.tables.nested",
         "pdneuro.tables.structure_tree", "pdneuro.tables.volumes", "pdneuro.tables.unionizes",
         "pdneuro.allen.payload", "pdneuro.allen.data_sets", "pdneuro.allen.tree", "pdneuro.allen.volumes", "pdneuro.allen.api.cache",
-        "pdneuro.tables.swc", "pdneuro.tables.skeletons", "pdneuro.tables.morphology", "pdneuro.graphs.trees", "pdneuro.queries.neuromorpho", "pdneuro.dask.reconstructions", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.records", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate", "pdneuro.queries.cave", "pdneuro.cave.questions", "pdneuro.transport.tls",
+        "pdneuro.tables.swc", "pdneuro.tables.skeletons", "pdneuro.tables.morphology", "pdneuro.graphs.trees", "pdneuro.queries.neuromorpho", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.records", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.rate", "pdneuro.queries.cave", "pdneuro.cave.questions", "pdneuro.transport.tls",
     ))]  # fmt: skip
     return [
         function
@@ -101,7 +130,8 @@ def test_accessors_hold_nothing_and_never_raise() -> None:
         pd.DataFrame({1: [2]}),
         pd.Series([[1]]),
     ):
-        assert vars(obj.neuro) == {"_obj": obj} or vars(obj.neuro)["_obj"] is obj
+        assert list(vars(obj.neuro)) == ["_obj"]
+        assert vars(obj.neuro)["_obj"] is obj
         assert "neuro" in dir(obj)
         assert "neuro" in repr(obj.neuro)
     assert "2 groups" in repr(pd.DataFrame({"a": [1, 2]}).groupby("a").neuro)
@@ -139,12 +169,15 @@ def test_an_absent_extra_is_named(sandbox: Sandbox) -> None:
         pd.Series([5]).neuro.is_latest(source="cave:minnie65_public")
 
 
-def test_registering_twice_is_silent() -> None:
+def test_registering_twice_changes_nothing() -> None:
     from pdneuro import accessors
 
+    kinds = (pd.Series, pd.DataFrame, pd.api.typing.SeriesGroupBy, pd.api.typing.DataFrameGroupBy)
+    before = [kind.__dict__["neuro"] for kind in kinds]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         accessors.register()
+    assert all(kind.__dict__["neuro"] is old for kind, old in zip(kinds, before, strict=True))
 
 
 def test_public_names() -> None:

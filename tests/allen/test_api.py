@@ -20,11 +20,55 @@ import pdneuro
 from pdneuro import allen, errors
 from pdneuro.allen import payload, send
 from pdneuro.sandbox import Sandbox
-from tests.conftest import SHARED
+from tests.conftest import shared
 
-PAIRS = SHARED / "allen" / "allensdk_urls_sample.json"
+PAIRS = "allen/allensdk_urls_sample.json"
 OLD = "http://api.brain-map.org"
-SAMPLE = json.loads(PAIRS.read_text()) if PAIRS.exists() else []
+#: Number of the recorded calls per method.
+CALLS = {
+    "RmaApi.model_query": 10,
+    "RmaApi.service_query": 1,
+    "RmaApi.get_schema": 2,
+    "RmaApi.load_api_schema": 1,
+    "RmaApi.json_msg_query": 1,
+    "RmaApi.retrieve_file_over_http": 1,
+    "RmaApi.build_query_url+json_msg_query": 3,
+    "OntologiesApi.get_structures": 6,
+    "OntologiesApi.get_structures_with_sets": 1,
+    "OntologiesApi.get_atlases_table": 1,
+    "OntologiesApi.get_structure_sets": 1,
+    "TreeSearchApi.get_tree": 3,
+    "SvgApi.get_svg": 3,
+    "SynchronizationApi.get_image_to_atlas": 1,
+    "SynchronizationApi.get_reference_to_image": 1,
+    "SynchronizationApi.get_image_to_reference": 1,
+    "SynchronizationApi.get_structure_to_image": 2,
+    "GridDataApi.download_gene_expression_grid_data": 1,
+    "GridDataApi.download_projection_grid_data": 3,
+    "ImageDownloadApi.download_section_image": 2,
+    "ImageDownloadApi.download_atlas_image": 3,
+    "ImageDownloadApi.download_image": 1,
+    "ImageDownloadApi.atlas_image_query": 2,
+    "ImageDownloadApi.section_image_query": 2,
+    "ImageDownloadApi.get_section_data_sets_by_product": 1,
+    "MouseConnectivityApi.get_experiments_api": 1,
+    "MouseConnectivityApi.experiment_source_search": 1,
+    "MouseConnectivityApi.experiment_spatial_search": 1,
+    "MouseConnectivityApi.experiment_correlation_search": 1,
+    "MouseConnectivityApi.get_structure_unionizes": 2,
+    "MouseConnectivityApi.download_injection_density": 1,
+    "MouseConnectivityApi.download_projection_density": 1,
+    "MouseConnectivityApi.download_injection_fraction": 1,
+    "AnnotatedSectionDataSetsApi.get_annotated_section_data_sets": 1,
+    "AnnotatedSectionDataSetsApi.get_annotated_section_data_sets_via_rma": 1,
+    "AnnotatedSectionDataSetsApi.get_compound_annotated_section_data_sets": 1,
+    "CellTypesApi.list_cells_api": 2,
+    "CellTypesApi.list_cells": 2,
+    "BiophysicalApi.get_neuronal_models": 3,
+    "GlifApi.get_neuronal_models": 1,
+    "GlifApi.get_neuronal_models_by_id": 2,
+    "ConnectedServices.build_url": 10,
+}
 
 
 class Recorder:
@@ -74,11 +118,25 @@ def asked(sandbox: Sandbox) -> list[str]:
 # -- the wire ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not SAMPLE, reason="the shared data are not beside this checkout")
-@pytest.mark.parametrize("pair", SAMPLE, ids=lambda pair: f"{pair['class']}.{pair['method']}")
+def recorded() -> dict[str, list[dict[str, Any]]]:
+    """The recorded calls and their addresses, by method."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for pair in json.loads(shared(PAIRS).read_text()):
+        found.setdefault(f"{pair['class']}.{pair['method']}", []).append(pair)
+    return found
+
+
+def test_every_recorded_call_is_tried() -> None:
+    assert {method: len(pairs) for method, pairs in recorded().items()} == CALLS
+
+
+@pytest.mark.parametrize(
+    ("method", "number"), [(method, number) for method in CALLS for number in range(CALLS[method])]
+)
 def test_the_same_call_asks_for_the_same_address(
-    pair: dict[str, Any], recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, number: int, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pair = recorded()[method][number]
     monkeypatch.chdir(tmp_path)
 
     def here(value: Any) -> Any:

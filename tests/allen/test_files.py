@@ -263,9 +263,15 @@ def test_means_by_structure(resolution: int, sandbox: Sandbox, monkeypatch: pyte
 
 def test_missing_values_count_in_no_mean(sandbox: Sandbox) -> None:
     energy = allen.grid_data(69816930)
-    means = energy.where(energy["ap"] > 500).neuro.structure_means(allen.annotation_volume(100))
-    assert 385 not in means.index or means.loc[385, "voxels"] > 0
+    annotation = allen.annotation_volume(100)
+    whole = energy.neuro.structure_means(annotation)
+    means = energy.where(energy["ap"] > 500).neuro.structure_means(annotation)
     assert means["mean"].notna().all()
+    assert (means["voxels"] <= whole["voxels"].reindex(means.index)).all()
+    assert 0 < means["voxels"].sum() < whole["voxels"].sum()
+    # Values that are missing give the same means as voxels that are not there.
+    half = energy.isel(ap=energy["ap"].to_numpy() > 500).neuro.structure_means(annotation)
+    pd.testing.assert_frame_equal(means, half)
 
 
 def test_broken_volumes_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:

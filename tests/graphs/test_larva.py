@@ -21,22 +21,38 @@ def raw() -> pd.DataFrame:
     return pd.read_csv(path, sep=" ", header=None, names=["pre", "post", "weight"])
 
 
+def ordered(edges: pd.DataFrame) -> pd.DataFrame:
+    columns = ["pre", "post", "weight"]
+    return edges[columns].sort_values(columns, ignore_index=True)
+
+
 @pytest.fixture(scope="module")
 def plain(raw: pd.DataFrame) -> nx.DiGraph:
     return nx.from_pandas_edgelist(raw, "pre", "post", "weight", create_using=nx.DiGraph)
 
 
-@pytest.fixture(params=["service", "file", "frame"])
-def edges(request: pytest.FixtureRequest, raw: pd.DataFrame, tmp_path: Path) -> pd.DataFrame:
+@pytest.fixture(params=["service", "file", "frame"], scope="module")
+def edges(
+    request: pytest.FixtureRequest, raw: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> pd.DataFrame:
     """All edges, by way of the service, of a local connectome, and of the file as a table."""
     path = shared("braincircuits/G_edgelist.txt.gz")
     if request.param == "frame":
         return raw.neuro.as_edges()
     neurons = pd.Series(pd.unique(raw[["pre", "post"]].to_numpy().ravel())).astype("int64")
+    folder = tmp_path_factory.mktemp("cache")
     if request.param == "file":
-        return neurons.neuro.edges(source=path)
-    with pdneuro.sandbox.start(edges=path, cache_dir=tmp_path / "cache"):
+        with pdneuro.set_options(cache_dir=folder):
+            return neurons.neuro.edges(source=path)
+    with (
+        pdneuro.sandbox.start(edges=path, cache_dir=folder),
+        pdneuro.set_options(timeout=600, progress=False),
+    ):
         return neurons.neuro.edges()
+
+
+def test_every_way_gives_the_edges_of_the_file(edges: pd.DataFrame, raw: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(ordered(edges), ordered(raw.astype("int64")))
 
 
 def test_degree_sequence(edges: pd.DataFrame, plain: nx.DiGraph) -> None:
@@ -82,9 +98,9 @@ def test_two_hop_neighbourhoods(raw: pd.DataFrame, plain: nx.DiGraph, tmp_path: 
         assert {neuron, *expanded["post"]} == reached or near.empty
 
 
-def test_exports_come_back(edges: pd.DataFrame, raw: pd.DataFrame, tmp_path: Path) -> None:
-    columns = ["pre", "post", "weight"]
-    expected = raw.astype("int64").sort_values(columns, ignore_index=True)
+def test_exports_come_back(raw: pd.DataFrame, tmp_path: Path) -> None:
+    edges = raw.neuro.as_edges()
+    expected = ordered(raw.astype("int64"))
     nx.write_graphml(edges.neuro.to_networkx(), tmp_path / "g.graphml")
     folder = edges.neuro.to_gephi(tmp_path)
     gephi = pd.read_csv(folder / "edges.csv", dtype=str).drop(columns="Type")
@@ -94,6 +110,4 @@ def test_exports_come_back(edges: pd.DataFrame, raw: pd.DataFrame, tmp_path: Pat
         pdneuro.graphs.from_matrix(edges.neuro.to_matrix()),
         gephi.rename(columns={"Source": "pre", "Target": "post", "Weight": "weight"}).neuro.as_edges(),
     ):
-        pd.testing.assert_frame_equal(
-            back[columns].sort_values(columns, ignore_index=True), expected, check_like=True
-        )
+        pd.testing.assert_frame_equal(ordered(back), expected)

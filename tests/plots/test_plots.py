@@ -109,7 +109,7 @@ def test_skeleton() -> Any:
 
 @picture
 def test_skeletons_of_several_neurons() -> Any:
-    return pdneuro.neuromorpho.swc([1, 2, 3]).neuro.plot.skeleton(by="neuron", bar=25).figure
+    return pdneuro.neuromorpho.swc([1, 2, 3]).neuro.plot.skeleton(color_by="neuron", bar=25).figure
 
 
 @picture
@@ -408,7 +408,11 @@ def test_empty_tables_give_empty_pictures(sandbox: Sandbox) -> None:
         assert not ax.images
     assert not nothing.neuro.plot.matrix(log=True).images
     zeros = pd.DataFrame({"pre": [1], "post": [2], "weight": [0]})
-    zeros.neuro.plot.matrix(log=True).figure.canvas.draw()
+    ax = zeros.neuro.plot.matrix(log=True)
+    ax.figure.canvas.draw()
+    (image,) = ax.images
+    assert np.ma.getmaskarray(image.get_array()).all()  # white: no connection
+    assert 0 < image.norm.vmin < image.norm.vmax
     ax = nothing.assign(hop=nothing["weight"]).neuro.plot.hops()
     ax.figure.canvas.draw()
     assert [patch for patch in ax.patches if patch.get_height()] == []

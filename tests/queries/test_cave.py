@@ -87,7 +87,7 @@ class TestTables:
         self, sandbox: Sandbox, stack: Datastack, roots: pd.Series
     ) -> None:
         found = roots.neuro.cave(
-            NUCLEI, ["pt_position", "volume"], source=NEW, nanometres=False, multiple="first"
+            NUCLEI, ["pt_position", "volume"], source=NEW, units="voxel", multiple="first"
         )
         assert sorted(found.columns) == ["pt_position_x", "pt_position_y", "pt_position_z", "volume"]
         truth = stack.table(NUCLEI, 1300).drop_duplicates("pt_root_id").set_index("pt_root_id")
@@ -657,7 +657,7 @@ class TestStrict:
         with pytest.raises(
             errors.UnknownFieldError, match=r"no column 'root_id'\. Did you mean 'pt_root_id'"
         ):
-            roots.neuro.cave(NUCLEI, source=NEW, by="root_id")
+            roots.neuro.cave(NUCLEI, source=NEW, id_column="root_id")
 
     def test_stale_ids_are_told_of_in_edges_too(self, sandbox: Sandbox, stack: Datastack) -> None:
         for verb in ("edges", "synapses", "partners"):
@@ -678,6 +678,8 @@ class TestStrict:
 
         table = roots.neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
         edges = roots.head(9).neuro.edges(source=NEW)
+        for made in client._clients.values():
+            made.close()
         client._clients.clear()  # as in a new process
         sent = len(sandbox.requests)
         with pdneuro.set_options(offline=True):

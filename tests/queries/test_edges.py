@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import errors
-from pdneuro.queries import properties as segments
+from pdneuro.queries import edges as edge_queries
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.connectome import Connectome
 from pdneuro.tables import as_edges, collapse, threshold
@@ -305,9 +305,9 @@ class TestTables:
             {"pre": [1, 1, 2, 2], "post": [2, 2, 1, 3], "weight": [3, 4, 5, 1], "roi": list("abab")}
         )
         assert edges.neuro.threshold(5).index.tolist() == [0, 1, 2]
-        assert edges.neuro.threshold(4, by="row").index.tolist() == [1, 2]
-        with pytest.raises(ValueError, match="by must be"):
-            threshold(edges, 1, by="column")
+        assert edges.neuro.threshold(4, per="row").index.tolist() == [1, 2]
+        with pytest.raises(ValueError, match="per must be"):
+            threshold(edges, 1, per="column")
         everything = edges.neuro.threshold(1)
         everything.loc[0, "weight"] = 99
         assert edges.loc[0, "weight"] == 3
@@ -353,7 +353,10 @@ class TestTables:
             table.neuro.threshold(1)
 
     def test_provenance_of_numpy_arguments_is_json(self, sandbox: Sandbox, ids: pd.Series) -> None:
-        json.dumps(ids.neuro.edges(min_weight=pd.Series([2]).iloc[0]).attrs)
+        found = ids.neuro.edges(min_weight=pd.Series([2]).iloc[0])
+        assert json.loads(json.dumps(found.attrs)) == found.attrs
+        assert type(found.attrs["pdneuro"]["min_weight"]) is int
+        assert found.attrs == ids.neuro.edges(min_weight=2).attrs
 
     def test_ambiguity_names_the_choices(self) -> None:
         table = pd.DataFrame({"pre": [1], "post": [2], "source": [1], "target": [2]})
@@ -364,6 +367,21 @@ class TestTables:
             as_edges(pd.DataFrame({"pre": [1], "post": [2], "count": [1], "syn_count": [1]}))
         with pytest.raises(errors.MissingColumnsError, match="no start and end"):
             as_edges(pd.DataFrame({"a": [1], "b": [2]}))
+
+
+def test_one_hop_has_no_limit_of_neurons_and_two_hops_have(tmp_path: Any) -> None:
+    neurons = pd.Series(range(BASE, BASE + 60_001), name="root_id")
+    chain = pd.DataFrame({"pre": neurons[:-1].array, "post": neurons[1:].array, "weight": 7})
+    with pdneuro.sandbox.start(edges=chain, cache_dir=tmp_path) as sandbox:
+        how = {"batch_size": 10_000, "progress": False}
+        pd.testing.assert_frame_equal(ordered(neurons.neuro.edges(**how)), chain)
+        asked = len(sandbox.requests)
+        assert asked == 7
+        with pytest.raises(errors.NodeBudgetError, match=r"max_nodes=50,000"):
+            neurons.neuro.edges(hops=2, **how)
+        assert len(sandbox.requests) == asked
+        more = neurons.neuro.edges(hops=2, max_nodes=60_001, **how)
+        pd.testing.assert_frame_equal(ordered(more), chain)
 
 
 def test_a_real_connectome_comes_back_as_it_is_in_the_file(tmp_path: Any) -> None:
@@ -387,6 +405,6 @@ def test_a_real_connectome_comes_back_as_it_is_in_the_file(tmp_path: Any) -> Non
         strong = raw.groupby("pre")["weight"].sum().loc[lambda s: s > 100].index
         expected = raw[raw["pre"].isin(strong) & (raw["weight"] >= 5)]
         assert set(graph.edges(data="weight")) == set(expected.itertuples(index=False, name=None))
-        known = pd.read_csv(ids_file, index_col=0).neuro.join_properties("link_pre")
+        known = pd.read_csv(ids_file, index_col=0).iloc[::10].neuro.join_properties("link_pre")
         assert known["nr_pre"].eq(0).all()
-        assert segments.edges(known.index.to_series()).empty
+        assert edge_queries.edges(known.index.to_series()).empty

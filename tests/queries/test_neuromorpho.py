@@ -335,7 +335,7 @@ class TestJoins:
     def test_what_a_column_holds(self, sandbox: Sandbox) -> None:
         as_text = pd.Series(["1", "2"], name="neuron_id")
         assert as_text.neuro.neuromorpho("species")["species"].tolist() == ["rat", "human"]
-        assert as_text.rename("x").neuro.neuromorpho("species", by="neuron_id")["species"].notna().all()
+        assert as_text.rename("x").neuro.neuromorpho("species", key="neuron_id")["species"].notna().all()
         with pytest.warns(errors.UnknownIdsWarning):
             assert as_text.rename("x").neuro.neuromorpho("species").isna().all(axis=None)
         categories = pd.Series(["cell_0001", "cell_0002"] * 2, dtype="category")
@@ -344,8 +344,8 @@ class TestJoins:
             pd.Series([-1]).neuro.neuromorpho()
         with pytest.raises(errors.PrecisionLossError):
             pd.Series([1e18]).neuro.neuromorpho()
-        with pytest.raises(ValueError, match="by is"):
-            pd.Series([1]).neuro.neuromorpho(by="id")
+        with pytest.raises(ValueError, match="key must be"):
+            pd.Series([1]).neuro.neuromorpho(key="id")
 
     def test_measurements_are_prefixed_and_chain(self, sandbox: Sandbox) -> None:
         found = neuromorpho.select(species="mouse").head(40)

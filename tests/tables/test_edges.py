@@ -478,9 +478,9 @@ class TestPaths:
             assert {type(node) for path in found["path"] for node in path} == {int}
 
     def test_what_is_no_id(self) -> None:
-        with pytest.raises(errors.PrecisionLossError, match="'source'"):
+        with pytest.raises(errors.PrecisionLossError, match="'sources'"):
             KC.neuro.paths(float(BASE + 1), BASE + 2)
-        with pytest.raises(errors.InvalidIdError, match=r"'target'.*'KC'"):
+        with pytest.raises(errors.InvalidIdError, match=r"'targets'.*'KC'"):
             KC.neuro.paths(BASE + 1, "KC")
         assert KC.neuro.paths(None, BASE + 2).empty
 
@@ -572,7 +572,7 @@ class TestExpand:
         near = ids.neuro.edges(min_weight=5)
         count = len(set(near["pre"]) | set(near["post"]))
         sent = len(sandbox.requests)
-        with pytest.raises(errors.NodeBudgetError, match=rf"hop 2 would ask about {count:,} neurons"):
+        with pytest.raises(errors.NodeBudgetError, match=rf"hop 2 would query {count:,} neurons"):
             near.neuro.expand(max_nodes=count - 1)
         assert len(sandbox.requests) == sent
         with pytest.raises(errors.NodeBudgetError, match=rf"so far {count:,}"):

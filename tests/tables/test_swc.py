@@ -19,9 +19,24 @@ from pdneuro import errors
 from pdneuro.graphs import from_tree, to_tree
 from pdneuro.neuromorpho import read_swc
 from pdneuro.tables import cable_length, check, morphology, path_distance
-from tests.conftest import SHARED, shared
+from tests.conftest import shared
 
-FILES = sorted((SHARED / "neuromorpho" / "swc").glob("*.swc"))
+FOLDER = "neuromorpho/swc"
+FILES = [
+    "101711-10_4p5-of-16_initial.CNG.swc",
+    "17.CNG.swc",
+    "754538881.swc",
+    "96ML.CNG.swc",
+    "AK18N3HZ.CNG.swc",
+    "Case1_orig.swc",
+    "Cell-4-18-06-S1A.CNG.swc",
+    "Neuron_missing_parents.swc",
+    "NonStandard.swc",
+    "cnic_004.CNG.swc",
+    "repeated_id.swc",
+    "simple_reversed.swc",
+    "toydata.swc",
+]
 COLUMNS = ["neuron", "node", "type", "x", "y", "z", "radius", "parent"]
 #: What is wrong with each file of the shared data, by their README.
 PROBLEMS = {
@@ -55,9 +70,13 @@ def slow_length(nodes: pd.DataFrame) -> float:
 # -- real files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not FILES, reason="the shared data are not beside this checkout")
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_real_files_read_as_they_are_and_go_through_every_verb(file: Path, tmp_path: Path) -> None:
+def test_every_real_file_is_tried() -> None:
+    assert sorted(file.name for file in shared(FOLDER).glob("*.swc")) == FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_real_files_read_as_they_are_and_go_through_every_verb(name: str, tmp_path: Path) -> None:
+    file = shared(f"{FOLDER}/{name}")
     nodes = read_swc(file)
     plain = pd.read_csv(file, sep=r"\s+", comment="#", header=None)
     assert list(nodes.columns) == COLUMNS
@@ -91,8 +110,8 @@ def test_real_files_read_as_they_are_and_go_through_every_verb(file: Path, tmp_p
 
 
 def test_real_files_as_one_table() -> None:
-    shared("neuromorpho/swc")
-    whole, parts = read_swc(FILES), [read_swc(file) for file in FILES]
+    files = [shared(f"{FOLDER}/{name}") for name in FILES]
+    whole, parts = read_swc(files), [read_swc(file) for file in files]
     assert len(whole) == sum(map(len, parts)) == 13_113
     assert whole.index.equals(pd.RangeIndex(len(whole)))
     assert len(check(whole)) == sum(len(check(part)) for part in parts)

@@ -19,6 +19,7 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.braincircuits import CAVE_TOKEN
 from pdneuro.transport import tokens
+from tests.conftest import child
 
 
 def sent(sandbox: Sandbox) -> list[list[int]]:
@@ -346,6 +347,7 @@ class TestInterruption:
         neurons.neuro.properties("size", batch_size=10)
         assert len(sandbox.requests) == before + 5
 
+    @pytest.mark.usefixtures("interrupts")
     @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
     def test_a_stopped_process_leaves_a_store_that_opens_and_a_run_that_resumes(
         self, sandbox: Sandbox, tmp_path: Path, end: signal.Signals
@@ -365,18 +367,18 @@ class TestInterruption:
             "PDNEURO_BRAINCIRCUITS_TOKEN": sandbox.tokens["braincircuits"],
             "PDNEURO_CACHE_DIR": str(tmp_path / "cache"),
         }
-        process = subprocess.Popen(
+        with child(
             [sys.executable, "-c", script],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )
-        assert process.stdout.readline() == b"ready\n"
-        while len(sandbox.requests) < 12:
-            time.sleep(0.01)
-        process.send_signal(end)
-        _, said = process.communicate(timeout=30)
-        assert process.returncode != 0
+        ) as process:
+            assert process.stdout.readline() == b"ready\n"
+            while len(sandbox.requests) < 12 and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(end)
+            _, said = process.communicate(timeout=300)
+            assert process.returncode != 0
         if end is signal.SIGINT:
             assert b"KeyboardInterrupt" in said
             assert b"IDs are answered and stored; the same call again asks only for the rest" in said

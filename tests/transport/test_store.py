@@ -158,7 +158,7 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(600)
         assert process.exitcode == 0
     with pdneuro.set_options(cache_dir=folder):
         assert pdneuro.cache.info()["ids"].tolist() == [8000]
@@ -191,7 +191,7 @@ def run_restricted(restriction: str, sandbox: Sandbox, folder: Path, spare: Path
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.stdout.split() == ["True", "45000"], done.stderr
@@ -292,9 +292,15 @@ def test_many_threads_may_begin_a_store_at_once(tmp_path: Path) -> None:
     """Each of them finds it made, whoever came first."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from pdneuro.transport.store import Store
+    def put(path: Path, number: int) -> None:
+        with Store(path) as store:
+            store.put(store.scope_id(SCOPE), [Batch([number], [FIRST_FORM], [b"5"], 1)])
 
-    for number in range(10):
-        path = tmp_path / f"{number}.sqlite"
+    numbers = list(range(1, 17))
+    for place in range(10):
+        path = tmp_path / f"{place}.sqlite"
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _, path=path: Store(path).close(), range(16)))
+            list(pool.map(put, [path] * 16, numbers))
+        with Store(path) as store:
+            assert [scope for scope, *_ in store.overview()] == [SCOPE]
+            assert store.get(store.scope_id(SCOPE), np.array(numbers)).ids.tolist() == numbers

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-import textwrap
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,12 +11,13 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
+from pdneuro._docs import fill
 from pdneuro.allen import parse, payload, send
 from pdneuro.errors import InvalidQueryError, InvalidResponseError
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.nested import NESTED, from_records
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.atomic import replacing
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -57,15 +56,8 @@ def documented(cls: Class) -> Class:
     """Insert shared texts into the docstrings of a class and of its methods, by name."""
     for member in (cls, *vars(cls).values()):
         if isinstance(member, FunctionType | type) and member.__doc__:
-            member.__doc__ = "\n".join(map(_filled, inspect.cleandoc(member.__doc__).split("\n")))
+            member.__doc__ = fill(member.__doc__, TEXTS)
     return cls
-
-
-def _filled(line: str) -> str:
-    name = line.strip()[1:-1]
-    if line.strip() != f"{{{name}}}" or name not in TEXTS:
-        return line
-    return textwrap.indent(TEXTS[name], line[: len(line) - len(line.lstrip())])
 
 
 @documented

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro.allen import payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import NotFoundError
-from pdneuro.transport.atomic import replacing
 
 MODEL_TYPE_IDS = (491455321, 329230710)
 _TABLES = (

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_object_dtype, pandas_dtype
 
+from pdneuro._atomic import replacing
 from pdneuro._compat import optional
 from pdneuro.allen.api.base import Api
 from pdneuro.errors import CacheError, listing
-from pdneuro.transport.atomic import replacing
 from pdneuro.transport.store import cache_folder, make_private_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])

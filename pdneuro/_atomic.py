@@ -1,0 +1,28 @@
+"""Write a file completely, or leave the old one unchanged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a temporary path next to a file; at the end, what was written there replaces the file.
+
+    After an error the old file is unchanged. The temporary name is unique, so that threads and processes
+    that write the same file do not mix their rows.
+    """
+    target = target.resolve()  # keeps a symbolic link
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        if target.exists():
+            shutil.copymode(target, part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)

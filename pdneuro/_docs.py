@@ -1,0 +1,221 @@
+"""Write each shared parameter description once, and show every keyword of a function."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Lines such as ``{on}`` in a docstring are replaced by these texts.
+TEXTS = {
+    "segments": """\
+ids : Series, Index, array, list or DataFrame
+    Segment IDs. Missing values and 0 ("no segment") are skipped.""",
+    "on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the IDs. Default: recognized by a name such as ``root_id``.""",
+    "source": """\
+source : str, path or Source, optional
+    Where to look up segments; see :func:`pdneuro.open_source`. Default: the option ``source``.""",
+    "prefix": """\
+prefix : str
+    Text in front of the new column names.
+suffix : str
+    Text behind the new column names.
+overwrite : bool, default False
+    Replace existing columns of the same names.""",
+    "multiple": """\
+multiple : {"count", "raise", "first", "list"}, default "count"
+    What to return for a list of records: their number; an error if an ID has several; also the fields
+    of the first record; also the list.""",
+    "fetch": """\
+batch_size : int, optional
+    Number of IDs per request. Default: the option ``batch_size``.
+max_workers : int, optional
+    Maximum number of requests at the same time. Default: the option ``max_workers``.
+refresh : bool, default False
+    Download again what is cached.
+progress : bool, optional
+    Show a progress bar. Default: the option ``progress``.
+on_error : {"raise", "partial"}, optional
+    Whether a failed request raises, or gives NA and a warning. Default: the option ``on_error``.
+on_missing : {"warn", "raise", "ignore"}, optional
+    What to do about IDs that the source does not know. Default: the option ``on_missing``.""",
+    "directions": """\
+upstream, downstream : bool, default True
+    Return inputs, outputs, or both.""",
+    "hops": """\
+hops : int, default 1
+    Number of hops to follow.
+min_weight : int, default 1
+    Minimum number of synapses per pair. Weaker edges are dropped and not followed.
+within : bool, default False
+    Keep only edges among the given IDs. One hop finds all of them.
+autapses : bool, default True
+    Keep edges from a neuron to itself.
+max_nodes : int, optional
+    Maximum number of neurons to query, including the given ones. Default: 50,000 if ``hops > 1``.""",
+    "groups": """\
+groups : DataFrameGroupBy or SeriesGroupBy
+    Groups of a table with a column of segment IDs, or of such a column.""",
+    "root ids": """\
+ids : Series, Index, array, list or DataFrame
+    Root IDs. 0 (no segment) and 1 (not looked up yet) count as missing.""",
+    "cave source": """\
+source : str or Source, optional
+    A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``.
+    Default: the option ``source``.""",
+    "cave multiple": """\
+multiple : {"raise", "first", "list", "count"}, default "raise"
+    What to return if a root ID has several rows: an error; the first row, by ``id``; a list of records
+    in a column named after the table; their number, as ``{table}_count``.""",
+    "cave table": """\
+id_column : str, default "pt_root_id"
+    The column of root IDs of the CAVE table.
+units : {"nm", "voxel"}, default "nm"
+    Unit of positions: nanometers, or voxels of the table. ``attrs`` stores it.""",
+    "units": """\
+units : {"nm", "voxel"}, default "nm"
+    Unit of positions: nanometers, or voxels of the table. ``attrs`` stores it.""",
+    "cave errors": """\
+InvalidIdError, PrecisionLossError
+    The column does not hold exact IDs.
+MissingColumnsError, AmbiguousColumnError
+    No column of IDs is recognized in the DataFrame, or several are.
+UnknownSourceError
+    The source is not a CAVE datastack.
+ExpiredVersionError
+    The version no longer exists.
+MissingDependencyError
+    caveclient is not installed, or older than 8.
+MissingTokenError, AuthenticationError, ForbiddenError
+    There is no token, it is wrong, or terms are not accepted: the message names the page to visit.
+ServiceError, OfflineError
+    The request failed; or pdneuro is offline and some values are not cached.""",
+    "neurons": """\
+neurons : Series, Index, array, list or DataFrame
+    Integers are ``neuron_id``, text is ``neuron_name``. Text in a column ``neuron_id`` is IDs.""",
+    "neuron on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the neurons. Default: ``neuron_id``, else ``neuron_name``.""",
+    "key": """\
+key : {"neuron_id", "neuron_name"}, optional
+    What the column holds. Default: recognized by its name and its values.""",
+    "neuron errors": """\
+UnknownFieldError
+    A field does not exist; the message names the nearest.
+InvalidIdError, PrecisionLossError
+    The column mixes IDs and names, or does not hold exact IDs.
+MissingColumnsError, AmbiguousColumnError
+    No column of neurons is recognized in the DataFrame, or several are.
+MultipleRecordsError
+    Several neurons have the same name.
+UnknownIdsError
+    The service does not know some neurons, and ``on_missing`` is ``"raise"``.
+ServiceError, OfflineError
+    The request failed; or pdneuro is offline and some records are not cached. Responses received so
+    far are cached.""",
+    "structures": """\
+ids : Series, Index, array, list or DataFrame
+    Structure IDs or acronyms. An acronym is matched as written (``cm`` and ``CM`` differ), then
+    regardless of case if only one structure fits.""",
+    "structure on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the structures. Default: recognized by a name such as
+    ``structure_id`` or ``acronym``.""",
+    "graph": """\
+graph_id : int, default 1
+    The graph of structures: 1 is the adult mouse, 10 the human.
+on_missing : {"warn", "raise", "ignore"}, optional
+    What to do about structures that are not in the graph. Default: the option ``on_missing``.""",
+    "structure errors": """\
+PrecisionLossError, InvalidIdError
+    The column does not hold exact IDs.
+MissingColumnsError, AmbiguousColumnError
+    No column of structures is recognized in the DataFrame, or several are.
+AmbiguousStructureError
+    An acronym fits several structures.
+UnknownIdsError
+    Structures are not in the graph, and ``on_missing`` is ``"raise"``.
+ServiceError, OfflineError
+    The structures could not be downloaded; or pdneuro is offline and they are not cached.""",
+    "segment errors": """\
+PrecisionLossError, InvalidIdError
+    The column does not hold exact IDs.
+MissingColumnsError, AmbiguousColumnError
+    No column of IDs is recognized in the DataFrame, or several are.
+UnknownSourceError
+    No source is set, or its name is not known.
+ServiceError
+    The request failed; :mod:`pdneuro.errors` lists its kinds. Responses received so far are cached.
+OfflineError
+    pdneuro is offline, and some values are not cached.
+UnknownIdsError
+    The source does not know some IDs, and ``on_missing`` is ``"raise"``.""",
+}
+
+
+def documented(*, like: Callable[..., Any] | None = None) -> Callable[[Function], Function]:
+    """Show ``**options: Unpack[...]`` as real parameters, and insert shared descriptions.
+
+    Parameters
+    ----------
+    like : callable, optional
+        Function with some of the same keywords, whose defaults are shown.
+
+    Returns
+    -------
+    callable
+        A decorator that sets ``__signature__`` and ``__doc__`` of a function and returns it unchanged.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        shown = [*_expanded(function, signature, like)]
+        function.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        function.__doc__ = fill(function.__doc__ or "", TEXTS)
+        return function
+
+    return decorate
+
+
+def fill(doc: str, texts: typing.Mapping[str, str]) -> str:
+    """Replace lines such as ``{on}`` by the text of that name, indented as the line is.
+
+    >>> fill("{on}", {"on": "on : hashable"})
+    'on : hashable'
+    """
+    lines = []
+    for line in inspect.cleandoc(doc).split("\n"):
+        name = line.strip()[1:-1]
+        if line.strip() == f"{{{name}}}" and name in texts:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines.append(textwrap.indent(texts[name], indent))
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _expanded(
+    function: Callable[..., Any], signature: inspect.Signature, like: Callable[..., Any] | None
+) -> Iterator[inspect.Parameter]:
+    known = inspect.signature(like).parameters if like else {}
+    for parameter in signature.parameters.values():
+        text = str(parameter.annotation)
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD or not text.startswith("Unpack["):
+            yield parameter
+            continue
+        keywords = function.__globals__[text.removeprefix("Unpack[").removesuffix("]")]
+        kinds = keywords.__annotations__
+        for name in sorted(kinds, key=list(known).index) if known else kinds:
+            kind = kinds[name]
+            yield known.get(name) or inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if name == "refresh" else None,
+                annotation=getattr(kind, "__forward_arg__", kind),
+            )

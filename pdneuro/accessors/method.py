@@ -1,0 +1,64 @@
+"""Turn plain functions into accessor methods; the base class of all accessors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+from pdneuro.errors import did_you_mean
+
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
+_VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
+
+
+def as_method(
+    function: Callable[Concatenate[Any, Rest], Result],
+) -> Callable[Concatenate[Any, Rest], Result]:
+    """Return a method that calls a function on the accessor's object; it has its signature and docs."""
+
+    @functools.wraps(function)
+    def method(self: Any, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
+        if kwargs:
+            _check_keywords(function, kwargs)
+        return function(self._obj, *args, **kwargs)
+
+    return method
+
+
+def _check_keywords(function: Callable[..., Any], given: Iterable[str]) -> None:
+    """Raise TypeError for a keyword that the function does not have, and suggest the nearest."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    kinds = {parameter.kind for parameter in parameters}
+    names = [parameter.name for parameter in parameters if parameter.kind is not _VAR_POSITIONAL]
+    unknown = [name for name in given if name not in names]
+    if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise TypeError(
+            f".neuro.{function.__name__}() has no parameter {unknown[0]!r}."
+            f"{did_you_mean(unknown[0], names)} Its parameters are {', '.join(names)}."
+        )
+
+
+class Accessor:
+    """An accessor stores its object and nothing else; its repr says what it recognizes in it."""
+
+    #: Describes the object: text for terminals, a table for notebooks.
+    _describe: ClassVar[Any]
+
+    def __init__(self, obj: Any) -> None:
+        self._obj = obj
+
+    @classmethod
+    def _methods(cls, role: str) -> list[str]:
+        """Return the methods for a role, such as ``.edges()``."""
+        classes = [part for part in cls.__mro__ if vars(part).get("_role") == role]
+        names = [name for part in classes for name in vars(part) if not name.startswith("_")]
+        return [f".{name}()" for name in names]
+
+    def __repr__(self) -> str:
+        return str(type(self)._describe(self._obj, self._methods))
+
+    def _repr_html_(self) -> str:
+        return str(type(self)._describe(self._obj, self._methods).to_html())

@@ -1,0 +1,52 @@
+"""What is sent to BrainCircuits.io, and which responses count as valid."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import pdneuro
+from pdneuro import errors
+from pdneuro.sandbox import Sandbox
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a/b", "a%2Fb"),
+        ("size?project=other", "size%3Fproject%3Dother"),
+        ("two words", "two%20words"),
+        ("#size", "%23size"),
+    ],
+)
+def test_any_name_of_a_property_stays_one_part_of_the_address(
+    sandbox: Sandbox, ids: pd.Series, name: str, path: str
+) -> None:
+    with pytest.raises(errors.NotFoundError):
+        ids.neuro.properties(name)
+    (request,) = sandbox.requests
+    assert request.path == f"/braincircuits/circuit/segment/property/{path}"
+    assert request.query == {"project": "fruitfly_fafb_flywire"}
+
+
+@pytest.mark.parametrize("entry", ["null", "{}", "{ }", "{\n  }", "{ \t\r\n}"])
+@pytest.mark.parametrize("name", ["size", "connectivity"])
+def test_an_empty_entry_means_that_nothing_is_known(
+    sandbox: Sandbox, ids: pd.Series, entry: str, name: str
+) -> None:
+    sandbox.fail(body=f'{{"results": {{"{ids[0]}": {entry} }}}}'.encode())
+    ids[:1].neuro.properties(name)
+    assert pdneuro.last_report()["status"].tolist() == ["none"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"ID": {"size": 5}, "detail": "partly"}', '{"ID": {"size": 5}, "12": {"size": 6}}', '{"detail": "no"}'],
+)  # fmt: skip
+def test_without_results_only_the_requested_ids_are_valid_keys(
+    sandbox: Sandbox, ids: pd.Series, body: str
+) -> None:
+    sandbox.fail(body=body.replace("ID", str(ids[0])).encode())
+    with pytest.raises(errors.InvalidResponseError, match="no 'results'"):
+        ids[:1].neuro.properties("size")
+    assert pdneuro.cache.info().empty

@@ -1,0 +1,182 @@
+"""Records of NeuroMorpho.org: names that look like missing values, IDs, pages in any order."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pdneuro import errors, neuromorpho
+from pdneuro.sandbox import Sandbox
+from pdneuro.sandbox import neuromorpho_data as data
+from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
+from pdneuro.sandbox.server import Request, Response
+
+
+def change(sandbox: Sandbox, alter: Callable[[Request, Any], None]) -> None:
+    """Let ``alter`` see each request and change the body of the response."""
+    app = sandbox.neuromorpho
+
+    def answer(request: Request) -> Response:
+        response = app(request)
+        if response.status != 200 or not isinstance(response.body, dict):
+            return response
+        body = copy.deepcopy(response.body)  # the app keeps its records
+        alter(request, body)
+        return Response(body)
+
+    sandbox.neuromorpho = answer  # type: ignore[assignment]
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def test_names_that_look_like_missing_values_are_names(sandbox: Sandbox) -> None:
+    names = ["NA", "nan", "x"]
+    records = [{**data.neuron(number), "neuron_name": name} for number, name in enumerate(names, 1)]
+    sandbox.neuromorpho = NeuroMorphoApp(records=records)
+    column = pd.Series(["nan", "NA", None, float("nan"), "", "x"], name="neuron_name")
+    found = column.neuro.neuromorpho("neuron_id", "neuron_name")
+    assert found["neuron_id"].fillna(0).tolist() == [2, 1, 0, 0, 0, 3]
+    assert found["neuron_name"].fillna("").tolist() == ["nan", "NA", "", "", "", "x"]
+    assert neuromorpho.neuron("NA")["neuron_id"] == 1
+
+
+def test_one_name_in_two_spellings_is_two_names(sandbox: Sandbox) -> None:
+    records = [
+        {**data.neuron(number), "neuron_name": name} for number, name in enumerate(["a", "A", "a "], 1)
+    ]
+    sandbox.neuromorpho = NeuroMorphoApp(records=records)
+    found = pd.Series(["A", "a", "a "]).neuro.neuromorpho("neuron_id")
+    assert found["neuron_id"].tolist() == [2, 1, 3]
+
+
+# -- IDs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["neuron_id", "Neuron_ID", "Neuron_id"])
+def test_the_key_of_an_id_in_any_case(sandbox: Sandbox, key: str) -> None:
+    def alter(request: Request, body: Any) -> None:
+        for record in body.get("_embedded", {}).get("measurements", []):
+            record[key] = record.pop("neuron_id")
+
+    change(sandbox, alter)
+    found = pd.Series([3, 1, 2]).neuro.morphometry("length")
+    assert found["length"].tolist() == [data.morphometry(number)["length"] for number in (3, 1, 2)]
+
+
+@pytest.mark.parametrize("key", ["neuron_id", "Neuron_ID"])
+@pytest.mark.parametrize("value", ["three", 1.5, None, [3]], ids=repr)
+def test_an_id_that_is_not_a_number_is_an_invalid_response(
+    sandbox: Sandbox, key: str, value: Any
+) -> None:
+    def alter(request: Request, body: Any) -> None:
+        for record in body.get("_embedded", {}).get("neuronResources", []):
+            del record["neuron_id"]
+            record[key] = value
+
+    app = sandbox.neuromorpho
+    change(sandbox, alter)
+    with pytest.raises(errors.InvalidResponseError, match="'neuron_id'"):
+        pd.Series([3, 1]).neuro.neuromorpho("species")
+    sandbox.neuromorpho = app
+    assert pd.Series([3, 1]).neuro.neuromorpho("species")["species"].tolist() == [
+        data.neuron(3)["species"],
+        data.neuron(1)["species"],
+    ]
+
+
+# -- pages ----------------------------------------------------------------------------------------
+
+
+def test_ids_of_several_pages(sandbox: Sandbox) -> None:
+    sandbox.neuromorpho.largest_page = 7
+    ids = pd.Series(range(30, 0, -1))
+    assert (ids.neuro.neuromorpho("neuron_id")["neuron_id"] == ids).all()
+    assert [request.query["page"] for request in sandbox.requests] == ["0", "1", "2", "3", "4"]
+
+
+def test_ids_whose_pages_overlap_are_asked_for_again_in_order(sandbox: Sandbox) -> None:
+    sandbox.neuromorpho.largest_page = 7
+
+    def alter(request: Request, body: Any) -> None:
+        records = body["_embedded"]["neuronResources"]
+        if "sort" not in request.query and request.query["page"] == "1":
+            records[:] = [data.neuron(1), *records[1:]]
+
+    change(sandbox, alter)
+    ids = pd.Series(range(30, 0, -1))
+    assert (ids.neuro.neuromorpho("neuron_id")["neuron_id"] == ids).all()
+    assert {request.query.get("sort") for request in sandbox.requests} == {None, "neuron_id,asc"}
+
+
+@pytest.mark.parametrize("post", [True, False], ids=["POST", "GET alone"])
+def test_names_of_several_pages(sandbox: Sandbox, post: bool) -> None:
+    sandbox.neuromorpho.post, sandbox.neuromorpho.largest_page = post, 2
+    numbers = [9, 3, 8, 1, 5]
+    names = pd.Series([data.name_of(number) for number in numbers])
+    assert names.neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == numbers
+
+
+def test_a_selection_whose_pages_are_not_announced(sandbox: Sandbox) -> None:
+    sandbox.neuromorpho.largest_page = 300
+    change(sandbox, lambda request, body: body.pop("page", None))
+    assert neuromorpho.select(everything=True)["neuron_id"].tolist() == list(range(1, 641))
+    pages = [request.query["page"] for request in sandbox.requests if "page" in request.query]
+    assert pages == ["0", "1", "2", "3"]
+
+
+def test_a_selection_is_in_order_whatever_the_order_of_the_pages(sandbox: Sandbox) -> None:
+    def alter(request: Request, body: Any) -> None:
+        body["_embedded"]["neuronResources"].reverse()
+
+    change(sandbox, alter)
+    found = neuromorpho.select(species="rat")["neuron_id"]
+    assert len(found) > 2
+    assert found.is_monotonic_increasing
+
+
+def test_pages_of_a_selection_are_asked_for_in_the_order_of_the_ids(sandbox: Sandbox) -> None:
+    sandbox.neuromorpho.largest_page = 300
+    neuromorpho.select(everything=True)
+    assert {request.query["sort"] for request in sandbox.requests} == {"neuron_id,asc"}
+    assert {request.query["size"] for request in sandbox.requests} == {"500"}
+
+
+def test_papers_without_an_id_are_all_there(sandbox: Sandbox) -> None:
+    """Records without ``neuron_id`` are distinguished by their content."""
+    papers = neuromorpho.literature(everything=True)
+    assert papers["pmid"].is_unique
+    assert len(papers) == len(data.papers())
+
+
+def test_counts_begin_with_the_most_frequent_value(sandbox: Sandbox) -> None:
+    def alter(request: Request, body: Any) -> None:
+        if "partition" in request.path:
+            body["fields"] = {"a": 5, "b": 1, "c": 9, "d": 5}
+
+    change(sandbox, alter)
+    assert neuromorpho.counts("species").to_dict() == {"c": 9, "a": 5, "d": 5, "b": 1}
+    assert list(neuromorpho.counts("species").index) == ["c", "a", "d", "b"]
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ['a "quoted" name', "back\\slash", "comma, name", "plus+minus-", "a&b=c#d%", "Größe 蝇"]
+)
+@pytest.mark.parametrize("post", [True, False], ids=["POST", "GET alone"])
+def test_any_letters_in_a_filter_reach_the_service(sandbox: Sandbox, name: str, post: bool) -> None:
+    records = [
+        {**data.neuron(number), "neuron_name": value, "archive": "Mine"}
+        for number, value in ((1, name), (2, "another name"), (3, "name"))
+    ]
+    sandbox.neuromorpho = NeuroMorphoApp(records=records)
+    sandbox.neuromorpho.post = post
+    assert neuromorpho.select(neuron_name=name)["neuron_id"].tolist() == [1]
+    assert neuromorpho.select(archive="Mine", neuron_name=name)["neuron_id"].tolist() == [1]
+    assert pd.Series([name, "name"]).neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == [1, 3]

@@ -1,0 +1,110 @@
+"""Tables and reconstructions written and read again: any letters, links, full disks."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+
+import pdneuro
+from pdneuro import errors
+from pdneuro.files import column_names, read_swc, read_table, write_table
+from tests.disk import full_disk
+
+NAMES = ["edges.csv", "edges.tsv", "edges.csv.gz", "edges.parquet", "edges.feather"]
+TEXT = ["Größe — µm", "蝇", 'a "quoted", word', "two words"]
+NODES = "1 1 0 0 0 5 -1\n2 3 0 3 4 1 1\n"
+
+
+def table() -> pd.DataFrame:
+    found = pd.DataFrame({"root_id": [11, 12, 13, 14], "région": TEXT})
+    found.attrs = {"pdneuro": {"source": "mine", "query": "select(species='Größe — 蝇')"}}
+    return found
+
+
+# -- tables ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_letters_in_cells_columns_and_paths(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "Übung — 蝇" / f"µ {name}"
+    write_table(table(), path)
+    assert column_names(path) == ["root_id", "région"]
+    found = read_table(path)
+    assert found["région"].tolist() == TEXT
+    assert found["root_id"].tolist() == [11, 12, 13, 14]
+    assert read_table(path, ["région"])["région"].tolist() == TEXT
+
+
+@pytest.mark.parametrize("name", ["edges.parquet", "edges.feather"])
+def test_provenance_with_any_letters_is_in_the_file(name: str, tmp_path: Path) -> None:
+    write_table(table(), tmp_path / name)
+    assert read_table(tmp_path / name).attrs == table().attrs
+
+
+def test_text_in_another_encoding_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "neurons.csv").write_bytes("root_id,side\n1,größer\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"neurons\.csv is not in UTF-8"):
+        read_table(tmp_path / "neurons.csv")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk_leaves_the_table_of_before(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write_table(table(), path)
+    before = path.read_bytes()
+    with full_disk(1000), pytest.raises(OSError, match="large"):
+        write_table(pdneuro.sandbox.edges(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("[!h]*")) + list(tmp_path.glob(".*")) == [path]
+
+
+# -- reconstructions ------------------------------------------------------------------------------
+
+
+def test_provenance_with_any_letters_is_in_the_header_of_an_swc_file(tmp_path: Path) -> None:
+    nodes = read_swc(io.StringIO(NODES), neuron="Zelle — 蝇 µ")
+    nodes.attrs["pdneuro"]["query"] = "select(neuron_name='Köln — 1')"
+    (path,) = nodes.neuro.to_swc(tmp_path / "Köln — 蝇.swc")
+    head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    assert "# query: select(neuron_name='Köln — 1')" in head
+    pd.testing.assert_frame_equal(
+        read_swc(path, neuron="Zelle — 蝇 µ"), nodes, check_names=True, check_exact=True
+    )
+
+
+def test_names_with_any_letters_are_names_of_swc_files(tmp_path: Path) -> None:
+    names = ["Zelle — µ", "蝇", "a/b", "..", "50 %"]
+    nodes = pd.concat([read_swc(io.StringIO(NODES), neuron=name) for name in names])
+    files = nodes.neuro.to_swc(tmp_path / "out")
+    assert sorted(files) == sorted((tmp_path / "out").iterdir())
+    assert [unquote(file.name) for file in files] == [f"{name}.swc" for name in names]
+    assert all(len(read_swc(file)) == 2 for file in files)
+
+
+def test_a_query_of_several_lines_stays_a_comment(tmp_path: Path) -> None:
+    nodes = read_swc(io.StringIO(NODES))
+    nodes.attrs["pdneuro"]["query"] = "first\n3 3 0 0 0 1 1\rsecond"
+    (path,) = nodes.neuro.to_swc(tmp_path / "a.swc")
+    assert read_swc(path)["node"].tolist() == [1, 2]
+
+
+def test_a_full_disk_leaves_the_reconstruction_of_before(sandbox: object, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "a.swc"
+    read_swc(io.StringIO(NODES)).neuro.to_swc(path)
+    before = path.read_bytes()
+    nodes = pdneuro.neuromorpho.swc(1)
+    with full_disk(500), pytest.raises(OSError, match="large"):
+        nodes.neuro.to_swc(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_several_neurons_do_not_fit_in_one_file(tmp_path: Path) -> None:
+    nodes = pd.concat([read_swc(io.StringIO(NODES), neuron=name) for name in "ab"])
+    with pytest.raises(errors.InvalidSwcError, match="holds 2 neurons"):
+        nodes.neuro.to_swc(tmp_path / "out.SWC")
+    assert not (tmp_path / "out.SWC").exists()
