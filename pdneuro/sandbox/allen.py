@@ -78,7 +78,8 @@ class AllenApp:
     @functools.cached_property
     def tree(self) -> list[Record]:
         """The structures of graph 1."""
-        return allen_data.tree() if self._own[0] is None else self._own[0]
+        rows = [row for row in self.models["Structure"].rows if row["graph_id"] == 1]
+        return [{key: cell for key, cell in row.items() if key != "_set_ids"} for row in rows]
 
     @functools.cached_property
     def models(self) -> dict[str, Model]:
@@ -200,7 +201,7 @@ class AllenApp:
                 "sum": round(row["injection_volume"] / 2, 6),
             }
             for row in rows
-            if not wanted or any(f"/{number}/" in paths[row["structure_id"]] for number in wanted)
+            if not wanted or any(f"/{n}/" in paths.get(row["structure_id"], "") for n in wanted)
         ]
 
     def _genes(self, given: dict[str, str]) -> list[Record]:

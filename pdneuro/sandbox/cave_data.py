@@ -1,4 +1,4 @@
-"""Two synthetic datastacks in CAVE's shape: root IDs that were edited, tables, views, synapses."""
+"""Two synthetic datastacks of CAVE, from ``data/cave.json.gz``: root IDs with edits, tables, views."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pdneuro.sandbox import data
+
 #: Version -> unix seconds at which it was frozen. The first has expired on the second datastack.
 VERSIONS = {661: 1_688_000_000, 1300: 1_736_000_000}
-#: Chunks of a neuron, which say what became of it.
-_CHUNKS = 10
-_NEURONS = 200
 RESOLUTION = (4.0, 4.0, 40.0)
 #: A table that is too small for a neuron's synapses to fit: see the app's ``row_limit``.
 SYNAPSES = "synapses_pni_2"
@@ -27,41 +26,18 @@ class Edit(NamedTuple):
 
 
 class Datastack:
-    """Root IDs at two versions, and tables that follow them.
+    """Root IDs at two versions, and tables that follow them."""
 
-    Of each ten neurons the first was replaced, the second split, the third and fourth were merged, and
-    of each fifty one died; the others are as they were.
-    """
-
-    def __init__(self, name: str, base: int, seed: int) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        rng = np.random.default_rng(seed)
+        read = data.load("cave")[name]
         #: Root IDs at the first version.
-        self.old = base + np.sort(rng.choice(10**8, _NEURONS, replace=False)) * 7
-        self.edits: dict[int, Edit] = {}
-        self._edit(base + 10**9 + np.sort(rng.choice(10**8, 2 * _NEURONS, replace=False)) * 7)
-        self.supervoxels = base // 10 + np.arange(_NEURONS) * 1000 + 5
-        self.chunks = {
-            int(root): [int(base // 100 + place * 100 + chunk) for chunk in range(_CHUNKS)]
-            for place, root in enumerate(self.old.tolist())
-        }
-        self._synapses(rng)
-        self._cells(rng)
-
-    def _edit(self, fresh: np.ndarray) -> None:
-        new = iter(fresh.tolist())
-        roots = self.old.tolist()
-        for place, root in enumerate(roots):
-            kind = place % 10
-            if place % 50 == 45:
-                self.edits[root] = Edit("dead", (0,) * _CHUNKS)
-            elif kind == 0:
-                self.edits[root] = Edit("replaced", (next(new),) * _CHUNKS)
-            elif kind == 1:
-                self.edits[root] = Edit("split", (next(new),) * 7 + (next(new),) * 3)
-            elif kind == 2:
-                both = (next(new),) * _CHUNKS
-                self.edits[root] = self.edits[roots[place + 1]] = Edit("merged", both)
+        self.old = np.array(read["old"])
+        self.edits = {int(root): Edit(kind, tuple(now)) for root, (kind, now) in read["edits"].items()}
+        self.chunks: dict[int, list[int]] = dict(zip(read["old"], read["chunks"], strict=True))
+        self._tables = {key: pd.DataFrame(columns) for key, columns in read["tables"].items()}
+        nuclei = self._tables["nucleus_detection_v0"]
+        self._tables["nucleus_view"] = nuclei.drop(columns="pt_supervoxel_id")
 
     @functools.cached_property
     def place_of_chunk(self) -> dict[int, tuple[int, int]]:
@@ -104,69 +80,12 @@ class Datastack:
         """What an old root ID is at a version, as told by one of its chunks; -1 stays outside."""
         return root if root < 2 else self.root(self.chunks[root][chunk], version)
 
-    def _synapses(self, rng: np.random.Generator) -> None:
-        count = 6_000
-        weight = rng.lognormal(0, 0.6, _NEURONS)
-        pick = self.old[rng.choice(_NEURONS, (count, 2), p=weight / weight.sum())]
-        pick[rng.random(count) < 0.03, 1] = 0  # outside the segmentation
-        pick[rng.random(count) < 0.01, 0] = 1  # not looked up yet
-        place = rng.integers([100_000, 50_000, 15_000], [400_000, 300_000, 27_000], (count, 3))
-        self.synapses = pd.DataFrame(
-            {
-                "id": np.arange(1, count + 1),
-                "pre_pt_root_id": pick[:, 0],
-                "post_pt_root_id": pick[:, 1],
-                "size": rng.integers(20, 20_000, count),
-                "chunk": rng.integers(0, _CHUNKS, count),
-                **{f"ctr_pt_position_{axis}": place[:, k] for k, axis in enumerate("xyz")},
-            }
-        )
-
-    def _cells(self, rng: np.random.Generator) -> None:
-        place = rng.integers([100_000, 50_000, 15_000], [400_000, 300_000, 27_000], (_NEURONS, 3))
-        nuclei = np.arange(_NEURONS) + 200_000
-        self.nuclei = pd.DataFrame(
-            {
-                "id": nuclei,
-                "volume": rng.lognormal(5, 0.5, _NEURONS).round(2),
-                "pt_supervoxel_id": self.supervoxels,
-                "pt_root_id": self.old,
-                **{f"pt_position_{axis}": place[:, k] for k, axis in enumerate("xyz")},
-            }
-        )
-        some = rng.random(_NEURONS) < 0.8
-        self.cell_types = pd.DataFrame(
-            {
-                "id": np.arange(some.sum()) + 1,
-                "target_id": nuclei[some],
-                "classification_system": rng.choice(["excitatory", "inhibitory"], some.sum()),
-                "cell_type": rng.choice(["23P", "4P", "5P-IT", "BC", "MC"], some.sum()),
-            }
-        )
-        # Some are told twice, as in real tables.
-        rows = rng.choice(_NEURONS, 90)
-        self.proofreading = pd.DataFrame(
-            {
-                "id": np.arange(90) + 1,
-                "pt_root_id": self.old[rows],
-                "status_axon": rng.choice(["clean", "extended", "non"], 90),
-                "status_dendrite": rng.choice(["clean", "extended"], 90),
-            }
-        )
-
     @functools.cache  # noqa: B019 - there are two of them
     def table(self, name: str, version: int) -> pd.DataFrame | None:
         """A table at a version, None where there is none of this name."""
-        tables = {
-            "nucleus_detection_v0": self.nuclei,
-            "cell_type_manual": self.cell_types,
-            "proofreading_status": self.proofreading,
-            SYNAPSES: self.synapses,
-            "nucleus_view": self.nuclei.drop(columns="pt_supervoxel_id"),
-        }
-        if name not in tables:
+        if name not in self._tables:
             return None
-        table = tables[name].copy()
+        table = self._tables[name].copy()
         if name == SYNAPSES:
             chunks = table.pop("chunk").tolist()
             for column in ("pre_pt_root_id", "post_pt_root_id"):
@@ -210,9 +129,5 @@ TABLES = ("nucleus_detection_v0", "cell_type_manual", "proofreading_status", SYN
 
 @functools.cache
 def datastack(name: str) -> Datastack:
-    """One of the two datastacks, made when it is first asked for."""
-    base, seed = {
-        "minnie65_public": (864_691_135_000_000_000, 1),
-        "v1dd_public": (864_691_132_000_000_000, 2),
-    }[name]
-    return Datastack(name, base, seed)
+    """Return one of the two datastacks."""
+    return Datastack(name)

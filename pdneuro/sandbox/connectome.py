@@ -28,7 +28,7 @@ def bundled(name: str) -> pd.DataFrame:
 
 
 def neurons() -> pd.DataFrame:
-    """The neurons of the sandbox: a synthetic brain, made by ``pdneuro.sandbox.make``.
+    """Return the neurons of the sandbox, a synthetic brain.
 
     Returns
     -------

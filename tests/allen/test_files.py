@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import allen, errors
 from pdneuro.sandbox import Sandbox, allen_data
+from pdneuro.tables.unionizes import RATIOS
 from tests.conftest import shared
 
 
@@ -126,7 +127,7 @@ def test_an_archive_is_unpacked_or_nothing_is(sandbox: Sandbox, tmp_path: Path) 
     grid.download_gene_expression_grid_data(69816930, "energy", tmp_path / "a" / "x")
     assert leftovers(tmp_path / "a") == ["data_set.xml", "energy.mhd", "energy.raw"]
     sandbox.fail(body=b"PK\x03\x04 and then nothing")
-    with pytest.raises(errors.InvalidResponseError, match="no zip archive"):
+    with pytest.raises(errors.InvalidResponseError, match="not a zip archive"):
         grid.download_gene_expression_grid_data(69816930, "density", tmp_path / "b" / "x")
     assert leftovers(tmp_path / "b") == []
 
@@ -408,7 +409,7 @@ def test_unionizes_as_edges(sandbox: Sandbox) -> None:
 
 def test_real_unionizes_are_ratios_of_their_sums() -> None:
     table = pd.read_csv(shared("allen/unionizes_sample.csv"))
-    for value, (top, bottom) in pdneuro.tables.unionizes.RATIOS.items():
+    for value, (top, bottom) in RATIOS.items():
         known = table[table[bottom] > 0]
         np.testing.assert_allclose(known[top] / known[bottom], known[value], rtol=2e-2, atol=1e-6)
 

@@ -14,7 +14,7 @@ import pytest
 
 import pdneuro
 from pdneuro import allen, errors
-from pdneuro.allen import rma
+from pdneuro.allen import payload
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Response
 
@@ -204,7 +204,7 @@ def test_an_apostrophe_is_doubled_once(sandbox: Sandbox, given: str) -> None:
     answer(sandbox, page())
     allen.OntologiesApi().get_structures(structure_graph_names=given)
     assert "[structure_graphs.name$in'Ammon''s horn']" in queries(sandbox)[0]
-    assert rma.value(given, "name") == "'Ammon''s horn'"
+    assert payload.value(given, "name") == "'Ammon''s horn'"
 
 
 @pytest.mark.parametrize("name", ["A&B + C", "A+B", '50 % "x" #1', "ß — 蝇", "a,b", "x]y(z"])

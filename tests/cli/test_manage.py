@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import signal
@@ -169,14 +170,22 @@ class TestFiles:
 
 
 class TestSandbox:
-    def test_the_bundled_brain_is_what_its_maker_makes(self) -> None:
+    def test_the_data_files_are_what_make_writes(self, tmp_path: Path) -> None:
         from pdneuro.sandbox import make
-        from pdneuro.sandbox.connectome import bundled
 
-        neurons, edges = make.make()
-        assert neurons["root_id"].tolist() == bundled("neurons")["root_id"].tolist()
-        assert edges.to_numpy().tolist() == bundled("edges").to_numpy().tolist()
-        assert (neurons["root_id"] // 10**17 == 7).all()
+        folder = tmp_path / "data"
+        folder.mkdir()
+        make.write(folder)
+        files = {file.name: file.read_bytes() for file in make.FOLDER.glob("*.gz")}
+        assert {file.name for file in folder.iterdir()} == set(files)
+        for name, content in files.items():
+            written = (folder / name).read_bytes()
+            assert gzip.decompress(written) == gzip.decompress(content), name
+            assert written == make.packed(gzip.decompress(content)), name
+            assert written[4:8] == bytes(4), name  # without the time
+
+    def test_the_bundled_brain_has_ids_of_18_digits(self) -> None:
+        assert (pdneuro.sandbox.neurons()["root_id"] // 10**17 == 7).all()
 
     def test_options_and_tokens_come_back(self) -> None:
         before = pdneuro.get_options()

@@ -1,12 +1,10 @@
-"""Makes the bundled synthetic brain: ``python -m pdneuro.sandbox.make`` writes ``data/`` anew.
+"""The synthetic brain: neurons and edges.
 
 No neuron, edge or number in it is measured. Out- and in-degrees are log-normal, synapse counts have
 a heavy tail, partners prefer types that their own type prefers, and IDs have 18 digits.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,7 @@ _TRANSMITTERS = ("acetylcholine", "gaba", "glutamate", "dopamine", "serotonin", 
 
 
 def make(seed: int = SEED) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Neurons and edges of the synthetic brain; the same seed gives the same brain."""
+    """Return neurons and edges; the same seed gives the same brain."""
     rng = np.random.default_rng(seed)
     ids = 720575940600000000 + rng.choice(60_000_000, N_NEURONS, replace=False)
     kind = np.sort(rng.integers(0, N_TYPES, N_NEURONS))
@@ -59,11 +57,3 @@ def _edges(rng: np.random.Generator, ids: np.ndarray, kind: np.ndarray) -> pd.Da
     pre, post = np.divmod(np.sort(drawn), N_NEURONS)
     weight = np.minimum(1 + rng.pareto(1.3, N_EDGES) * 2, 900).astype(np.int64)
     return pd.DataFrame({"pre": ids[pre], "post": ids[post], "weight": weight})
-
-
-if __name__ == "__main__":
-    folder = Path(__file__).parent / "data"
-    folder.mkdir(exist_ok=True)
-    for name, table in zip(("neurons", "edges"), make(), strict=True):
-        packing = {"method": "gzip", "mtime": 1}  # the same bytes each time
-        table.to_csv(folder / f"{name}.csv.gz", index=False, compression=packing)

@@ -1,0 +1,5 @@
+"""Write the data of the sandbox."""
+
+from pdneuro.sandbox.make import write
+
+write()
