@@ -40,8 +40,10 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
 
     Raises
     ------
-    Exception
-        As for :meth:`pdneuro.allen.RmaApi.model_query`.
+    InvalidQueryError, QueryRefusedError
+        An argument is invalid, or the service rejected the query.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the response is not cached.
 
     Examples
     --------
@@ -99,8 +101,10 @@ def experiments(
     ------
     UnknownStructureError
         There is no such structure.
-    Exception
-        As for :meth:`pdneuro.allen.RmaApi.model_query`.
+    InvalidQueryError, QueryRefusedError
+        An argument is invalid, or the service rejected the query.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the response is not cached.
 
     Examples
     --------
@@ -284,7 +288,7 @@ def projection_edges(
     Parameters
     ----------
     unionizes, value, rollup, hemisphere, is_injection, graph_id
-        As for :func:`projection_matrix`; ``rollup`` also rolls up the injected structures.
+        See :func:`projection_matrix`; ``rollup`` also rolls up the injected structures.
     experiments : DataFrame
         ``data_set_id`` (or ``id``) and ``structure_id``; from :func:`experiments`.
 
@@ -299,8 +303,8 @@ def projection_edges(
     ------
     MissingColumnsError
         A column is missing, or an experiment is not in the table of experiments.
-    Exception
-        As for :func:`projection_matrix`.
+    InvalidQueryError
+        The table has rows of several hemispheres or kinds, and none is chosen.
 
     Examples
     --------

@@ -109,8 +109,10 @@ def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool =
 
     Raises
     ------
-    Exception
-        As for :func:`read_volume` and :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+    InvalidVolumeError, InvalidResponseError
+        The file is not a volume.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the file was not downloaded before.
 
     Examples
     --------
@@ -155,8 +157,10 @@ def projection_data(
 
     Raises
     ------
-    Exception
-        As for :func:`read_volume` and :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+    InvalidVolumeError, InvalidResponseError
+        The file is not a volume.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the file was not downloaded before.
 
     Examples
     --------
@@ -193,8 +197,10 @@ def annotation_volume(
 
     Raises
     ------
-    Exception
-        As for :func:`read_volume` and :meth:`pdneuro.allen.RmaApi.retrieve_file_over_http`.
+    InvalidVolumeError, InvalidResponseError
+        The file is not a volume.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the file was not downloaded before.
 
     Examples
     --------

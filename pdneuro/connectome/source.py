@@ -124,7 +124,7 @@ class Connectome:
         FileNotFoundError, ValueError
             No such file, or one of no known format.
         MissingColumnsError, AmbiguousColumnError, InvalidIdError, InvalidEdgesError
-            As for :func:`pdneuro.tables.as_edges`.
+            The file is not an edge table, or its IDs are not exact.
 
         Examples
         --------

@@ -32,8 +32,12 @@ def to_igraph(
 
     Parameters
     ----------
-    edges, nodes, on
-        As for :func:`pdneuro.graphs.to_networkx`.
+    edges : DataFrame
+        An edge table. Rows of one pair are summed.
+    nodes : DataFrame, optional
+        Table of neurons, whose columns become attributes of the nodes.
+    on : hashable, optional
+        Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
 
     Returns
     -------
@@ -104,8 +108,12 @@ def to_gephi(
 
     Parameters
     ----------
-    edges, nodes, on
-        As for :func:`pdneuro.graphs.to_networkx`.
+    edges : DataFrame
+        An edge table. Rows of one pair are summed.
+    nodes : DataFrame, optional
+        Table of neurons, whose columns become attributes of the nodes.
+    on : hashable, optional
+        Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
         Made when absent; files of these names are replaced.
     label : hashable, optional
@@ -151,8 +159,12 @@ def to_cytoscape(
 
     Parameters
     ----------
-    edges, nodes, on
-        As for :func:`pdneuro.graphs.to_networkx`.
+    edges : DataFrame
+        An edge table. Rows of one pair are summed.
+    nodes : DataFrame, optional
+        Table of neurons, whose columns become attributes of the nodes.
+    on : hashable, optional
+        Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
         Made when absent; files of these names are replaced.
 

@@ -116,7 +116,7 @@ def to_matrix(
     group_by : hashable, list, mapping or Series, optional
         Group the neurons first, as :func:`pdneuro.tables.collapse` does.
     values, ids
-        As for :func:`to_sparse`; not with ``group_by``.
+        Cells and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
         An edge table. Columns ``{column}_pre`` and ``{column}_post``, which
         :func:`pdneuro.tables.annotate` adds, become further coordinates.
     values, ids
-        As for :func:`to_sparse`.
+        Cells and order of the matrix, see :func:`to_sparse`.
 
     Returns
     -------

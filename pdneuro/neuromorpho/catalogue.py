@@ -218,7 +218,7 @@ def literature(
     InvalidQueryError
         No filter and no ``everything=True``.
     ServiceError, OfflineError
-        As for :func:`select`.
+        The request failed; or pdneuro is offline and the response is not cached.
 
     Examples
     --------

@@ -72,7 +72,7 @@ def cite(table: pd.DataFrame) -> str:
     Parameters
     ----------
     table : DataFrame
-        As for :func:`references`.
+        Table with a column of neurons, or with their papers; see :func:`references`.
 
     Returns
     -------

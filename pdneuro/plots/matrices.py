@@ -41,7 +41,7 @@ def matrix(
     edges : DataFrame
         An edge table. Rows of one pair are summed.
     group_by, values, ids
-        As for :func:`pdneuro.graphs.to_matrix`.
+        Cells and order of the matrix, see :func:`pdneuro.graphs.to_matrix`.
     order : {"sorted", "clustered", "given"}
         By falling sums of rows and columns; by similarity (average linkage of cosine distances); the
         same order for both sides of a square matrix. Or as ``to_matrix`` gives it.

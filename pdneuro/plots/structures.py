@@ -44,8 +44,8 @@ def bars(
         The column of structures, where the name does not say so.
     order : {"graph", "value"}
         The order of the Atlas, or falling values.
-    graph_id : int
-        As for :func:`pdneuro.queries.structures.structures`.
+    graph_id : int, default 1
+        The graph of structures: 1 is the adult mouse, 10 the human.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -98,7 +98,7 @@ def tree(
     Parameters
     ----------
     table, value, on, graph_id
-        As for :func:`bars`.
+        The data, see :func:`bars`.
     ax : matplotlib.axes.Axes, optional
 
     Returns

@@ -168,7 +168,7 @@ class StructureTree:
         AmbiguousStructureError
             An acronym fits several structures.
         PrecisionLossError, InvalidIdError
-            As for :func:`pdneuro.tables.exact_ids`; negative IDs are allowed.
+            The values are not exact IDs. Negative IDs are allowed.
         """
         dtype = values.dtype
         if isinstance(dtype, pd.CategoricalDtype):

@@ -68,19 +68,21 @@ def sample(
     ----------
     table : DataFrame
     volume : xarray.DataArray
-        As for :func:`at`.
+        Volume with the dimensions ``ap, dv, lr`` in µm.
     columns : three names
         The columns with ap, dv, lr in µm.
 
     Returns
     -------
     Series
-        As for :func:`at`; named after the volume.
+        Value of the volume at each point, see :func:`at`; named after the volume.
 
     Raises
     ------
-    Exception
-        As for :func:`at`.
+    InvalidVolumeError
+        The array has other dims, or its coordinates are uneven.
+    MissingColumnsError
+        The points have other columns.
 
     Examples
     --------

@@ -194,7 +194,7 @@ class TestTables:
             roots.neuro.cave(NUCLEI, source="cave:nowhere")
         with pytest.raises(errors.UnknownSourceError, match="names no"):
             roots.neuro.cave(NUCLEI, source="cave:minnie65_public@new")
-        with pytest.raises(errors.UnknownSourceError, match="is no CAVE datastack"):
+        with pytest.raises(errors.UnknownSourceError, match="is not a CAVE datastack"):
             roots.neuro.cave(NUCLEI, source="fruitfly_fafb_flywire")
         with pytest.raises(ValueError, match="multiple"):
             roots.neuro.cave(NUCLEI, source=NEW, multiple="all")
