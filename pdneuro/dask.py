@@ -171,6 +171,7 @@ join_morphometry = by_row(queries.neuromorpho.join_morphometry, roles.neuromorph
 
 def records(
     ids: Lazy,
+    /,
     name: str,
     on: Hashable | None = None,
     source: str | Source | None = None,
@@ -199,6 +200,7 @@ def records(
 
 def edges(
     ids: Lazy,
+    /,
     on: Hashable | None = None,
     *,
     upstream: bool = True,
@@ -222,18 +224,19 @@ def edges(
     return distinct.map_partitions(work, everyone, meta=edge_table(nothing, nothing, nothing))
 
 
-def upstream(ids: Lazy, on: Hashable | None = None, **options: Any) -> Lazy:
+def upstream(ids: Lazy, /, on: Hashable | None = None, **options: Any) -> Lazy:
     """Return the inputs of segments: :func:`edges` with ``downstream=False``."""
     return edges(ids, on, upstream=True, downstream=False, **options)
 
 
-def downstream(ids: Lazy, on: Hashable | None = None, **options: Any) -> Lazy:
+def downstream(ids: Lazy, /, on: Hashable | None = None, **options: Any) -> Lazy:
     """Return the outputs of segments: :func:`edges` with ``upstream=False``."""
     return edges(ids, on, upstream=False, downstream=True, **options)
 
 
 def partners(
     ids: Lazy,
+    /,
     on: Hashable | None = None,
     *,
     group_by: Labels | None = None,
@@ -405,6 +408,7 @@ def annotate(
 
 def fractions(
     edges: Lazy,
+    /,
     of: str = "input",
     total: str | Labels = "present",
     *,

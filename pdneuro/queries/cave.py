@@ -558,8 +558,8 @@ def _successors(
             client, mark = opened.connected(options)
             moment = None if version is None else client.frozen(client.version(version))
             word = "latest" if version is None else f"at {version}"
-            query = questions.fates(client, mark, moment, word)
-            told = opened.fates(distinct[present], query, options)
+            question = questions.fates(client, mark, moment, word)
+            told = opened.fates(distinct[present], question, options)
     entries: list[Fate | None] = [None] * len(distinct)
     for place, fate in zip(np.flatnonzero(present), told, strict=True):
         entries[place] = fate

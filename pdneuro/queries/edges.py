@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -257,12 +257,13 @@ def partners(
     2    T083    upstream     253         12          13
     """
     column = roles.id_column(ids, on)
-    if group_by is None or are_labels(group_by):
-        labels: Labels | None = group_by
-    elif isinstance(ids, pd.DataFrame):
-        named = roles.named_column(ids, group_by).set_axis(pd.Index(column))
+    labels: Labels | None = None
+    if are_labels(group_by):
+        labels = group_by
+    elif group_by is not None and isinstance(ids, pd.DataFrame):
+        named = roles.named_column(ids, cast(Hashable, group_by)).set_axis(pd.Index(column))
         labels = named[~named.index.duplicated()]
-    else:
+    elif group_by is not None:
         raise TypeError(
             f"group_by={group_by!r} names a column of a DataFrame; give the label of each ID as a "
             "mapping or a Series."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -152,13 +152,8 @@ def partners(
     left  0  720575940615123282  downstream     900          1
     right 0  720575940625198262    upstream     911          2
     """
-    options: EdgeKeywords = {
-        "upstream": upstream,
-        "downstream": downstream,
-        "min_weight": min_weight,
-        "source": source,
-        **fetch,
-    }
+    options = cast(EdgeKeywords, {**fetch, "upstream": upstream, "downstream": downstream})
+    options |= {"min_weight": min_weight, "source": source}
     members = dict(_members(groups, on))
     found = {
         key: partner_tables.partners(

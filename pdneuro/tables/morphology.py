@@ -81,8 +81,7 @@ def cable_length(
     """
     columns, _ = arrays(nodes)
     length = segment_lengths(columns, parents(columns))
-    single = isinstance(group_by, str) or not isinstance(group_by, Sequence)
-    keys = [group_by] if single else list(group_by)
+    keys = list(group_by) if isinstance(group_by, list | tuple) else [group_by]
     groups: list[Any] = [pd.Series(_key(nodes, key), name=key) for key in keys]
     lengths = pd.Series(length, name="cable_length")
     by_group = lengths.groupby(groups if len(groups) > 1 else groups[0], sort=False, observed=True)

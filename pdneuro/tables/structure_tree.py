@@ -532,7 +532,7 @@ def _runs(first: Rows, counts: Rows) -> Rows:
     return numbers
 
 
-def _of_rows(values: Any, rows: Rows, outside: Any) -> Any:
+def _of_rows(values: npt.NDArray[Any], rows: Rows, outside: Any) -> npt.NDArray[Any]:
     """Return the value of each row; ``outside`` for VOID, UNKNOWN and MISSING."""
     result = np.full(len(rows), outside, values.dtype)
     known = rows >= 0
