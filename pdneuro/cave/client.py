@@ -38,8 +38,8 @@ from pdneuro.errors import (
 )
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport import tokens
-from pdneuro.transport.http import Outlet, status_error
-from pdneuro.transport.session import shared_session, without_secrets
+from pdneuro.transport.http import Request, client_for
+from pdneuro.transport.responses import error_from, without_secrets
 
 _OLDEST = 8
 #: What the server says of an answer that was cut at its limit; also where it just fits.
@@ -139,21 +139,20 @@ class Cave:
         Asked before the client asks: it has no time-out, and opens a browser where terms are not
         accepted.
         """
-        outlet = Outlet(
-            shared_session(self._fetch.max_workers, keep=False),
+        client = client_for(
+            url,
+            self._fetch,
             headers={"Authorization": f"Bearer {self._token}"},
-            timeout=self._fetch.timeout,
-            retries=self._fetch.retries,
             accepted=(200, 401, 403, 404),
         )
-        response = outlet.get(url, {})
+        response = client.send(Request("GET", url))
         if response.status_code == 404:
             return None
         self._checked(response.history[0] if response.history else response)
         try:
             return response.json()
         except ValueError as error:
-            raise outlet.not_documented(response, "the answer is no JSON.") from error
+            raise client.invalid_response(response, "the answer is no JSON.") from error
 
     def _guarded(self, part: Any) -> Any:
         session = part.session
@@ -218,7 +217,7 @@ class Cave:
             raise ExpiredVersionError(
                 f"the version is not available: {said.get('message', '')}.", **about
             )
-        raise status_error(response, [self._token])
+        raise error_from(response, [self._token])
 
     def _masked(self, cell: Any) -> Any:
         return cell.replace(self._token, "***") if isinstance(cell, str) else cell

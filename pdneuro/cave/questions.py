@@ -14,11 +14,11 @@ from pdneuro.cave.client import Cave
 from pdneuro.errors import InvalidRequestError, NotFoundError, ServiceError, UnknownTableError
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch
-from pdneuro.transport.fetch import Question
+from pdneuro.transport.fetch import BatchQuery
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch
 from pdneuro.transport.store import Scope
 
-ROWS_FORM, PARTNERS_FORM = FIRST_FORM, FIRST_FORM + 1
+ROWS_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 #: IDs in one request: annotation tables have a row or a few each, synapses thousands.
 ROWS_AT_ONCE, SYNAPSES_AT_ONCE = 1000, 30
 #: Root IDs whose fate is asked together; each takes a request for its chunks.
@@ -53,7 +53,7 @@ class Asked:
 
     def rows(
         self, table: str, column: str, columns: Sequence[str] | None, resolution: Sequence[float] | None
-    ) -> Question:
+    ) -> BatchQuery:
         """Rows of a table by root ID; a body is the list of the ID's rows."""
 
         def ask(ids: Sequence[int], retries: int) -> Batch:
@@ -63,9 +63,9 @@ class Asked:
         unit = "" if resolution is None else f" {'x'.join(f'{size:g}' for size in resolution)} nm"
         chosen = "" if columns is None else f"({','.join(columns)})"
         scope = self._scope(f"{table}.{column}{chosen}{unit}")
-        return Question(scope, self.name, ask, _nothing, hint=_HINT)
+        return BatchQuery(scope, self.name, ask, _nothing, hint=_HINT)
 
-    def partners(self, side: str) -> Question:
+    def partners(self, side: str) -> BatchQuery:
         """Partners of root IDs on one side; a body is packed records of partner and synapses."""
         # Never both ends in one filter: the server would take what fits both.
         own, other = ("pre_pt_root_id", "post_pt_root_id")[:: 1 if side == "downstream" else -1]
@@ -77,7 +77,7 @@ class Asked:
             found = self.client.rows(table, own, ids, self.version, [own, other])
             return _partners(ids, _ids_of(found, own, self.client), _ids_of(found, other, self.client))
 
-        return Question(self._scope(f"synapses {side}"), self.name, ask, _nothing, hint=_HINT)
+        return BatchQuery(self._scope(f"synapses {side}"), self.name, ask, _nothing, hint=_HINT)
 
 
 class Fate(msgspec.Struct):
@@ -90,18 +90,18 @@ class Fate(msgspec.Struct):
     status: str
 
 
-def is_latest(client: Cave, credential: str) -> Question:
+def is_latest(client: Cave, credential: str) -> BatchQuery:
     """Whether root IDs are current; a body is ``true`` or ``false``."""
 
     def ask(ids: Sequence[int], retries: int) -> Batch:
         bodies: list[bytes | None] = [b"true" if valid else b"false" for valid in client.is_latest(ids)]
-        return Batch(list(ids), [ROWS_FORM] * len(ids), bodies, None)
+        return Batch(list(ids), [ROWS_ENCODING] * len(ids), bodies, None)
 
     scope = Scope(client.server, credential, client.datastack, "is_latest")
-    return Question(scope, f"cave:{client.datastack}", ask, _nothing, hint=_HINT)
+    return BatchQuery(scope, f"cave:{client.datastack}", ask, _nothing, hint=_HINT)
 
 
-def fates(client: Cave, credential: str, moment: Any, word: str) -> Question:
+def fates(client: Cave, credential: str, moment: Any, word: str) -> BatchQuery:
     """What became of root IDs at a moment, told by their chunks; a body is a :class:`Fate`."""
 
     def ask(ids: Sequence[int], retries: int) -> Batch:
@@ -114,11 +114,11 @@ def fates(client: Cave, credential: str, moment: Any, word: str) -> Question:
         held: dict[int, int] = {}
         found = [_fate(client, number, part, held) for number, part in zip(own, parts, strict=True)]
         return Batch(
-            [*own], [ROWS_FORM] * len(found), [msgspec.json.encode(fate) for fate in found], None
+            [*own], [ROWS_ENCODING] * len(found), [msgspec.json.encode(fate) for fate in found], None
         )
 
     scope = Scope(client.server, credential, client.datastack, word)
-    return Question(scope, f"cave:{client.datastack}", ask, _nothing, hint=_HINT)
+    return BatchQuery(scope, f"cave:{client.datastack}", ask, _nothing, hint=_HINT)
 
 
 def _chunks(client: Cave, root: int) -> Any:
@@ -169,13 +169,16 @@ def _batch(ids: Sequence[int], table: pd.DataFrame, column: str, client: Cave) -
         one = dict(zip(keys.tolist(), rows, strict=True))
         encoded = [msgspec.json.encode([one[number]]) if number in one else None for number in ids]
         return Batch(
-            list(ids), [NONE_FORM if body is None else ROWS_FORM for body in encoded], encoded, None
+            list(ids),
+            [NONE_ENCODING if body is None else ROWS_ENCODING for body in encoded],
+            encoded,
+            None,
         )
     found: dict[int, list[dict[str, Any]]] = {}
     for key, row in zip(keys.tolist(), rows, strict=True):
         found.setdefault(key, []).append(row)
     bodies = [msgspec.json.encode(found[number]) if number in found else None for number in ids]
-    forms = [NONE_FORM if body is None else ROWS_FORM for body in bodies]
+    forms = [NONE_ENCODING if body is None else ROWS_ENCODING for body in bodies]
     return Batch(list(ids), forms, bodies, None)
 
 
@@ -207,7 +210,7 @@ def _partners(ids: Sequence[int], own: Int64Array, other: Int64Array) -> Batch:
         records[start:end].tobytes() if end > start else None
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
-    forms = [NONE_FORM if body is None else PARTNERS_FORM for body in bodies]
+    forms = [NONE_ENCODING if body is None else PARTNERS_ENCODING for body in bodies]
     return Batch(list(ids), forms, bodies, None)
 
 

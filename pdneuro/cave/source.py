@@ -27,8 +27,8 @@ from pdneuro.tables import columns as records
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.partners import from_partners
-from pdneuro.transport.answers import Answers
-from pdneuro.transport.fetch import Question, fetch_by_id
+from pdneuro.transport.fetch import BatchQuery, fetch_by_id
+from pdneuro.transport.report import Answers
 
 #: Columns that hold the root ID in tables of annotations.
 ROOT = "pt_root_id"
@@ -67,17 +67,17 @@ class CaveSource:
         """The datastack's client, and the mark of its credential."""
         return connect(self.datastack, self.auth_token, fetch)
 
-    def answered(self, ids: Int64Array, question: Question, fetch: Fetch) -> list[bytes | None]:
+    def answered(self, ids: Int64Array, question: BatchQuery, fetch: Fetch) -> list[bytes | None]:
         """Answers to a question about the present, which are kept for offline use alone."""
         size = min(fetch.batch_size, ROWS_AT_ONCE)
-        return list(fetch_by_id(ids, question, fetch._replace(batch_size=size, refresh=True)).bodies)
+        return list(fetch_by_id(ids, question, fetch._replace(batch_size=size, refresh=True)).payloads)
 
-    def fates(self, ids: Int64Array, question: Question, fetch: Fetch) -> list[Fate | None]:
+    def fates(self, ids: Int64Array, question: BatchQuery, fetch: Fetch) -> list[Fate | None]:
         """What became of root IDs, None for those that never were; the report tells as well."""
         size = min(fetch.batch_size, FATES_AT_ONCE)
         answers = fetch_by_id(ids, question, fetch._replace(batch_size=size, refresh=True))
         found = [
-            None if body is None else msgspec.json.decode(body, type=Fate) for body in answers.bodies
+            None if body is None else msgspec.json.decode(body, type=Fate) for body in answers.payloads
         ]
         for number, fate in zip(ids.tolist(), found, strict=True):
             if fate is not None:
@@ -108,9 +108,9 @@ class CaveSource:
             asked.client.reference(table, asked.version)  # first of all: is there such a table?
             most = SYNAPSES_AT_ONCE if table == asked.client.synapse_table else ROWS_AT_ONCE
         answers = _fetch(ids, asked.rows(table, column, columns, resolution), fetch, most)
-        known = [body for body in answers.bodies if body is not None]
+        known = [body for body in answers.payloads if body is not None]
         rows = iter(msgspec.json.decode(b"[" + b",".join(known) + b"]"))  # at once: half the time
-        return [None if body is None else next(rows) for body in answers.bodies]
+        return [None if body is None else next(rows) for body in answers.payloads]
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Columns of a table, as of a property that is a list of records."""
@@ -133,7 +133,7 @@ class CaveSource:
         for side, wanted in (("downstream", downstream), ("upstream", upstream)):
             if wanted:
                 answers = _fetch(ids, asked.partners(side), fetch, SYNAPSES_AT_ONCE)
-                places, partner, count = unpacked(answers.bodies)
+                places, partner, count = unpacked(answers.payloads)
                 lost = partner == 0
                 for place, number in zip(places[lost], count[lost], strict=True):
                     answers.details[int(ids[place])] = f"{number:,} synapses with no segment left out"
@@ -183,7 +183,7 @@ def warn_of_stale(asked: Asked, doubtful: Int64Array, count: int, fetch: Fetch) 
         )
 
 
-def _fetch(ids: Int64Array, question: Question, fetch: Fetch, most: int) -> Answers:
+def _fetch(ids: Int64Array, question: BatchQuery, fetch: Fetch, most: int) -> Answers:
     # What a version says never changes.
     how = fetch._replace(batch_size=min(fetch.batch_size, most), expire_after=None)
     return fetch_by_id(ids, question, how)

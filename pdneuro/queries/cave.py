@@ -23,7 +23,7 @@ from pdneuro.sources import Source, open_source
 from pdneuro.tables import joins, roles
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import one_call
+from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
     from pdneuro.cave.questions import Fate
@@ -111,7 +111,7 @@ def cave(
     values: list[Any] = [None] * len(distinct)
     sample, version, name = None, opened.version, opened.name
     if present.any():
-        with one_call(options):
+        with collect_report(options):
             asked = opened.asked(options)
             version, name = asked.version, asked.name
             if not options.offline:
@@ -274,7 +274,7 @@ def synapses(
         found = found.astype(dict.fromkeys(["id", "pre", "post"], "int64"))
         return stamp(found, source=opened.name, query="synapses()", positions=units)
     unknown = np.ones(int(present.sum()), bool)
-    with one_call(options):
+    with collect_report(options):
         asked = opened.asked(options)
         for end in (end for end, is_wanted in ends.items() if is_wanted):
             told = opened.rows(
@@ -348,7 +348,7 @@ def is_latest(
     distinct, rows, present = _distinct(column)
     bodies: list[bytes | None] = []
     if present.any():
-        with one_call(options):
+        with collect_report(options):
             client, mark = opened.connected(options)
             bodies = opened.answered(distinct[present], questions.is_latest(client, mark), options)
     cells = np.zeros(len(distinct), bool)
@@ -554,7 +554,7 @@ def _successors(
     distinct, rows, present = _distinct(column)
     told: list[Fate | None] = []
     if present.any():
-        with one_call(options):
+        with collect_report(options):
             client, mark = opened.connected(options)
             moment = None if version is None else client.frozen(client.version(version))
             word = "latest" if version is None else f"at {version}"

@@ -15,7 +15,7 @@ from pdneuro.sources import Source, documented_records, open_source
 from pdneuro.tables import joins, roles
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import one_call
+from pdneuro.transport.report import collect_report
 
 
 @documented()
@@ -87,7 +87,7 @@ def properties(
     opened = open_source(source)
     present = distinct != 0
     columns: dict[str, Any] = {}
-    with one_call(options) as report:
+    with collect_report(options) as report:
         for name in wanted:
             columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
     if not present.all():  # rows without an ID
@@ -192,7 +192,7 @@ def records(
     options = Fetch.of(**fetch)
     distinct = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
-    with one_call(options) as report:
+    with collect_report(options) as report:
         table = opened.records(distinct, name, fetch=options)
     if table.empty:
         table = documented_records(name, table)

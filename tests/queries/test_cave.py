@@ -218,7 +218,7 @@ class TestTruncation:
         busiest = busiest[busiest.index > 1]
         sandbox.cave.row_limit = int(busiest.iloc[0])  # the real one warns at the limit itself
         ids = pd.Series(busiest.index[[0, -1]])
-        with pytest.raises(errors.RequestTooLargeError, match=f"refuses 1 .*{busiest.index[0]}.*cut at"):
+        with pytest.raises(errors.RequestTooLargeError, match=f"rejects 1 .*{busiest.index[0]}.*cut at"):
             ids.neuro.downstream(source=NEW)
         with pytest.warns(errors.PartialResultWarning):
             edges = ids.neuro.downstream(source=NEW, on_error="partial")
