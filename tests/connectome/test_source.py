@@ -481,7 +481,7 @@ class TestDownload:
             (
                 {"path": "edges", "body": b"not parquet at all"},
                 errors.InvalidResponseError,
-                "no parquet file",
+                "not a complete parquet file",
             ),
             ({"path": "edges", "status": 404}, errors.NotFoundError, "404"),
             ({"path": "edges", "reset": True}, errors.ConnectionFailedError, "connection"),
