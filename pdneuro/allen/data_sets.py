@@ -12,6 +12,7 @@ from pdneuro.allen.rows import all_rows
 from pdneuro.allen.tree import structure_tree
 from pdneuro.errors import InvalidQueryError, MissingColumnsError, listing
 from pdneuro.tables import joins
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.unionizes import chosen, experiment_column, pivoted, rolled_up
 
@@ -83,11 +84,11 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
         newest = features.sort_values("id").drop_duplicates("specimen_id", keep="last")
         places = pd.Index(newest["specimen_id"]).get_indexer(pd.Index(table["specimen__id"]))
         columns = {
-            name: joins.take_or_missing(joins.cells_of(newest[name]), places)
+            name: take_or_na(array_of(newest[name]), places)
             for name in newest.columns
             if name != "specimen_id"
         }
-        table = joins.attach(table, columns, prefix=f"{prefix}_")
+        table = joins.add_columns(table, columns, prefix=f"{prefix}_")
     return stamp(table, source="allen", query="cells()")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pdneuro.allen import payload, send
 from pdneuro.errors import InvalidQueryError
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.nested import NESTED, from_records
+from pdneuro.tables.columns import NESTED, from_records
 from pdneuro.tables.provenance import stamp
 
 

@@ -14,7 +14,6 @@ from pdneuro.options import Fetch
 from pdneuro.sources import Dump, documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.joins import take_or_missing
 from pdneuro.transport.answers import Answers
 from pdneuro.transport.fetch import fetch_by_id
 
@@ -73,11 +72,7 @@ class BrainCircuits:
         else:
             columns = {}
         columns = documented | columns
-        if len(known) == len(ids):
-            return columns
-        places = np.full(len(ids), -1)
-        places[known] = np.arange(len(known))
-        return {label: take_or_missing(cells, places) for label, cells in columns.items()}
+        return records.scatter(columns, known, len(ids))
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """A list-valued property in long form: ``segment_id`` and the records' fields."""

@@ -15,7 +15,7 @@ from pdneuro.neuromorpho import field_types, lookup, payload, send
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import roles, skeletons
 from pdneuro.tables import swc as swc_files
-from pdneuro.tables.joins import spread
+from pdneuro.tables.columns import repeat_rows
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.report import one_call
 
@@ -269,7 +269,7 @@ def of_column(
     asked = lookup.neurons(column, key)
     with one_call(how):
         columns = lookup.table(kind, asked, wanted, how, raw=raw)
-    table = pd.DataFrame(spread(columns, asked.rows), index=column.index, copy=False)
+    table = pd.DataFrame(repeat_rows(columns, asked.rows), index=column.index, copy=False)
     query = f"{kind}({', '.join(wanted)})"
     return stamp(table, source=send.SOURCE, query=query, **field_types.about(table.columns))
 

@@ -21,6 +21,7 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.queries._call import index_of, join, listed
 from pdneuro.sources import Source, open_source
 from pdneuro.tables import joins, roles
+from pdneuro.tables.columns import array_of, repeat_rows, take_or_na
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.report import one_call
@@ -132,7 +133,7 @@ def cave(
             unknown = np.array([value is None for value in found], bool)
             warn_of_stale(asked, distinct[present][unknown], len(found), options)
     cells = _columns(table, values, distinct, wanted, multiple, id_column, sample)
-    frame = pd.DataFrame(joins.spread(cells, rows), index=index_of(ids, column), copy=False)
+    frame = pd.DataFrame(repeat_rows(cells, rows), index=index_of(ids, column), copy=False)
     facts: dict[str, Any] = {"positions": units}
     if version is not None:
         facts["version_of_data"] = version
@@ -525,13 +526,10 @@ def _columns(
         return {name: np.full(len(values), None, object) for name in columns or ()}
     if not first and sample is not None:  # no rows: the columns of the table, all missing
         nowhere = np.full(len(values), -1)
-        return {name: joins.take_or_missing(joins.cells_of(sample[name]), nowhere) for name in names}
+        return {name: take_or_na(array_of(sample[name]), nowhere) for name in names}
     places = np.full(len(values), -1)
     places[some] = np.arange(len(some))
-    return {
-        name: joins.take_or_missing(cells(name, [row.get(name) for row in first]), places)
-        for name in names
-    }
+    return {name: take_or_na(cells(name, [row.get(name) for row in first]), places) for name in names}
 
 
 def _row_id(row: dict[str, Any]) -> Any:
@@ -578,5 +576,5 @@ def _successors(
         "overlap": pd.arrays.FloatingArray(overlap, unknown),
         "status": pd.array([None if fate is None else fate.status for fate in entries], dtype=TEXT),
     }
-    table = pd.DataFrame(joins.spread(columns, rows), index=index, copy=False)
+    table = pd.DataFrame(repeat_rows(columns, rows), index=index, copy=False)
     return stamp(table, source=opened.name, query=query)

@@ -17,7 +17,7 @@ from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
-from pdneuro.tables.labels import Labels
+from pdneuro.tables.joins import Labels
 from pdneuro.transport.report import one_call
 
 

@@ -13,7 +13,7 @@ from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.labels import Labels, labels_of
+from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.provenance import inherit
 
 

@@ -12,7 +12,7 @@ from pdneuro.allen import data_sets, payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import NotFoundError
-from pdneuro.tables.nested import from_records
+from pdneuro.tables.columns import from_records
 
 _INCLUDE = (
     "structure,cortex_layer,donor(transgenic_lines,organism,conditions),specimen_tags,"
