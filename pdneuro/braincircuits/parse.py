@@ -10,7 +10,6 @@ import datetime
 import functools
 import types
 from collections.abc import Sequence
-from itertools import pairwise
 from operator import attrgetter
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from pdneuro.errors import InvalidIdError, PrecisionLossError
 from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import from_partners
+from pdneuro.tables.partners import from_partners, pack, partner_counts, unpack
 from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch, ShapeError
 
 JSON_FORM, PARTNERS_FORM = FIRST_FORM, FIRST_FORM + 1
@@ -134,9 +133,6 @@ def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
 
 # -- partners -------------------------------------------------------------------------------------
 
-#: A partner: its ID, and twice the number of synapses, plus one where it is presynaptic.
-_RECORD = np.dtype([("partner", np.int64), ("code", np.int32)])
-
 
 def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes | None]]:
     """Pack the entries of the documented form; others stay JSON if partners can be made out in them."""
@@ -160,32 +156,13 @@ def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes 
 def _pack(entries: list[_Partners]) -> list[bytes]:
     sides = [side for entry in entries for side in (entry.downstream, entry.upstream)]
     sizes = np.array([len(side) for side in sides], np.intp)
-    records = np.empty(sizes.sum(), _RECORD)
+    incoming = np.repeat(np.tile([0, 1], len(entries)), sizes)
     try:
-        records["partner"] = np.array([p.segmentid for side in sides for p in side], np.int64)
+        partner = np.array([p.segmentid for side in sides for p in side], np.int64)
         counts = np.array([p.synaptic_count for side in sides for p in side], np.int64)
+        return pack(sizes[::2] + sizes[1::2], partner, counts, incoming)
     except OverflowError:
         return []
-    if len(counts) and not (np.min(counts) >= 0 and np.max(counts) < 2**30):
-        return []
-    records["code"] = counts << 1 | np.repeat(np.tile([0, 1], len(entries)), sizes)
-    data, ends = records.tobytes(), (_RECORD.itemsize * np.cumsum(sizes)[1::2]).tolist()
-    return [data[start:end] for start, end in pairwise([0, *ends])]
-
-
-def _unpack(bodies: Sequence[bytes]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
-    """Records of several neurons, and how many each has."""
-    sizes = np.array([len(body) for body in bodies], np.intp) // _RECORD.itemsize
-    return np.frombuffer(b"".join(bodies), _RECORD), sizes
-
-
-def _partner_counts(bodies: Sequence[bytes]) -> dict[str, Int64Array]:
-    """Number of partners of each neuron."""
-    records, sizes = _unpack(bodies)
-    before = np.concatenate([[0], np.cumsum(records["code"] & 1)])
-    ends = np.cumsum(sizes)
-    incoming = before[ends] - before[ends - sizes]
-    return {"downstream_count": sizes - incoming, "upstream_count": incoming}
 
 
 def edges(
@@ -198,21 +175,17 @@ def edges(
 ) -> pd.DataFrame:
     """Edge table of neurons: in the order given, the outputs of each before its inputs."""
     packed = np.flatnonzero(forms == PARTNERS_FORM)
-    records, sizes = _unpack(bodies[packed].tolist())
-    rows = np.repeat(packed, sizes)
-    partner, code = np.ascontiguousarray(records["partner"]), records["code"]
-    weight, incoming = code >> 1, (code & 1).astype(bool)
+    columns: list[Any] = [*unpack(bodies[packed])]
+    columns[0] = packed[columns[0]]
     if len(packed) < len(ids):
         others = np.flatnonzero(forms == JSON_FORM)
-        told = _edges_by_shape(ids[others], bodies[others].tolist())
-        rows = np.concatenate([rows, pd.Index(ids).get_indexer(pd.Index(told[0]))])
-        partner, weight, incoming = map(
-            np.concatenate, zip((partner, weight, incoming), told[1:], strict=True)
-        )
+        neuron, *found = _edges_by_shape(ids[others], bodies[others].tolist())
+        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *found]
+        columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
     if not (upstream and downstream):
-        side = incoming if upstream else ~incoming
-        rows, partner, weight, incoming = rows[side], partner[side], weight[side], incoming[side]
-    return from_partners(ids, rows, partner, weight, incoming)
+        side = columns[3] if upstream else ~columns[3]
+        columns = [cells[side] for cells in columns]
+    return from_partners(ids, *columns)
 
 
 def _edges_by_shape(
@@ -257,7 +230,8 @@ def flat_cells(
     A struct made for these keys is decoded several times faster than dicts.
     """
     if len(forms) and (forms == PARTNERS_FORM).all():
-        return {key: cells.tolist() for key, cells in _partner_counts(bodies.tolist()).items()}
+        downstream, upstream = partner_counts(bodies)
+        return {"downstream_count": downstream.tolist(), "upstream_count": upstream.tolist()}
     if not len(forms) or (forms != JSON_FORM).any():
         return None
     first = _anything.decode(bodies[0])
@@ -297,7 +271,10 @@ def values(forms: npt.NDArray[np.int8], bodies: npt.NDArray[np.object_]) -> list
 
 def _partner_lists(body: bytes) -> dict[str, list[dict[str, int]]]:
     sides: dict[str, list[dict[str, int]]] = {"downstream": [], "upstream": []}
-    for partner, code in _unpack([body])[0].tolist():
-        side = sides["upstream" if code & 1 else "downstream"]
-        side.append({"segmentid": partner, "synaptic_count": code >> 1})
+    _, partners, weights, incoming = unpack([body])
+    for partner, weight, is_in in zip(
+        partners.tolist(), weights.tolist(), incoming.tolist(), strict=True
+    ):
+        side = sides["upstream" if is_in else "downstream"]
+        side.append({"segmentid": partner, "synaptic_count": weight})
     return sides
