@@ -19,7 +19,7 @@ from allen import times
 from measure import Row, in_turn
 
 import pdneuro
-from pdneuro.cave.questions import ROWS_AT_ONCE
+from pdneuro.cave.payload import TABLE_BATCH
 from pdneuro.options import get_option
 from pdneuro.sandbox.server import App, Request, Response
 from pdneuro.tables import as_edges, collapse
@@ -105,7 +105,7 @@ def join(rounds: int) -> list[Row]:
         client = caveclient.CAVEclient(
             _STACK, server_address=running.url, auth_token="token", write_server_cache=False
         )
-        batches = [ids[i : i + ROWS_AT_ONCE].tolist() for i in range(0, IDS, ROWS_AT_ONCE)]
+        batches = [ids[i : i + TABLE_BATCH].tolist() for i in range(0, IDS, TABLE_BATCH)]
 
         def one(batch: list[int]) -> pd.DataFrame:
             return client.materialize.query_table(

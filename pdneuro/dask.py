@@ -26,7 +26,7 @@ from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, weights
 from pdneuro.tables.edges import edge_table, sum_rows
 from pdneuro.tables.ids import distinct_ids
-from pdneuro.tables.labels import Labels, are_labels, labels_of
+from pdneuro.tables.joins import Labels, are_labels, labels_of
 
 __all__ = ["DataFrameNeuro", "SeriesNeuro"]
 

@@ -17,7 +17,7 @@ from pdneuro.options import get_option
 from pdneuro.plots.style import OTHER, PALETTE
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
-from pdneuro.tables.labels import Labels, are_labels, labels_of
+from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import has_part
 
 #: Most segments of a link: beyond this no browser takes the address.

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import UnknownSourceError
 from pdneuro.files import is_table
 from pdneuro.options import Fetch, get_option
+from pdneuro.tables.columns import missing_integers
 from pdneuro.tables.ids import Int64Array
 
 
@@ -68,8 +68,7 @@ def documented_columns(name: str, count: int) -> dict[str, Any]:
     >>> documented_columns("size", 2)["size"].isna().tolist()
     [True, True]
     """
-    missing = pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
-    return dict.fromkeys(DOCUMENTED.get(name, ()), missing)
+    return dict.fromkeys(DOCUMENTED.get(name, ()), missing_integers(count))
 
 
 #: Columns of the records of a property that a source documents, with their dtypes.

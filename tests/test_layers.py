@@ -135,3 +135,10 @@ def test_a_module_name_is_used_once() -> None:
     names = [path.stem for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts]
     repeated = {name for name in names if names.count(name) > 1}
     assert repeated <= SHARED_NAMES
+
+
+def test_the_core_does_not_use_the_compatibility_classes() -> None:
+    for path in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "allen" / "api").rglob("*.py")):
+        assert (
+            path == PACKAGE / "allen" / "__init__.py" or "pdneuro.allen.api" not in path.read_text()
+        ), path

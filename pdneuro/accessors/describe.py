@@ -179,14 +179,14 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
     if str(get_option("source") or "").startswith("cave:"):
         calls: Calls = [
             (".is_latest()", "which root IDs are current"),
-            (".cave(table)", "a table's columns, one row a row"),
+            (".cave(table)", "columns of a table, one row per row"),
             (".edges()", "edge table: pre, post, weight"),
         ]
     else:
         calls = [
-            ('.properties("link_pre")', "properties, one row a row"),
+            ('.properties("link_pre")', "properties, one row per row"),
             (".edges()", "edge table: pre, post, weight"),
-            (".partners()", "one row a partner, with its weight"),
+            (".partners()", "one row per partner, with its weight"),
         ]
     more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
     return Role(recognised, calls, more, missing)
@@ -194,7 +194,7 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
 
 def _structures(series: pd.Series[Any], methods: Methods) -> Role:
     calls = [
-        ('.structures("acronym", "name")', "fields, one row a row"),
+        ('.structures("acronym", "name")', "fields, one row per row"),
         ('.rollup("Brain - Major Divisions")', "the division of each"),
         ('.is_under("CTX")', "True where it is part of it"),
     ]
@@ -203,8 +203,8 @@ def _structures(series: pd.Series[Any], methods: Methods) -> Role:
 
 def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:
     calls = [
-        ('.neuromorpho("species", "cell_type")', "fields, one row a row"),
-        ('.morphometry("length")', "measurements, one row a row"),
+        ('.neuromorpho("species", "cell_type")', "fields, one row per row"),
+        ('.morphometry("length")', "measurements, one row per row"),
         (".swc()", "reconstructions as one table"),
     ]
     return Role([_column("neurons of NeuroMorpho.org", series)], calls, methods("neuromorpho"))
@@ -225,9 +225,9 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     cave = str(get_option("source") or "").startswith("cave:")
     join = f".join_cave(table{first})" if cave else f'.join_properties("link_pre"{first})'
     calls = [
-        (join, "a CAVE table beside the columns" if cave else "properties beside the columns"),
+        (join, "add columns of a CAVE table" if cave else "add properties as columns"),
         (f".edges({on})", "edge table: pre, post, weight"),
-        (f".partners({on})", "one row a partner, with its weight"),
+        (f".partners({on})", "one row per partner, with its weight"),
     ]
     return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
 
@@ -235,7 +235,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
 def _structure_table(places: Sequence[Any], methods: Methods) -> Role:
     on = "" if len(places) == 1 else f", on={places[0]!r}"
     calls = [
-        (f'.join_structures("acronym", "name"{on})', "names beside the columns"),
+        (f'.join_structures("acronym", "name"{on})', "add names as columns"),
         (f".plot.bars({on[2:]})", "rows of each structure, in the Atlas' colours"),
         (f".plot.tree({on[2:]})", "the structures in their tree"),
     ]
@@ -245,8 +245,8 @@ def _structure_table(places: Sequence[Any], methods: Methods) -> Role:
 
 def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
     calls = [
-        ('.join_neuromorpho("species")', "fields beside the columns"),
-        ('.join_morphometry("length")', "measurements beside the columns"),
+        ('.join_neuromorpho("species")', "add fields as columns"),
+        ('.join_morphometry("length")', "add measurements as columns"),
     ]
     recognised = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
     return Role(recognised, calls, methods("neuromorpho"))
@@ -296,7 +296,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
         ]
     else:
         calls = [
-            (".annotate(neurons, columns)", "types and sides beside both ends"),
+            (".annotate(neurons, columns)", "add types and sides to both ends"),
             (".fractions()", "each edge's share of the input"),
             (".to_networkx()", "a graph"),
         ]

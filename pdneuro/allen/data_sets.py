@@ -8,16 +8,30 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.allen.api.cell_types import CellTypesApi
-from pdneuro.allen.api.mouse_connectivity import MouseConnectivityApi
+from pdneuro.allen.rows import all_rows
 from pdneuro.allen.tree import structure_tree
-from pdneuro.errors import MissingColumnsError
+from pdneuro.errors import InvalidQueryError, MissingColumnsError, listing
 from pdneuro.tables import joins
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.unionizes import chosen, experiment_column, pivoted, rolled_up
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+MOUSE, HUMAN = "Mus musculus", "Homo Sapiens"
+_SPECIES = {
+    "mouse": "mus musculus",
+    "mus musculus": "mus musculus",
+    "human": "homo sapiens",
+    "homo sapiens": "homo sapiens",
+}
+#: Class and further options of the query for each kind of feature.
+_FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "ephys": ("EphysFeature", {}),
+    "morphology": ("NeuronReconstruction", {"excpt": "tags"}),
+}
 
 
 def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -> pd.DataFrame:
@@ -53,25 +67,28 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
     0     318808427       15.5                        5
     1     464212183       16.5                     <NA>
     """
-    api = CellTypesApi()
-    table = api.list_cells_api(species=species).reset_index(drop=True)
+    table = all_rows("ApiCellTypesSpecimenDetail")
+    if species is not None:
+        named = table["donor__species"].astype("object").map(lambda name: str(name).lower())
+        table = table[named.isin(species_names(species))].reset_index(drop=True)
     if "structure__name" in table.columns:
         table["structure__name"] = table["structure__name"].str.strip('"')
     wanted = {"ephys": ephys, "morphology": morphology}
-    ask = {"ephys": api.get_ephys_features, "morphology": api.get_morphology_features}
     for prefix in (name for name, yes in wanted.items() if yes):
-        features = ask[prefix]()
+        model, options = _FEATURES[prefix]
+        recorded = "specimen(ephys_result[failed$eqfalse])"
+        features = all_rows(model, criteria=recorded, **options)
         if features.empty:
             continue
         # A cell that was recorded or drawn twice counts with its newest.
         newest = features.sort_values("id").drop_duplicates("specimen_id", keep="last")
         places = pd.Index(newest["specimen_id"]).get_indexer(pd.Index(table["specimen__id"]))
         columns = {
-            name: joins.take_or_missing(joins.cells_of(newest[name]), places)
+            name: take_or_na(array_of(newest[name]), places)
             for name in newest.columns
             if name != "specimen_id"
         }
-        table = joins.attach(table, columns, prefix=f"{prefix}_")
+        table = joins.add_columns(table, columns, prefix=f"{prefix}_")
     return stamp(table, source="allen", query="cells()")
 
 
@@ -112,7 +129,7 @@ def experiments(
     >>> wild["data_set_id"].tolist()
     [100140756, 100140949]
     """
-    table = MouseConnectivityApi().get_experiments_api()
+    table = all_rows("ApiConnectivity")
     lines = [
         line.get("name") if isinstance(line, dict) else line if isinstance(line, str) else None
         for line in table.get("transgenic_line", pd.Series(None, table.index, dtype=object))
@@ -345,3 +362,19 @@ def projection_edges(
     )
     query = f"projection_edges({value})"
     return stamp(edges, source="allen", query=query, earlier=unionizes.attrs)
+
+
+def species_names(given: Any) -> list[str]:
+    """Return names of species in lower case; ``mouse`` and ``human`` are replaced.
+
+    Raises
+    ------
+    InvalidQueryError
+        The database does not have cells of such a species.
+    """
+    texts = [given] if isinstance(given, str) else [str(name) for name in given]
+    names = [_SPECIES.get(name.lower(), name.lower()) for name in texts]
+    wrong = [name for name in names if name not in _SPECIES.values()]
+    if wrong:
+        raise InvalidQueryError(f"species is {MOUSE!r} or {HUMAN!r}, not {listing(map(repr, wrong))}.")
+    return names

@@ -20,6 +20,19 @@ from pdneuro.transport.http import JSON, Request
 #: Values are written by :mod:`pdneuro.allen.arguments`.
 __all__ = ["id_list", "ids", "names", "one_id", "quote", "value"]
 
+#: Volumes of an expression experiment, and of a projection experiment.
+EXPRESSION = ("energy", "density", "intensity")
+PROJECTION = (
+    "projection_density",
+    "projection_energy",
+    "injection_fraction",
+    "injection_density",
+    "injection_energy",
+    "data_mask",
+)
+#: Voxel sizes of the reference space in µm, and its default version.
+RESOLUTIONS = (10, 25, 50, 100)
+CCF_VERSION = "annotation/ccf_2017"
 #: Maximum number of IDs in one address; the IDs of a longer list are divided into several requests.
 MAX_IDS = 400
 #: Column that identifies the rows of a class, if it is not ``id``.
@@ -277,6 +290,55 @@ def query(stages: str | Iterable[str], fmt: str = "json") -> str:
 def get(url: str) -> Request:
     """Return the request for a document of an encoded address."""
     return Request("GET", url, headers=JSON)
+
+
+def expression_url(api_url: str, section_data_set_id: Any, include: Any = None) -> str:
+    """Return the address of the volumes of a gene expression experiment."""
+    number = one_id(section_data_set_id, "section_data_set_id")
+    query = "" if include is None else f"?include={_kinds(include, EXPRESSION, 'include')}"
+    return f"{api_url}/grid_data/download/{number}{query}"
+
+
+def projection_url(
+    api_url: str, section_data_set_id: Any, image: Any = None, resolution: Any = None
+) -> str:
+    """Return the address of a volume of a projection experiment."""
+    number = one_id(section_data_set_id, "section_data_set_id")
+    query = []
+    if image is not None:
+        query.append(f"image={_kinds(image, PROJECTION, 'image')}")
+    if resolution is not None:
+        query.append(f"resolution={one_id(resolution, 'resolution')}")
+    return f"{api_url}/grid_data/download_file/{number}{'?' if query else ''}{'&'.join(query)}"
+
+
+def archive_url(
+    files_url: str,
+    data_path: str,
+    file_name: str,
+    release: str | None = None,
+    coordinate_framework: str | None = None,
+) -> str:
+    """Return the address of a file of the archive of reference volumes."""
+    folder = f"{release or 'current-release'}/{coordinate_framework or 'mouse_ccf'}"
+    return f"{files_url}/informatics-archive/{folder}/{data_path}/{file_name}"
+
+
+def checked_resolution(given: Any) -> int:
+    """Return a resolution in µm, if the archive has it."""
+    if given not in RESOLUTIONS:
+        raise InvalidQueryError(f"resolution must be 10, 25, 50 or 100 µm, not {given!r}.")
+    return int(given)
+
+
+def _kinds(given: Any, known: tuple[str, ...], what: str) -> str:
+    kinds = [given] if isinstance(given, str) else list(given)
+    wrong = [kind for kind in kinds if kind not in known]
+    if wrong or not kinds:
+        raise InvalidQueryError(
+            f"{what} is among {', '.join(known)}, not {listing(map(repr, wrong)) or 'empty'}."
+        )
+    return ",".join(kinds)
 
 
 def encoded(address: str) -> str:

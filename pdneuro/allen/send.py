@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import requests
 
+from pdneuro._atomic import replacing
 from pdneuro.allen import parse, payload
 from pdneuro.errors import (
     IncompleteTableWarning,
@@ -280,3 +282,40 @@ def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] 
     return download(
         client(address, fetch), address, target, version=address, check=check, show=fetch.progress
     )
+
+
+def save_archive(url: str, target: Path, fetch: Fetch) -> Path:
+    """Download a zip archive, extract its files into the folder of ``target``, and delete it."""
+    archive = target.with_name(f"{target.name}.archive")
+    try:
+        save(url, archive, fetch, _zip_fault)
+        _unpack(archive, target.parent)
+    finally:
+        archive.unlink(missing_ok=True)
+    return target
+
+
+def _zip_fault(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        return "the file is not a zip archive."
+    return f"its member {damaged} is damaged." if damaged else None
+
+
+def _unpack(path: Path, folder: Path) -> list[Path]:
+    """Extract an archive; each file gets its name when it is complete."""
+    found = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir():
+                continue
+            target = folder / member.filename
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise InvalidResponseError(f"the archive holds {member.filename!r}, outside its folder.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as place:
+                place.write_bytes(archive.read(member))
+            found.append(target)
+    return found

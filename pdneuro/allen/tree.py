@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from pdneuro.allen import payload
-from pdneuro.allen.api.ontologies import OntologiesApi
+from pdneuro.allen.rows import all_rows
 from pdneuro.errors import NotFoundError
 from pdneuro.options import get_option
 from pdneuro.tables.structure_tree import StructureTree
@@ -60,7 +60,15 @@ def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> Structure
 
 @functools.lru_cache(maxsize=8)
 def _tree(graph_id: int, address: str, folder: str, refresh: bool) -> StructureTree:
-    table = OntologiesApi(address).get_structures_with_sets(graph_id, refresh=refresh)
+    table = all_rows(
+        "Structure",
+        [graph_id],
+        refresh=refresh,
+        criteria="[graph_id$in{ids}]",
+        include="structure_sets",
+        order=("structures.graph_order",),
+        count=False,
+    )
     if table.empty:
         raise NotFoundError(f"there are no structures of graph {graph_id}.", url=address)
     return StructureTree(table, f"graph {graph_id}")

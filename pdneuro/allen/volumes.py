@@ -16,11 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pdneuro._compat import optional
-from pdneuro.allen import payload
-from pdneuro.allen.api.grid_data import EXPRESSION, PROJECTION, GridDataApi
-from pdneuro.allen.api.reference_space import ReferenceSpaceApi, checked_resolution
+from pdneuro.allen import payload, send
 from pdneuro.errors import InvalidQueryError, InvalidVolumeError
-from pdneuro.options import get_option
+from pdneuro.options import Fetch, get_option
 from pdneuro.tables.provenance import KEY
 from pdneuro.tables.volumes import DIMS
 from pdneuro.transport.store import cache_folder, make_private_folder
@@ -121,12 +119,13 @@ def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool =
     (('ap', 'dv', 'lr'), 200.0, True)
     """
     number = payload.one_id(section_data_set_id, "section_data_set_id")
-    if kind not in EXPRESSION:
-        raise InvalidQueryError(f"kind is one of {', '.join(EXPRESSION)}, not {kind!r}.")
+    if kind not in payload.EXPRESSION:
+        raise InvalidQueryError(f"kind is one of {', '.join(payload.EXPRESSION)}, not {kind!r}.")
     folder = _folder("grid_data", str(number))
     header = folder / f"{kind}.mhd"
     if refresh or not header.exists():
-        GridDataApi().download_gene_expression_grid_data(number, kind, folder / f"{kind}.zip")
+        address = payload.expression_url(get_option("allen_url"), number, kind)
+        send.save_archive(address, folder / f"{kind}.zip", Fetch.of())
     return _told(read_volume(header, kind), f"grid_data({number}, {kind})")
 
 
@@ -168,11 +167,13 @@ def projection_data(
     (12, 8, 10)
     """
     number = payload.one_id(section_data_set_id, "section_data_set_id")
-    if kind not in PROJECTION:
-        raise InvalidQueryError(f"kind is one of {', '.join(PROJECTION)}, not {kind!r}.")
-    path = _folder("projection", str(number)) / f"{kind}_{checked_resolution(resolution)}.nrrd"
+    if kind not in payload.PROJECTION:
+        raise InvalidQueryError(f"kind is one of {', '.join(payload.PROJECTION)}, not {kind!r}.")
+    path = _folder("projection", str(number)) / f"{kind}_{payload.checked_resolution(resolution)}.nrrd"
     if refresh or not path.exists():
-        GridDataApi().download_projection_grid_data(number, kind, resolution, path)
+        send.save(
+            payload.projection_url(get_option("allen_url"), number, kind, resolution), path, Fetch.of()
+        )
     return _told(read_volume(path, kind), f"projection_data({number}, {kind}, {resolution})")
 
 
@@ -208,10 +209,8 @@ def annotation_volume(
     >>> annotation.dtype, int(annotation.max())
     (dtype('uint32'), 614454277)
     """
-    version = ccf_version or ReferenceSpaceApi.CCF_VERSION_DEFAULT
-    path = _folder("reference", version.replace("/", "_")) / f"annotation_{resolution}.nrrd"
-    if refresh or not path.exists():
-        ReferenceSpaceApi().download_annotation_volume(version, resolution, path)
+    version = ccf_version or payload.CCF_VERSION
+    path = _reference_file(version, f"annotation_{payload.checked_resolution(resolution)}.nrrd", refresh)
     return _told(read_volume(path, "annotation"), f"annotation_volume({resolution}, {version})")
 
 
@@ -236,10 +235,17 @@ def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataAr
     >>> template.dims, template.shape, template.attrs["resolution"]
     (('ap', 'dv', 'lr'), (12, 8, 10), 100.0)
     """
-    path = _folder("reference", "average_template") / f"average_template_{resolution}.nrrd"
-    if refresh or not path.exists():
-        ReferenceSpaceApi().download_template_volume(resolution, path)
+    name = f"average_template_{payload.checked_resolution(resolution)}.nrrd"
+    path = _reference_file("average_template", name, refresh)
     return _told(read_volume(path, "average_template"), f"template_volume({resolution})")
+
+
+def _reference_file(data_path: str, name: str, refresh: bool) -> Path:
+    """Return a file of the archive of reference volumes, downloaded if necessary."""
+    path = _folder("reference", data_path.replace("/", "_")) / name
+    if refresh or not path.exists():
+        send.save(payload.archive_url(get_option("allen_files_url"), data_path, name), path, Fetch.of())
+    return path
 
 
 def _folder(*parts: str) -> Path:
@@ -327,7 +333,7 @@ def _labelled(
 ) -> xr.DataArray:
     import xarray as xr
 
-    if name in EXPRESSION and values.dtype.kind == "f":
+    if name in payload.EXPRESSION and values.dtype.kind == "f":
         values = np.where(values == -1, np.nan, values).astype(values.dtype)
     coordinates = {
         dim: xr.DataArray(

@@ -10,7 +10,6 @@ import datetime
 import functools
 import types
 from collections.abc import Sequence
-from itertools import pairwise
 from operator import attrgetter
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from pdneuro.errors import InvalidIdError, PrecisionLossError
 from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import from_partners
+from pdneuro.tables.partners import from_partners, pack, partner_counts, unpack
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
 from pdneuro.transport.responses import is_html
 
@@ -135,9 +134,6 @@ def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
 
 # -- partners -------------------------------------------------------------------------------------
 
-#: A partner: its ID, and twice the number of synapses, plus one if it is presynaptic.
-_RECORD = np.dtype([("partner", np.int64), ("code", np.int32)])
-
 
 def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes | None]]:
     """Pack the entries of the documented form; others stay JSON if they contain partners."""
@@ -161,32 +157,13 @@ def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes 
 def _pack(entries: list[_Partners]) -> list[bytes]:
     sides = [side for entry in entries for side in (entry.downstream, entry.upstream)]
     sizes = np.array([len(side) for side in sides], np.intp)
-    records = np.empty(sizes.sum(), _RECORD)
+    incoming = np.repeat(np.tile([0, 1], len(entries)), sizes)
     try:
-        records["partner"] = np.array([p.segmentid for side in sides for p in side], np.int64)
+        partner = np.array([p.segmentid for side in sides for p in side], np.int64)
         counts = np.array([p.synaptic_count for side in sides for p in side], np.int64)
+        return pack(sizes[::2] + sizes[1::2], partner, counts, incoming)
     except OverflowError:
         return []
-    if len(counts) and not (np.min(counts) >= 0 and np.max(counts) < 2**30):
-        return []
-    records["code"] = counts << 1 | np.repeat(np.tile([0, 1], len(entries)), sizes)
-    data, ends = records.tobytes(), (_RECORD.itemsize * np.cumsum(sizes)[1::2]).tolist()
-    return [data[start:end] for start, end in pairwise([0, *ends])]
-
-
-def _unpack(payloads: Sequence[bytes]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
-    """Return the records of several neurons, and the number of each neuron's records."""
-    sizes = np.array([len(body) for body in payloads], np.intp) // _RECORD.itemsize
-    return np.frombuffer(b"".join(payloads), _RECORD), sizes
-
-
-def _partner_counts(payloads: Sequence[bytes]) -> dict[str, Int64Array]:
-    """Return the number of partners of each neuron."""
-    records, sizes = _unpack(payloads)
-    before = np.concatenate([[0], np.cumsum(records["code"] & 1)])
-    ends = np.cumsum(sizes)
-    incoming = before[ends] - before[ends - sizes]
-    return {"downstream_count": sizes - incoming, "upstream_count": incoming}
 
 
 def edges(
@@ -199,21 +176,17 @@ def edges(
 ) -> pd.DataFrame:
     """Return the edges of neurons, in the order given, the outputs of each before its inputs."""
     packed = np.flatnonzero(encodings == PARTNERS_ENCODING)
-    records, sizes = _unpack(payloads[packed].tolist())
-    rows = np.repeat(packed, sizes)
-    partner, code = np.ascontiguousarray(records["partner"]), records["code"]
-    weight, incoming = code >> 1, (code & 1).astype(bool)
+    columns: list[Any] = [*unpack(payloads[packed])]
+    columns[0] = packed[columns[0]]
     if len(packed) < len(ids):
         others = np.flatnonzero(encodings == JSON_ENCODING)
-        other = _edges_by_shape(ids[others], payloads[others].tolist())
-        rows = np.concatenate([rows, pd.Index(ids).get_indexer(pd.Index(other[0]))])
-        partner, weight, incoming = map(
-            np.concatenate, zip((partner, weight, incoming), other[1:], strict=True)
-        )
+        neuron, *found = _edges_by_shape(ids[others], payloads[others].tolist())
+        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *found]
+        columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
     if not (upstream and downstream):
-        side = incoming if upstream else ~incoming
-        rows, partner, weight, incoming = rows[side], partner[side], weight[side], incoming[side]
-    return from_partners(ids, rows, partner, weight, incoming)
+        side = columns[3] if upstream else ~columns[3]
+        columns = [cells[side] for cells in columns]
+    return from_partners(ids, *columns)
 
 
 def _edges_by_shape(
@@ -258,7 +231,8 @@ def flat_cells(
     A struct with these keys is decoded several times faster than dicts.
     """
     if len(encodings) and (encodings == PARTNERS_ENCODING).all():
-        return {key: cells.tolist() for key, cells in _partner_counts(payloads.tolist()).items()}
+        downstream, upstream = partner_counts(payloads)
+        return {"downstream_count": downstream.tolist(), "upstream_count": upstream.tolist()}
     if not len(encodings) or (encodings != JSON_ENCODING).any():
         return None
     first = _anything.decode(payloads[0])
@@ -298,7 +272,10 @@ def values(encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]) -
 
 def _partner_lists(body: bytes) -> dict[str, list[dict[str, int]]]:
     sides: dict[str, list[dict[str, int]]] = {"downstream": [], "upstream": []}
-    for partner, code in _unpack([body])[0].tolist():
-        side = sides["upstream" if code & 1 else "downstream"]
-        side.append({"segmentid": partner, "synaptic_count": code >> 1})
+    _, partners, weights, incoming = unpack([body])
+    for partner, weight, is_in in zip(
+        partners.tolist(), weights.tolist(), incoming.tolist(), strict=True
+    ):
+        side = sides["upstream" if is_in else "downstream"]
+        side.append({"segmentid": partner, "synaptic_count": weight})
     return sides

@@ -14,7 +14,6 @@ from pdneuro.options import Fetch
 from pdneuro.sources import Dump, documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.joins import take_or_missing
 from pdneuro.transport.fetch import fetch_by_id
 from pdneuro.transport.report import Answers
 
@@ -35,12 +34,12 @@ class BrainCircuits:
     """
 
     project: str
-    #: Properties that the service documents; any other name is sent to it as well.
+    #: Properties that the service documents; any other name is passed on to it.
     PROPERTIES = payload.PROPERTIES
 
     @property
     def name(self) -> str:
-        """Name of the source in messages and provenance."""
+        """The source's name in messages and provenance."""
         return f"braincircuits:{self.project}"
 
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
@@ -51,7 +50,7 @@ class BrainCircuits:
         return send.graph_dump(self.project, folder, fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Return the columns of one property: one entry per ID, missing if there is no value."""
+        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
         if not len(ids):
             return documented_columns(name, 0)
         answers = self._fetch(ids, name, fetch)
@@ -73,20 +72,16 @@ class BrainCircuits:
         else:
             columns = {}
         columns = documented | columns
-        if len(known) == len(ids):
-            return columns
-        places = np.full(len(ids), -1)
-        places[known] = np.arange(len(known))
-        return {label: take_or_missing(cells, places) for label, cells in columns.items()}
+        return records.scatter(columns, known, len(ids))
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
-        """Return a list-valued property in long form: ``segment_id`` and the fields of the records."""
+        """A list-valued property in long form: ``segment_id`` and the records' fields."""
         answers = self._fetch(ids, name, fetch)
         side = "direction" if name == "connectivity" else "list"
         return records.long_records(ids, parse.values(answers.encodings, answers.payloads), side)
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Return the direct edges of the IDs as ``pre, post, weight``, each once."""
+        """Direct edges of the IDs as ``pre, post, weight``, each once."""
         answers = self._fetch(ids, "connectivity", fetch)
         return parse.edges(
             ids, answers.encodings, answers.payloads, upstream=upstream, downstream=downstream

@@ -133,7 +133,7 @@ def _structures(chosen: argparse.Namespace) -> int:
             names = command.words(chosen.rollup)
             to: Any = names if len(names) > 1 else int(names[0]) if names[0].isdigit() else names[0]
             found = structures.rollup(column, to, graph_id=chosen.graph_id, on_missing="ignore")
-            joined = joins.attach(joined, {"rollup": found.array})
+            joined = joins.add_columns(joined, {"rollup": found.array})
         return command.write(chosen, joined)
 
 

@@ -1,4 +1,4 @@
-"""The table of neurons beside a local connectome: a frame, or a file of which columns are read."""
+"""The table of neurons of a local connectome: a frame, or a file of which columns are read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import os
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pdneuro._compat import TEXT
 from pdneuro.files import column_names, read_table
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
-from pdneuro.tables.labels import lookup
+from pdneuro.tables.joins import lookup
 
 
 class Neurons:
@@ -23,7 +21,7 @@ class Neurons:
     ----------
     table : DataFrame, path or None
     on : hashable, optional
-        The column of IDs. Default: recognised by name; in a file, else the first column.
+        The column of IDs. Default: recognized by name; in a file, else the first column.
     """
 
     def __init__(
@@ -44,38 +42,22 @@ class Neurons:
             self._on = on if on is not None else found[0] if len(found) == 1 else names[0]
             if len(found) > 1 and on is None:
                 roles.id_column(pd.DataFrame(columns=names))  # raises, naming the candidates
-        #: The columns but for the IDs.
+        #: The columns except the IDs.
         self.columns = [name for name in names if name != self._on]
 
     def frame(self, columns: Sequence[Hashable] | None = None) -> pd.DataFrame:
-        """The table, or the IDs and some columns of it."""
+        """Return the table, or the IDs and some columns of it."""
         chosen = None if columns is None else [self._on, *columns]
         if self._path is not None:
             return read_table(self._path, chosen)
         return self._frame if chosen is None else self._frame[chosen]
 
     def ids(self) -> Int64Array:
-        """Distinct IDs."""
+        """Return the distinct IDs."""
         return distinct_ids(self.frame([])[self._on])
 
     def cells(self, ids: Int64Array, columns: Sequence[Hashable]) -> dict[str, pd.Series[Any]]:
-        """Cells of columns by ID, missing where an ID is not in the table."""
+        """Return entries of columns by ID, missing where an ID is not in the table."""
         table = self.frame(columns)
         found = lookup(ids, table[self._on], {name: table[name] for name in columns})
         return {str(name): pd.Series(cells) for name, cells in found.items()}
-
-
-def honest(cells: pd.Series[Any]) -> Any:
-    """An array with the dtype that a service's answer has: int64 or Int64, Float64, bool, text."""
-    types = pd.api.types
-    if isinstance(cells.dtype, pd.CategoricalDtype) or types.is_datetime64_any_dtype(cells.dtype):
-        return cells.array
-    if types.is_object_dtype(cells.dtype) and types.infer_dtype(cells, skipna=True) != "string":
-        return cells.to_numpy()
-    if types.is_bool_dtype(cells.dtype):
-        return cells.astype("boolean").array if cells.hasnans else cells.to_numpy(dtype=bool)
-    if types.is_integer_dtype(cells.dtype):
-        return cells.astype("Int64").array if cells.hasnans else cells.to_numpy(dtype=np.int64)
-    if types.is_float_dtype(cells.dtype):
-        return cells.astype("Float64").array
-    return cells.astype(TEXT).array

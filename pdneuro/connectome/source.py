@@ -14,14 +14,13 @@ from pdneuro._compat import TEXT
 from pdneuro.connectome import index as indexes
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
-from pdneuro.connectome.properties import Neurons, honest
+from pdneuro.connectome.properties import Neurons
 from pdneuro.errors import NotFoundError, did_you_mean, listing
 from pdneuro.files import read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.joins import take_or_missing
 from pdneuro.transport.report import ANSWERED, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
@@ -301,11 +300,7 @@ class Connectome:
         status = np.full(len(ids), UNKNOWN, np.int8)
         status[known] = np.where(nothing, NONE, ANSWERED)
         self._report(ids, name, status)
-        if len(known) == len(ids):
-            return columns
-        rows = np.full(len(ids), -1)
-        rows[known] = np.arange(len(known))
-        return {label: take_or_missing(cells, rows) for label, cells in columns.items()}
+        return record_tables.scatter(columns, known, len(ids))
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """A list-valued property in long form: ``segment_id`` and the records' fields.
@@ -399,7 +394,10 @@ class Connectome:
                 f"{self.name} has no property {name!r}, only "
                 f"{listing([*_LINKS, 'connectivity', *names], 12)}.{hint}"
             )
-        return {label: honest(cells) for label, cells in self._neurons.cells(ids, labels).items()}
+        return {
+            label: record_tables.with_standard_dtype(cells)
+            for label, cells in self._neurons.cells(ids, labels).items()
+        }
 
     def _connectivity(self, places: Places, multiple: str) -> dict[str, Any]:
         _, downstream, _, upstream = self._index.sums(places)

@@ -16,8 +16,8 @@ from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.graphs.node_attributes import collector_paused, node_table
 from pdneuro.tables import roles
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.joins import cells_of, take_or_missing
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
 
@@ -68,9 +68,9 @@ def to_igraph(
         graph = igraph.Graph(len(ids), list(zip(*ends, strict=True)), directed=True)
     graph.vs["name"] = list(map(str, ids.tolist()))
     for name in attributes.columns:
-        graph.vs[str(name)] = _plain(attributes[name])
+        graph.vs[str(name)] = _python_values(attributes[name])
     for name in pairs.columns.drop(["pre", "post"]):
-        graph.es[str(name)] = _plain(pairs[name])
+        graph.es[str(name)] = _python_values(pairs[name])
     if facts(edges):
         graph[KEY] = facts(edges)
     return graph
@@ -86,11 +86,11 @@ def _nodes(
     given, others = node_table(nodes, on)
     both = np.concatenate([given, np.setdiff1d(ids, given)])
     places = np.where(np.arange(len(both)) < len(given), np.arange(len(both)), -1)
-    cells = {name: take_or_missing(cells_of(others[name]), places) for name in others.columns}
+    cells = {name: take_or_na(array_of(others[name]), places) for name in others.columns}
     return both, pd.DataFrame(cells, index=pd.RangeIndex(len(both)))
 
 
-def _plain(column: pd.Series[Any]) -> list[Any]:
+def _python_values(column: pd.Series[Any]) -> list[Any]:
     return [
         None if absent else cell for cell, absent in zip(column.tolist(), column.isna(), strict=True)
     ]

@@ -14,7 +14,7 @@ from pdneuro.errors import InvalidEdgesError, MissingColumnsError, TooLargeError
 from pdneuro.tables import roles
 from pdneuro.tables.edges import as_edges, collapse, edge_table, require_edges
 from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array, distinct_ids, id_array
-from pdneuro.tables.labels import Labels, lookup
+from pdneuro.tables.joins import Labels, lookup
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts, inherit
 
@@ -226,7 +226,7 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
     coordinates: dict[str, Any] = {"pre": known, "post": known.copy()}
     for stem, labels in _node_labels(edges, known).items():
         for end in ("pre", "post"):
-            coordinates[f"{stem}_{end}"] = (end, _plain(pd.Series(labels)))
+            coordinates[f"{stem}_{end}"] = (end, _storable_array(pd.Series(labels)))
     attributes = {"units": "synapses"} if values == "weight" else {}
     if facts(edges):
         attributes[KEY] = json.dumps(facts(edges))
@@ -245,8 +245,8 @@ def _node_labels(edges: pd.DataFrame, known: Int64Array) -> dict[Hashable, Any]:
     return lookup(known, nodes[once], columns)
 
 
-def _plain(column: pd.Series[Any]) -> Any:
-    """An array that every file format takes."""
+def _storable_array(column: pd.Series[Any]) -> Any:
+    """Return an array that every file format takes."""
     if pd.api.types.is_integer_dtype(column) and not column.hasnans:
         return column.to_numpy(dtype=np.int64)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):

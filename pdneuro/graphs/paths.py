@@ -14,6 +14,7 @@ from pdneuro._compat import optional
 from pdneuro.errors import InvalidEdgesError, TooLargeError
 from pdneuro.graphs.networkx import one_row_a_pair
 from pdneuro.tables import roles
+from pdneuro.tables.columns import objects
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit
@@ -132,8 +133,7 @@ def _distances(own: Codes, other: Codes, begin: Codes, size: int, limit: int) ->
 def _table(ids: Int64Array, walks: Codes, weakest: Int64Array) -> pd.DataFrame:
     order = np.argsort(-weakest, kind="stable")
     nodes = ids[walks[order]]
-    cells = np.empty(len(nodes), object)
-    cells[:] = list(zip(*nodes.T.tolist(), strict=True))
+    cells = objects(zip(*nodes.T.tolist(), strict=True))
     return pd.DataFrame(
         {
             "source": nodes[:, 0],
@@ -203,8 +203,7 @@ def shortest_paths(
                     weakest = min(int(weights[a, b]) for a, b in itertools.pairwise(walk))
                     path = tuple(ids[walk].tolist())
                     rows.append((path, weakest, float(distances[place, end])))
-    cells = np.empty(len(rows), object)
-    cells[:] = [path for path, _, _ in rows]
+    cells = objects(path for path, _, _ in rows)
     result = pd.DataFrame(
         {
             "source": np.array([path[0] for path, _, _ in rows], np.int64),

@@ -119,7 +119,7 @@ def columns(entries: Sequence[dict[str, Any] | None], names: Sequence[str]) -> d
     found = {}
     for name in names:
         values = _present([None if entry is None else entry.get(name) for entry in entries])
-        found[name] = _column(name, values, lost)
+        found[name] = _field_column(name, values, lost)
     for name, odd in lost.items():
         warn(
             f"{len(odd):,} values of {name!r} are no {'dates' if name in DATES else 'numbers'} and are "
@@ -149,10 +149,10 @@ def _says_nothing(cell: list[Any]) -> bool:
     )
 
 
-def _column(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
+def _field_column(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
     kinds = {type(value) for value in values if value is not None}
     if name == ID:
-        return records.column(values, name) if kinds else _no_ids(len(values))
+        return records.column(values, name)
     kind = dtype(name)
     if kind == "Float64":
         return _numbers(name, values, lost)
@@ -164,18 +164,10 @@ def _column(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:
             lost[name] = list(odd)
         return moments.dt.tz_localize(None).astype("datetime64[ns]").array
     if kind is object or list in kinds:
-        cells = np.empty(len(values), object)
-        cells[:] = [[value] if isinstance(value, str) else value for value in values]
-        return cells
+        return records.objects([value] if isinstance(value, str) else value for value in values)
     if kinds <= {str}:
         return pd.array(values, dtype=TEXT)
     return records.column(values, name)
-
-
-def _no_ids(count: int) -> Any:
-    if not count:
-        return np.empty(0, np.int64)
-    return pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
 
 
 def _numbers(name: str, values: list[Any], lost: dict[str, list[Any]]) -> Any:

@@ -27,8 +27,9 @@ from pdneuro.neuromorpho.field_types import ID, NAME
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import roles, skeletons
 from pdneuro.tables import swc as swc_files
+from pdneuro.tables.columns import repeat_rows
 from pdneuro.tables.ids import MISSING_TEXT, Int64Array
-from pdneuro.tables.joins import distinct_rows, spread
+from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.fetch import fetch_by_id
 from pdneuro.transport.report import Answers, collect_report
@@ -302,7 +303,7 @@ def of_column(
     distinct = _neurons(column, key)
     with collect_report(how):
         columns = _table(kind, distinct, wanted, how, raw=raw)
-    table = pd.DataFrame(spread(columns, distinct.rows), index=column.index, copy=False)
+    table = pd.DataFrame(repeat_rows(columns, distinct.rows), index=column.index, copy=False)
     query = f"{kind}({', '.join(wanted)})"
     return stamp(table, source=send.SOURCE, query=query, **field_types.about(table.columns))
 

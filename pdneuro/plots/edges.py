@@ -12,7 +12,7 @@ from pdneuro import tables
 from pdneuro.errors import MissingColumnsError
 from pdneuro.plots import style
 from pdneuro.tables.edges import label_columns, require_edges
-from pdneuro.tables.labels import Labels, are_labels, labels_of
+from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
 from pdneuro.tables.weights import END_OF
 

@@ -14,7 +14,7 @@ from pdneuro.errors import TooLargeError
 from pdneuro.graphs import to_matrix
 from pdneuro.plots import style
 from pdneuro.tables.edges import label_columns, require_edges
-from pdneuro.tables.labels import Labels, are_labels, labels_of
+from pdneuro.tables.joins import Labels, are_labels, labels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

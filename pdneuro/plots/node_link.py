@@ -14,7 +14,7 @@ from pdneuro.graphs import to_matrix, to_networkx
 from pdneuro.plots import style
 from pdneuro.tables import roles
 from pdneuro.tables.edges import require_edges
-from pdneuro.tables.labels import Labels
+from pdneuro.tables.joins import Labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

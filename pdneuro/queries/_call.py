@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.tables import joins
+from pdneuro.tables.columns import array_of
 from pdneuro.tables.provenance import extend
 
 
@@ -45,12 +46,12 @@ def join(
     found : DataFrame
         Result of a query, with one row per row of the table.
     prefix, suffix, overwrite
-        See :func:`pdneuro.tables.joins.attach`.
+        See :func:`pdneuro.tables.joins.add_columns`.
     without : iterable of hashable
         Columns of the result that are not added.
     """
     columns: Mapping[Any, Any] = {
-        name: joins.cells_of(found[name]) for name in found.columns if name not in set(without)
+        name: array_of(found[name]) for name in found.columns if name not in set(without)
     }
-    joined = joins.attach(table, columns, prefix=prefix, suffix=suffix, overwrite=overwrite)
+    joined = joins.add_columns(table, columns, prefix=prefix, suffix=suffix, overwrite=overwrite)
     return extend(joined, found)

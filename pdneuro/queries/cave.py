@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,18 @@ from pdneuro.errors import (
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.queries._call import index_of, join, listed
 from pdneuro.sources import Source, open_source
-from pdneuro.tables import joins, roles
+from pdneuro.tables import roles
+from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_rows, scatter
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
-    from pdneuro.cave.questions import Fate
-    from pdneuro.cave.source import CaveSource
+    import numpy.typing as npt
 
-_MULTIPLE = ("raise", "first", "list", "count")
+    from pdneuro.cave import CaveSource
+
 _UNITS = ("nm", "voxel")
 
 
@@ -98,48 +100,39 @@ def cave(
     4        BC
     5        MC
     """
-    if multiple not in _MULTIPLE:
-        raise ValueError(f"multiple must be one of {', '.join(_MULTIPLE)}, not {multiple!r}.")
+    check_multiple(multiple)
     resolution = _resolution(units)
-    from pdneuro.cave.source import warn_of_stale
-
-    column = roles.id_column(ids, on)
+    wanted = None if columns is None else listed([columns])
+    roots = _root_ids(ids, on)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    wanted = None if columns is None else listed([columns])
-    distinct, rows, present = _distinct(column)
-    values: list[Any] = [None] * len(distinct)
-    sample, version, name = None, opened.version, opened.name
-    if present.any():
+    values: list[Any] = []
+    sample, number, name = None, opened.version, opened.name
+    if len(roots.ids):
         with collect_report(options):
-            asked = opened.asked(options)
-            version, name = asked.version, asked.name
-            if not options.offline:
-                asked.client.reference(table, version)
-                sample = asked.client.columns(table, version)
-                _require_columns(sample, table, [id_column, *(wanted or ())])
-            found = opened.rows(
-                asked,
-                distinct[present],
-                table,
-                options,
-                column=id_column,
-                columns=wanted,
-                resolution=resolution,
-            )
-            for position, value in zip(np.flatnonzero(present), found, strict=True):
-                values[position] = value
-            unknown = np.array([value is None for value in found], bool)
-            warn_of_stale(asked, distinct[present][unknown], len(found), options)
-    cells = _columns(table, values, distinct, wanted, multiple, id_column, sample)
-    frame = pd.DataFrame(joins.spread(cells, rows), index=index_of(ids, column), copy=False)
+            version = opened.open(options)
+            number, name = version.number, version.name
+            sample = version.sample(table)
+            _require_columns(sample, table, [id_column, *(wanted or ())])
+            values = version.rows(roots.ids, table, id_column, wanted, resolution)
+            without = np.array([value is None for value in values], bool)
+            version.warn_of_stale(roots.ids[without], len(values))
+    if multiple == "list":
+        found = {table: objects(values)}
+    elif multiple == "count":
+        counts = [0 if value is None else len(value) for value in values]
+        found = {f"{table}_count": np.array(counts, np.int64)}
+    else:
+        if multiple == "raise":
+            _require_one_row(table, roots.ids, values)
+        found = _first_rows(values, wanted, id_column, sample)
     facts: dict[str, Any] = {"positions": units}
-    if version is not None:
-        facts["version_of_data"] = version
-    without_id = int((~present)[rows].sum())  # missing, 0 and 1
+    if number is not None:
+        facts["version_of_data"] = number
+    without_id = int(np.isin(roots.rows, roots.known, invert=True).sum())  # missing, 0 and 1
     if without_id:
         facts["rows_without_root_id"] = without_id
-    return stamp(frame, source=name, query=f"cave({table})", **facts)
+    return stamp(roots.frame(found), source=name, query=f"cave({table})", **facts)
 
 
 @documented()
@@ -260,42 +253,35 @@ def synapses(
     >>> list(found.columns), found["pre"].isin(ids).all().item()
     (['id', 'pre', 'post', 'size'], True)
     """
-    from pdneuro.cave.source import cells, warn_of_stale
+    from pdneuro.cave import parse
+    from pdneuro.cave.payload import POST, PRE
 
     resolution = _resolution(units)
+    wanted = None if columns is None else [PRE, POST, *listed([columns])]
+    roots = _root_ids(ids, on)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    distinct, _, present = _distinct(roles.id_column(ids, on))
-    ends = {"pre_pt_root_id": downstream, "post_pt_root_id": upstream}
-    wanted = None if columns is None else [*ends, *listed([columns])]
-    rows: dict[Any, dict[str, Any]] = {}
-    if not present.any():
-        found = pd.DataFrame({name: [] for name in ["id", "pre", "post", *(wanted or ())[2:]]})
-        found = found.astype(dict.fromkeys(["id", "pre", "post"], "int64"))
-        return stamp(found, source=opened.name, query="synapses()", positions=units)
-    unknown = np.ones(int(present.sum()), bool)
-    with collect_report(options):
-        asked = opened.asked(options)
-        for end in (end for end, is_wanted in ends.items() if is_wanted):
-            told = opened.rows(
-                asked,
-                distinct[present],
-                asked.client.synapse_table,
-                options,
-                column=end,
-                columns=wanted,
-                resolution=resolution,
-            )
-            unknown &= np.array([found is None for found in told], bool)
-            rows.update((row["id"], row) for found in told for row in found or () if _has_ends(row))
-        warn_of_stale(asked, distinct[present][unknown], len(unknown), options)
-    names = dict.fromkeys(["id", *ends, *(key for row in rows.values() for key in row)])
-    found = pd.DataFrame({name: cells(name, [row.get(name) for row in rows.values()]) for name in names})
-    kinds = dict.fromkeys(["id", *ends], "int64")
-    found = found.astype(kinds).rename(columns={"pre_pt_root_id": "pre", "post_pt_root_id": "post"})
-    return stamp(
-        found, source=asked.name, query="synapses()", positions=units, version_of_data=asked.version
-    )
+    records: dict[Any, dict[str, Any]] = {}
+    number, name = opened.version, opened.name
+    if len(roots.ids):
+        without = np.ones(len(roots.ids), bool)
+        with collect_report(options):
+            version = opened.open(options)
+            number, name = version.number, version.name
+            for end, is_wanted in ((PRE, downstream), (POST, upstream)):
+                if is_wanted:
+                    values = version.rows(roots.ids, None, end, wanted, resolution)
+                    without &= np.array([value is None for value in values], bool)
+                    records |= {row["id"]: row for value in values for row in value or ()}
+            version.warn_of_stale(roots.ids[without], len(without))
+    complete = [row for row in records.values() if _has_ends(row)]
+    names = dict.fromkeys(["id", PRE, POST, *(key for row in complete for key in row)])
+    names |= dict.fromkeys(wanted or ()) if not complete else {}
+    found = pd.DataFrame(parse.row_columns(complete, names))
+    found = found.astype(dict.fromkeys(["id", PRE, POST], "int64"))
+    found = found.rename(columns={PRE: "pre", POST: "post"})
+    facts: dict[str, Any] = {} if number is None else {"version_of_data": number}
+    return stamp(found, source=name, query="synapses()", positions=units, **facts)
 
 
 def _has_ends(row: dict[str, Any]) -> bool:
@@ -340,24 +326,17 @@ def is_latest(
     >>> ids.neuro.is_latest(source="cave:minnie65_public").tolist()
     [False, False, False, False, True, True]
     """
-    from pdneuro.cave import questions
-
-    column = roles.id_column(ids, on)
+    roots = _root_ids(ids, on)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    distinct, rows, present = _distinct(column)
-    bodies: list[bytes | None] = []
-    if present.any():
+    flags: Any = np.zeros(0, bool)
+    if len(roots.ids):
+        from pdneuro.cave import send
+
         with collect_report(options):
-            client, mark = opened.connected(options)
-            bodies = opened.answered(distinct[present], questions.is_latest(client, mark), options)
-    cells = np.zeros(len(distinct), bool)
-    cells[present] = [body == b"true" for body in bodies]
-    absent = ~present
-    absent[present] = [body is None for body in bodies]
-    whole: Any = pd.arrays.BooleanArray(cells, absent) if absent.any() else cells
-    found = pd.Series(whole.take(rows), index=index_of(ids, column), name=column.name)
-    return stamp(found, source=opened.name, query="is_latest()")
+            client = send.connect(opened.datastack, opened.auth_token, options)
+            flags = send.is_latest(client, roots.ids, options)
+    return stamp(roots.series(flags), source=opened.name, query="is_latest()")
 
 
 @documented()
@@ -463,13 +442,36 @@ def _opened(source: str | Source | None) -> CaveSource:
     return opened
 
 
-def _distinct(ids: pd.Series[Any]) -> tuple[Int64Array, Any, Any]:
-    """Return the distinct IDs, the position of each row among them, and which of them are root IDs.
+class _RootIds(NamedTuple):
+    """The root IDs of a column, and the rows that they belong to."""
 
-    0 means no segment, and 1 a root ID that is not looked up yet.
-    """
-    distinct, rows = joins.distinct_rows(ids)
-    return distinct, rows, distinct > 1
+    #: Distinct root IDs.
+    ids: Int64Array
+    #: Position of each row among the distinct values of the column, of which some are not root IDs.
+    rows: npt.NDArray[np.intp]
+    #: Position of each root ID among the distinct values.
+    known: npt.NDArray[np.intp]
+    n_distinct: int
+    labels: pd.Index[Any]
+    name: Any
+
+    def frame(self, columns: dict[str, Any]) -> pd.DataFrame:
+        """Return one row per row of the column, from columns with one entry per root ID."""
+        whole = repeat_rows(scatter(columns, self.known, self.n_distinct), self.rows)
+        return pd.DataFrame(whole, index=self.labels, copy=False)
+
+    def series(self, cells: Any) -> pd.Series[Any]:
+        """Return one value per row of the column, from one value per root ID."""
+        found: pd.Series[Any] = self.frame({"value": cells})["value"].rename(self.name)
+        return found
+
+
+def _root_ids(ids: Any, on: Hashable | None) -> _RootIds:
+    """Return the root IDs of a column; 0 (no segment) and 1 (not looked up yet) are missing."""
+    column = roles.id_column(ids, on)
+    distinct, rows = distinct_rows(column)
+    known = np.flatnonzero(distinct > 1)
+    return _RootIds(distinct[known], rows, known, len(distinct), index_of(ids, column), column.name)
 
 
 def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[str]) -> None:
@@ -486,56 +488,34 @@ def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[s
             )
 
 
-def _columns(
-    table: str,
-    values: list[Any],
-    distinct: Int64Array,
-    columns: Sequence[str] | None,
-    multiple: str,
-    id_column: str,
-    sample: pd.DataFrame | None,
-) -> dict[str, Any]:
-    from pdneuro.cave.source import cells
-
+def _require_one_row(table: str, ids: Int64Array, values: list[Any]) -> None:
     counts = [0 if value is None else len(value) for value in values]
-    if multiple == "count":
-        missing = distinct < 2
-        numbers = np.array(counts, np.int64)
-        return {f"{table}_count": pd.arrays.IntegerArray(numbers, missing) if missing.any() else numbers}
-    if multiple == "list":
-        whole = np.empty(len(values), object)
-        whole[:] = values
-        return {table: whole}
-    several = [place for place, count in enumerate(counts) if count > 1]
-    if multiple == "raise" and several:
-        shown = listing(f"{distinct[place]} ({counts[place]})" for place in several)
+    several = [row for row, count in enumerate(counts) if count > 1]
+    if several:
+        shown = listing(f"{ids[row]} ({counts[row]})" for row in several)
         raise MultipleRecordsError(
             f"{len(several):,} root IDs have several rows in {table!r}: {shown}. Choose "
             'multiple="first", "list" or "count".'
         )
-    some = [place for place, count in enumerate(counts) if count]
-    # Of several rows the first by the ID of the annotation.
-    first = [min(values[place], key=_row_id) for place in some]
-    keys = list(first[0]) if first else [] if sample is None else list(map(str, sample.columns))
-    names = [name for name in keys if name != id_column]
-    if columns is not None:
-        wanted = set(columns)
+
+
+def _first_rows(
+    values: list[Any], wanted: Sequence[str] | None, id_column: str, sample: pd.DataFrame | None
+) -> dict[str, Any]:
+    """Return the columns of the first row of each root ID."""
+    from pdneuro.cave import parse
+
+    known = np.flatnonzero([bool(value) for value in values])
+    records = parse.first_rows([values[row] for row in known])
+    if not records and sample is None:  # the columns are not known
+        return {name: objects([None] * len(values)) for name in wanted or ()}
+    names = list(records[0]) if records or sample is None else [str(name) for name in sample.columns]
+    names = [name for name in names if name != id_column]
+    if wanted is not None:
         names = [name for name in names if name in wanted or name.rpartition("_")[0] in wanted]
-    if not first and sample is None:  # no root IDs: the columns that were named, of unknown dtype
-        return {name: np.full(len(values), None, object) for name in columns or ()}
-    if not first and sample is not None:  # no rows: the columns of the table, all missing
-        nowhere = np.full(len(values), -1)
-        return {name: joins.take_or_missing(joins.cells_of(sample[name]), nowhere) for name in names}
-    places = np.full(len(values), -1)
-    places[some] = np.arange(len(some))
-    return {
-        name: joins.take_or_missing(cells(name, [row.get(name) for row in first]), places)
-        for name in names
-    }
-
-
-def _row_id(row: dict[str, Any]) -> Any:
-    return row.get("id") or 0
+    if not records and sample is not None:
+        return scatter({name: array_of(sample[name])[:0] for name in names}, known, len(values))
+    return scatter(parse.row_columns(records, names), known, len(values))
 
 
 def _successors(
@@ -546,37 +526,27 @@ def _successors(
     details: bool,
     fetch: FetchKeywords,
 ) -> Any:
-    from pdneuro.cave import questions
-
-    column = roles.id_column(ids, on)
+    roots = _root_ids(ids, on)
     opened = _opened(source)
     options = Fetch.of(**fetch)
-    distinct, rows, present = _distinct(column)
-    told: list[Fate | None] = []
-    if present.any():
+    found: list[Any] = []
+    if len(roots.ids):
+        from pdneuro.cave import send
+
         with collect_report(options):
-            client, mark = opened.connected(options)
-            moment = None if version is None else client.frozen(client.version(version))
-            word = "latest" if version is None else f"at {version}"
-            question = questions.fates(client, mark, moment, word)
-            told = opened.fates(distinct[present], question, options)
-    entries: list[Fate | None] = [None] * len(distinct)
-    for place, fate in zip(np.flatnonzero(present), told, strict=True):
-        entries[place] = fate
-    roots = np.array([0 if fate is None else fate.latest for fate in entries], np.int64)
-    gone = roots == 0
-    numbers: Any = pd.arrays.IntegerArray(roots, gone) if gone.any() else roots
-    index = index_of(ids, column)
+            client = send.connect(opened.datastack, opened.auth_token, options)
+            found = send.successors(client, roots.ids, version, options)
     query = "latest()" if version is None else f"at({version})"
+    latest = np.array([0 if entry is None else entry.latest for entry in found], np.int64)
+    numbers: Any = pd.arrays.IntegerArray(latest, latest == 0) if (latest == 0).any() else latest
     if not details:
-        found = pd.Series(numbers.take(rows), index=index, name=column.name)
-        return stamp(found, source=opened.name, query=query)
-    unknown = np.array([fate is None for fate in entries], bool)
-    overlap = np.array([0.0 if fate is None else fate.overlap for fate in entries])
+        return stamp(roots.series(numbers), source=opened.name, query=query)
+    unknown = np.array([entry is None for entry in found], bool)
+    overlap = np.array([0.0 if entry is None else entry.overlap for entry in found], float)
+    status = [None if entry is None else entry.status for entry in found]
     columns = {
         "latest": numbers,
         "overlap": pd.arrays.FloatingArray(overlap, unknown),
-        "status": pd.array([None if fate is None else fate.status for fate in entries], dtype=TEXT),
+        "status": pd.array(status, dtype=TEXT),
     }
-    table = pd.DataFrame(joins.spread(columns, rows), index=index, copy=False)
-    return stamp(table, source=opened.name, query=query)
+    return stamp(roots.frame(columns), source=opened.name, query=query)

@@ -15,10 +15,10 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, open_source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import least_weight, require_edges
 from pdneuro.tables.ids import Int64Array, distinct_ids
-from pdneuro.tables.joins import cells_of, take_or_missing
-from pdneuro.tables.labels import Labels, are_labels
+from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import note, stamp
 from pdneuro.transport.report import collect_report
 
@@ -565,5 +565,5 @@ def _append(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
         if name in new.columns:
             columns[name] = np.concatenate([column.to_numpy(), new[name].to_numpy()])
         else:
-            columns[name] = take_or_missing(cells_of(column), rows)
+            columns[name] = take_or_na(array_of(column), rows)
     return pd.DataFrame(columns)

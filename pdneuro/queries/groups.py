@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Unpack, cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
-from pdneuro.tables.labels import Labels
+from pdneuro.tables.joins import Labels
 from pdneuro.transport.report import collect_report
 
 
@@ -188,10 +188,10 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     >>> print(sides.neuro.graph(within=True)["left"])
     DiGraph with 47 nodes and 47 edges
     """
-    graphs = [to_networkx(table) for _, table in _edges_of_each(groups, on, options)]
+    graphs = {key: to_networkx(table) for key, table in _edges_of_each(groups, on, options)}
     cells = np.empty(len(graphs), object)
-    cells[:] = graphs
-    return pd.Series(cells, index=groups.size().index, name="graph")
+    cells[:] = list(graphs.values())
+    return pd.Series(cells, index=_key_index(groups, graphs), name="graph")
 
 
 def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:
@@ -226,9 +226,19 @@ def _stack(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
     """Concatenate the tables of the groups, with the group keys as outer index levels."""
     if not parts:
         return queries.edges([])
-    names = groups.size().index.names
-    # The keys of groupby(["side"]) are tuples of one element.
-    keys = [key[0] if isinstance(key, tuple) and len(names) == 1 else key for key in parts]
-    stacked = pd.concat(list(parts.values()), keys=keys, names=[*names, None])
+    keys = _key_index(groups, parts)
+    stacked = pd.concat(list(parts.values()), keys=keys, names=[*keys.names, None])
+    if not groups.as_index:
+        stacked = stacked.reset_index(level=list(keys.names)).reset_index(drop=True)
     stacked.attrs = next(iter(parts.values())).attrs
     return stacked
+
+
+def _key_index(groups: Any, keys: Iterable[Any]) -> pd.Index[Any]:
+    """Return the group keys as an index with the names of the grouping columns."""
+    sizes = groups.size()  # of groupby(..., as_index=False) a table with the keys as columns
+    names = list(sizes.index.names if isinstance(sizes, pd.Series) else sizes.columns[:-1])
+    if len(names) > 1:
+        return cast("pd.Index[Any]", pd.MultiIndex.from_tuples(list(keys), names=names))
+    # The keys of groupby(["side"]) are tuples of one element.
+    return pd.Index([key[0] if isinstance(key, tuple) else key for key in keys], name=names[0])

@@ -13,6 +13,7 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.queries._call import index_of, join, listed
 from pdneuro.sources import Source, documented_records, open_source
 from pdneuro.tables import joins, roles
+from pdneuro.tables.columns import repeat_rows, take_or_na
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.report import collect_report
@@ -92,8 +93,8 @@ def properties(
             columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
     if not present.all():  # rows without an ID
         positions = np.where(present, np.cumsum(present) - 1, -1)
-        columns = {name: joins.take_or_missing(cells, positions) for name, cells in columns.items()}
-    table = pd.DataFrame(joins.spread(columns, rows), index=index_of(ids, column), copy=False)
+        columns = {name: take_or_na(cells, positions) for name, cells in columns.items()}
+    table = pd.DataFrame(repeat_rows(columns, rows), index=index_of(ids, column), copy=False)
     query = f"properties({', '.join(wanted)})"
     return stamp(table, source=opened.name, query=query, snapshots=report.snapshots())
 

@@ -1,9 +1,9 @@
 """Pure functions on frames: no network, no disk."""
 
+from pdneuro.tables.columns import explode, flatten, from_records
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.morphology import cable_length, morphology, path_distance
-from pdneuro.tables.nested import explode, flatten, from_records
 from pdneuro.tables.pairs import degree, motifs, reciprocal
 from pdneuro.tables.roles import exact_ids
 from pdneuro.tables.skeletons import check

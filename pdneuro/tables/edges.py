@@ -22,8 +22,7 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.grouping import group_rows, pairs_differ
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.joins import attach
-from pdneuro.tables.labels import Labels, are_labels, labels_of, lookup
+from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
 
 COLUMNS = ("pre", "post", "weight")
@@ -256,7 +255,7 @@ def collapse(
         return sum_rows(edges, ["pre", "post", *regions])
     if are_labels(group_by):
         name = getattr(group_by, "name", None) or "group"
-        edges = attach(edges, _at_both_ends(name, edges, group_by), overwrite=True)
+        edges = add_columns(edges, _at_both_ends(name, edges, group_by), overwrite=True)
         group_by = name
     stems = group_by if isinstance(group_by, list | tuple) else [group_by]
     ends = label_columns(edges, stems)
@@ -423,7 +422,7 @@ def annotate(
     edges = require_edges(edges)
     if not isinstance(nodes, pd.DataFrame):
         name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
-        return attach(edges, _at_both_ends(name or "group", edges, nodes), overwrite=overwrite)
+        return add_columns(edges, _at_both_ends(name or "group", edges, nodes), overwrite=overwrite)
     ids = roles.id_column(nodes, on)
     if columns is None:
         columns = [name for name in nodes.columns if name != ids.name]
@@ -434,7 +433,7 @@ def annotate(
         found = lookup(edges[end].to_numpy(), ids, chosen)
         added |= {f"{name}_{end}": cells for name, cells in found.items()}
     order = [f"{name}_{end}" for name in names for end in ("pre", "post")]
-    return attach(edges, {name: added[name] for name in order}, overwrite=overwrite)
+    return add_columns(edges, {name: added[name] for name in order}, overwrite=overwrite)
 
 
 def _at_both_ends(name: Hashable, edges: pd.DataFrame, labels: Labels) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro.tables.joins import cells_of
+from pdneuro.tables.columns import array_of
 
 
 class Groups(NamedTuple):
@@ -47,7 +47,7 @@ def group_rows(*keys: pd.Series[Any]) -> Groups:
 def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
     if isinstance(key.dtype, pd.CategoricalDtype):
         return key.cat.codes.to_numpy().astype(np.int64) + 1, len(key.cat.categories) + 1
-    codes, distinct = pd.factorize(cells_of(key), use_na_sentinel=False)
+    codes, distinct = pd.factorize(array_of(key), use_na_sentinel=False)
     return codes.astype(np.int64, copy=False), max(len(distinct), 1)
 
 

@@ -266,13 +266,13 @@ def _ends_in_000(numbers: Int64Array) -> bool:
 def _offenders(series: pd.Series[Any], wrong: npt.NDArray[np.bool_], limit: int = 5) -> str:
     rows = np.flatnonzero(wrong)
     shown = [
-        f"{_plain(series.iloc[row])!r} (row {_plain(series.index[row])!r})"
+        f"{_python_value(series.iloc[row])!r} (row {_python_value(series.index[row])!r})"
         for row in rows[:limit].tolist()
     ]
     return listing(shown + [""] * (len(rows) - len(shown)), limit)
 
 
-def _plain(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.integer | np.floating | np.bool_) else value
 
 
@@ -280,7 +280,7 @@ def _invalid(
     series: pd.Series[Any], wrong: npt.NDArray[np.bool_], label: Hashable | None, reason: str
 ) -> InvalidIdError:
     return InvalidIdError(
-        f"{_column(label)} holds values that are {reason}: {_offenders(series, wrong)}. "
+        f"{_named(label)} holds values that are {reason}: {_offenders(series, wrong)}. "
         "Drop or correct these rows; leave an unknown ID missing (NA)."
     )
 
@@ -290,11 +290,11 @@ def _precision_loss(
 ) -> PrecisionLossError:
     name = label if isinstance(label, str) else "root_id"
     return PrecisionLossError(
-        f"{_column(label)} is {reason}: the digits of {_offenders(series, wrong, limit=1)} are already "
+        f"{_named(label)} is {reason}: the digits of {_offenders(series, wrong, limit=1)} are already "
         f'gone and cannot be restored. Read the file again with dtype={{"{name}": "Int64"}} or as text '
         "(str), and keep the column out of spreadsheets and float arithmetic."
     )
 
 
-def _column(label: Hashable | None) -> str:
+def _named(label: Hashable | None) -> str:
     return "the column of IDs" if label is None else f"column {label!r}"

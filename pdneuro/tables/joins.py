@@ -1,9 +1,9 @@
-"""Joins that keep rows: same rows, order, index and dtypes, plus columns."""
+"""Look up by ID, and joins that keep rows: same rows, order, index and dtypes, plus columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,25 +11,67 @@ import pandas as pd
 
 from pdneuro._compat import CONCAT_BY_REFERENCE, copies_on_write
 from pdneuro.errors import ColumnExistsError, listing
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import Int64Array, id_array
+
+#: A label of each neuron (a type, a side, a transmitter): a mapping, or a Series indexed by ID.
+Labels = Mapping[int, Any] | pd.Series
 
 
 def distinct_rows(ids: pd.Series[Any]) -> tuple[Int64Array, npt.NDArray[np.intp]]:
-    """Distinct IDs in order of appearance, and for each row its place among them.
+    """Return the distinct IDs in order of appearance, and the position of each row among them.
 
-    A missing ID counts as the ID 0, so that every row has a place.
+    A missing ID counts as the ID 0, so that every row has a position.
     """
     numbers, _ = id_array(ids)
     rows, distinct = pd.factorize(numbers)
     return np.asarray(distinct, np.int64), rows
 
 
-def spread(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, Any]:
-    """Repeat the entries of columns over the rows that they belong to."""
-    return {name: cells.take(rows) for name, cells in columns.items()}
+def are_labels(given: object) -> TypeGuard[Labels]:
+    """Return whether this gives a label for each ID, rather than the name of a column."""
+    return isinstance(given, Mapping | pd.Series)
 
 
-def attach(
+def labels_of(ids: Int64Array, labels: Labels) -> Any:
+    """Return the label of each ID as an array, missing where it has none."""
+    given = labels if isinstance(labels, pd.Series) else pd.Series(dict(labels))
+    return lookup(ids, given.index, {given.name: given})[given.name]
+
+
+def lookup(
+    ids: Int64Array, known: pd.Series[Any] | pd.Index[Any], columns: Mapping[Hashable, pd.Series[Any]]
+) -> dict[Hashable, Any]:
+    """Return entries of columns by ID, missing where an ID is not known.
+
+    Parameters
+    ----------
+    ids : array of int64
+        The IDs to look up.
+    known : Series or Index
+        The IDs of the columns' rows. Rows without an ID are skipped.
+    columns : mapping
+        Name to column.
+
+    Raises
+    ------
+    ValueError
+        An ID appears in several rows.
+    """
+    numbers, missing = id_array(known)
+    present = slice(None) if missing is None else ~missing
+    index = pd.Index(numbers[present])
+    if not index.is_unique:
+        twice = index[index.duplicated()]
+        raise ValueError(
+            f"{twice.nunique():,} IDs appear in several rows, such as {twice[0]}. Keep one row per ID, "
+            "for example with .drop_duplicates()."
+        )
+    positions = index.get_indexer(pd.Index(ids))
+    return {name: take_or_na(array_of(cells)[present], positions) for name, cells in columns.items()}
+
+
+def add_columns(
     frame: pd.DataFrame,
     columns: Mapping[Any, Any],
     *,
@@ -47,12 +89,12 @@ def attach(
     prefix, suffix : str
         Text in front of and behind each new name.
     overwrite : bool
-        Replace columns of the same name, in their place.
+        Replace columns of the same name, in their position.
 
     Raises
     ------
     ColumnExistsError
-        A name is taken and ``overwrite`` is False.
+        A name exists already and ``overwrite`` is False.
     """
     named = {f"{prefix}{name}{suffix}": cells for name, cells in columns.items()}
     taken = [name for name in named if name in frame.columns]
@@ -73,24 +115,3 @@ def attach(
     joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1, **CONCAT_BY_REFERENCE))
     joined.attrs = attrs
     return joined
-
-
-def cells_of(column: pd.Series[Any]) -> Any:
-    """The array of a column: NumPy's where it is one."""
-    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
-
-
-def take_or_missing(cells: Any, places: npt.NDArray[np.intp]) -> Any:
-    """Entries of an array by position, missing where the position is -1; integers stay exact."""
-    absent = places < 0
-    if not absent.any():
-        return cells.take(places)
-    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iufb":
-        safe = np.append(cells, np.zeros(1, cells.dtype)).take(places)
-        if cells.dtype.kind == "f":  # NaN is no number among nullable floats
-            absent |= np.isnan(safe)
-        kinds = {"f": pd.arrays.FloatingArray, "b": pd.arrays.BooleanArray}
-        return kinds.get(cells.dtype.kind, pd.arrays.IntegerArray)(safe, absent)
-    if isinstance(cells, np.ndarray) and cells.dtype == object:
-        return np.append(cells, [None]).take(places)
-    return pd.Series(cells).array.take(places, allow_fill=True)

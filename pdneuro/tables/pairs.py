@@ -10,7 +10,7 @@ import pandas as pd
 from pdneuro.tables.edges import collapse, require_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.joins import attach
+from pdneuro.tables.joins import add_columns
 from pdneuro.tables.provenance import inherit
 
 
@@ -87,7 +87,7 @@ def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
     2    2     1       5                  3
     """
     edges = require_edges(edges)
-    return attach(edges, {"reciprocal_weight": _opposite(edges, collapse(edges))}, overwrite=True)
+    return add_columns(edges, {"reciprocal_weight": _opposite(edges, collapse(edges))}, overwrite=True)
 
 
 def _opposite(edges: pd.DataFrame, pairs: pd.DataFrame) -> Int64Array:

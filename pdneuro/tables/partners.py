@@ -1,8 +1,10 @@
-"""Partners of neurons: from what neurons tell to an edge table, and from an edge table to a list."""
+"""Partners of neurons: lists per neuron to an edge table, an edge table to a list, and packed lists."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.labels import Labels, labels_of
+from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.provenance import inherit
 
 
@@ -25,7 +27,7 @@ def partners(
     downstream: bool = True,
     group_by: Labels | None = None,
 ) -> pd.DataFrame:
-    """Partners of some neurons taken together, from an edge table.
+    """List the partners of some neurons taken together, from an edge table.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def partners(
 
 
 def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:
-    """One row a partner, or a label of partners."""
+    """Return one row per partner, or per label of partners."""
     others = edges[partner].reset_index(drop=True)
     key = others if group_by is None else pd.Series(labels_of(others.to_numpy(), group_by))
     groups = group_rows(key)
@@ -81,6 +83,81 @@ def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels |
     return found if group_by is None else found.assign(n_partners=distinct(partner))
 
 
+#: A packed partner: its ID, and twice the number of synapses, plus one if it is presynaptic.
+_RECORD = np.dtype([("partner", np.int64), ("code", np.int32)])
+
+
+class PartnerLists(NamedTuple):
+    """Partners of several neurons, as aligned arrays with one entry per neuron and partner."""
+
+    #: Position of the neuron.
+    rows: npt.NDArray[np.intp]
+    partner: Int64Array
+    #: Number of synapses.
+    weight: npt.NDArray[np.integer[Any]]
+    #: Whether the partner is presynaptic.
+    incoming: npt.NDArray[np.bool_]
+
+
+def pack(sizes: Any, partner: Int64Array, weight: Int64Array, incoming: Any) -> list[bytes]:
+    """Pack partners of several neurons into one body per neuron.
+
+    Parameters
+    ----------
+    sizes : array of int
+        Number of partners of each neuron.
+    partner, weight : array of int64
+        The partners of the first neuron, then those of the second, ...
+    incoming : array of bool, or bool
+        Whether the partner is presynaptic.
+
+    Returns
+    -------
+    list of bytes
+        12 bytes per partner, for :func:`unpack`.
+
+    Raises
+    ------
+    OverflowError
+        A weight is negative, or 2**30 or more.
+    """
+    if len(weight) and not (np.min(weight) >= 0 and np.max(weight) < 2**30):
+        raise OverflowError("the numbers of synapses do not fit into 30 bits.")
+    records = np.empty(len(partner), _RECORD)
+    records["partner"] = partner
+    records["code"] = weight << 1 | incoming
+    data, ends = records.tobytes(), (_RECORD.itemsize * np.cumsum(sizes, dtype=np.intp)).tolist()
+    return [data[start:end] for start, end in pairwise([0, *ends])]
+
+
+def unpack(bodies: Iterable[bytes | None]) -> PartnerLists:
+    """Return the partners in the bodies of several neurons; None is a neuron without partners."""
+    records, sizes = _records(bodies)
+    code = records["code"]
+    return PartnerLists(
+        np.repeat(np.arange(len(sizes)), sizes),
+        np.ascontiguousarray(records["partner"]),
+        code >> 1,
+        (code & 1).astype(bool),
+    )
+
+
+def partner_counts(bodies: Iterable[bytes | None]) -> tuple[Int64Array, Int64Array]:
+    """Return the number of downstream and of upstream partners of each neuron."""
+    records, sizes = _records(bodies)
+    before = np.concatenate([[0], np.cumsum(records["code"] & 1)])
+    ends = np.cumsum(sizes)
+    incoming = before[ends] - before[ends - sizes]
+    return sizes - incoming, incoming
+
+
+def _records(bodies: Iterable[bytes | None]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
+    """Return the records of several neurons, and the number of records of each."""
+    present = [body or b"" for body in bodies]
+    sizes = np.array([len(body) for body in present], np.intp) // _RECORD.itemsize
+    return np.frombuffer(b"".join(present), _RECORD), sizes
+
+
 def from_partners(
     ids: Int64Array,
     rows: npt.NDArray[np.intp],
@@ -88,14 +165,14 @@ def from_partners(
     weight: npt.NDArray[np.integer[Any]],
     incoming: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Edge table from what neurons tell of their partners; told from both ends, an edge stands once.
+    """Build an edge table from partner lists. An edge listed by both neurons appears once.
 
     Parameters
     ----------
     ids : array of int64
-        The neurons asked, each once.
+        The neurons that have a list, each once.
     rows : array of int
-        For each record, the place in ``ids`` of the neuron that tells.
+        For each record, the position in ``ids`` of the neuron whose list has it.
     partner, weight : array of int
         The other neuron, and the number of synapses. Partners without a segment (0) are left out.
     incoming : array of bool
@@ -104,8 +181,8 @@ def from_partners(
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64) in the order of the records. Where both ends tell of an edge, the
-        presynaptic one is taken.
+        ``pre, post, weight`` (int64) in the order of the records. If both neurons list an edge, the
+        record of the presynaptic one is taken.
     """
     keep = partner > 0
     doubles = _doubles(ids, rows, partner, weight, incoming)
@@ -123,23 +200,23 @@ def _doubles(
     weight: npt.NDArray[np.integer[Any]],
     incoming: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.intp]:
-    """Places of incoming records whose edge an outgoing record tells as well."""
-    # Only an edge with both ends among the asked can have been told twice. The sieve by low bits
-    # spares most of the others the slower look-up.
+    """Return the positions of incoming records whose edge an outgoing record has as well."""
+    # Only an edge with both ends among ``ids`` can be listed twice. The sieve by low bits spares most
+    # of the others the slower lookup.
     bits = (1 << max(10, int(8 * len(ids)).bit_length())) - 1
     sieve = np.zeros(bits + 1, bool)
     sieve[ids & bits] = True
     places = np.flatnonzero(sieve[partner & bits])
     codes = pd.Index(ids).get_indexer(pd.Index(partner[places]))
     places, codes = places[codes >= 0], codes[codes >= 0]
-    told_in = incoming[places]
-    starts, ends = np.where(told_in, codes, rows[places]), np.where(told_in, rows[places], codes)
+    is_in = incoming[places]
+    starts, ends = np.where(is_in, codes, rows[places]), np.where(is_in, rows[places], codes)
     pairs = starts * len(ids) + ends
-    out_code, distinct = pd.factorize(pairs[~told_in])
-    in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[told_in]))
-    doubles: npt.NDArray[np.intp] = places[told_in][in_code >= 0]
+    out_code, distinct = pd.factorize(pairs[~is_in])
+    in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[is_in]))
+    doubles: npt.NDArray[np.intp] = places[is_in][in_code >= 0]
     if len(doubles):
-        _compare(out_code, weight[places[~told_in]], in_code[in_code >= 0], weight[doubles])
+        _compare(out_code, weight[places[~is_in]], in_code[in_code >= 0], weight[doubles])
     return doubles
 
 
@@ -149,14 +226,14 @@ def _compare(
     in_code: npt.NDArray[np.intp],
     in_weight: npt.NDArray[np.integer[Any]],
 ) -> None:
-    """Warn where the two ends of an edge tell different weights; codes number the pairs."""
+    """Warn if the two neurons of an edge list different weights; codes number the pairs."""
     size = int(np.max(out_code)) + 1
     ours = np.bincount(out_code, out_weight, size)
     theirs = np.bincount(in_code, in_weight, size)
     differ = int(((ours != theirs) & (np.bincount(in_code, minlength=size) > 0)).sum())
     if differ:
         warn(
-            f"{differ:,} edges have another weight seen from their end than from their start; the "
-            "start's is taken. The answers may come from different snapshots.",
+            f"{differ:,} edges have different weights in the lists of their two neurons. The one in the "
+            "list of the presynaptic neuron is used. The responses may come from different snapshots.",
             InconsistentEdgesWarning,
         )

@@ -20,8 +20,8 @@ from pdneuro.errors import (
     did_you_mean,
     listing,
 )
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import MISSING_TEXT, whole_numbers
-from pdneuro.tables.joins import cells_of, take_or_missing
 
 Rows = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -313,10 +313,10 @@ class StructureTree:
             )
         rows = np.where(places.rows < 0, -1, places.rows)
         if field == "id":
-            return places.signed(take_or_missing(self._ids, rows))
+            return places.signed(take_or_na(self._ids, rows))
         cells = self._cells(field)
         if field not in ("acronym", "name") or not (places.rows == VOID).any():
-            return take_or_missing(cells, rows)
+            return take_or_na(cells, rows)
         # One entry more, at the end: outside the brain.
         named = pd.array([*cells, VOID_NAME, None], dtype=TEXT)
         return named.take(np.where(places.rows == VOID, len(cells), np.where(rows < 0, -1, rows)))
@@ -326,7 +326,7 @@ class StructureTree:
             if "color_hex_triplet" in self._frame:
                 return ("#" + self._frame["color_hex_triplet"].str.lower()).array
         elif field in self._frame:
-            return cells_of(self._frame[field])
+            return array_of(self._frame[field])
         raise UnknownStructureError(
             f"structures have no field {field!r}; they have {', '.join(self.fields)}."
             f"{did_you_mean(field, self.fields)}"
@@ -345,8 +345,8 @@ class StructureTree:
     def same_kind(self, places: Places, rows: Rows) -> Any:
         """Structures by row (-1: none), as IDs where ``places`` came from IDs, else as acronyms."""
         if places.acronyms:
-            return take_or_missing(self._cells("acronym"), rows)
-        return places.signed(take_or_missing(self._ids, rows))
+            return take_or_na(self._cells("acronym"), rows)
+        return places.signed(take_or_na(self._ids, rows))
 
     # -- relations --------------------------------------------------------------------------------
 
@@ -432,7 +432,7 @@ class StructureTree:
         """IDs of the structures in a set, None where there is no such set."""
         table = self._sets
         if isinstance(which, str):
-            chosen = table["set_name"].map(_plain) == _plain(which)
+            chosen = table["set_name"].map(_normalized) == _normalized(which)
         elif isinstance(which, int | np.integer) and not isinstance(which, bool):
             chosen = table["set_id"] == int(which)
         else:
@@ -459,7 +459,7 @@ class StructureTree:
     # -- the table --------------------------------------------------------------------------------
 
     def _completed(self, table: pd.DataFrame) -> pd.DataFrame:
-        parents = take_or_missing(self._ids, self._parent)
+        parents = take_or_na(self._ids, self._parent)
         table["parent_structure_id"] = pd.array(parents, dtype="Int64")
         table["depth"] = self._depth
         # Some copies have lists of integers here, and nested ones nothing.
@@ -559,6 +559,6 @@ def _number(text: str) -> int | None:
     return int(digits) if re.fullmatch(r"-?[0-9]+", digits) else None
 
 
-def _plain(name: Any) -> str:
-    """A set's name without regard to case, spaces and the kind of dash."""
+def _normalized(name: Any) -> str:
+    """Return a set's name without regard to case, spaces and the kind of dash."""
     return " ".join(str(name).replace("\N{EN DASH}", "-").casefold().split())

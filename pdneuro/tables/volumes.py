@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import InvalidVolumeError, MissingColumnsError, listing
 from pdneuro.tables import roles
-from pdneuro.tables.joins import take_or_missing
+from pdneuro.tables.columns import take_or_na
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -114,9 +114,7 @@ def sample(
         result: Any = np.where(inside, found, np.nan).astype(found.dtype)
     else:
         result = (
-            found
-            if inside.all()
-            else take_or_missing(found, np.where(inside, np.arange(len(found)), -1))
+            found if inside.all() else take_or_na(found, np.where(inside, np.arange(len(found)), -1))
         )
     return pd.Series(result, index=table.index, name=volume.name)
 

@@ -16,8 +16,7 @@ from pdneuro.errors import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.edges import least_weight, require_edges
-from pdneuro.tables.joins import attach
-from pdneuro.tables.labels import Labels, are_labels, labels_of
+from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
 from pdneuro.tables.provenance import facts, note
 
 #: The end of an edge whose total is the denominator.
@@ -101,7 +100,7 @@ def fractions(
     known = known & (sums > 0)
     shares = weight / np.where(known, sums, 1.0)[codes]
     cells = pd.arrays.FloatingArray(np.where(known[codes], shares, 0.0), ~known[codes])
-    result = attach(edges, {f"{of}_fraction": cells}, overwrite=overwrite)
+    result = add_columns(edges, {f"{of}_fraction": cells}, overwrite=overwrite)
     return note(result, fractions_of=of, fractions_total="given" if are_labels(total) else "present")
 
 
@@ -191,7 +190,7 @@ def sign(
     table = np.array([*(signs.get(word, other) for word in words), other], np.int64)
     found = table[codes]
     added = {"sign": found, "signed_weight": found * edges["weight"].to_numpy()}
-    return attach(edges, added, overwrite=True)
+    return add_columns(edges, added, overwrite=True)
 
 
 def _words(names: str | Iterable[str]) -> set[str]:

@@ -87,7 +87,7 @@ def test_a_server_that_falls_silent_is_not_waited_for(
 @pytest.mark.parametrize(
     ("path", "ask"),
     [
-        ("/query", lambda ids: ids.neuro.cave(NUCLEI, ["id"], "first", NEW)),
+        ("/query", lambda ids: ids.neuro.cave(NUCLEI, ["id"], source=NEW, multiple="first")),
         ("/is_latest_roots", lambda ids: ids.neuro.is_latest(source=NEW)),
     ],
     ids=["tables", "graph"],
@@ -283,11 +283,11 @@ def test_positions_are_in_the_unit_of_the_call(
     single = nuclei[(nuclei["pt_root_id"] > 1) & ~nuclei["pt_root_id"].duplicated(keep=False)]
     single = single[single["id"].isin(stack.table(TYPES, 1300)["target_id"])].head(20)
     names = [f"pt_position_{axis}" for axis in "xyz"]
-    for nanometres, sizes in ((True, RESOLUTION), (False, (1, 1, 1))):
-        found = single["pt_root_id"].neuro.cave(table, source=NEW, nanometres=nanometres)
+    for units, sizes in (("nm", RESOLUTION), ("voxel", (1, 1, 1))):
+        found = single["pt_root_id"].neuro.cave(table, source=NEW, units=units)
         expected = single[names].to_numpy() * sizes
         np.testing.assert_allclose(found[names].to_numpy(float), expected)
-        assert found.attrs["pdneuro"]["positions"] == ("nm" if nanometres else "voxels")
+        assert found.attrs["pdneuro"]["positions"] == units
 
 
 # -- orders ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pytest
 
 import pdneuro
 from pdneuro import errors
+from pdneuro.cave.parse import row_columns
 from pdneuro.sandbox import Sandbox, cave_data
 from pdneuro.sandbox import cave as cave_app
 from pdneuro.sandbox.cave_data import RESOLUTION, SYNAPSES, Datastack, datastack
@@ -218,7 +219,9 @@ class TestTruncation:
         busiest = busiest[busiest.index > 1]
         sandbox.cave.row_limit = int(busiest.iloc[0])  # the real one warns at the limit itself
         ids = pd.Series(busiest.index[[0, -1]])
-        with pytest.raises(errors.RequestTooLargeError, match=f"rejects 1 .*{busiest.index[0]}.*cut at"):
+        with pytest.raises(
+            errors.RequestTooLargeError, match=f"rejects 1 .*{busiest.index[0]}.*truncated at"
+        ):
             ids.neuro.downstream(source=NEW)
         with pytest.warns(errors.PartialResultWarning):
             edges = ids.neuro.downstream(source=NEW, on_error="partial")
@@ -418,7 +421,7 @@ class TestTokens:
         assert pdneuro.tokens.get("minnie65_public") == "for-microns"
 
     def test_servers_by_datastack(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from pdneuro.cave.client import server_of
+        from pdneuro.cave.send import server_of
 
         assert server_of("minnie65_public") == "https://global.daf-apis.com"
         assert server_of("v1dd_public") == "https://global.em.brain.allentech.org"
@@ -505,13 +508,16 @@ def test_an_old_client_is_refused(monkeypatch: pytest.MonkeyPatch, sandbox: Sand
 
 
 def test_numbers_come_as_they_were() -> None:
-    from pdneuro.cave.source import cells
-
-    assert cells("x", [1, None]).tolist() == [1, pd.NA]
-    moments = cells("created", ["2020-01-02T03:04:05", None, "2021-01-02T03:04:05.123456+00:00"])
-    assert str(pd.Series(moments).dtype).startswith("datetime64[")
-    assert pd.isna(moments[1])
-    assert np.array_equal(cells("n", [1.5, None]).isna(), [False, True])
+    times = ["2020-01-02T03:04:05", None, "2021-01-02T03:04:05.123456+00:00"]
+    rows = [
+        {"x": x, "created": created, "n": n}
+        for x, created, n in zip([1, None, 2], times, [1.5, None, 2.5], strict=True)
+    ]
+    found = row_columns(rows, ["x", "created", "n"])
+    assert found["x"].tolist() == [1, pd.NA, 2]
+    assert str(pd.Series(found["created"]).dtype).startswith("datetime64[")
+    assert pd.isna(found["created"][1])
+    assert np.array_equal(found["n"].isna(), [False, True, False])
 
 
 def test_the_routes_that_every_server_has_will_do(sandbox: Sandbox, roots: pd.Series) -> None:
@@ -600,7 +606,7 @@ class TestStrict:
 
             through(sandbox, change)
             with pytest.raises(
-                errors.AuthenticationError, match=r"sends on to .*/login.*settings/tokens"
+                errors.AuthenticationError, match=r"redirects to .*/login.*settings/tokens"
             ):
                 roots.head(2).neuro.cave(NUCLEI, ["volume"], source=NEW)
             assert not other.requests
@@ -669,18 +675,18 @@ class TestStrict:
     def test_a_check_that_fails_does_not_cost_the_join(self, sandbox: Sandbox, stack: Datastack) -> None:
         sandbox.fail(times=9, status=400, path="is_latest_roots")
         ids = pd.Series(stack.old[[0, 4]])
-        with pytest.warns(errors.StaleIdsWarning, match="could not be asked"):
+        with pytest.warns(errors.StaleIdsWarning, match="not known whether they are valid"):
             found = ids.neuro.cave(NUCLEI, ["volume"], source=NEW)
         assert found["volume"].notna().tolist() == [False, True]
 
     def test_offline_asks_nothing_at_all(self, sandbox: Sandbox, roots: pd.Series) -> None:
-        from pdneuro.cave import client
+        from pdneuro.cave import send
 
         table = roots.neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
         edges = roots.head(9).neuro.edges(source=NEW)
-        for made in client._clients.values():
+        for made in send._clients.values():
             made.close()
-        client._clients.clear()  # as in a new process
+        send._clients.clear()  # as in a new process
         sent = len(sandbox.requests)
         with pdneuro.set_options(offline=True):
             again = roots.neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")

@@ -408,3 +408,13 @@ def test_a_real_connectome_comes_back_as_it_is_in_the_file(tmp_path: Any) -> Non
         known = pd.read_csv(ids_file, index_col=0).iloc[::10].neuro.join_properties("link_pre")
         assert known["nr_pre"].eq(0).all()
         assert edge_queries.edges(known.index.to_series()).empty
+
+
+def test_keys_of_groups_become_columns_as_in_pandas(sandbox: Sandbox) -> None:
+    neurons = pdneuro.sandbox.neurons().head(60)
+    keys = ["side", "cell_type"]
+    levels = neurons.groupby(keys).neuro.edges(min_weight=5)
+    columns = neurons.groupby(keys, as_index=False).neuro.edges(min_weight=5)
+    assert columns.columns.tolist() == [*keys, "pre", "post", "weight"]
+    expected = levels.reset_index(level=keys).reset_index(drop=True)
+    pd.testing.assert_frame_equal(columns, expected)

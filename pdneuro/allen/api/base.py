@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FunctionType
@@ -11,13 +10,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from pdneuro._atomic import replacing
 from pdneuro._docs import fill
 from pdneuro.allen import parse, payload, send
-from pdneuro.errors import InvalidQueryError, InvalidResponseError
+from pdneuro.allen.rows import as_table, model_rows
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.nested import NESTED, from_records
-from pdneuro.tables.provenance import stamp
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -202,20 +198,15 @@ class Api:
         **options: Any,
     ) -> pd.DataFrame:
         """Return the rows of a class; ``{ids}`` in the criteria is replaced by ``ids``."""
-        if nested not in NESTED:
-            raise InvalidQueryError(f"nested is one of {', '.join(NESTED)}, not {nested!r}.")
-        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-            raise InvalidQueryError(f"page_size is a number of rows, not {page_size!r}.")
         fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
         query = payload.ModelQuery(self.rma_endpoint, model, options, ids, before)
-        table = self._framed(send.rows(query, fetch, page_size), nested)
-        return _in_order(table, options.get("order")) if len(ids) > payload.MAX_IDS else table
+        return model_rows(query, fetch, nested=nested, page_size=page_size)
 
     def _query(self, stages: Any, fmt: str = "json") -> str:
         return f"{self.rma_endpoint}/{payload.query(stages, fmt)}"
 
     def _framed(self, table: send.Table, nested: str = "keep") -> pd.DataFrame:
-        return stamp(from_records(table.rows, nested), source="allen", query=table.url)
+        return as_table(table, nested)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -258,13 +249,7 @@ class Api:
         target = Path(file_path).expanduser()
         if not zipped:
             return self._save(address, target)
-        archive = target.with_name(f"{target.name}.archive")
-        try:
-            self._save(address, archive, _zip_fault)
-            _unpack(archive, target.parent)
-        finally:
-            archive.unlink(missing_ok=True)
-        return target
+        return send.save_archive(address, target, Fetch.of())
 
     def _save(self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None) -> Path:
         return send.save(url, path, Fetch.of(), fault)
@@ -277,40 +262,3 @@ def _is_encoded(url: str) -> bool:
 
 def _is_table(content: Any) -> bool:
     return isinstance(content, list) and all(isinstance(row, dict) for row in content)
-
-
-def _in_order(table: pd.DataFrame, order: Any) -> pd.DataFrame:
-    """Sort the rows of several responses by the order of the query, if the table has its columns."""
-    parts = [order] if isinstance(order, str) else list(order or ())
-    keys = [re.split(r"[+ $]+", part.strip("'")) for part in parts]
-    names = [key[0].rpartition(".")[2] for key in keys]
-    if not names or not set(names) <= set(table.columns):
-        return table
-    up = [key[-1].lower() != "desc" for key in keys]
-    return table.sort_values(names, ascending=up, ignore_index=True, kind="stable")
-
-
-def _zip_fault(path: Path) -> str | None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except zipfile.BadZipFile:
-        return "the file is not a zip archive."
-    return f"its member {damaged} is damaged." if damaged else None
-
-
-def _unpack(path: Path, folder: Path) -> list[Path]:
-    """Extract an archive; each file gets its name when it is complete."""
-    found = []
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.is_dir():
-                continue
-            target = folder / member.filename
-            if not target.resolve().is_relative_to(folder.resolve()):
-                raise InvalidResponseError(f"the archive holds {member.filename!r}, outside its folder.")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target) as place:
-                place.write_bytes(archive.read(member))
-            found.append(target)
-    return found

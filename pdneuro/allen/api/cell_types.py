@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro.allen import payload
+from pdneuro.allen import data_sets, payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
-from pdneuro.errors import InvalidQueryError, NotFoundError, listing
-from pdneuro.tables.nested import from_records
+from pdneuro.errors import NotFoundError
+from pdneuro.tables.columns import from_records
 
 _INCLUDE = (
     "structure,cortex_layer,donor(transgenic_lines,organism,conditions),specimen_tags,"
@@ -35,12 +35,6 @@ _SIMPLE = {
     "donor_id": "donor__id",
     "structure_hemisphere": "specimen__hemisphere",
     "normalized_depth": "csl__normalized_depth",
-}
-_SPECIES = {
-    "mouse": "mus musculus",
-    "mus musculus": "mus musculus",
-    "human": "homo sapiens",
-    "homo sapiens": "homo sapiens",
 }
 _SOMA = ("csl__x", "csl__y", "csl__z")
 
@@ -68,8 +62,7 @@ class CellTypesApi(RmaApi):
     NWB_FILE_TYPE = "NWBDownload"
     SWC_FILE_TYPE = "3DNeuronReconstruction"
     MARKER_FILE_TYPE = "3DNeuronMarker"
-    MOUSE = "Mus musculus"
-    HUMAN = "Homo Sapiens"
+    MOUSE, HUMAN = data_sets.MOUSE, data_sets.HUMAN
 
     # -- tables -----------------------------------------------------------------------------------
 
@@ -174,7 +167,7 @@ class CellTypesApi(RmaApi):
         if reporter_status is not None:
             table = table[_column(table, "cell_reporter_status").isin(_texts(reporter_status))]
         if species is not None:
-            wanted = species_names(species)
+            wanted = data_sets.species_names(species)
             table = table[_column(table, "donor__species").astype("object").map(_lower).isin(wanted)]
         return self.simplify_cells_api(table) if simple else table
 
@@ -257,7 +250,7 @@ class CellTypesApi(RmaApi):
         if reporter_status is not None:
             kept &= cells["reporter_status"].isin(_texts(reporter_status))
         if species is not None:
-            wanted = species_names(species)
+            wanted = data_sets.species_names(species)
             kept &= cells["species"].astype("object").map(_lower).isin(wanted)
         return cells[kept]
 
@@ -401,24 +394,6 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def _texts(given: Any) -> list[str]:
     return [given] if isinstance(given, str) else [str(item) for item in given]
-
-
-def species_names(given: Any) -> list[str]:
-    """Return names of species in lower case; ``mouse`` and ``human`` are replaced.
-
-    Raises
-    ------
-    InvalidQueryError
-        The database does not have cells of such a species.
-    """
-    names = [_SPECIES.get(name.lower(), name.lower()) for name in _texts(given)]
-    wrong = [name for name in names if name not in _SPECIES.values()]
-    if wrong:
-        raise InvalidQueryError(
-            f"species is {CellTypesApi.MOUSE!r} or {CellTypesApi.HUMAN!r}, not "
-            f"{listing(map(repr, wrong))}."
-        )
-    return names
 
 
 def _lower(text: Any) -> Any:

@@ -15,7 +15,7 @@ from pdneuro.allen import payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import DoubtfulParameterWarning, InvalidQueryError, did_you_mean, listing, warn
-from pdneuro.tables.nested import from_records
+from pdneuro.tables.columns import from_records
 
 
 class Service(NamedTuple):

@@ -10,15 +10,6 @@ from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, NotFoundError, listing
 
-EXPRESSION = ("energy", "density", "intensity")
-PROJECTION = (
-    "projection_density",
-    "projection_energy",
-    "injection_fraction",
-    "injection_density",
-    "injection_energy",
-    "data_mask",
-)
 _FIELD_TYPES = ("DeformationFieldHeader", "DeformationFieldVoxels")
 
 
@@ -43,9 +34,9 @@ class GridDataApi(RmaApi):
     (12, 8, 10)
     """
 
-    ENERGY, DENSITY, INTENSITY = EXPRESSION
-    PROJECTION_DENSITY, PROJECTION_ENERGY = PROJECTION[:2]
-    INJECTION_FRACTION, INJECTION_DENSITY, INJECTION_ENERGY, DATA_MASK = PROJECTION[2:]
+    ENERGY, DENSITY, INTENSITY = payload.EXPRESSION
+    PROJECTION_DENSITY, PROJECTION_ENERGY = payload.PROJECTION[:2]
+    INJECTION_FRACTION, INJECTION_DENSITY, INJECTION_ENERGY, DATA_MASK = payload.PROJECTION[2:]
 
     def __init__(self, resolution: int | None = None, base_uri: str | None = None) -> None:
         if isinstance(resolution, str):
@@ -64,9 +55,7 @@ class GridDataApi(RmaApi):
         >>> grid.build_expression_url(69816930, ["energy", "density"])
         'https://api.brain-map.org/grid_data/download/69816930?include=energy,density'
         """
-        number = payload.one_id(section_data_set_id, "section_data_set_id")
-        query = "" if include is None else f"?include={_kinds(include, EXPRESSION, 'include')}"
-        return f"{self.api_url}/grid_data/download/{number}{query}"
+        return payload.expression_url(self.api_url, section_data_set_id, include)
 
     def build_projection_url(
         self, section_data_set_id: Any, image: Any = None, resolution: int | None = None
@@ -79,13 +68,7 @@ class GridDataApi(RmaApi):
         >>> grid.build_projection_url(100140756, "data_mask", 25)
         'https://api.brain-map.org/grid_data/download_file/100140756?image=data_mask&resolution=25'
         """
-        number = payload.one_id(section_data_set_id, "section_data_set_id")
-        query = []
-        if image is not None:
-            query.append(f"image={_kinds(image, PROJECTION, 'image')}")
-        if resolution is not None:
-            query.append(f"resolution={payload.one_id(resolution, 'resolution')}")
-        return f"{self.api_url}/grid_data/download_file/{number}{'?' if query else ''}{'&'.join(query)}"
+        return payload.projection_url(self.api_url, section_data_set_id, image, resolution)
 
     # -- send -------------------------------------------------------------------------------------
 
@@ -254,13 +237,3 @@ class GridDataApi(RmaApi):
         if len(found) != 1:
             raise NotFoundError(f"data set {number} has {len(found)} alignments, not one.")
         return found[0]
-
-
-def _kinds(given: Any, known: tuple[str, ...], what: str) -> str:
-    kinds = [given] if isinstance(given, str) else list(given)
-    wrong = [kind for kind in kinds if kind not in known]
-    if wrong or not kinds:
-        raise InvalidQueryError(
-            f"{what} is among {', '.join(known)}, not {listing(map(repr, wrong)) or 'empty'}."
-        )
-    return ",".join(kinds)

@@ -8,9 +8,7 @@ from typing import Any
 from pdneuro.allen import payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
-from pdneuro.errors import InvalidQueryError
-
-RESOLUTIONS = (10, 25, 50, 100)
+from pdneuro.options import get_option
 
 
 @documented
@@ -35,7 +33,7 @@ class ReferenceSpaceApi(RmaApi):
     DEVMOUSE_2012 = "annotation/devmouse_2012"
     CCF_2015 = "annotation/ccf_2015"
     CCF_2016 = "annotation/ccf_2016"
-    CCF_2017 = "annotation/ccf_2017"
+    CCF_2017 = payload.CCF_VERSION
     CCF_VERSION_DEFAULT = CCF_2017
     VOXEL_RESOLUTION_10_MICRONS = 10
     VOXEL_RESOLUTION_25_MICRONS = 25
@@ -69,8 +67,8 @@ class ReferenceSpaceApi(RmaApi):
         >>> atlas.build_volumetric_data_download_url("ara_nissl", "ara_nissl_25.nrrd")
         'http://127.0.0.1:.../informatics-archive/current-release/mouse_ccf/ara_nissl/ara_nissl_25.nrrd'
         """
-        place = f"{release or 'current-release'}/{coordinate_framework or 'mouse_ccf'}"
-        return f"{self.informatics_archive_endpoint}/{place}/{data_path}/{file_name}"
+        address = str(get_option("allen_files_url"))
+        return payload.archive_url(address, data_path, file_name, release, coordinate_framework)
 
     def download_volumetric_data(
         self,
@@ -115,7 +113,7 @@ class ReferenceSpaceApi(RmaApi):
         >>> np.unique(pdneuro.allen.read_volume(file)).tolist()
         [0, 382, 385, 549, 672, 614454277]
         """
-        name = f"annotation_{checked_resolution(resolution)}.nrrd"
+        name = f"annotation_{payload.checked_resolution(resolution)}.nrrd"
         return self.download_volumetric_data(
             ccf_version or self.CCF_VERSION_DEFAULT, name, save_file_path=file_name
         )
@@ -131,7 +129,7 @@ class ReferenceSpaceApi(RmaApi):
         >>> pdneuro.allen.read_volume(file).shape
         (12, 8, 10)
         """
-        name = f"average_template_{checked_resolution(resolution)}.nrrd"
+        name = f"average_template_{payload.checked_resolution(resolution)}.nrrd"
         return self.download_volumetric_data(self.AVERAGE_TEMPLATE, name, save_file_path=file_name)
 
     def download_mouse_atlas_volume(self, age: str, volume_type: str, file_name: Any) -> Path:
@@ -164,7 +162,7 @@ class ReferenceSpaceApi(RmaApi):
         """
         place = (
             f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_masks/"
-            f"structure_masks_{checked_resolution(resolution)}"
+            f"structure_masks_{payload.checked_resolution(resolution)}"
         )
         name = f"structure_{payload.one_id(structure_id, 'structure_id')}.nrrd"
         return self.download_volumetric_data(place, name, save_file_path=file_name)
@@ -188,10 +186,3 @@ class ReferenceSpaceApi(RmaApi):
         place = f"{ccf_version or self.CCF_VERSION_DEFAULT}/structure_meshes"
         name = f"{payload.one_id(structure_id, 'structure_id')}.obj"
         return self.download_volumetric_data(place, name, save_file_path=file_name)
-
-
-def checked_resolution(given: Any) -> int:
-    """Return a resolution in µm, if the archive has it."""
-    if given not in RESOLUTIONS:
-        raise InvalidQueryError(f"resolution is 10, 25, 50 or 100 µm, not {given!r}.")
-    return int(given)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pdneuro.allen import payload
 from pdneuro.allen.api.base import Api, documented
-from pdneuro.tables.nested import from_records
+from pdneuro.tables.columns import from_records
 from pdneuro.tables.provenance import stamp
 
 

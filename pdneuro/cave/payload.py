@@ -1,0 +1,103 @@
+"""Build queries of CAVE: the name of a caveclient method, and its keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+#: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
+#: synapses thousands; a lookup of successors takes one more request per ID.
+TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
+#: Largest number that is not a root ID: 0 is no segment, 1 a segment that is not looked up yet.
+PENDING = 1
+#: Column of the root ID in tables of annotations.
+ROOT = "pt_root_id"
+#: Columns of the root IDs in the table of synapses.
+PRE, POST = "pre_pt_root_id", "post_pt_root_id"
+
+
+class Table(NamedTuple):
+    """A table or view of a version."""
+
+    name: str
+    version: int
+    #: The table with the positions and root IDs of this table's rows, if it has none itself.
+    reference: str | None = None
+    is_view: bool = False
+
+
+def table_query(
+    table: Table,
+    ids: Sequence[int] | None,
+    column: str = ROOT,
+    columns: Sequence[str] | None = None,
+    resolution: Sequence[float] | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """Query the rows of some root IDs.
+
+    Parameters
+    ----------
+    table : Table
+    ids : sequence of int, optional
+        None queries one row, which shows the columns and their dtypes.
+    column : str
+        The column of root IDs.
+    columns : sequence of str, optional
+        Columns of a table to return. Views and reference tables return all.
+    resolution : sequence of float, optional
+        Size in nm of the voxels in which positions are returned. Default: the table's own.
+
+    Returns
+    -------
+    tuple of str and dict
+        Method of caveclient's ``materialize``, and its keyword arguments.
+
+    Examples
+    --------
+    >>> method, arguments = table_query(Table("nuclei", 1300), [864691135207734905])
+    >>> method, arguments["filter_in_dict"]
+    ('query_table', {'pt_root_id': [864691135207734905]})
+    """
+    wanted = None if ids is None else {column: [int(number) for number in ids]}
+    common: dict[str, Any] = {
+        "materialization_version": table.version,
+        "split_positions": True,
+        "metadata": False,
+        "desired_resolution": None if resolution is None else list(resolution),
+        "limit": 1 if ids is None else None,
+    }
+    if table.is_view:
+        return "query_view", {"view_name": table.name, "filter_in_dict": wanted, **common}
+    common["log_warning"] = False
+    if table.reference is not None:
+        return "join_query", {
+            "tables": [[table.name, "target_id"], [table.reference, "id"]],
+            "filter_in_dict": None if wanted is None else {table.reference: wanted},
+            "suffixes": {table.name: "", table.reference: "_ref"},
+            **common,
+        }
+    # The ID of a row decides which of several is the first.
+    select = None if columns is None else list(dict.fromkeys(["id", column, *columns]))
+    return "query_table", {
+        "table": table.name,
+        "filter_in_dict": wanted,
+        "select_columns": select,
+        "merge_reference": False,
+        **common,
+    }
+
+
+def cached_name(
+    table: str,
+    column: str,
+    columns: Sequence[str] | None = None,
+    resolution: Sequence[float] | None = None,
+) -> str:
+    """Return the name under which the responses of a query are cached.
+
+    >>> cached_name("nuclei", "pt_root_id", ["volume"], (1, 1, 1))
+    'nuclei.pt_root_id(volume) 1x1x1 nm'
+    """
+    chosen = "" if columns is None else f"({','.join(columns)})"
+    unit = "" if resolution is None else f" {'x'.join(f'{size:g}' for size in resolution)} nm"
+    return f"{table}.{column}{chosen}{unit}"

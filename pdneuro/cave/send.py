@@ -1,0 +1,708 @@
+"""Send queries to CAVE through caveclient, with timeouts and one error per cause.
+
+No browser is opened, and nothing is written to caveclient's map of servers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import importlib.metadata
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+import requests
+from urllib3.util import Retry
+
+from pdneuro._compat import optional
+from pdneuro.cave import parse, payload
+from pdneuro.cave.payload import POST, PRE, SUCCESSOR_BATCH, SYNAPSE_BATCH, TABLE_BATCH, Table
+from pdneuro.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    ExpiredVersionError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MissingDependencyError,
+    NotFoundError,
+    RequestTooLargeError,
+    ServiceError,
+    ServiceUnavailableError,
+    StaleIdsWarning,
+    UnknownTableError,
+    did_you_mean,
+    listing,
+    warn,
+)
+from pdneuro.options import Fetch, get_option
+from pdneuro.tables.ids import Int64Array
+from pdneuro.transport import tokens
+from pdneuro.transport.fetch import BatchQuery, fetch_by_id
+from pdneuro.transport.http import Request, client_for
+from pdneuro.transport.report import Answers, Batch, ShapeError
+from pdneuro.transport.responses import error_from, without_secrets
+from pdneuro.transport.store import Scope
+
+#: The oldest major version of caveclient that works.
+_OLDEST = 8
+#: Maximum pause between two tries (seconds).
+_LONGEST_PAUSE = 60.0
+#: Limits of rows of known servers. A response with as many rows counts as truncated.
+_ROW_LIMITS = (200_000, 500_000)
+
+T = TypeVar("T")
+
+
+# -- the client of a datastack --------------------------------------------------------------------
+
+
+class Cave:
+    """The caveclient of a datastack. It is made at the first request, so that offline use needs none.
+
+    Parameters
+    ----------
+    datastack : str
+    server : str
+        Address of the CAVE server.
+    token : str
+        Sent to this server alone.
+    fetch : Fetch
+        Timeout, retries and the number of connections.
+    """
+
+    def __init__(self, datastack: str, server: str, token: str, fetch: Fetch) -> None:
+        self.datastack = datastack
+        self.server = server
+        self.credential = tokens.fingerprint(token)
+        self._token = token
+        self._fetch = fetch
+        self._page = f"{server}/sticky_auth/settings/tokens"
+        self._lock = threading.RLock()
+        self._once: dict[tuple[Any, ...], Any] = {}
+        #: Limits of rows that this server may have; it need not mention them in each response.
+        self._limits = set(_ROW_LIMITS)
+
+    def _remembered(self, *key: Any, fetch: Callable[[], T]) -> T:
+        """Return what ``fetch`` returns at the first call with a key; versions never change."""
+        if key not in self._once:
+            self._once[key] = fetch()
+        found: T = self._once[key]
+        return found
+
+    @property
+    def _client(self) -> Any:
+        with self._lock:
+            return self._remembered("client", fetch=self._make_client)
+
+    def _make_client(self) -> Any:
+        kind = _caveclient().CAVEclient
+        info = self._document(f"{self.server}/info/api/v2/datastack/full/{self.datastack}")
+        if info is None:
+            raise NotFoundError(
+                f"the CAVE server {self.server} has no datastack {self.datastack!r}. Choose another "
+                "server with pdneuro.set_options(cave_url=...).",
+                status=404,
+                url=self.server,
+            )
+        with self.errors_by_cause():
+            return kind(
+                self.datastack,
+                server_address=self.server,
+                auth_token=self._token,
+                max_retries=self._fetch.retries,
+                pool_maxsize=self._fetch.max_workers,
+                # Otherwise every later client of this datastack would use this server.
+                write_server_cache=False,
+                info_cache={self.datastack: info},
+            )
+
+    @property
+    def _materialize(self) -> Any:
+        return self._part("materialize", "materialize/version")
+
+    @property
+    def _graph(self) -> Any:
+        return self._part("chunkedgraph", "segmentation/api/version")
+
+    def _part(self, name: str, probe: str) -> Any:
+        """Return a part of the client, made at its first use."""
+
+        def make() -> Any:
+            self._document(f"{self._client.local_server}/{probe}")
+            with self.errors_by_cause():
+                return self._guarded(getattr(self._client, name))
+
+        with self._lock:
+            return self._remembered(name, fetch=make)
+
+    def close(self) -> None:
+        """Close the connections. A thread that still uses the client opens new ones."""
+        # The client has one session per service, and no method that closes them.
+        client = self._once.get(("client",))
+        for part in [] if client is None else vars(client).values():
+            if isinstance(session := getattr(part, "session", None), requests.Session):
+                session.close()
+
+    def _document(self, url: str) -> Any:
+        """Return a JSON document, None if it does not exist.
+
+        It is requested before caveclient requests it, which has no timeout and opens a browser if
+        terms are not accepted.
+        """
+        client = client_for(
+            url,
+            self._fetch,
+            headers={"Authorization": f"Bearer {self._token}"},
+            accepted=(200, 401, 403, 404),
+        )
+        response = client.send(Request("GET", url))
+        if response.status_code == 404:
+            return None
+        self._raise_for_status(response.history[0] if response.history else response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise client.invalid_response(response, "the response is not JSON.") from error
+
+    def _guarded(self, part: Any) -> Any:
+        """Give a part of the client a timeout, errors by cause and limited pauses."""
+        session = part.session
+        session.hooks["response"].append(self._raise_for_status)
+        session.request = functools.partial(session.request, timeout=self._fetch.timeout)
+        # The client's cookie with the token has no domain, so a redirect would send it to any host.
+        session.cookies.clear()
+        for adapter in session.adapters.values():
+            plan = adapter.max_retries
+            adapter.max_retries = _ShortRetry(
+                total=plan.total,
+                backoff_factor=plan.backoff_factor,
+                status_forcelist=plan.status_forcelist,
+                allowed_methods=plan.allowed_methods,
+            )
+        return part
+
+    # -- errors -----------------------------------------------------------------------------------
+
+    def _raise_for_status(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Raise the error of a response, before the client reads it."""
+        if response.status_code < 300:
+            return
+        about: dict[str, Any] = {"status": response.status_code, "url": without_secrets(response.url)}
+        if response.status_code < 400:
+            target = without_secrets(response.headers.get("Location", "a page"))
+            raise AuthenticationError(
+                f"the CAVE server {self.server} redirects to {target}, as it does without a valid "
+                f"token. Get one at {self._page}.",
+                **about,
+            )
+        details = self._error_details(response)
+        data: dict[str, Any] = details["data"] if isinstance(details.get("data"), dict) else {}
+        if response.status_code == 401:
+            reason = str(details.get("message") or details.get("error") or "unauthorized").rstrip(".")
+            raise AuthenticationError(
+                f"the CAVE server {self.server} rejects the token for {self.datastack}: {reason}. "
+                f"Get one at {self._page} and save it: pdneuro.tokens.save({self.datastack!r}, token).",
+                **about,
+            )
+        if details.get("error") == "missing_tos":
+            raise ForbiddenError(
+                f"the terms of service of {self.datastack} are not accepted yet. Accept them at "
+                f"{data.get('tos_form_url', self.server)}, signed in as the owner of the token.",
+                **about,
+            )
+        if details.get("error") == "missing_permission":
+            raise ForbiddenError(
+                f"the token may not {data.get('required_permission', 'view')} "
+                f"{data.get('auth_dataset', self.datastack)}: it is of another account, or of another "
+                "server.",
+                **about,
+            )
+        if response.status_code == 410:
+            raise ExpiredVersionError(
+                f"the version is not available: {details.get('message', '')}.", **about
+            )
+        raise error_from(response, [self._token])
+
+    def _error_details(self, response: requests.Response) -> dict[str, Any]:
+        """Return the JSON object of an error, without the token."""
+        try:
+            body = response.json()
+        except ValueError:
+            return {}
+        details = body if isinstance(body, dict) else {}
+        return {
+            name: value.replace(self._token, "***") if isinstance(value, str) else value
+            for name, value in details.items()
+        }
+
+    @contextlib.contextmanager
+    def errors_by_cause(self) -> Iterator[None]:
+        """Convert errors of caveclient, requests and the parser into those of pdneuro."""
+        try:
+            yield
+        except ServiceError:
+            raise
+        except ShapeError as error:
+            raise InvalidResponseError(str(error), url=self.server) from error
+        except requests.HTTPError as error:
+            if error.response is not None:
+                self._raise_for_status(error.response)
+            raise
+        except requests.exceptions.RetryError as error:
+            raise ServiceUnavailableError(
+                "the CAVE server does not respond, even after all retries. This can last for hours "
+                "while it materializes.",
+                url=self.server,
+            ) from error
+        except requests.RequestException as error:
+            raise ConnectionFailedError(
+                f"no connection ({type(error).__name__}).", url=self.server
+            ) from error
+        except Exception as error:
+            if not _is_from_caveclient(error):
+                raise
+            raise InvalidResponseError(
+                f"the response is not what caveclient expects ({type(error).__name__}: {error}).",
+                url=self.server,
+            ) from error
+
+    # -- versions and tables ----------------------------------------------------------------------
+
+    def version(self, wanted: int | None) -> int:
+        """Return a version that exists: the wanted one, or the newest."""
+        try:
+            with self.errors_by_cause():
+                known = sorted(self._materialize.get_versions())
+        except NotFoundError:
+            if wanted is None:
+                raise
+            # This server does not list its versions; a missing one fails in the query.
+            return int(wanted)
+        if not known:
+            raise ServiceUnavailableError(
+                f"{self.datastack} has no version at present.", url=self.server
+            )
+        if wanted is None:
+            return int(known[-1])
+        if wanted not in known:
+            raise ExpiredVersionError(
+                f"{self.datastack} has no version {wanted} (any more). There are "
+                f"{', '.join(map(str, known))}.",
+                url=self.server,
+            )
+        return int(wanted)
+
+    def timestamp(self, version: int) -> Any:
+        """Return the time at which a version was frozen (UTC)."""
+        with self.errors_by_cause():
+            return self._materialize.get_timestamp(version)
+
+    @property
+    def synapse_table(self) -> str:
+        """Name of the table of synapses; empty if the datastack has none."""
+        return str(self._materialize.synapse_table or "")
+
+    def table(self, name: str, version: int) -> Table:
+        """Return what a query needs to know about a table or view.
+
+        Raises
+        ------
+        UnknownTableError
+            The table or view does not exist; the message names the nearest.
+        """
+        return self._remembered("table", name, version, fetch=lambda: self._describe(name, version))
+
+    def _describe(self, name: str, version: int) -> Table:
+        tables = self._remembered("tables", version, fetch=lambda: self._listed("get_tables", version))
+        views = self._remembered("views", version, fetch=lambda: self._listed("get_views", version))
+        if tables and name not in (*tables, *views):
+            hint = did_you_mean(name, (*tables, *views))
+            raise UnknownTableError(
+                f"{self.datastack}, version {version}, has no table {name!r}.{hint} There are "
+                f"{listing([*tables, *views], 30)}."
+            )
+        if name in views:
+            return Table(name, version, is_view=True)
+        try:
+            reference = self._metadata(name, version).get("reference_table")
+        except ExpiredVersionError:
+            raise
+        except NotFoundError as error:
+            if tables:
+                return Table(name, version)
+            raise UnknownTableError(
+                f"{self.datastack}, version {version}, has no table {name!r}."
+            ) from error
+        return Table(name, version, reference=str(reference or "") or None)
+
+    def _listed(self, method: str, version: int) -> tuple[str, ...]:
+        try:
+            with self.errors_by_cause():
+                return tuple(getattr(self._materialize, method)(version=version))
+        except ExpiredVersionError:
+            raise
+        except NotFoundError:  # the list is empty, or the server does not have it
+            return ()
+
+    def _metadata(self, table: str, version: int) -> dict[str, Any]:
+        with self.errors_by_cause():
+            found: dict[str, Any] = self._materialize.get_table_metadata(
+                table, version=version, log_warning=False
+            )
+        return found
+
+    # -- queries ----------------------------------------------------------------------------------
+
+    def sample(self, table: Table) -> pd.DataFrame | None:
+        """Return one row of a table, None if the server does not return it."""
+
+        def fetch() -> pd.DataFrame | None:
+            try:
+                return self._query(*payload.table_query(table, None))[0]
+            except ServiceError:
+                return None
+
+        return self._remembered("sample", table, fetch=fetch)
+
+    def query(
+        self,
+        table: Table,
+        ids: Sequence[int],
+        column: str,
+        columns: Sequence[str] | None = None,
+        resolution: Sequence[float] | None = None,
+    ) -> pd.DataFrame:
+        """Return all rows of some root IDs; see :func:`pdneuro.cave.payload.table_query`.
+
+        Raises
+        ------
+        RequestTooLargeError
+            The response was truncated at the server's limit of rows.
+        """
+        method, arguments = payload.table_query(table, ids, column, columns, resolution)
+        found, headers = self._query(method, arguments)
+        limit = parse.row_limit(headers)
+        if limit:
+            self._limits.add(limit)
+        # Treat a full page as truncated, even without a warning header.
+        if limit is not None or len(found) in self._limits:
+            raise RequestTooLargeError(
+                f"the response was truncated at {len(found):,} rows of {table.name!r}.",
+                status=200,
+                url=self.server,
+            )
+        if resolution is None:
+            return found
+        own = parse.resolution(headers)
+        # Without the header, caveclient converts the positions of tables, but not of views and joins.
+        if own is None and method != "query_table" and parse.has_positions(found):
+            own = self._metadata(table.reference or table.name, table.version)["voxel_resolution"]
+        return found if own is None else parse.to_resolution(found, own, resolution)
+
+    def _query(
+        self, method: str, arguments: Mapping[str, Any]
+    ) -> tuple[pd.DataFrame, Mapping[str, str]]:
+        """Return the rows of a query and the headers of the response."""
+        part = copy.copy(self._materialize)
+        part.session = session = _HeadersOfPost(part.session)
+        with self.errors_by_cause():
+            found = pd.DataFrame(getattr(part, method)(**arguments))
+        return found, session.headers
+
+    def fetch_by_id(
+        self,
+        ids: Int64Array,
+        name: str,
+        send: Callable[[Sequence[int]], Batch],
+        fetch: Fetch,
+        batch_size: int,
+        version: int | None = None,
+    ) -> Answers:
+        """Fetch one value per root ID at a version or at present; the latter is cached for offline use.
+
+        Parameters
+        ----------
+        ids : array of int64
+        name : str
+            Name under which the values are cached.
+        send : callable
+            Sends the request for a batch of IDs.
+        fetch : Fetch
+        batch_size : int
+            Maximum number of IDs per request.
+        version : int, optional
+        """
+
+        def send_batch(part: Sequence[int], retries: int) -> Batch:
+            with self.errors_by_cause():
+                return send(part)
+
+        project = self.datastack if version is None else f"{self.datastack}@{version}"
+        query = BatchQuery(
+            Scope(self.server, self.credential, project, name),
+            f"cave:{project}",
+            send_batch,
+            _nothing,
+            hint="They may be outdated, or of another datastack.",
+        )
+        fetch = fetch._replace(batch_size=min(fetch.batch_size, batch_size))
+        if version is None:
+            return fetch_by_id(ids, query, fetch._replace(refresh=True))
+        return fetch_by_id(ids, query, fetch._replace(expire_after=None))  # a version never changes
+
+    # -- root IDs ---------------------------------------------------------------------------------
+
+    def is_latest(self, ids: Sequence[int], moment: Any = None) -> list[bool]:
+        """Return whether root IDs are valid at a time; default: now."""
+        graph = self._graph
+        with self.errors_by_cause():
+            found = graph.is_latest_roots(np.asarray(ids, np.uint64), timestamp=moment)
+        return [bool(valid) for valid in found]
+
+    def chunks(self, root: int) -> Int64Array | None:
+        """Return the chunks of a root ID, None if it never existed."""
+        graph = self._graph
+        with self.errors_by_cause():
+            layers = int(graph.segmentation_info.get("graph", {}).get("n_layers", 6))
+        try:
+            with self.errors_by_cause():
+                found = graph.get_leaves(int(root), stop_layer=max(1, layers - 4))
+        except (InvalidRequestError, NotFoundError):
+            return None
+        return np.asarray(found, np.int64)
+
+    def roots(self, chunks: Int64Array, moment: Any = None) -> Int64Array:
+        """Return the root ID of each chunk at a time; default: now."""
+        graph = self._graph
+        with self.errors_by_cause():
+            return np.asarray(graph.get_roots(chunks, timestamp=moment), np.uint64).astype(np.int64)
+
+
+class _HeadersOfPost:
+    """A session that keeps the headers of the response to a POST; caveclient returns its body alone."""
+
+    def __init__(self, session: requests.Session) -> None:
+        self._session = session
+        self.headers: Mapping[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def post(self, *args: Any, **options: Any) -> requests.Response:
+        response = self._session.post(*args, **options)
+        self.headers = response.headers
+        return response
+
+
+class _ShortRetry(Retry):
+    """Retries as caveclient plans them, but without pauses of hours."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Return the pause that the server requests; raise if it is too long."""
+        seconds = super().get_retry_after(response)
+        if seconds is not None and seconds > _LONGEST_PAUSE:
+            raise ServiceUnavailableError(
+                f"the CAVE server asks to wait {seconds:,.0f} s, as it does while it materializes.",
+                status=503,
+            )
+        return seconds
+
+
+def _is_from_caveclient(error: BaseException) -> bool:
+    """Return whether an error was raised in caveclient, or in pyarrow on its behalf."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    file = trace.tb_frame.f_code.co_filename if trace is not None else ""
+    return any(part in file for part in ("caveclient", "pyarrow"))
+
+
+def _caveclient() -> Any:
+    try:
+        module = optional("caveclient", "cave")
+    except MissingDependencyError as error:
+        raise MissingDependencyError(
+            f"{error} It requires pandas below 3, so it needs an environment with pandas 2."
+        ) from error
+    version = importlib.metadata.version("caveclient")
+    if int(version.split(".")[0]) < _OLDEST:
+        raise MissingDependencyError(
+            f"caveclient {version} is too old. Install {_OLDEST} or newer: pip install 'pdneuro[cave]'. "
+            "It requires pandas below 3."
+        )
+    return module
+
+
+def server_of(datastack: str) -> str:
+    """Return the address of a datastack's server: the option ``cave_url``, or the default."""
+    return str(get_option("cave_url") or f"https://{tokens.cave_host(datastack)}")
+
+
+#: The clients used last, the latest at the end.
+_clients: dict[tuple[Any, ...], Cave] = {}
+_MAX_CLIENTS = 8
+_lock = threading.Lock()
+
+
+def connect(datastack: str, auth_token: str | None, fetch: Fetch) -> Cave:
+    """Return the client of a datastack; no request is sent yet."""
+    server = server_of(datastack)
+    token = tokens.clean(auth_token) if auth_token else tokens.require_cave(datastack, server)
+    credential = tokens.fingerprint(token)
+    key = (datastack, server, credential, fetch.timeout, fetch.retries, fetch.max_workers, os.getpid())
+    with _lock:
+        client = _clients.pop(key, None) or Cave(datastack, server, token, fetch)
+        _clients[key] = client
+        # The caches of caveclient keep a client alive, so deleting it does not close its connections.
+        for oldest in list(_clients)[:-_MAX_CLIENTS]:
+            _clients.pop(oldest).close()
+    return client
+
+
+# -- queries by root ID ---------------------------------------------------------------------------
+
+
+def _nothing() -> None:
+    """Do nothing: the retries of caveclient cannot be canceled."""
+
+
+def is_latest(client: Cave, ids: Int64Array, fetch: Fetch) -> Any:
+    """Return whether root IDs are current, missing if the request failed."""
+
+    def send(part: Sequence[int]) -> Batch:
+        return parse.flags_batch(part, client.is_latest(part))
+
+    return parse.flags(client.fetch_by_id(ids, "is_latest", send, fetch, TABLE_BATCH).payloads)
+
+
+def successors(
+    client: Cave, ids: Int64Array, version: int | None, fetch: Fetch
+) -> list[parse.Successor | None]:
+    """Return the root ID that holds most of each root ID now or at a version, None for an unknown ID."""
+    moment = None
+    if version is not None and not fetch.offline:
+        moment = client.timestamp(client.version(version))
+
+    @functools.cache
+    def chunk_count(root: int) -> int:
+        chunks = client.chunks(root)
+        return 0 if chunks is None else len(chunks)
+
+    def send(part: Sequence[int]) -> Batch:
+        known = {root: chunks for root in part if (chunks := client.chunks(root)) is not None}
+        if not known:
+            return parse.successors_batch({})
+        roots = client.roots(np.concatenate([*known.values()]), moment)
+        parts = np.split(roots, np.cumsum([len(chunks) for chunks in known.values()])[:-1])
+        found = {
+            root: parse.successor(root, own, chunk_count) for root, own in zip(known, parts, strict=True)
+        }
+        return parse.successors_batch(found)
+
+    name = "latest" if version is None else f"at {version}"
+    answers = client.fetch_by_id(ids, name, send, fetch, SUCCESSOR_BATCH)
+    found = parse.successors(answers.payloads)
+    for root, value in zip(ids.tolist(), found, strict=True):
+        if value is not None:
+            answers.details[root] = f"{value.status}, overlap {value.overlap:.2f}"
+    return found
+
+
+class Version(NamedTuple):
+    """A datastack at a materialization version, queried with the options of one call."""
+
+    client: Cave
+    number: int
+    fetch: Fetch
+
+    @property
+    def name(self) -> str:
+        """Name of the source in messages and provenance."""
+        return f"cave:{self.client.datastack}@{self.number}"
+
+    def sample(self, table: str) -> pd.DataFrame | None:
+        """Return one row of a table; None if pdneuro is offline or the server does not return it."""
+        return None if self.fetch.offline else self.client.sample(self._table(table))
+
+    def rows(
+        self,
+        ids: Int64Array,
+        table: str | None,
+        column: str = payload.ROOT,
+        columns: Sequence[str] | None = None,
+        resolution: Sequence[float] | None = None,
+    ) -> list[list[dict[str, Any]] | None]:
+        """Return the rows of a table or view for each root ID, None where it has none.
+
+        ``table=None`` is the table of synapses.
+        """
+        batch_size = SYNAPSE_BATCH
+        if table is not None and not self.fetch.offline:
+            self._table(table)  # raises before the first batch if the table does not exist
+            batch_size = SYNAPSE_BATCH if table == self.client.synapse_table else TABLE_BATCH
+
+        def send(part: Sequence[int]) -> Batch:
+            found = self.client.query(self._table(table), part, column, columns, resolution)
+            return parse.rows_batch(part, found, column)
+
+        name = payload.cached_name(table or "table of synapses", column, columns, resolution)
+        answers = self.client.fetch_by_id(ids, name, send, self.fetch, batch_size, self.number)
+        return parse.rows(answers.payloads)
+
+    def partners(self, ids: Int64Array, *, upstream: bool) -> Answers:
+        """Return the partners of each root ID on one side, packed."""
+        # A filter for both ends would return the synapses that fit both.
+        column = POST if upstream else PRE
+
+        def send(part: Sequence[int]) -> Batch:
+            found = self.client.query(self._table(None), part, column, [PRE, POST])
+            return parse.partners_batch(part, found, upstream=upstream)
+
+        name = f"partners {'upstream' if upstream else 'downstream'}"
+        return self.client.fetch_by_id(ids, name, send, self.fetch, SYNAPSE_BATCH, self.number)
+
+    def warn_of_stale(self, ids: Int64Array, count: int) -> None:
+        """Warn if root IDs without data are not valid at the version.
+
+        Parameters
+        ----------
+        ids : array of int64
+            Root IDs without data.
+        count : int
+            Number of all IDs of the query, for the message.
+        """
+        if not len(ids) or self.fetch.offline:
+            return
+        stale = []
+        try:
+            moment = self.client.timestamp(self.number)
+            for start in range(0, len(ids), TABLE_BATCH):
+                part = ids[start : start + TABLE_BATCH].tolist()
+                valid = self.client.is_latest(part, moment)
+                stale += [root for root, is_valid in zip(part, valid, strict=True) if not is_valid]
+        except ServiceError as error:  # the data that were found are worth returning
+            warn(
+                f"{len(ids):,} of {count:,} root IDs have no data, and it is not known whether they are "
+                f"valid at version {self.number}: {error.message}",
+                StaleIdsWarning,
+            )
+            return
+        if stale:
+            warn(
+                f"{len(stale):,} of {count:,} root IDs are not valid at version {self.number} of "
+                f"{self.client.datastack}: {listing(stale)}. They have no data there. .neuro.latest() "
+                f"returns their current root IDs, .neuro.at({self.number}) those at this version.",
+                StaleIdsWarning,
+            )
+
+    def _table(self, name: str | None) -> Table:
+        name = self.client.synapse_table if name is None else name
+        if not name:
+            raise UnknownTableError(f"{self.client.datastack} has no table of synapses.")
+        return self.client.table(name, self.number)
