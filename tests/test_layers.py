@@ -142,3 +142,18 @@ def test_the_core_does_not_use_the_compatibility_classes() -> None:
         assert (
             path == PACKAGE / "allen" / "__init__.py" or "pdneuro.allen.api" not in path.read_text()
         ), path
+
+
+@pytest.mark.parametrize("service", ["braincircuits", "cave"])
+def test_queries_and_parsers_can_be_tested_without_a_server(service: str) -> None:
+    """Payloads are built without pandas and network, responses are read without network."""
+    forbidden = {"payload": {"pandas", "requests", "caveclient"}, "parse": {"requests", "caveclient"}}
+    for module, names in forbidden.items():
+        tree = ast.parse((PACKAGE / service / f"{module}.py").read_text())
+        found = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
+        found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not {name.split(".")[0] for name in found} & names
+        assert f"pdneuro.{service}.send" not in found
+        assert "pdneuro.transport.http" not in found

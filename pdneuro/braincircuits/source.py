@@ -34,12 +34,12 @@ class BrainCircuits:
     """
 
     project: str
-    #: Properties that the service documents; any other name is passed on to it.
+    #: Properties that the service documents; any other name is sent to it as well.
     PROPERTIES = payload.PROPERTIES
 
     @property
     def name(self) -> str:
-        """The source's name in messages and provenance."""
+        """Name of the source in messages and provenance."""
         return f"braincircuits:{self.project}"
 
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
@@ -50,7 +50,7 @@ class BrainCircuits:
         return send.graph_dump(self.project, folder, fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+        """Return the columns of one property: one entry per ID, missing if there is no value."""
         if not len(ids):
             return documented_columns(name, 0)
         answers = self._fetch(ids, name, fetch)
@@ -75,13 +75,13 @@ class BrainCircuits:
         return records.scatter(columns, known, len(ids))
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
-        """A list-valued property in long form: ``segment_id`` and the records' fields."""
+        """Return a list-valued property in long form: ``segment_id`` and the fields of the records."""
         answers = self._fetch(ids, name, fetch)
         side = "direction" if name == "connectivity" else "list"
         return records.long_records(ids, parse.values(answers.encodings, answers.payloads), side)
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Direct edges of the IDs as ``pre, post, weight``, each once."""
+        """Return the direct edges of the IDs as ``pre, post, weight``, each once."""
         answers = self._fetch(ids, "connectivity", fetch)
         return parse.edges(
             ids, answers.encodings, answers.payloads, upstream=upstream, downstream=downstream

@@ -64,7 +64,13 @@ def to_resolution(table: pd.DataFrame, own: Sequence[float], wanted: Sequence[fl
     """Convert positions from voxels of one size to voxels of another."""
     factors = {axis: size / unit for axis, size, unit in zip("xyz", own, wanted, strict=True)}
     positions = {str(name): match[1] for name in table if (match := _POSITION.search(str(name)))}
-    return table.assign(**{name: table[name] * factors[axis] for name, axis in positions.items()})
+    return table.assign(
+        **{
+            name: table[name] * factors[axis]
+            for name, axis in positions.items()
+            if factors[axis] != 1  # integers stay integers
+        }
+    )
 
 
 def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import send
+from pdneuro.cave import root_ids, send
 from pdneuro.cave.payload import PENDING
 from pdneuro.options import Fetch
 from pdneuro.tables import columns
@@ -45,12 +45,12 @@ class CaveSource:
         """Name of the source in messages and provenance."""
         return f"cave:{self.datastack}" + ("" if self.version is None else f"@{self.version}")
 
-    def open(self, fetch: Fetch) -> send.Version:
+    def open(self, fetch: Fetch) -> root_ids.Version:
         """Return the datastack at a version that exists."""
         client = send.connect(self.datastack, self.auth_token, fetch)
         # Offline, the existence of a version cannot be checked.
         number = self.version if fetch.offline and self.version else client.version(self.version)
-        return send.Version(client, number, fetch)
+        return root_ids.Version(client, number, fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of a table, like those of a property that is a list of records."""

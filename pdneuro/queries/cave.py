@@ -331,11 +331,11 @@ def is_latest(
     options = Fetch.of(**fetch)
     flags: Any = np.zeros(0, bool)
     if len(roots.ids):
-        from pdneuro.cave import send
+        from pdneuro.cave import root_ids, send
 
         with collect_report(options):
             client = send.connect(opened.datastack, opened.auth_token, options)
-            flags = send.is_latest(client, roots.ids, options)
+            flags = root_ids.is_latest(client, roots.ids, options)
     return stamp(roots.series(flags), source=opened.name, query="is_latest()")
 
 
@@ -531,11 +531,11 @@ def _successors(
     options = Fetch.of(**fetch)
     found: list[Any] = []
     if len(roots.ids):
-        from pdneuro.cave import send
+        from pdneuro.cave import root_ids, send
 
         with collect_report(options):
             client = send.connect(opened.datastack, opened.auth_token, options)
-            found = send.successors(client, roots.ids, version, options)
+            found = root_ids.successors(client, roots.ids, version, options)
     query = "latest()" if version is None else f"at({version})"
     latest = np.array([0 if entry is None else entry.latest for entry in found], np.int64)
     numbers: Any = pd.arrays.IntegerArray(latest, latest == 0) if (latest == 0).any() else latest

@@ -239,6 +239,7 @@ def _key_index(groups: Any, keys: Iterable[Any]) -> pd.Index[Any]:
     sizes = groups.size()  # of groupby(..., as_index=False) a table with the keys as columns
     names = list(sizes.index.names if isinstance(sizes, pd.Series) else sizes.columns[:-1])
     if len(names) > 1:
-        return cast("pd.Index[Any]", pd.MultiIndex.from_tuples(list(keys), names=names))
+        return pd.MultiIndex.from_tuples(list(keys), names=names)
     # The keys of groupby(["side"]) are tuples of one element.
-    return pd.Index([key[0] if isinstance(key, tuple) else key for key in keys], name=names[0])
+    single: pd.Index[Any] = pd.Index([k[0] if isinstance(k, tuple) else k for k in keys], name=names[0])
+    return single

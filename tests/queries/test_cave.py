@@ -694,6 +694,40 @@ class TestStrict:
             pd.testing.assert_frame_equal(roots.head(9).neuro.edges(source=NEW), edges)
         assert len(sandbox.requests) == sent
 
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda ids: ids.neuro.synapses(["size"], source=OLD),
+            lambda ids: ids.neuro.at(661, source=NEW),
+            lambda ids: ids.neuro.latest(source=NEW, details=True),
+            lambda ids: ids.neuro.is_latest(source=NEW),
+            lambda ids: ids.neuro.properties("proofreading_status", source=OLD),
+        ],
+        ids=["synapses", "at", "latest", "is_latest", "properties"],
+    )
+    def test_the_cache_serves_every_query_offline(
+        self, ask: Any, sandbox: Sandbox, stack: Datastack
+    ) -> None:
+        ids = pd.Series(stack.old[:6])
+        found = ask(ids)
+        sent = len(sandbox.requests)
+        with pdneuro.set_options(offline=True):
+            again = ask(ids)
+        assert again.equals(found)
+        assert len(sandbox.requests) == sent
+
+    def test_a_datastack_without_a_table_of_synapses(self, sandbox: Sandbox, stack: Datastack) -> None:
+        def change(request: Any, response: Any) -> Any:
+            if "/info/api/v2/datastack/full/" in request.path:
+                response.body |= {"synapse_table": None}
+            return response
+
+        through(sandbox, change)
+        with pdneuro.set_options(timeout=6.5):  # a client that has not read the other description
+            for ask in (pd.Series(stack.old[:2]).neuro.edges, pd.Series(stack.old[:2]).neuro.synapses):
+                with pytest.raises(errors.UnknownTableError, match="has no table of synapses"):
+                    ask(source=OLD)
+
     def test_rows_without_a_root_id_are_counted(self, sandbox: Sandbox, roots: pd.Series) -> None:
         ids = pd.Series([0, 1, None, roots[0]], dtype="Int64")
         entry = ids.neuro.cave(NUCLEI, ["volume"], source=NEW).attrs["pdneuro"]

@@ -1,0 +1,163 @@
+"""Queries by root ID: rows of a table, partners, whether an ID is current, and its successor."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pdneuro.cave import parse
+from pdneuro.cave.payload import (
+    POST,
+    PRE,
+    ROOT,
+    SUCCESSOR_BATCH,
+    SYNAPSE_BATCH,
+    TABLE_BATCH,
+    Table,
+    cached_name,
+)
+from pdneuro.cave.send import Cave
+from pdneuro.errors import ServiceError, StaleIdsWarning, UnknownTableError, listing, warn
+from pdneuro.options import Fetch
+from pdneuro.tables.ids import Int64Array
+from pdneuro.transport.report import Answers, Batch
+
+
+def is_latest(client: Cave, ids: Int64Array, fetch: Fetch) -> Any:
+    """Return whether root IDs are current, missing if the request failed."""
+
+    def send(part: Sequence[int]) -> Batch:
+        return parse.flags_batch(part, client.is_latest(part))
+
+    return parse.flags(client.values_by_id(ids, "is_latest", send, fetch, TABLE_BATCH).payloads)
+
+
+def successors(
+    client: Cave, ids: Int64Array, version: int | None, fetch: Fetch
+) -> list[parse.Successor | None]:
+    """Return the root ID that holds most of each root ID now or at a version, None for an unknown ID."""
+    moment = None
+    if version is not None and not fetch.offline:
+        moment = client.timestamp(client.version(version))
+
+    @functools.cache
+    def chunk_count(root: int) -> int:
+        chunks = client.chunks(root)
+        return 0 if chunks is None else len(chunks)
+
+    def send(part: Sequence[int]) -> Batch:
+        known = {root: chunks for root in part if (chunks := client.chunks(root)) is not None}
+        if not known:
+            return parse.successors_batch({})
+        roots = client.roots(np.concatenate([*known.values()]), moment)
+        parts = np.split(roots, np.cumsum([len(chunks) for chunks in known.values()])[:-1])
+        found = {
+            root: parse.successor(root, own, chunk_count) for root, own in zip(known, parts, strict=True)
+        }
+        return parse.successors_batch(found)
+
+    name = "latest" if version is None else f"at {version}"
+    answers = client.values_by_id(ids, name, send, fetch, SUCCESSOR_BATCH)
+    found = parse.successors(answers.payloads)
+    for root, value in zip(ids.tolist(), found, strict=True):
+        if value is not None:
+            answers.details[root] = f"{value.status}, overlap {value.overlap:.2f}"
+    return found
+
+
+class Version(NamedTuple):
+    """A datastack at a materialization version, queried with the options of one call."""
+
+    client: Cave
+    number: int
+    fetch: Fetch
+
+    @property
+    def name(self) -> str:
+        """Name of the source in messages and provenance."""
+        return f"cave:{self.client.datastack}@{self.number}"
+
+    def sample(self, table: str) -> pd.DataFrame | None:
+        """Return one row of a table; None if pdneuro is offline or the server does not return it."""
+        return None if self.fetch.offline else self.client.sample(self._table(table))
+
+    def rows(
+        self,
+        ids: Int64Array,
+        table: str | None,
+        column: str = ROOT,
+        columns: Sequence[str] | None = None,
+        resolution: Sequence[float] | None = None,
+    ) -> list[list[dict[str, Any]] | None]:
+        """Return the rows of a table or view for each root ID, None where it has none.
+
+        ``table=None`` is the table of synapses.
+        """
+        batch_size = SYNAPSE_BATCH
+        if table is not None and not self.fetch.offline:
+            self._table(table)  # raises before the first batch if the table does not exist
+            batch_size = SYNAPSE_BATCH if table == self.client.synapse_table else TABLE_BATCH
+
+        def send(part: Sequence[int]) -> Batch:
+            found = self.client.query(self._table(table), part, column, columns, resolution)
+            return parse.rows_batch(part, found, column)
+
+        name = cached_name(table or "table of synapses", column, columns, resolution)
+        answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
+        return parse.rows(answers.payloads)
+
+    def partners(self, ids: Int64Array, *, upstream: bool) -> Answers:
+        """Return the partners of each root ID on one side, packed."""
+        # A filter for both ends would return the synapses that fit both.
+        column = POST if upstream else PRE
+
+        def send(part: Sequence[int]) -> Batch:
+            found = self.client.query(self._table(None), part, column, [PRE, POST])
+            return parse.partners_batch(part, found, upstream=upstream)
+
+        name = f"partners {'upstream' if upstream else 'downstream'}"
+        return self.client.values_by_id(ids, name, send, self.fetch, SYNAPSE_BATCH, self.number)
+
+    def warn_of_stale(self, ids: Int64Array, count: int) -> None:
+        """Warn if root IDs without data are not valid at the version.
+
+        Parameters
+        ----------
+        ids : array of int64
+            Root IDs without data.
+        count : int
+            Number of all IDs of the query, for the message.
+        """
+        if not len(ids) or self.fetch.offline:
+            return
+        stale = []
+        try:
+            moment = self.client.timestamp(self.number)
+            for start in range(0, len(ids), TABLE_BATCH):
+                part = ids[start : start + TABLE_BATCH].tolist()
+                valid = self.client.is_latest(part, moment)
+                stale += [root for root, is_valid in zip(part, valid, strict=True) if not is_valid]
+        except ServiceError as error:  # the data that were found are worth returning
+            warn(
+                f"{len(ids):,} of {count:,} root IDs have no data, and it is not known whether they are "
+                f"valid at version {self.number}: {error.message}",
+                StaleIdsWarning,
+            )
+            return
+        if stale:
+            warn(
+                f"{len(stale):,} of {count:,} root IDs are not valid at version {self.number} of "
+                f"{self.client.datastack}: {listing(stale)}. They have no data there. .neuro.latest() "
+                f"returns their current root IDs, .neuro.at({self.number}) those at this version.",
+                StaleIdsWarning,
+            )
+
+    def _table(self, name: str | None) -> Table:
+        name = self.client.synapse_table if name is None else name
+        if not name:
+            raise UnknownTableError(f"{self.client.datastack} has no table of synapses.")
+        return self.client.table(name, self.number)

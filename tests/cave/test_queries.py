@@ -1,0 +1,95 @@
+"""Queries and responses of CAVE without a server: what is sent, and what is read."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pdneuro.cave import parse
+from pdneuro.cave.payload import Table, table_query
+from pdneuro.tables.partners import unpack
+from pdneuro.transport.report import ShapeError
+
+ROOT = 864_691_135_207_734_905
+
+
+def test_a_query_can_be_sent_as_json_and_keeps_every_digit() -> None:
+    for table in (Table("a", 1), Table("a", 1, reference="b"), Table("a", 1, is_view=True)):
+        _, arguments = table_query(table, np.array([ROOT]), columns=["x"], resolution=(1, 1, 1))
+        sent = json.dumps(arguments)
+        assert sent.count(str(ROOT)) == 1
+        assert json.loads(sent)["desired_resolution"] == [1, 1, 1]
+
+
+def test_a_reference_table_is_filtered_by_the_root_ids_of_its_reference() -> None:
+    method, arguments = table_query(Table("types", 7, reference="nuclei"), [ROOT])
+    assert method == "join_query"
+    assert arguments["filter_in_dict"] == {"nuclei": {"pt_root_id": [ROOT]}}
+    assert [name for name, _ in arguments["tables"]] == ["types", "nuclei"]
+
+
+@pytest.mark.parametrize("is_view", [False, True])
+def test_a_query_for_the_columns_of_a_table_returns_one_row(is_view: bool) -> None:
+    _, arguments = table_query(Table("a", 1, is_view=is_view), None)
+    assert (arguments["limit"], arguments["filter_in_dict"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("header", "limit"),
+    [
+        ("", None),
+        ('299 - "notice"', None),
+        ('201 - "Limited query"', 0),
+        ("Limited query to 1,000 rows", 1000),
+    ],
+)
+def test_the_limit_of_rows_is_read_from_the_warning(header: str, limit: int | None) -> None:
+    assert parse.row_limit({"Warning": header}) == limit
+
+
+def test_only_positions_are_converted() -> None:
+    table = pd.DataFrame({"pt_position_x": [2], "ctr_pt_position_z_ref": [2], "size_x": [2]})
+    found = parse.to_resolution(table, (4, 4, 40), (1, 1, 1))
+    assert found.loc[0].tolist() == [8, 80, 2]
+    pd.testing.assert_frame_equal(parse.to_resolution(table, (4, 4, 40), (4, 4, 40)), table)
+
+
+def test_rows_without_the_column_of_root_ids_have_the_wrong_shape() -> None:
+    table = pd.DataFrame({"id": [1]})
+    with pytest.raises(ShapeError, match="no column 'pt_root_id'"):
+        parse.rows_batch([ROOT], table, "pt_root_id")
+    with pytest.raises(ShapeError, match="no column 'post_pt_root_id'"):
+        parse.partners_batch([ROOT], table, upstream=True)
+
+
+def test_synapses_are_counted_per_partner_whatever_the_order_of_the_ids() -> None:
+    synapses = pd.DataFrame({"pre_pt_root_id": [9, 5, 5, 9, 9], "post_pt_root_id": [7, 8, 8, 0, 7]})
+    batch = parse.partners_batch([9, 4, 5], synapses, upstream=False)
+    assert batch.payloads[1] is None
+    found = unpack(batch.payloads)
+    assert list(zip(found.rows, found.partner, found.weight, strict=True)) == [
+        (0, 7, 2),
+        (0, 0, 1),
+        (2, 8, 2),
+    ]
+    assert not found.incoming.any()
+
+
+@pytest.mark.parametrize(
+    ("roots", "status"),
+    [
+        ([3, 3], "current"),
+        ([4, 4, 5], "split"),
+        ([4, 4], "replaced"),
+        ([6, 6], "merged"),
+        ([0, 1], "dead"),
+    ],
+)
+def test_the_status_of_a_root_id_follows_from_the_roots_of_its_chunks(
+    roots: list[int], status: str
+) -> None:
+    counts = {4: 2, 6: 3}
+    assert parse.successor(3, np.array(roots), counts.__getitem__).status == status
