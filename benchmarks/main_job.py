@@ -155,8 +155,8 @@ def by_pdneuro(ids: np.ndarray, bodies: list[bytes]) -> pd.DataFrame:
     for body in bodies:
         answer = parse.batch(body, (), "connectivity")
         order += answer.ids
-        forms += answer.forms
-        entries += answer.bodies
+        forms += answer.encodings
+        entries += answer.payloads
     cells = np.empty(len(entries), object)
     cells[:] = entries
     numbers = np.array(order, np.int64)

@@ -16,7 +16,7 @@ from measure import Row, in_turn, timed
 
 import pdneuro
 from pdneuro.files import read_swc
-from pdneuro.neuromorpho.questions import IDS_AT_ONCE
+from pdneuro.neuromorpho.payload import IDS_AT_ONCE
 from pdneuro.sandbox import neuromorpho_data as data
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 

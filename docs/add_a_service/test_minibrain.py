@@ -31,27 +31,27 @@ def test_properties_keep_rows(server: LocalServer) -> None:
     assert len(server.requests) == 1
 
 
-def test_edges_stand_once(server: LocalServer) -> None:
+def test_edges_appear_once(server: LocalServer) -> None:
     edges = pd.Series([11, 12]).neuro.edges()
     assert edges.to_numpy().tolist() == [[11, 12, 5], [13, 11, 1], [12, 13, 3]]
     assert pd.Series([11]).neuro.downstream().to_numpy().tolist() == [[11, 12, 5]]
     assert edges.attrs["pdneuro"]["source"] == "minibrain:larva"
 
 
-def test_long_questions_go_out_in_parts(server: LocalServer) -> None:
+def test_long_requests_are_split(server: LocalServer) -> None:
     with pdneuro.set_options(on_missing="ignore"):
         table = pd.Series([11, *range(1000, 1250)]).neuro.properties("shape")
     assert table["shape_type"].notna().sum() == 1
     assert [len(request.query["ids"].split(",")) for request in server.requests][:3] == [100, 100, 51]
 
 
-def test_nothing_is_told_from_unknown(server: LocalServer) -> None:
+def test_none_and_unknown_differ(server: LocalServer) -> None:
     with pytest.warns(errors.UnknownIdsWarning):
         pd.Series([11, 14, 99]).neuro.properties("shape")
     assert pdneuro.last_report()["status"].tolist() == ["answered", "none", "unknown"]
 
 
-def test_what_is_stored_is_not_asked_again(server: LocalServer) -> None:
+def test_cached_values_are_not_requested_again(server: LocalServer) -> None:
     pd.Series([11, 12]).neuro.properties("shape")
     with pdneuro.set_options(offline=True):
         again = pd.Series([12]).neuro.properties("shape")

@@ -1,59 +1,69 @@
-"""What comes back from the Allen Brain Atlas: the envelope, and the records in it."""
+"""Turn responses of the Allen Brain Atlas into their content: the envelope, and the records in it."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import msgspec
-import requests
 
-from pdneuro.errors import InvalidResponseError, QueryRefusedError
-from pdneuro.transport.http import excerpt
-from pdneuro.transport.session import without_secrets
+from pdneuro.transport.report import ShapeError
+from pdneuro.transport.responses import is_html
 
 
 class Message(NamedTuple):
-    """The content of an answer, and what its envelope says of it."""
+    """The content of a response, and what its envelope says about it."""
 
     content: Any
-    url: str
-    #: Rows available, and rows in this answer, by the service's own count: joined rows, not records.
+    #: Why the service rejected the query, None if it did not.
+    refusal: str | None
+    #: Number of rows that fit, and of rows in this response, by the service: joined rows, not records.
     total_rows: int | None
     num_rows: int | None
 
 
-def body(response: requests.Response) -> Any:
-    """The JSON body of an answer."""
-    try:
-        return msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _undocumented(response, "the answer is no JSON.") from error
-
-
-def message(response: requests.Response) -> Message:
-    """What an answer says, out of its envelope.
+def body(content: bytes) -> Any:
+    """Return a JSON document.
 
     Raises
     ------
-    QueryRefusedError
-        The envelope says that the query failed.
-    InvalidResponseError
+    ShapeError
+        It is not JSON.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ShapeError("the response is not JSON.") from error
+
+
+def text(content: bytes, encoding: str | None) -> str:
+    """Return a text document.
+
+    Raises
+    ------
+    ShapeError
+        It is an HTML page.
+    """
+    if is_html(content):
+        raise ShapeError("the service sent an HTML page instead of the document.")
+    return content.decode(encoding or "utf-8", "replace")
+
+
+def message(content: bytes) -> Message:
+    """Return the content of a response with an envelope.
+
+    Raises
+    ------
+    ShapeError
         There is no envelope.
     """
-    answer = body(response)
-    address = without_secrets(response.url)
-    if not isinstance(answer, dict) or not {"msg", "success"} & answer.keys():
-        raise _undocumented(response, "the answer has no envelope with 'success' and 'msg'.")
-    content = answer.get("msg")
-    refused = str(answer.get("success", True)).lower() in ("false", "0", "none")
-    # A text where the rows should be is an error message, whatever 'success' says.
-    if refused or isinstance(content, str):
-        raise QueryRefusedError(
-            f"the Allen service refused the query: {_words(content)}.",
-            status=response.status_code,
-            url=address,
-        )
-    return Message(content, address, _count(answer, "total_rows"), _count(answer, "num_rows"))
+    envelope = body(content)
+    if not isinstance(envelope, dict) or not {"msg", "success"} & envelope.keys():
+        raise ShapeError("the response has no envelope with 'success' and 'msg'.")
+    found = envelope.get("msg")
+    failed = str(envelope.get("success", True)).lower() in ("false", "0", "none")
+    # Text instead of rows is an error message, whatever 'success' says.
+    refusal = _words(found) if failed or isinstance(found, str) else None
+    return Message(found, refusal, _count(envelope, "total_rows"), _count(envelope, "num_rows"))
 
 
 def _words(content: Any) -> str:
@@ -62,35 +72,36 @@ def _words(content: Any) -> str:
     return (text if len(text) <= 500 else text[:500] + "...") or "no reason given"
 
 
-def _count(answer: dict[str, Any], name: str) -> int | None:
+def _count(envelope: dict[str, Any], name: str) -> int | None:
     # The service's XML writes a hyphen where its JSON has an underscore.
-    value = answer.get(name, answer.get(name.replace("_", "-")))
+    value = envelope.get(name, envelope.get(name.replace("_", "-")))
     return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
 
 
-def rows(found: Message) -> list[dict[str, Any]]:
-    """The records of an answer.
+def rows(content: Any) -> list[dict[str, Any]]:
+    """Return the records in the content of a response.
 
     Raises
     ------
-    InvalidResponseError
-        The content is no list of records.
+    ShapeError
+        The content is not a list of records.
     """
-    content = found.content
     if content is None:
         return []
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise InvalidResponseError(
-            f"the answer holds no records: {_words(content)[:200]!r}.", status=200, url=found.url
-        )
+        raise ShapeError(f"the response contains no records: {_words(content)[:200]!r}.")
     return content
 
 
-def _undocumented(response: requests.Response, reason: str) -> InvalidResponseError:
-    return InvalidResponseError(
-        f"{reason} It begins: {excerpt(response)!r}.",
-        status=response.status_code,
-        url=without_secrets(response.url),
-    )
+def file_fault(start: bytes) -> str | None:
+    """Return what shows that a response is not a file: it is empty, an HTML page or an error."""
+    start = start.lstrip()
+    if not start:
+        return "the file is empty."
+    if is_html(start):
+        return "the service sent an HTML page instead of the file."
+    if start.startswith(b"{") and b'"success"' in start:
+        return "the service sent an error instead of the file."
+    return None

@@ -1,6 +1,6 @@
-"""RMA, the query language of the Allen Brain Atlas: stages composed as text, values quoted.
+"""Build requests to the Allen Brain Atlas: queries in its language RMA, as text.
 
-Grammar: http://help.brain-map.org/display/api/RESTful+Model+Access+(RMA). Nothing is sent from here.
+Grammar: http://help.brain-map.org/display/api/RESTful+Model+Access+(RMA).
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 from urllib.parse import quote as percent_encode
 
 import numpy as np
-import pandas as pd
 
-from pdneuro.errors import InvalidIdError, InvalidQueryError, PrecisionLossError, listing
-from pdneuro.tables.ids import as_series, distinct_ids
+from pdneuro.allen.arguments import QUOTED, id_list, ids, items, names, one_id, quote, value
+from pdneuro.errors import InvalidQueryError, listing
+from pdneuro.transport.http import JSON, Request
+
+#: Values are written by :mod:`pdneuro.allen.arguments`.
+__all__ = ["id_list", "ids", "names", "one_id", "quote", "value"]
 
 #: Volumes of an expression experiment, and of a projection experiment.
 EXPRESSION = ("energy", "density", "intensity")
@@ -37,128 +40,10 @@ _KEYS = {"ApiCellTypesSpecimenDetail": "specimen__id", "ApiConnectivity": "data_
 #: Options of a model stage, in the order in which they are written.
 OPTIONS = ("only", "except", "tabular", "num_rows", "start_row", "order", "debug", "count")
 
-_QUOTED = r"'(?:[^']|'')*'"
-_QUOTED_LIST = re.compile(rf"{_QUOTED}(?:,{_QUOTED})*")
-#: What may stand outside quotes: a word, a number, a column, a ``$variable``.
-_PLAIN = re.compile(r"\$?[\w.:*/+-]+(?:\$\w+)?")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: Characters that go into an address as they are; within quotes ``&`` and ``+`` mean themselves.
 _SAFE = "-_.~;/?:@=$,"
 _PAIRS = {"]": "[", ")": "("}
-
-
-# -- values ---------------------------------------------------------------------------------------
-
-
-def quote(the_string: str) -> str:
-    """Return a value in quotes, with its apostrophes doubled; quoted text is unchanged.
-
-    Examples
-    --------
-    >>> pdneuro.allen.payload.quote("Ammon's horn"), pdneuro.allen.RmaApi.quote_string("'Ammon''s horn'")
-    ("'Ammon''s horn'", "'Ammon''s horn'")
-    """
-    text = the_string
-    if _QUOTED_LIST.fullmatch(text):
-        return text
-    if len(text) > 1 and text[0] == text[-1] == "'":  # quoted by hand, an apostrophe inside
-        text = text[1:-1]
-    return "'" + text.replace("''", "'").replace("'", "''") + "'"
-
-
-def names(values: Any, what: str) -> str:
-    """One name or several as a quoted list.
-
-    >>> names(["NHP - Coarse", "'Mouse - Areas'"], "structure_set_names")
-    "'NHP - Coarse','Mouse - Areas'"
-    """
-    given = [values] if isinstance(values, str) else _items(values, what)
-    wrong = [value for value in given if not isinstance(value, str) or not value.strip("' ")]
-    if wrong:
-        raise InvalidQueryError(f"{what} takes names as text, not {listing(map(repr, wrong))}.")
-    return ",".join(map(quote, given))
-
-
-def id_list(values: Any, what: str) -> list[int]:
-    """One ID or several as integers: distinct, missing ones left out.
-
-    Parameters
-    ----------
-    values : int, str or iterable
-        Also a Series, an Index, an array; nullable columns and NumPy scalars.
-    what : str
-        The argument, for messages.
-
-    Raises
-    ------
-    InvalidQueryError
-        No ID is left, or a value is no ID. ID 0 counts as missing: the service would answer it with
-        the whole table.
-    """
-    given = values if isinstance(values, pd.Series | pd.Index) else _items(values, what)
-    try:
-        ids = distinct_ids(as_series(given, what))
-    except (InvalidIdError, PrecisionLossError) as error:
-        shown = (
-            given if isinstance(given, list) and len(given) < 10 else f"these {type(values).__name__}"
-        )
-        raise InvalidQueryError(f"{what} takes whole numbers from 1 on, not {shown}: {error}") from error
-    if not len(ids):
-        raise InvalidQueryError(f"{what} holds no ID: it is empty, or its values are missing or 0.")
-    return [int(number) for number in ids]
-
-
-def ids(values: Any, what: str) -> str:
-    """As :func:`id_list`, joined by commas."""
-    return ",".join(map(str, id_list(values, what)))
-
-
-def one_id(value: Any, what: str) -> int:
-    """A single ID."""
-    found = id_list(value, what)
-    if len(found) > 1:
-        raise InvalidQueryError(f"{what} takes one ID, not {len(found):,}.")
-    return found[0]
-
-
-def value(given: Any, what: str) -> str:
-    """Any value as the service reads it: numbers, ``true``, text (quoted where it must be), lists.
-
-    >>> value([315, "Isocortex", True], "structures"), value("Ammon's horn", "name")
-    ('315,Isocortex,true', "'Ammon''s horn'")
-    """
-    if isinstance(given, bool | np.bool_):
-        return "true" if given else "false"
-    if isinstance(given, int | np.integer):
-        return str(int(given))
-    if isinstance(given, float | np.floating):
-        if not math.isfinite(given):
-            raise InvalidQueryError(f"{what} cannot be {given}; leave a missing value out.")
-        return repr(float(given))
-    if isinstance(given, str):
-        if not given:
-            raise InvalidQueryError(f"{what} is empty text; leave it out, or pass None.")
-        plain = _PLAIN.fullmatch(given) or _QUOTED_LIST.fullmatch(given)
-        return given if plain and "+" not in given else quote(given)
-    if given is None or given is pd.NA or given is pd.NaT or isinstance(given, Mapping | bytes):
-        raise InvalidQueryError(f"{what} cannot be {given!r}; leave a missing value out.")
-    return ",".join(value(item, what) for item in _items(given, what))
-
-
-def _items(values: Any, what: str) -> list[Any]:
-    """The items of anything iterable; a scalar is one item."""
-    if values is None or values is pd.NA:
-        raise InvalidQueryError(f"{what} is missing ({values!r}).")
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        return [values]
-    if isinstance(values, pd.DataFrame | Mapping):
-        raise InvalidQueryError(f"{what} takes one column or list, not a {type(values).__name__}.")
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        values = values.reshape(-1)
-    found = sorted(values, key=str) if isinstance(values, set | frozenset) else list(values)
-    if not found:
-        raise InvalidQueryError(f"{what} is empty.")
-    return found
 
 
 # -- clauses --------------------------------------------------------------------------------------
@@ -172,7 +57,7 @@ def clause(name: str, given: Any) -> str:
     InvalidQueryError
         The text is empty, or its brackets or quotes are not closed.
     """
-    parts = [given] if isinstance(given, str) else _items(given, name)
+    parts = [given] if isinstance(given, str) else items(given, name)
     text = "".join(str(part) for part in parts)
     if not text.strip():
         raise InvalidQueryError(f"{name} is empty; leave it out for the whole table.")
@@ -182,7 +67,7 @@ def clause(name: str, given: Any) -> str:
 
 def _check_balance(name: str, text: str) -> None:
     """Every bracket and quote is closed; says where not."""
-    bare = re.sub(_QUOTED, lambda found: "_" * len(found[0]), text)
+    bare = re.sub(QUOTED, lambda found: "_" * len(found[0]), text)
     if "'" in bare:
         raise InvalidQueryError(
             f"{name} has a quote at character {bare.index(chr(39)) + 1} that is not closed: {text!r}. "
@@ -243,7 +128,7 @@ def options(given: Mapping[str, Any]) -> str:
 
 
 def _columns(name: str, given: Any) -> str:
-    parts = [given] if isinstance(given, str) else _items(given, name)
+    parts = [given] if isinstance(given, str) else items(given, name)
     wrong = [part for part in parts if not isinstance(part, str) or not part]
     if wrong:
         raise InvalidQueryError(f"{name} takes column names, not {listing(map(repr, wrong))}.")
@@ -271,9 +156,7 @@ def _flag(name: str, given: Any) -> str:
     if isinstance(given, str) and given.strip("'").lower() in words:
         word = given.strip("'").lower()
         return "'preview'" if word == "preview" else word
-    raise InvalidQueryError(
-        f"{name} takes True or False{', or preview' * (name == 'debug')}: {given!r}."
-    )
+    raise InvalidQueryError(f"{name} takes {' or '.join(words)}: {given!r}.")
 
 
 _OPTION_TEXT = {
@@ -453,13 +336,18 @@ def _kinds(given: Any, known: tuple[str, ...], what: str) -> str:
     return ",".join(kinds)
 
 
+def get(url: str) -> Request:
+    """Return the request for a document of an encoded address."""
+    return Request("GET", url, headers=JSON)
+
+
 def encoded(address: str) -> str:
     """An address ready to be sent; ``&`` and ``+`` within quotes are part of the value.
 
     >>> encoded("http://host/query.json?q=model::Gene,rma::criteria,[name$eq'A&B']")
     'http://host/query.json?q=model::Gene,rma::criteria,%5Bname$eq%27A%26B%27%5D'
     """
-    pieces = re.split(f"({_QUOTED})", address)
+    pieces = re.split(f"({QUOTED})", address)
     return "".join(
         percent_encode(piece, safe=_SAFE if place % 2 else f"{_SAFE}&+")
         for place, piece in enumerate(pieces)

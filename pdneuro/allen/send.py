@@ -1,10 +1,9 @@
-"""Sending questions to the Allen Brain Atlas: answers, pages of answers, files."""
+"""Send requests to the Allen Brain Atlas: documents, pages of rows, files."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,83 +17,114 @@ from pdneuro.errors import (
     InvalidQueryError,
     InvalidResponseError,
     OfflineError,
+    QueryRefusedError,
     warn,
 )
 from pdneuro.options import Fetch
 from pdneuro.transport import progress
 from pdneuro.transport.download import download
-from pdneuro.transport.http import Outlet
-from pdneuro.transport.session import shared_session
+from pdneuro.transport.http import Client, client_for, run_parallel
+from pdneuro.transport.responses import without_secrets
 
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
-#: The service is said to send no more rows than this at once, also for ``'all'``.
+#: Maximum number of rows in a response, also for ``'all'``.
 ROW_LIMIT = 25_000
 
 
+class Content(NamedTuple):
+    """The content of a response with an envelope."""
+
+    content: Any
+    url: str
+    #: Number of rows that fit, by the service: joined rows, not records.
+    total_rows: int | None
+
+
 class Table(NamedTuple):
-    """Rows of an answer, and the address that was asked first."""
+    """Rows of one or several responses, and the URL of the first request."""
 
     rows: Rows
     url: str
 
 
-def outlet(fetch: Fetch) -> Outlet:
-    """The way out to the service."""
-    return Outlet(
-        shared_session(fetch.max_workers),
-        headers={"Accept": "application/json"},
-        timeout=fetch.timeout,
-        retries=fetch.retries,
-    )
+def client(url: str, fetch: Fetch) -> Client:
+    """Return a client for the server of a URL."""
+    return client_for(url, fetch)
 
 
-def get(url: str, read: Callable[[requests.Response], T], fetch: Fetch) -> T:
-    """GET a document through the response cache and read it.
+def document(url: str, parser: Callable[[bytes], T], fetch: Fetch) -> T:
+    """Return a document of an encoded URL, from the cache or from the service.
 
     Raises
     ------
+    InvalidResponseError
+        ``parser`` rejects the response.
     ServiceError, OfflineError
-        As for :meth:`pdneuro.transport.http.Outlet.ask_kept`.
+        The request failed; or pdneuro is offline and the document is not cached.
     """
-    return outlet(fetch).ask_kept(
-        requests.Request("GET", url),
-        read,
-        offline=fetch.offline,
-        refresh=fetch.refresh,
-        expire_after=fetch.expire_after,
+    return client(url, fetch).get_cached(payload.get(url), lambda response: parser(response.content))
+
+
+def message(url: str, fetch: Fetch) -> Content:
+    """Return the content of a response with an envelope, of an encoded URL.
+
+    Raises
+    ------
+    QueryRefusedError
+        The service rejected the query.
+    """
+    return client(url, fetch).get_cached(payload.get(url), _content)
+
+
+def _content(response: requests.Response) -> Content:
+    found, url = parse.message(response.content), without_secrets(response.url)
+    if found.refusal is not None:
+        raise QueryRefusedError(
+            f"the Allen service refused the query: {found.refusal}.",
+            status=response.status_code,
+            url=url,
+        )
+    return Content(found.content, url, found.total_rows)
+
+
+def records(url: str, fetch: Fetch) -> tuple[Rows, Content]:
+    """Return the records of a response, of an encoded URL, and its content."""
+
+    def read(response: requests.Response) -> tuple[Rows, Content]:
+        found = _content(response)
+        return parse.rows(found.content), found
+
+    return client(url, fetch).get_cached(payload.get(url), read)
+
+
+def text(url: str, fetch: Fetch) -> str:
+    """Return a document as text, such as an SVG, of an encoded URL."""
+    return client(url, fetch).get_cached(
+        payload.get(url), lambda response: parse.text(response.content, response.encoding)
     )
-
-
-def message(url: str, fetch: Fetch) -> parse.Message:
-    """The content of an answer."""
-    return get(payload.encoded(url), parse.message, fetch)
 
 
 def rows(query: payload.ModelQuery, fetch: Fetch, page_size: int | None = None) -> Table:
     """Fetch the rows of a query, in pages of ``page_size`` rows; many IDs in several requests.
 
-    Responses received before a failure are in the response cache, for the next call.
+    Responses received before a failure are cached, for the next call.
     """
     ids = query.ids
     parts = [ids[first : first + payload.MAX_IDS] for first in range(0, len(ids), payload.MAX_IDS)]
     if len(parts) < 2:
         return _part(query, fetch, page_size)
-    with (
-        ThreadPoolExecutor(fetch.max_workers, thread_name_prefix="pdneuro") as pool,
-        progress.bar(len(ids), query.model, "IDs", fetch.progress) as bar,
-    ):
-        futures = [pool.submit(_part, query._replace(ids=part), fetch, page_size) for part in parts]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                bar.update(len(parts[futures.index(future)]))
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
-    tables = [future.result() for future in futures]
+    tables: list[Table] = []
+    queries = [query._replace(ids=part) for part in parts]
+    with progress.bar(len(ids), query.model, "IDs", fetch.progress) as bar:
+        for part, table in zip(
+            parts,
+            run_parallel(lambda part: _part(part, fetch, page_size), queries, fetch.max_workers),
+            strict=True,
+        ):
+            tables.append(table)
+            bar.update(len(part))
     known: dict[Any, dict[str, Any]] = {}
     for number, table in enumerate(tables):
         for place, row in enumerate(table.rows):
@@ -115,15 +145,14 @@ def whole(query: payload.ModelQuery, fetch: Fetch) -> Table:
         The service has more rows than it sent, and the query does not say how many rows to send.
     """
     options = query.options
-    found = message(query.url(), fetch)
-    rows = parse.rows(found)
+    rows, found = records(payload.encoded(query.url()), fetch)
     start = int(options.get("start_row") or 0)
     more = bool(rows) and (found.total_rows or 0) > start + len(rows)
     # With included tables the service counts joined rows instead of records.
     if options.get("num_rows") is None and more and options.get("include") is None:
         warn(
-            f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Ask for num_rows='all', "
-            f"or for pages by page_size=2000. URL: {found.url}.",
+            f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Use num_rows='all', "
+            f"or pages by page_size=2000. URL: {found.url}.",
             IncompleteTableWarning,
         )
     truncated = bool(rows) and len(rows) % ROW_LIMIT == 0
@@ -167,8 +196,8 @@ def pages(
     first, before, total = "", b"", None
     with progress.bar(None, "Allen rows", "rows", fetch.progress) as bar:
         while True:
-            found = message(query.url(num_rows=size, start_row=start, order=order), fetch)
-            rows = parse.rows(found)
+            url = query.url(num_rows=size, start_row=start, order=order)
+            rows, found = records(payload.encoded(url), fetch)
             first = first or found.url
             if options.get("include") is None and options.get("count") is not False:
                 total = found.total_rows if total is None else total
@@ -178,7 +207,7 @@ def pages(
             here = msgspec.json.encode(rows)
             if here == before:
                 raise InvalidResponseError(
-                    f"the page from row {start:,} repeats the one before; {len(known):,} rows had come.",
+                    f"the page from row {start:,} repeats the one before; {len(known):,} rows came.",
                     status=200,
                     url=found.url,
                 )
@@ -199,7 +228,7 @@ def pages(
 
 
 def _enter(known: dict[Any, dict[str, Any]], key: Any, row: dict[str, Any]) -> None:
-    """Keep a row once; what was included with it adds up."""
+    """Enter a row once; lists that were included with it are joined."""
     there = known.setdefault(key, row)
     if there is row:
         return
@@ -209,7 +238,7 @@ def _enter(known: dict[Any, dict[str, Any]], key: Any, row: dict[str, Any]) -> N
 
 
 def _unique_order(order: Any, key: str) -> list[str]:
-    """An order in which every row has its place: pages that are not ordered overlap."""
+    """Return an order that is unique: pages without a unique order overlap."""
     parts = [order] if isinstance(order, str) else list(order if order is not None else ())
     bare = [part.replace(" ", "+").split("+")[0].split("$")[0] for part in parts]
     if not any(name == key or name.endswith(f".{key}") for name in bare):
@@ -218,39 +247,25 @@ def _unique_order(order: Any, key: str) -> list[str]:
     return parts
 
 
-def text(url: str, fetch: Fetch) -> str:
-    """A document as text, such as an SVG."""
-
-    def read(response: requests.Response) -> str:
-        content = response.text
-        if content.lstrip()[:15].lower().startswith(("<!doctype html", "<html")):
-            raise InvalidResponseError(
-                "an HTML page came in place of the document.",
-                status=response.status_code,
-                url=response.url,
-            )
-        return content
-
-    return get(payload.encoded(url), read, fetch)
-
-
 def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] | None = None) -> Path:
-    """Download a file: streamed, resumed where it broke off, and in its place only when complete.
+    """Download a file of a URL: streamed, resumed after a failure, complete or absent.
 
     Parameters
     ----------
     url : str
     path : path
-        Where the file goes; a file of that name is replaced. Folders are made.
+        Path of the new file; an existing file is replaced. Folders are made.
     fault : callable, optional
-        Says what is wrong with the finished file, or None.
+        Returns what is wrong with the finished file, or None.
 
     Raises
     ------
     OfflineError
         pdneuro is offline.
+    InvalidResponseError
+        The service did not send a file, or ``fault`` finds one.
     ServiceError
-        As for :func:`pdneuro.transport.download.download`.
+        The request failed. The next call resumes the download.
     """
     target = Path(path).expanduser()
     if target.is_dir():
@@ -258,36 +273,15 @@ def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] 
     if fetch.offline:
         raise OfflineError(f"{target} would have to be downloaded, and pdneuro is offline.")
     address = payload.encoded(url)
+
+    def check(part: Path) -> str | None:
+        with part.open("rb") as file:
+            wrong = parse.file_fault(file.read(512))
+        return wrong or (fault(part) if fault else None)
+
     return download(
-        _files_outlet(fetch),
-        address,
-        target,
-        version=address,
-        check=lambda part: _no_file(part) or (fault(part) if fault else None),
-        show=fetch.progress,
+        client(address, fetch), address, target, version=address, check=check, show=fetch.progress
     )
-
-
-def _files_outlet(fetch: Fetch) -> Outlet:
-    return Outlet(
-        shared_session(fetch.max_workers, keep=False),
-        headers={},
-        timeout=fetch.timeout,
-        retries=fetch.retries,
-    )
-
-
-def _no_file(part: Path) -> str | None:
-    """What shows that the service sent no file: nothing, a web page, an error in an envelope."""
-    with part.open("rb") as file:
-        begin = file.read(512).lstrip()
-    if not begin:
-        return "the file is empty."
-    if begin[:15].lower().startswith((b"<!doctype html", b"<html")):
-        return "an HTML page came in place of the file."
-    if begin.startswith(b"{") and b'"success"' in begin:
-        return "an error of the service came in place of the file."
-    return None
 
 
 def save_archive(url: str, target: Path, fetch: Fetch) -> Path:

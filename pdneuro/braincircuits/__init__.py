@@ -6,5 +6,5 @@ __all__ = ["BrainCircuits", "open_source"]
 
 
 def open_source(project: str) -> BrainCircuits:
-    """The source for a project of the service."""
+    """Return the source for a project of the service."""
     return BrainCircuits(project)

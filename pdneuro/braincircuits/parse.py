@@ -1,7 +1,7 @@
-"""What BrainCircuits.io answers: one entry a segment, read by shape and not by name.
+"""Turn responses of BrainCircuits.io into one payload per segment, and payloads into values and edges.
 
-An entry is kept as it came, in JSON, except for the partners of a neuron in the documented form:
-they become packed records of ID and count, which need no parsing when they are read back.
+A payload is the JSON of the response, except for the partners of a neuron in the documented form: they
+become packed records of ID and count, which need no parsing when they are read from the cache.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import from_partners, pack, partner_counts, unpack
-from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch, ShapeError
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
+from pdneuro.transport.responses import is_html
 
-JSON_FORM, PARTNERS_FORM = FIRST_FORM, FIRST_FORM + 1
+JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 
 
 class _Envelope(msgspec.Struct):
@@ -50,12 +51,12 @@ _anything = msgspec.json.Decoder()
 
 
 def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
-    """Take an answer apart into one encoded entry a segment.
+    """Return one encoded payload per segment of a response.
 
     Raises
     ------
     ShapeError
-        The body is no JSON, or not the documented object.
+        The body is not JSON, or not the documented object.
     """
     try:
         envelope = _envelope.decode(body)
@@ -65,11 +66,11 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     snapshot = _seconds(envelope.materialized_timestamp)
     if name == "connectivity":
         return Batch(ids, *_encode_partners(raw), snapshot)
-    forms, bodies = [JSON_FORM] * len(ids), cast(list[bytes | None], raw)
+    encodings, payloads = [JSON_ENCODING] * len(ids), cast(list[bytes | None], raw)
     for place, entry in enumerate(raw):
         if _is_nothing(entry):
-            forms[place], bodies[place] = NONE_FORM, None
-    return Batch(ids, forms, bodies, snapshot)
+            encodings[place], payloads[place] = NONE_ENCODING, None
+    return Batch(ids, encodings, payloads, snapshot)
 
 
 def _is_nothing(entry: msgspec.Raw) -> bool:
@@ -78,14 +79,14 @@ def _is_nothing(entry: msgspec.Raw) -> bool:
 
 
 def _unwrapped(body: bytes, asked: Sequence[int]) -> _Envelope:
-    """Accept what the documentation leaves open: an answer without ``results`` around it."""
+    """Read a response without ``results``, which the documentation does not exclude."""
     try:
         found = _anything.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        kind = "an HTML page" if body.lstrip()[:1] == b"<" else f"no valid JSON ({error})"
-        raise ShapeError(f"the answer is {kind}.") from None
+        kind = "an HTML page" if is_html(body) else f"not valid JSON ({error})"
+        raise ShapeError(f"the response is {kind}.") from None
     if not isinstance(found, dict):
-        raise ShapeError(f"the answer is a JSON {type(found).__name__}, not an object.")
+        raise ShapeError(f"the response is a JSON {type(found).__name__}, not an object.")
     snapshot = found.pop("materialized_timestamp", None)
     inner = found.get("results", found)
     if isinstance(inner, dict) and inner and all(key in _words(asked) for key in inner):
@@ -93,7 +94,7 @@ def _unwrapped(body: bytes, asked: Sequence[int]) -> _Envelope:
     elif isinstance(inner, dict) and {"downstream", "upstream"} & inner.keys() and len(asked) == 1:
         entries = {asked[0]: inner}
     else:
-        raise ShapeError("the answer has no 'results' with one entry a segment.")
+        raise ShapeError("the response has no 'results' with one entry per segment.")
     raw = {number: msgspec.Raw(msgspec.json.encode(value)) for number, value in entries.items()}
     return _Envelope(raw, snapshot)
 
@@ -103,7 +104,7 @@ def _words(ids: Sequence[int]) -> set[str]:
 
 
 def _seconds(snapshot: object) -> int | None:
-    """Unix seconds of ``materialized_timestamp``, whichever way it is written."""
+    """Return the Unix seconds of ``materialized_timestamp``, in any documented format."""
     if isinstance(snapshot, str):
         try:
             return int(float(snapshot))
@@ -118,14 +119,14 @@ def _seconds(snapshot: object) -> int | None:
 
 
 def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
-    """Addresses of the edges' and the nodes' file, and the state of the data in unix seconds."""
+    """Return the addresses of the files of edges and nodes, and the snapshot in Unix seconds."""
     try:
         found = _anything.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ShapeError(f"the answer is no valid JSON ({error}).") from None
+        raise ShapeError(f"the response is not valid JSON ({error}).") from None
     edges = found.get("edges_url") if isinstance(found, dict) else None
     if not isinstance(edges, str) or not edges:
-        raise ShapeError("the answer has no 'edges_url'.")
+        raise ShapeError("the response has no 'edges_url'.")
     nodes = found.get("nodes_url")
     snapshot = _seconds(found.get("last_materialized", found.get("materialized_timestamp")))
     return edges, nodes if isinstance(nodes, str) and nodes else None, snapshot
@@ -135,22 +136,22 @@ def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
 
 
 def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes | None]]:
-    """Pack the entries of the documented form; others stay JSON if partners can be made out in them."""
-    forms = [JSON_FORM] * len(entries)
-    bodies: list[bytes | None] = [*map(bytes, entries)]
+    """Pack the entries of the documented form; others stay JSON if they contain partners."""
+    encodings = [JSON_ENCODING] * len(entries)
+    payloads: list[bytes | None] = [*map(bytes, entries)]
     places, found = [], []
     for place, entry in enumerate(entries):
         if _is_nothing(entry):
-            forms[place], bodies[place] = NONE_FORM, None
+            encodings[place], payloads[place] = NONE_ENCODING, None
             continue
         try:
             found.append(_partners.decode(entry))
             places.append(place)
         except msgspec.ValidationError:
             _edges_by_shape(np.ones(1, np.int64), [bytes(entry)])
-    for place, packed in zip(places, _pack(found), strict=False):  # none where a number is too large
-        forms[place], bodies[place] = PARTNERS_FORM, packed
-    return forms, bodies
+    for place, packed in zip(places, _pack(found), strict=False):  # none if a number is too large
+        encodings[place], payloads[place] = PARTNERS_ENCODING, packed
+    return encodings, payloads
 
 
 def _pack(entries: list[_Partners]) -> list[bytes]:
@@ -167,19 +168,19 @@ def _pack(entries: list[_Partners]) -> list[bytes]:
 
 def edges(
     ids: Int64Array,
-    forms: npt.NDArray[np.int8],
-    bodies: npt.NDArray[np.object_],
+    encodings: npt.NDArray[np.int8],
+    payloads: npt.NDArray[np.object_],
     *,
     upstream: bool = True,
     downstream: bool = True,
 ) -> pd.DataFrame:
     """Edge table of neurons: in the order given, the outputs of each before its inputs."""
-    packed = np.flatnonzero(forms == PARTNERS_FORM)
-    columns: list[Any] = [*unpack(bodies[packed])]
+    packed = np.flatnonzero(encodings == PARTNERS_ENCODING)
+    columns: list[Any] = [*unpack(payloads[packed])]
     columns[0] = packed[columns[0]]
     if len(packed) < len(ids):
-        others = np.flatnonzero(forms == JSON_FORM)
-        neuron, *found = _edges_by_shape(ids[others], bodies[others].tolist())
+        others = np.flatnonzero(encodings == JSON_ENCODING)
+        neuron, *found = _edges_by_shape(ids[others], payloads[others].tolist())
         found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *found]
         columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
     if not (upstream and downstream):
@@ -189,10 +190,10 @@ def edges(
 
 
 def _edges_by_shape(
-    ids: Int64Array, bodies: Sequence[bytes]
+    ids: Int64Array, payloads: Sequence[bytes]
 ) -> tuple[Int64Array, Int64Array, Int64Array, npt.NDArray[np.bool_]]:
-    """Neuron, partner, weight, incoming, by the names that columns have elsewhere; no weight is 1."""
-    table = records.long_records(ids, decode(bodies), "direction")
+    """Return neuron, partner, weight and direction, by common column names; no weight counts as 1."""
+    table = records.long_records(ids, decode(payloads), "direction")
     if table.empty:
         nothing = np.empty(0, np.int64)
         return nothing, nothing, nothing, nothing.astype(bool)
@@ -202,13 +203,13 @@ def _edges_by_shape(
     weight = roles.one_of(table.columns, roles.WEIGHT_NAMES, "weight")
     if partner is None or "direction" not in table.columns:
         raise ShapeError(
-            "'connectivity' is no 'downstream' and 'upstream' lists of records with a 'segmentid'."
+            "'connectivity' has no 'downstream' and 'upstream' lists of records with a 'segmentid'."
         )
     try:
         others, _ = id_array(table[partner])
         counts = np.ones(len(table), np.int64) if weight is None else id_array(table[weight])[0]
     except (InvalidIdError, PrecisionLossError) as error:
-        raise ShapeError(f"'connectivity' holds something else than IDs and counts: {error}") from None
+        raise ShapeError(f"'connectivity' contains values that are not IDs or counts: {error}") from None
     incoming = (table["direction"] == "upstream").to_numpy(bool)
     return table["segment_id"].to_numpy(), others, counts, incoming
 
@@ -216,30 +217,30 @@ def _edges_by_shape(
 # -- other properties -----------------------------------------------------------------------------
 
 
-def decode(bodies: Sequence[bytes] | npt.NDArray[np.object_]) -> list[Any]:
-    """JSON entries to Python values."""
-    values: list[Any] = _anything.decode(b"[" + b",".join(bodies) + b"]")
+def decode(payloads: Sequence[bytes] | npt.NDArray[np.object_]) -> list[Any]:
+    """Return the Python values of JSON payloads."""
+    values: list[Any] = _anything.decode(b"[" + b",".join(payloads) + b"]")
     return values
 
 
 def flat_cells(
-    forms: npt.NDArray[np.int8], bodies: npt.NDArray[np.object_]
+    encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]
 ) -> dict[str, Sequence[Any]] | None:
-    """Cells by key where all entries are mappings of the same keys to scalars, else None.
+    """Return lists of values by key if all entries map the same keys to scalars, else None.
 
-    A struct made for these keys is decoded several times faster than dicts.
+    A struct with these keys is decoded several times faster than dicts.
     """
-    if len(forms) and (forms == PARTNERS_FORM).all():
-        downstream, upstream = partner_counts(bodies)
+    if len(encodings) and (encodings == PARTNERS_ENCODING).all():
+        downstream, upstream = partner_counts(payloads)
         return {"downstream_count": downstream.tolist(), "upstream_count": upstream.tolist()}
-    if not len(forms) or (forms != JSON_FORM).any():
+    if not len(encodings) or (encodings != JSON_ENCODING).any():
         return None
-    first = _anything.decode(bodies[0])
+    first = _anything.decode(payloads[0])
     if not isinstance(first, dict):
         return None
     decoder, fields = _flat_decoder(tuple(first))
     try:
-        rows = decoder.decode(b"[" + b",".join(bodies) + b"]")
+        rows = decoder.decode(b"[" + b",".join(payloads) + b"]")
     except msgspec.ValidationError:
         return None
     return {key: [*map(attrgetter(field), rows)] for key, field in fields.items()}
@@ -258,14 +259,14 @@ def _flat_decoder(keys: tuple[str, ...]) -> tuple[Any, dict[str, str]]:
     return msgspec.json.Decoder(types.GenericAlias(list, (struct,))), fields
 
 
-def values(forms: npt.NDArray[np.int8], bodies: npt.NDArray[np.object_]) -> list[Any]:
-    """Python values of all entries, None where there is none."""
-    found: list[Any] = [None] * len(bodies)
-    json = np.flatnonzero(forms == JSON_FORM)
-    for place, value in zip(json.tolist(), decode(bodies[json]), strict=True):
+def values(encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]) -> list[Any]:
+    """Return the Python values of all payloads, None without a payload."""
+    found: list[Any] = [None] * len(payloads)
+    json = np.flatnonzero(encodings == JSON_ENCODING)
+    for place, value in zip(json.tolist(), decode(payloads[json]), strict=True):
         found[place] = value
-    for place in np.flatnonzero(forms == PARTNERS_FORM).tolist():
-        found[place] = _partner_lists(bodies[place])
+    for place in np.flatnonzero(encodings == PARTNERS_ENCODING).tolist():
+        found[place] = _partner_lists(payloads[place])
     return found
 
 

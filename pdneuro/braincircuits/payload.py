@@ -1,14 +1,15 @@
-"""What is asked of BrainCircuits.io: address, parameters, body."""
+"""Build requests to BrainCircuits.io."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
 
-#: Properties that the service documents; it may know others.
+from pdneuro.transport.http import JSON, Request
+
+#: Properties that the service documents; it may have others.
 PROPERTIES = (
     "size",
     "link_pre",
@@ -22,28 +23,24 @@ PROPERTIES = (
 )
 
 
-def graph_dump(address: str, project: str) -> tuple[str, dict[str, str]]:
-    """Address and parameters of the question where a project's whole graph is."""
-    return f"{address}/circuit/graph/dump", {"project": project}
+def graph_dump(address: str, project: str) -> Request:
+    """Return the request for the addresses of a project's whole graph."""
+    return Request("GET", f"{address}/circuit/graph/dump", {"project": project})
 
 
-class Payload(NamedTuple):
-    """One request, without credentials."""
+def segment_property(address: str, project: str, name: str, ids: Sequence[int]) -> Request:
+    """Return the request for one property of some segments.
 
-    url: str
-    params: Mapping[str, str]
-    body: bytes
-
-
-def segment_property(address: str, project: str, name: str, ids: Sequence[int]) -> Payload:
-    """Ask for one property of some segments.
-
-    >>> segment_property("https://host", "fly", "size", [720575940621522189])
-    Payload(url='https://host/circuit/segment/property/size', params={'project': 'fly'}, \
-body=b'{"segments":[720575940621522189]}')
+    >>> request = segment_property("https://host", "fly", "size", [720575940621522189])
+    >>> request.url, request.params
+    ('https://host/circuit/segment/property/size', {'project': 'fly'})
+    >>> request.body
+    b'{"segments":[720575940621522189]}'
     """
-    return Payload(
-        url=f"{address}/circuit/segment/property/{quote(name, safe='')}",
-        params={"project": project},
-        body=msgspec.json.encode({"segments": list(ids)}),
+    return Request(
+        "POST",
+        f"{address}/circuit/segment/property/{quote(name, safe='')}",
+        {"project": project},
+        msgspec.json.encode({"segments": list(ids)}),
+        {**JSON, "Content-Type": "application/json"},
     )

@@ -14,8 +14,8 @@ from pdneuro.options import Fetch
 from pdneuro.sources import Dump, documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
-from pdneuro.transport.answers import Answers
 from pdneuro.transport.fetch import fetch_by_id
+from pdneuro.transport.report import Answers
 
 
 @dataclass(frozen=True)
@@ -34,37 +34,37 @@ class BrainCircuits:
     """
 
     project: str
-    #: Properties that the service documents; any other name is passed on to it.
+    #: Properties that the service documents; any other name is sent to it as well.
     PROPERTIES = payload.PROPERTIES
 
     @property
     def name(self) -> str:
-        """The source's name in messages and provenance."""
+        """Name of the source in messages and provenance."""
         return f"braincircuits:{self.project}"
 
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
-        return fetch_by_id(ids, send.question(self.project, name, self.name, fetch), fetch)
+        return fetch_by_id(ids, send.by_id(self.project, name, self.name, fetch), fetch)
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder."""
         return send.graph_dump(self.project, folder, fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+        """Return the columns of one property: one entry per ID, missing if there is no value."""
         if not len(ids):
             return documented_columns(name, 0)
         answers = self._fetch(ids, name, fetch)
-        known = np.flatnonzero(answers.forms >= parse.JSON_FORM)
-        forms, bodies = answers.forms[known], answers.bodies[known]
+        known = np.flatnonzero(answers.encodings >= parse.JSON_ENCODING)
+        encodings, payloads = answers.encodings[known], answers.payloads[known]
         keep_keys = name in ("link_pre", "link_post")
         documented = documented_columns(name, len(known))
-        cells = parse.flat_cells(forms, bodies) if multiple == "count" else None
+        cells = parse.flat_cells(encodings, payloads) if multiple == "count" else None
         if cells is not None:
             columns = records.flat_property(name, cells, keep_keys=keep_keys)
         elif len(known) or not documented:
             columns = records.property_columns(
                 name,
-                parse.values(forms, bodies),
+                parse.values(encodings, payloads),
                 multiple=multiple,
                 keep_keys=keep_keys,
                 ids=ids[known],
@@ -75,12 +75,14 @@ class BrainCircuits:
         return records.scatter(columns, known, len(ids))
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
-        """A list-valued property in long form: ``segment_id`` and the records' fields."""
+        """Return a list-valued property in long form: ``segment_id`` and the fields of the records."""
         answers = self._fetch(ids, name, fetch)
         side = "direction" if name == "connectivity" else "list"
-        return records.long_records(ids, parse.values(answers.forms, answers.bodies), side)
+        return records.long_records(ids, parse.values(answers.encodings, answers.payloads), side)
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Direct edges of the IDs as ``pre, post, weight``, each once."""
+        """Return the direct edges of the IDs as ``pre, post, weight``, each once."""
         answers = self._fetch(ids, "connectivity", fetch)
-        return parse.edges(ids, answers.forms, answers.bodies, upstream=upstream, downstream=downstream)
+        return parse.edges(
+            ids, answers.encodings, answers.payloads, upstream=upstream, downstream=downstream
+        )

@@ -18,9 +18,9 @@ from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import pack
-from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch, ShapeError
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
 
-JSON_FORM, PARTNERS_FORM = FIRST_FORM, FIRST_FORM + 1
+JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
 
 
@@ -89,11 +89,11 @@ def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch
     for key, record in zip(keys, records, strict=True):
         found.setdefault(key, []).append(record)
     bodies = [msgspec.json.encode(found[number]) if number in found else None for number in ids]
-    return _batch(ids, bodies, JSON_FORM)
+    return _batch(ids, bodies, JSON_ENCODING)
 
 
 def _batch(ids: Sequence[int], bodies: list[bytes | None], form: int) -> Batch:
-    return Batch(list(ids), [NONE_FORM if body is None else form for body in bodies], bodies, None)
+    return Batch(list(ids), [NONE_ENCODING if body is None else form for body in bodies], bodies, None)
 
 
 def _ids_of(table: pd.DataFrame, name: str) -> Int64Array:
@@ -166,7 +166,7 @@ def partners_batch(ids: Sequence[int], synapses: pd.DataFrame, *, upstream: bool
     first, weight = groups.first[order], groups.sizes[order]
     sizes = np.bincount(positions[first], minlength=len(ids))
     packed = pack(sizes, other[first], weight.astype(np.int64), upstream)
-    return _batch(ids, [body or None for body in packed], PARTNERS_FORM)
+    return _batch(ids, [body or None for body in packed], PARTNERS_ENCODING)
 
 
 # -- root IDs -------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def successor(root: int, roots: Int64Array, chunk_count: Callable[[int], int]) -
 
 def successors_batch(found: Mapping[int, Successor]) -> Batch:
     """Encode the successors of root IDs as JSON."""
-    return _batch([*found], [msgspec.json.encode(value) for value in found.values()], JSON_FORM)
+    return _batch([*found], [msgspec.json.encode(value) for value in found.values()], JSON_ENCODING)
 
 
 def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
@@ -220,7 +220,7 @@ def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
 
 def flags_batch(ids: Sequence[int], flags: Sequence[bool]) -> Batch:
     """Encode one truth value per root ID."""
-    return _batch(ids, [b"true" if flag else b"false" for flag in flags], JSON_FORM)
+    return _batch(ids, [b"true" if flag else b"false" for flag in flags], JSON_ENCODING)
 
 
 def flags(bodies: Iterable[bytes | None]) -> Any:

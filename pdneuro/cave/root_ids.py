@@ -24,7 +24,7 @@ from pdneuro.cave.send import Cave
 from pdneuro.errors import ServiceError, StaleIdsWarning, UnknownTableError, listing, warn
 from pdneuro.options import Fetch
 from pdneuro.tables.ids import Int64Array
-from pdneuro.transport.answers import Answers, Batch
+from pdneuro.transport.report import Answers, Batch
 
 
 def is_latest(client: Cave, ids: Int64Array, fetch: Fetch) -> Any:
@@ -33,7 +33,7 @@ def is_latest(client: Cave, ids: Int64Array, fetch: Fetch) -> Any:
     def send(part: Sequence[int]) -> Batch:
         return parse.flags_batch(part, client.is_latest(part))
 
-    return parse.flags(client.values_by_id(ids, "is_latest", send, fetch, TABLE_BATCH).bodies)
+    return parse.flags(client.values_by_id(ids, "is_latest", send, fetch, TABLE_BATCH).payloads)
 
 
 def successors(
@@ -62,7 +62,7 @@ def successors(
 
     name = "latest" if version is None else f"at {version}"
     answers = client.values_by_id(ids, name, send, fetch, SUCCESSOR_BATCH)
-    found = parse.successors(answers.bodies)
+    found = parse.successors(answers.payloads)
     for root, value in zip(ids.tolist(), found, strict=True):
         if value is not None:
             answers.details[root] = f"{value.status}, overlap {value.overlap:.2f}"
@@ -108,7 +108,7 @@ class Version(NamedTuple):
 
         name = cached_name(table or "table of synapses", column, columns, resolution)
         answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
-        return parse.rows(answers.bodies)
+        return parse.rows(answers.payloads)
 
     def partners(self, ids: Int64Array, *, upstream: bool) -> Answers:
         """Return the partners of each root ID on one side, packed."""

@@ -41,10 +41,10 @@ from pdneuro.errors import (
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport import tokens
-from pdneuro.transport.answers import Answers, Batch, ShapeError
-from pdneuro.transport.fetch import Question, fetch_by_id
-from pdneuro.transport.http import Outlet, status_error
-from pdneuro.transport.session import shared_session, without_secrets
+from pdneuro.transport.fetch import BatchQuery, fetch_by_id
+from pdneuro.transport.http import Request, client_for
+from pdneuro.transport.report import Answers, Batch, ShapeError
+from pdneuro.transport.responses import error_from, without_secrets
 from pdneuro.transport.store import Scope
 
 #: The oldest major version of caveclient that works.
@@ -153,21 +153,20 @@ class Cave:
         It is requested before caveclient requests it, which has no timeout and opens a browser if
         terms are not accepted.
         """
-        outlet = Outlet(
-            shared_session(self._fetch.max_workers, keep=False),
+        client = client_for(
+            url,
+            self._fetch,
             headers={"Authorization": f"Bearer {self._token}"},
-            timeout=self._fetch.timeout,
-            retries=self._fetch.retries,
             accepted=(200, 401, 403, 404),
         )
-        response = outlet.get(url, {})
+        response = client.send(Request("GET", url))
         if response.status_code == 404:
             return None
         self._raise_for_status(response.history[0] if response.history else response)
         try:
             return response.json()
         except ValueError as error:
-            raise outlet.not_documented(response, "the response is not JSON.") from error
+            raise client.invalid_response(response, "the response is not JSON.") from error
 
     def _guarded(self, part: Any) -> Any:
         """Give a part of the client a timeout, errors by cause and limited pauses."""
@@ -226,7 +225,7 @@ class Cave:
             raise ExpiredVersionError(
                 f"the version is not available: {details.get('message', '')}.", **about
             )
-        raise status_error(response, [self._token])
+        raise error_from(response, [self._token])
 
     def _error_details(self, response: requests.Response) -> dict[str, Any]:
         """Return the JSON object of an error, without the token."""
@@ -443,7 +442,7 @@ class Cave:
                 return send(part)
 
         project = self.datastack if version is None else f"{self.datastack}@{version}"
-        query = Question(
+        query = BatchQuery(
             Scope(self.server, self.credential, project, name),
             f"cave:{project}",
             send_batch,

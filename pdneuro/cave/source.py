@@ -72,7 +72,7 @@ class CaveSource:
         for is_upstream, is_wanted in ((False, downstream), (True, upstream)):
             if is_wanted:
                 answers = version.partners(ids, upstream=is_upstream)
-                side = unpack(answers.bodies)
+                side = unpack(answers.payloads)
                 lost = side.partner == 0
                 for row, count in zip(side.rows[lost], side.weight[lost], strict=True):
                     answers.details[int(ids[row])] = f"{count:,} synapses with no segment left out"

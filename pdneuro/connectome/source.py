@@ -21,8 +21,7 @@ from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
-from pdneuro.transport.answers import ANSWERED, NONE, UNKNOWN, Answers
-from pdneuro.transport.report import record
+from pdneuro.transport.report import ANSWERED, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
 
@@ -371,7 +370,7 @@ class Connectome:
         answers.status = status
         if self.materialized_timestamp is not None:
             answers.snapshots[status != UNKNOWN] = self.materialized_timestamp
-        record(answers)
+        add(answers)
 
     def _columns(self, ids: Int64Array, places: Places, name: str, multiple: str) -> dict[str, Any]:
         available = self._neurons.columns

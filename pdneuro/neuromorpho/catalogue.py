@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,6 @@ from pdneuro.errors import InvalidQueryError
 from pdneuro.neuromorpho import field_types, parse, payload, send
 from pdneuro.options import Fetch
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.answers import ShapeError
 
 
 def select(
@@ -79,7 +78,7 @@ def select(
         raise InvalidQueryError(
             "no filter is given. Say what to look for, such as species='mouse', or everything=True."
         )
-    wanted = payload.filters(filters)
+    wanted = _filters(filters)
     field_types.require(wanted, (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
     fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
     found = send.select("neuron", wanted, field_types.ID, fetch)
@@ -89,6 +88,29 @@ def select(
         table = _exploded(table, explode)
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
     return stamp(table, source=send.SOURCE, query=f"select({query})", **field_types.about(table.columns))
+
+
+def _filters(given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the values to look for, by field.
+
+    Raises
+    ------
+    InvalidQueryError
+        A field has no value, or one that is not text or a number.
+    """
+    found = {}
+    for name, value in given.items():
+        scalar = isinstance(value, str | bytes) or not isinstance(value, Iterable)
+        cells = pd.Series([value] if scalar else list(value), dtype=object).dropna()
+        # A column of whole numbers with a missing one contains floats.
+        whole = cells.map(lambda cell: isinstance(cell, float) and cell.is_integer())
+        values = [int(cell) if is_whole else cell for cell, is_whole in zip(cells, whole, strict=True)]
+        if not values or any(item == "" or isinstance(item, dict | list | bytes) for item in values):
+            raise InvalidQueryError(
+                f"{name}={value!r:.60} is not a value to look for; use text, a number or a list of them."
+            )
+        found[name] = list(dict.fromkeys(map(str, values)))
+    return found
 
 
 def _exploded(table: pd.DataFrame, name: Hashable) -> pd.DataFrame:
@@ -114,17 +136,9 @@ def fields() -> pd.Index[Any]:
     >>> "species" in pdneuro.neuromorpho.fields()
     True
     """
-
-    def names(body: bytes) -> list[str]:
-        found = parse.mapping(body)
-        # "Neuron Fields", with capitals and a blank.
-        lists = [value for value in found.values() if isinstance(value, list) and value]
-        if not lists:
-            raise ShapeError("the answer lists no fields.")
-        return lists[0]
-
-    url = payload.url(send.address(), "neuron", "fields")
-    found: pd.Index[Any] = pd.Index(send.ask(url, names, Fetch.of()), dtype=TEXT, name="field")
+    request = payload.get(payload.url(send.address(), "neuron", "fields"))
+    names = send.document(request, parse.fields, Fetch.of())
+    found: pd.Index[Any] = pd.Index(names, dtype=TEXT, name="field")
     return found
 
 
@@ -230,10 +244,10 @@ def literature(
         raise InvalidQueryError("no filter is given. Say what to look for, or everything=True.")
     fetch = Fetch.of(refresh=refresh)
     if set(filters) == {"id"}:
-        url = payload.url(send.address(), "literature", "id", filters["id"])
-        found = [send.ask(url, _paper, fetch)]
+        request = payload.get(payload.url(send.address(), "literature", "id", filters["id"]))
+        found = [send.document(request, parse.paper, fetch)]
     else:
-        found = send.select("literature", payload.filters(filters), None, fetch)
+        found = send.select("literature", _filters(filters), None, fetch)
     table = field_types.frame(found, (), raw=raw)
     if not raw:
         for name in table.columns.intersection(["publishedDate", "ocDate"]):
@@ -241,13 +255,6 @@ def literature(
             table[name] = moments.astype("datetime64[ns]")
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
     return stamp(table, source=send.SOURCE, query=f"literature({query})")
-
-
-def _paper(body: bytes) -> dict[str, Any]:
-    found = parse.mapping(body)
-    if not found.keys() & {"pmid", "doi", "title", "_links"}:
-        raise ShapeError("the answer is no paper.")
-    return found
 
 
 def health() -> dict[str, Any]:

@@ -1,42 +1,68 @@
-"""Records and reconstructions of given neurons: of one, of a list, of a column."""
+"""Look up records and reconstructions of neurons: of one, of a list, of a column."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 from urllib.parse import quote
 
+import msgspec
+import numpy as np
 import pandas as pd
 
 from pdneuro._atomic import replacing
-from pdneuro.errors import InvalidSwcError, NotFoundError, UnreadableFileWarning, listing, warn
-from pdneuro.neuromorpho import field_types, lookup, payload, send
+from pdneuro.errors import (
+    InvalidIdError,
+    InvalidSwcError,
+    MultipleRecordsError,
+    NotFoundError,
+    UnreadableFileWarning,
+    listing,
+    warn,
+)
+from pdneuro.neuromorpho import catalogue, field_types, parse, payload, send
+from pdneuro.neuromorpho.field_types import ID, NAME
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import roles, skeletons
 from pdneuro.tables import swc as swc_files
 from pdneuro.tables.columns import repeat_rows
+from pdneuro.tables.ids import MISSING_TEXT, Int64Array
+from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import one_call
+from pdneuro.transport.fetch import fetch_by_id
+from pdneuro.transport.report import Answers, collect_report
 
 #: One neuron by ID or name, or several.
-Asked = Any
+OneOrSeveral = Any
+Record = dict[str, Any]
+#: Resource of the service, and fields, of each kind of record.
+KINDS = {
+    "neuron": ("neuron", field_types.NEURON),
+    "morphometry": ("morphometry", field_types.MORPHOMETRY),
+    "persistence": ("pvec", field_types.PERSISTENCE),
+}
 _VERSIONS = {"cng": "CNG", "standard": "CNG", "source": "source", "original": "source"}
 
 
 def neuron(
-    id_or_name: Asked, *, raw: bool = False, key: str | None = None, **fetch: Unpack[FetchKeywords]
+    id_or_name: OneOrSeveral,
+    *,
+    raw: bool = False,
+    key: str | None = None,
+    **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """What is said of a neuron: species, region, cell type, method, papers.
+    """Look up a neuron: species, region, cell type, method, papers.
 
     Parameters
     ----------
     id_or_name : int, str or several
         ``neuron_id`` (integers) or ``neuron_name`` (text).
     raw : bool
-        The service's own words: every value as it came.
+        Return every value unchanged.
     key : {"neuron_id", "neuron_name"}, optional
-        What is given, where that is not what it looks like.
+        What is given. Default: recognized by the values.
     **fetch
         As for :func:`pdneuro.queries.neuromorpho.neuromorpho`.
 
@@ -49,7 +75,7 @@ def neuron(
     Raises
     ------
     NotFoundError
-        There is no such neuron, and one was asked for. Of several, unknown ones are rows of NA, with
+        There is no such neuron, and one was given. Of several, unknown ones are rows of NA, with
         a warning.
     ServiceError, OfflineError
         The service failed, or the record is not stored.
@@ -66,9 +92,13 @@ def neuron(
 
 
 def morphometry(
-    id_or_name: Asked, *, raw: bool = False, key: str | None = None, **fetch: Unpack[FetchKeywords]
+    id_or_name: OneOrSeveral,
+    *,
+    raw: bool = False,
+    key: str | None = None,
+    **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """Measurements of a neuron, by L-Measure.
+    """Look up the measurements of a neuron, by L-Measure.
 
     Parameters
     ----------
@@ -95,9 +125,13 @@ def morphometry(
 
 
 def persistence(
-    id_or_name: Asked, *, raw: bool = False, key: str | None = None, **fetch: Unpack[FetchKeywords]
+    id_or_name: OneOrSeveral,
+    *,
+    raw: bool = False,
+    key: str | None = None,
+    **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """Persistence vector of a neuron: a hundred numbers that describe its branching.
+    """Look up the persistence vector of a neuron: a hundred numbers that describe its branching.
 
     Parameters
     ----------
@@ -128,7 +162,7 @@ def persistence(
 
 
 def swc(
-    neurons: Asked,
+    neurons: OneOrSeveral,
     version: str = "CNG",
     *,
     folder: Any = None,
@@ -136,20 +170,20 @@ def swc(
     key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
-    """Reconstructions as one node table.
+    """Return reconstructions as one node table.
 
     Parameters
     ----------
     neurons : int, str, Series, DataFrame or several
         ``neuron_id`` or ``neuron_name``; of a frame the column of that name.
     version : {"CNG", "source"}
-        The standardised file, or the one that the authors sent, in its own format.
+        The standardized file, or the one that the authors sent, in its format.
     folder : path, optional
-        Also save the files there as they are, also those that are no SWC files.
+        Also save the files there unchanged, including those that are not SWC files.
     strict : bool
-        Refuse a file with anything that ``.neuro.check()`` lists.
+        Raise an error for a file with a problem that ``.neuro.check()`` lists.
     key : {"neuron_id", "neuron_name"}, optional
-        What is given, where that is not what it looks like.
+        What is given. Default: recognized by the values.
     **fetch
         As for :func:`pdneuro.queries.neuromorpho.neuromorpho`; ``max_workers`` files at once.
 
@@ -163,24 +197,24 @@ def swc(
     Raises
     ------
     NotFoundError
-        One neuron was asked for, and there is no such neuron or file.
+        One neuron was given, and there is no such neuron or file.
     InvalidSwcError
-        A file holds no nodes; with ``strict``, what is wrong with it.
+        A file contains no nodes; with ``strict``, any problem.
     ServiceError, OfflineError
-        The service failed, sent an HTML page in place of a file, or the file is not stored. What had
-        arrived is stored.
+        The request failed or the service sent an HTML page instead of a file; or pdneuro is offline and
+        the file is not cached. Responses received so far are cached.
 
     Warns
     -----
     UnknownIdsWarning
         Of several neurons, those that the service does not know, or has no files of.
     UnreadableFileWarning
-        Of several neurons, files without nodes; source files in another format than SWC. They are not in
-        the table.
+        Of several neurons, files without nodes, and source files in another format than SWC. They are
+        not in the table.
 
     Notes
     -----
-    Source: https://neuromorpho.org/dableFiles. Files are kept by neuron, and asked for at the pace of
+    Source: https://neuromorpho.org/dableFiles. Files are cached by neuron, and requested at the rate of
     the option ``neuromorpho_rate``.
 
     Examples
@@ -195,14 +229,14 @@ def swc(
         raise ValueError(f"version is 'CNG' or 'source', not {version!r}.")
     kind = _VERSIONS[version.lower()]
     how = Fetch.of(**fetch)
-    asked = lookup.neurons(_column(neurons), key)
-    # That one neuron is unknown is an error; that some of many are, a warning.
+    distinct = _neurons(_column(neurons), key)
+    # One unknown neuron is an error; some of many are a warning.
     if _is_one(neurons):
         how = how._replace(on_missing="ignore", on_error="raise")
-    with one_call(how):
-        found = lookup.files(asked, kind, how)
+    with collect_report(how):
+        found = _files(distinct, kind, how)
     tables, names, others, broken = [], [], [], []
-    for label, (record, content) in zip(asked.labels(), found, strict=True):
+    for label, (record, content) in zip(distinct.labels(), found, strict=True):
         if record is None or content is None:
             continue
         ending = ".CNG.swc" if kind == "CNG" else payload.source_ending(record.get("original_format"))
@@ -227,7 +261,7 @@ def swc(
     if others:
         saved = "are saved as they are" if folder is not None else "can be saved: folder=..."
         warn(
-            f"{len(others):,} source files are no SWC files and are not in the table; they {saved}. "
+            f"{len(others):,} source files are not SWC files and are not in the table; they {saved}. "
             f"They are of {listing(others)}.",
             UnreadableFileWarning,
         )
@@ -250,7 +284,7 @@ def swc(
 def _save(folder: Any, name: str, content: bytes) -> None:
     place = Path(folder).expanduser()
     place.mkdir(parents=True, exist_ok=True)
-    # A name may hold what no file name can.
+    # A name may contain characters that a file name cannot.
     with replacing(place / quote(name, safe=" ()[]+,;=@!$&")) as unfinished:
         unfinished.write_bytes(content)
 
@@ -264,18 +298,18 @@ def of_column(
     *,
     raw: bool = False,
 ) -> pd.DataFrame:
-    """Records of a column's neurons, one row a row; see :mod:`pdneuro.queries.neuromorpho`."""
+    """Return the records of a column's neurons, one row per row of the column."""
     how = Fetch.of(**fetch)
-    asked = lookup.neurons(column, key)
-    with one_call(how):
-        columns = lookup.table(kind, asked, wanted, how, raw=raw)
-    table = pd.DataFrame(repeat_rows(columns, asked.rows), index=column.index, copy=False)
+    distinct = _neurons(column, key)
+    with collect_report(how):
+        columns = _table(kind, distinct, wanted, how, raw=raw)
+    table = pd.DataFrame(repeat_rows(columns, distinct.rows), index=column.index, copy=False)
     query = f"{kind}({', '.join(wanted)})"
     return stamp(table, source=send.SOURCE, query=query, **field_types.about(table.columns))
 
 
 def _one_or_several(
-    kind: str, given: Asked, raw: bool, key: str | None, fetch: FetchKeywords
+    kind: str, given: OneOrSeveral, raw: bool, key: str | None, fetch: FetchKeywords
 ) -> pd.Series[Any] | pd.DataFrame:
     if not _is_one(given):
         return of_column(kind, _column(given), (), key, fetch, raw=raw)
@@ -289,11 +323,11 @@ def _one_or_several(
     return record
 
 
-def _is_one(given: Asked) -> bool:
+def _is_one(given: OneOrSeveral) -> bool:
     return isinstance(given, str) or not hasattr(given, "__iter__")
 
 
-def _column(given: Asked) -> pd.Series[Any]:
+def _column(given: OneOrSeveral) -> pd.Series[Any]:
     if isinstance(given, pd.DataFrame):
         return roles.neuromorpho_column(given)
     if isinstance(given, pd.Series):
@@ -301,5 +335,184 @@ def _column(given: Asked) -> pd.Series[Any]:
     if isinstance(given, pd.Index):
         return given.to_series(index=pd.RangeIndex(len(given)))
     items = [given] if _is_one(given) else list(given)
-    # As objects: pandas would turn [id, None] into floats.
+    # Objects, because pandas would turn [id, None] into floats.
     return pd.Series(items, dtype=object)
+
+
+# -- distinct neurons ----------------------------------------------------------------------------
+
+
+class Neurons(NamedTuple):
+    """The distinct neurons of a column, and the position of each row among them."""
+
+    #: ``"neuron_id"`` or ``"neuron_name"``.
+    key: str
+    #: IDs, or numbers for names; 0 for a missing one.
+    keys: Int64Array
+    #: Names by key; empty where IDs were given.
+    names: dict[int, str]
+    rows: Any
+
+    def labels(self) -> list[Any]:
+        """Return the IDs or names that were given."""
+        return [self.names.get(key, key) for key in self.keys.tolist()]
+
+
+def _neurons(column: pd.Series[Any], key: str | None = None) -> Neurons:
+    """Return the distinct neurons of a column.
+
+    Parameters
+    ----------
+    column : Series
+        Integers are IDs, text is names; but for a column called ``neuron_id`` or ``neuron_name``.
+    key : {"neuron_id", "neuron_name"}, optional
+        What the column contains. Default: recognized by the name of the column and its values.
+
+    Raises
+    ------
+    InvalidIdError
+        IDs and names are mixed, or numbers are not IDs.
+    """
+    if key not in (None, ID, NAME):
+        raise ValueError(f"key must be {ID!r} or {NAME!r}, not {key!r}.")
+    # The name of the column decides, in any case: the names of neurons may be numbers.
+    called = str(column.name).casefold()
+    key = key or (called if called in (ID, NAME) else None)
+    if key == ID or (key is None and not _holds_text(column)):
+        keys, rows = distinct_rows(column)
+        return Neurons(ID, keys, {}, rows)
+    text = column.astype(object).where(column.notna(), "").map(_as_name)
+    rows, distinct = pd.factorize(text.where(~text.isin(MISSING_TEXT - {"NA", "nan"}), ""))
+    keys = np.array([send.key_of_name(name) if name else 0 for name in distinct], np.int64)
+    return Neurons(
+        NAME, keys, {int(key): name for key, name in zip(keys, distinct, strict=True) if key}, rows
+    )
+
+
+def _as_name(cell: Any) -> str:
+    whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell)) if whole else str(cell)
+
+
+def _holds_text(column: pd.Series[Any]) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = pd.Series(column.cat.categories, name=column.name)
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if not kind.startswith("mixed"):
+        return kind == "string"
+    present = column[column.notna()]
+    is_text = present.map(lambda cell: isinstance(cell, str)).to_numpy(bool)
+    if not is_text.any():
+        return False
+    number, name = present[~is_text].index[0], present[is_text].index[0]
+    raise InvalidIdError(
+        f"column {column.name!r} mixes IDs and names: {present[number]!r} (row {number!r}) and "
+        f"{present[name]!r} (row {name!r}). Look them up in two columns, or use key={ID!r}."
+    )
+
+
+def _records(kind: str, neurons: Neurons, fetch: Fetch) -> list[Record | None]:
+    """Return the record of each distinct neuron, None without one.
+
+    Raises
+    ------
+    MultipleRecordsError
+        Several neurons have one name.
+    ServiceError, OfflineError
+        As for :func:`pdneuro.transport.fetch.fetch_by_id`.
+    """
+    if neurons.key == ID:
+        return _by_id(KINDS[kind][0], neurons.keys, fetch)
+    found = _by_name(neurons, fetch)
+    if kind == "neuron":
+        return found
+    # Other records are requested by ID, which is in the record of the neuron.
+    ids = np.array([0 if record is None else record[ID] for record in found], np.int64)
+    distinct, places = np.unique(ids, return_inverse=True)
+    others = _by_id(KINDS[kind][0], distinct, fetch)
+    return [others[place] for place in places]
+
+
+def _by_id(resource: str, ids: Int64Array, fetch: Fetch) -> list[Record | None]:
+    query = send.by_id(resource, fetch)
+    size = min(fetch.batch_size, payload.IDS_AT_ONCE)
+    answers = fetch_by_id(ids[ids != 0], query, fetch._replace(batch_size=size))
+    return _spread(
+        ids, answers, [None if body is None else parse.decoded(body) for body in answers.payloads]
+    )
+
+
+def _by_name(neurons: Neurons, fetch: Fetch) -> list[Record | None]:
+    query = send.by_name(neurons.names, fetch)
+    size = min(fetch.batch_size, payload.NAMES_AT_ONCE)
+    keys = neurons.keys[neurons.keys != 0]
+    answers = fetch_by_id(keys, query, fetch._replace(batch_size=size))
+    lists = [None if body is None else msgspec.json.decode(body) for body in answers.payloads]
+    several = [
+        f"{neurons.names[key]!r} (IDs {', '.join(str(record.get(ID)) for record in found)})"
+        for key, found in zip(keys.tolist(), lists, strict=True)
+        if found is not None and len(found) > 1
+    ]
+    if several:
+        raise MultipleRecordsError(
+            f"{len(several):,} names are of several neurons: {listing(several, 3)}. Look them up "
+            f"by {ID}."
+        )
+    return _spread(neurons.keys, answers, [None if found is None else found[0] for found in lists])
+
+
+def _spread(ids: Int64Array, answers: Answers, entries: Sequence[Record | None]) -> list[Record | None]:
+    """Return the entries of the IDs, with None for the missing one."""
+    rest = iter(entries)
+    return [None if number == 0 else next(rest) for number in ids]
+
+
+def _table(
+    kind: str, neurons: Neurons, wanted: Sequence[str], fetch: Fetch, *, raw: bool = False
+) -> dict[str, Any]:
+    """Return the columns of the distinct neurons' records.
+
+    Raises
+    ------
+    UnknownFieldError
+        The records do not have a field.
+    """
+    known = KINDS[kind][1]
+    more = catalogue.fields if kind == "neuron" else tuple
+    field_types.require(wanted, (*known, "_links") if raw else known, more)
+    names = list(dict.fromkeys(wanted or known))
+    if {"min_age", "max_age"} & set(names) and "age_scale" not in names:
+        names.append("age_scale")  # without it an age means nothing
+    entries = _records(kind, neurons, fetch)
+    if not raw:
+        return field_types.columns(entries, names)
+    columns = {}
+    for name in names:
+        columns[name] = np.empty(len(entries), object)
+        columns[name][:] = [None if entry is None else entry.get(name) for entry in entries]
+    return columns
+
+
+def _files(neurons: Neurons, version: str, fetch: Fetch) -> list[tuple[Record | None, bytes | None]]:
+    """Return the record and the file of each distinct neuron, None without one."""
+    found = _records("neuron", neurons, fetch)
+    where = send.files_address()
+    urls = {
+        int(record[ID]): payload.file_url(
+            where,
+            str(record["archive"]),
+            str(record[NAME]),
+            version,
+            payload.source_ending(record.get("original_format")),
+        )
+        for record in found
+        if record is not None and record.get("archive")
+    }
+    ids = np.array(sorted(urls), np.int64)
+    answers = fetch_by_id(ids, send.files(urls, version, fetch), fetch._replace(batch_size=1))
+    contents = {
+        number: zlib.decompress(body)
+        for number, body in zip(ids.tolist(), answers.payloads, strict=True)
+        if body is not None
+    }
+    return [(record, None if record is None else contents.get(int(record[ID]))) for record in found]

@@ -1,97 +1,151 @@
-"""Sending questions to NeuroMorpho.org: its pace, pages, and what its 404 means."""
+"""Send requests to NeuroMorpho.org: documents, pages, records by neuron, files."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 
 from pdneuro.errors import (
     IncompleteTableWarning,
+    InvalidRequestError,
+    RequestTooLargeError,
     ServiceError,
     ServiceUnavailableError,
+    TruncatedResponseError,
     warn,
 )
 from pdneuro.neuromorpho import field_types, parse, payload
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport import progress
-from pdneuro.transport.answers import ShapeError
-from pdneuro.transport.http import Outlet
-from pdneuro.transport.session import shared_session
+from pdneuro.transport.fetch import BatchQuery
+from pdneuro.transport.http import Client, Request, client_for, run_parallel
+from pdneuro.transport.report import FIRST_ENCODING, Batch, ShapeError
+from pdneuro.transport.store import Scope
 
 SOURCE = "neuromorpho"
-#: What the service said where it has nothing, which is an answer.
-_ANSWERS = (200, 206, 404)
-#: Seconds for which a data base that held something counts as filled.
+JSON_ENCODING, LIST_ENCODING, FILE_ENCODING = range(FIRST_ENCODING, FIRST_ENCODING + 3)
+#: Status codes that do not raise: a 404 means "no such record" if its body says so.
+_ACCEPTED = (200, 206, 404)
+#: Status codes of a POST that mean that the service supports GET alone.
+_NO_POST = (400, 403, 404, 405, 415, 501)
+#: Number of seconds for which a database that contained data is not checked again.
 _FILLED_FOR = 5.0
-
-#: Statuses of a POST that say that the service knows GET alone.
-NO_POST = (400, 403, 404, 405, 415, 501)
-
-#: What has been found out about a service, by its address; for the process.
-without_post: set[str] = set()
-_filled: dict[str, float] = {}
+#: Resources with records by neuron, and possible names of the ID in their queries.
+_ID_NAMES = {
+    "neuron": (field_types.ID,),
+    "morphometry": ("Neuron_id", field_types.ID),
+    "pvec": (field_types.ID,),
+}
+#: What an unknown ID may mean.
+_HINTS = {
+    "neuron": "They may be withdrawn or mistyped.",
+    "morphometry": "It has no measurements of them.",
+    "pvec": "It has no persistence vector of them.",
+}
 
 T = TypeVar("T")
 
 
 def address() -> str:
-    """Where the service is."""
+    """Return the address of the service."""
     return str(get_option("neuromorpho_url"))
 
 
-def outlet(fetch: Fetch, *, keep: bool = True) -> Outlet:
-    """What sends requests to the service, at its pace."""
-    files = str(get_option("neuromorpho_files_url"))
-    hosts = {(urlsplit(url).hostname or "").lower() for url in (address(), files)}
-    short_keys = frozenset(hosts if get_option("tls_fallback") else ())
-    return Outlet(
-        shared_session(fetch.max_workers, keep=keep, short_keys=short_keys),
-        headers={},
-        timeout=fetch.timeout,
-        retries=fetch.retries,
+def files_address() -> str:
+    """Return the address of the files."""
+    return str(get_option("neuromorpho_files_url"))
+
+
+def client(fetch: Fetch, url: str | None = None) -> Client:
+    """Return a client for the service, or for its files."""
+    return client_for(
+        url or address(),
+        fetch,
         per_second=get_option("neuromorpho_rate"),
-        accepted=_ANSWERS,
+        accepted=_ACCEPTED,
+        short_keys=get_option("tls_fallback"),
     )
 
 
-def read(sender: Outlet, response: requests.Response, parser: Callable[[bytes], T]) -> T:
-    """Read a body; a 404 that the service did not mean, and any other page, is an error."""
+def document(request: Request, parser: Callable[[bytes], T], fetch: Fetch) -> T:
+    """Return a document, from the cache or from the service."""
+    service = client(fetch)
+    return service.get_cached(request, partial(_parsed, service, parser))
+
+
+def _parsed(service: Client, parser: Callable[[bytes], T], response: requests.Response) -> T:
     if response.status_code == 404:
-        raise sender.failure(response)
-    try:
-        return parser(response.content)
-    except ShapeError as error:
-        raise sender.not_documented(response, str(error)) from error
+        raise service.error_from(response)
+    return parser(response.content)
 
 
-def ask(url: str, parser: Callable[[bytes], T], fetch: Fetch) -> T:
-    """One document, through the response cache."""
-    sender = outlet(fetch)
-    return _ask(sender, payload.get(url), lambda response: read(sender, response, parser), fetch)
-
-
-def _ask(
-    sender: Outlet, request: requests.Request, check: Callable[[requests.Response], T], fetch: Fetch
-) -> T:
-    return sender.ask_kept(
-        request,
-        check,
-        offline=fetch.offline,
-        refresh=fetch.refresh,
-        expire_after=fetch.expire_after,
-    )
-
-
-def page_of(sender: Outlet, response: requests.Response) -> parse.Page:
-    """A page of records; zero hits are a 404."""
-    if parse.is_not_found(response):
+def _page(service: Client, response: requests.Response) -> parse.Page:
+    """Return a page of records; a selection without hits is a 404."""
+    if response.status_code == 404 and parse.is_not_found(response.content):
         return parse.Page([], 0, 0, 0)
-    return read(sender, response, parse.page)
+    return _parsed(service, parse.page, response)
+
+
+def _check_filled(service: Client, response: requests.Response | None = None) -> None:
+    """Raise an error if the service is up while its database is empty.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The database does not contain any species.
+    """
+    recent = time.monotonic() - service.server.filled_at < _FILLED_FOR
+    if recent or getattr(response, "from_cache", False):
+        return
+    if not _count_neurons(service):
+        raise ServiceUnavailableError(
+            "the service answers, but its data base is empty at present.",
+            status=200,
+            url=species_url(address()),
+        )
+    service.server.filled_at = time.monotonic()
+
+
+def _count_neurons(service: Client) -> int:
+    """Return the number of neurons in the database, by its counts of species."""
+
+    def read(response: requests.Response) -> int:
+        if response.status_code == 404 and parse.is_not_found(response.content):
+            return 0
+        return _parsed(service, parse.count, response)
+
+    return service.read(payload.get(species_url(address())), read)
+
+
+def species_url(where: str) -> str:
+    """Return the address of the counts by species."""
+    return payload.url(where, "neuron", "partition", "species")
+
+
+def health(fetch: Fetch) -> dict[str, Any]:
+    """Return the service's own status, and whether its database contains data. Never from the cache."""
+    service = client(fetch)
+
+    def parse_status(response: requests.Response) -> Any:
+        return "" if response.status_code == 404 else parse.mapping(response.content).get("status")
+
+    try:
+        status = service.read(payload.get(payload.url(address(), "health")), parse_status)
+        neurons = _count_neurons(service)
+    except ServiceError as error:
+        return {"status": "down", "said": "", "neurons": 0, "detail": str(error)}
+    return {
+        "status": "up" if neurons else "empty",
+        "said": str(status or ""),
+        "neurons": neurons,
+        "detail": "" if neurons else "the data base is empty",
+    }
 
 
 # -- pages ----------------------------------------------------------------------------------------
@@ -100,156 +154,253 @@ def page_of(sender: Outlet, response: requests.Response) -> parse.Page:
 def select(
     resource: str, wanted: payload.Filters, sort: str | None, fetch: Fetch
 ) -> list[dict[str, Any]]:
-    """All records that fit, page by page; none twice and none lost without a word."""
-    sender = outlet(fetch)
-    where = address()
-
-    def check(response: requests.Response) -> parse.Page:
-        page = page_of(sender, response)
-        if not page.records and not getattr(response, "from_cache", False):
-            refuse_empty_data_base(sender, where)  # now: what passes here is kept
-        return page
-
-    def turn(number: int, fetch: Fetch) -> parse.Page:
-        def attempt() -> parse.Page:
-            return _ask(sender, _selection(where, resource, wanted, number, sort), check, fetch)
-
-        try:
-            return attempt()
-        except ServiceError as error:
-            # The documentation knows GET alone; those who use POST need no quotes.
-            if not wanted or where in without_post or error.status not in NO_POST:
-                raise
-            without_post.add(where)
-            return attempt()
-
-    return _all_pages(turn, fetch)
-
-
-def _selection(
-    where: str, resource: str, wanted: payload.Filters, page: int, sort: str | None
-) -> requests.Request:
-    if not wanted:
-        return payload.get(payload.url(where, resource, params=payload.paging(page, sort)))
-    by_get = where in without_post or payload.has_wildcard(wanted)
-    write = payload.select_get if by_get else payload.select_post
-    request: requests.Request = write(where, resource, wanted, page, sort)
-    return request
-
-
-_Turn = Callable[[int, Fetch], parse.Page]
-
-
-def _all_pages(turn: _Turn, fetch: Fetch) -> list[dict[str, Any]]:
-    """Records of all pages, told apart by their IDs; pages that shifted meanwhile are read again."""
-    first, again = turn(0, fetch), fetch._replace(refresh=True)
+    """Return all records that fit, page by page, each once; warn if some are missing."""
     known: dict[Any, dict[str, Any]] = {}
-    with progress.bar(first.total, "NeuroMorpho.org", "records", fetch.progress) as bar:
-        for how in (fetch, again):
-            for page in _pages(first if how is fetch else turn(0, again), turn, how):
+    # Pages that shifted between two requests are downloaded again.
+    services = [client(fetch), client(fetch._replace(refresh=True))]
+    total = None
+    with progress.bar(None, "NeuroMorpho.org", "records", fetch.progress) as bar:
+        for service in services:
+            for page in _pages(partial(_selected, service, resource, wanted, sort), fetch):
+                total = bar.total = page.total if total is None else total
                 for body in page.records:
                     record = parse.decoded(body)
                     known.setdefault(record.get(field_types.ID, body), record)
                 bar.update(len(known) - bar.n)
-            if first.total is None or len(known) >= first.total:
+            if total is None or len(known) >= total:
                 return list(known.values())
     warn(
-        f"NeuroMorpho.org announced {first.total:,} records and {len(known):,} came.",
+        f"NeuroMorpho.org announced {total:,} records and {len(known):,} came.",
         IncompleteTableWarning,
     )
     return list(known.values())
 
 
-def _pages(first: parse.Page, turn: _Turn, fetch: Fetch) -> Iterator[parse.Page]:
+def _pages(get_page: Callable[[int], parse.Page], fetch: Fetch) -> Iterator[parse.Page]:
+    first = get_page(0)
     yield first
-    if first.pages is None:  # not announced: until one is empty
-        number = 1
-        while first.records and (page := turn(number, fetch)).records:
-            yield page
-            number += 1
+    if first.pages is not None:
+        yield from run_parallel(get_page, range(1, first.pages), fetch.max_workers)
         return
-    with ThreadPoolExecutor(fetch.max_workers, thread_name_prefix="pdneuro") as pool:
-        futures = [pool.submit(turn, number, fetch) for number in range(1, first.pages)]
+    number = 1  # the number of pages is not announced: until a page is empty
+    while first.records and (page := get_page(number)).records:
+        yield page
+        number += 1
+
+
+def _selected(
+    service: Client, resource: str, wanted: payload.Filters, sort: str | None, number: int
+) -> parse.Page:
+    """Return one page of a selection."""
+
+    def read(response: requests.Response) -> parse.Page:
+        page = _page(service, response)
+        if not page.records:
+            _check_filled(service, response)  # a page is cached only if this does not raise
+        return page
+
+    while True:
+        by_post = wanted and service.server.accepts_post and not payload.has_wildcard(wanted)
         try:
-            for future in futures:
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+            return service.get_cached(
+                _selection(address(), resource, wanted, number, sort, by_post=bool(by_post)), read
+            )
+        except ServiceError as error:
+            # The documentation knows GET alone; those who use POST need no quotes.
+            if not by_post or error.status not in _NO_POST:
+                raise
+            service.server.accepts_post = False
+
+
+def _selection(
+    where: str, resource: str, wanted: payload.Filters, page: int, sort: str | None, *, by_post: bool
+) -> Request:
+    if not wanted:
+        return payload.get(payload.url(where, resource, params=payload.paging(page, sort)))
+    write = payload.select_post if by_post else payload.select_get
+    return write(where, resource, wanted, page, sort)
 
 
 def values(resource: str, kind: str, name: str, key: str, fetch: Fetch) -> list[Any]:
-    """Values of a field (``kind="fields"``), or values and counts (``"partition"``), of all pages."""
+    """Return the values of a field (``kind="fields"``), or values and counts (``"partition"``)."""
     found: list[Any] = []
     number, pages = 0, 1
-    sender, where = outlet(fetch), address()
+    service = client(fetch)
 
-    def check(response: requests.Response) -> tuple[list[Any], int]:
-        body = read(sender, response, parse.mapping)
-        entries = body.get(key)
-        if not isinstance(entries, dict | list):
-            raise sender.not_documented(response, f"the answer has no {key!r}.")
-        if not entries and not getattr(response, "from_cache", False):
-            refuse_empty_data_base(sender, where)
-        block = body.get("page") if isinstance(body.get("page"), dict) else {}
-        listed = list(entries.items()) if isinstance(entries, dict) else entries
-        return listed, int((block or {}).get("totalPages") or 1)
+    def read(response: requests.Response) -> tuple[list[Any], int]:
+        page = _parsed(service, partial(parse.values, key=key), response)
+        if not page[0]:
+            _check_filled(service, response)
+        return page
 
     while number < pages:
-        url = payload.url(where, resource, kind, name, params=payload.paging(number, None))
-        listed, pages = _ask(sender, payload.get(url), check, fetch)
-        found, number = found + listed, number + 1
+        url = payload.url(address(), resource, kind, name, params=payload.paging(number, None))
+        entries, pages = service.get_cached(payload.get(url), read)
+        found, number = found + entries, number + 1
     return list(dict.fromkeys(found))
 
 
-def refuse_empty_data_base(sender: Outlet, where: str) -> None:
-    """Tell "no such record" from a service that is up while its data base is empty.
+# -- records by neuron ----------------------------------------------------------------------------
 
-    Raises
-    ------
-    ServiceUnavailableError
-        The data base does not show any species.
+
+def by_id(resource: str, fetch: Fetch) -> BatchQuery:
+    """Return the query for records by ``neuron_id``."""
+    service = client(fetch)
+
+    def send(ids: Sequence[int], retries: int) -> Batch:
+        found = _records_by_id(service, resource, ids, retries)
+        if not found:
+            _check_filled(service)
+        return Batch(list(found), [JSON_ENCODING] * len(found), list(found.values()), None)
+
+    scope = Scope(address(), "", SOURCE, resource)
+    return BatchQuery(scope, SOURCE, send, service.cancel, hint=_HINTS[resource])
+
+
+def _records_by_id(service: Client, resource: str, ids: Sequence[int], retries: int) -> dict[int, bytes]:
+    if len(ids) == 1:
+        request = payload.get(payload.url(address(), resource, "id", ids[0]))
+        return _with_ids(service, request, retries)[0]
+    known = service.server.id_names.get(resource)
+    names = (known,) if known else _ID_NAMES[resource]
+    for name in names:
+        try:
+            found = _records_of_several(service, resource, name, ids, retries)
+        except InvalidRequestError:
+            if name == names[-1]:
+                raise
+            continue
+        except ServiceError as error:
+            # A shorter request may succeed, whatever the reason.
+            if error.status in (401, 404, 408, 429) or not 400 <= (error.status or 0) < 500:
+                raise
+            raise RequestTooLargeError(error.message, status=error.status, url=error.url) from error
+        if found:
+            service.server.id_names[resource] = name
+            return found
+    return {}
+
+
+def _records_of_several(
+    service: Client, resource: str, name: str, ids: Sequence[int], retries: int
+) -> dict[int, bytes]:
+    """Return the records of all pages; raise an error if fewer came than the service announces."""
+    for sort in (None, field_types.ID):  # several pages need an order
+        found: dict[int, bytes] = {}
+        total, number, pages = 0, 0, 1
+        while number < pages:
+            request = payload.by_ids(address(), resource, name, ids, number, sort)
+            records, page = _with_ids(service, request, retries)
+            total, pages = page.total or 0, page.pages or 0
+            found, number = found | records, number + 1
+        if len(found) >= total:
+            return found
+    raise TruncatedResponseError(
+        f"{total:,} records were announced and {len(found):,} came.", status=200, url=request.url
+    )
+
+
+def _with_ids(service: Client, request: Request, retries: int) -> tuple[dict[int, bytes], parse.Page]:
+    """Return the records of a page by ID, and the page."""
+
+    def read(response: requests.Response) -> tuple[dict[int, bytes], parse.Page]:
+        page = _page(service, response)
+        return parse.by_neuron_id(page), page
+
+    return service.read(request, read, retries=retries)
+
+
+def key_of_name(name: str) -> int:
+    """Return the number under which the records of a name are cached."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8, person=b"neuron_name").digest()
+    return int.from_bytes(digest, "big") >> 1 or 1
+
+
+def by_name(names: Mapping[int, str], fetch: Fetch) -> BatchQuery:
+    """Return the query for neurons by name; ``names`` by :func:`key_of_name`.
+
+    A payload is the list of all records of a name.
     """
-    if time.monotonic() - _filled.get(where, float("-inf")) < _FILLED_FOR:
-        return
-    if not _neurons(sender, where):
-        raise ServiceUnavailableError(
-            "the service answers, but its data base is empty at present.",
-            status=200,
-            url=species_url(where),
-        )
-    _filled[where] = time.monotonic()
+    service = client(fetch)
+
+    def send(keys: Sequence[int], retries: int) -> Batch:
+        wanted = {names[key]: key for key in keys}
+        found = parse.by_name(_records_by_name(service, list(wanted), retries), wanted)
+        if not found:
+            _check_filled(service)
+        return Batch(list(found), [LIST_ENCODING] * len(found), list(found.values()), None)
+
+    scope = Scope(address(), "", SOURCE, "neuron by name")
+    hint = "Upper and lower case differ in names; names of files are not names of neurons."
+    return BatchQuery(scope, SOURCE, send, service.cancel, names=names, hint=hint)
 
 
-def _neurons(sender: Outlet, where: str) -> int:
-    """How many neurons the data base holds, by its count of species."""
-    response = sender.send(payload.get(species_url(where)), keep=False)
-    if parse.is_not_found(response):
-        return 0
-    counts = read(sender, response, parse.mapping).get("fields")
-    if not isinstance(counts, dict):
-        raise sender.not_documented(response, "the answer has no counts of species.")
-    return sum(count for count in counts.values() if isinstance(count, int))
+def _records_by_name(service: Client, names: list[str], retries: int) -> list[bytes]:
+    plain = [name for name in names if not payload.needs_care(name)]
+    if len(names) == 1 and plain:
+        return _records_of_name(service, names[0], retries)
+    if service.server.accepts_post:
+        try:
+            return _select_names(service, names, retries, payload.select_post)
+        except ServiceError as error:
+            if error.status not in _NO_POST:
+                raise
+            if error.status != 400:
+                service.server.accepts_post = False
+    found = _select_names(service, plain, retries, payload.select_get) if plain else []
+    for name in names:
+        if payload.needs_care(name):
+            found += _records_of_name(service, name, retries)
+    return found
 
 
-def species_url(where: str) -> str:
-    """The question that shows whether the data base is filled."""
-    return payload.url(where, "neuron", "partition", "species")
+def _records_of_name(service: Client, name: str, retries: int) -> list[bytes]:
+    request = payload.get(payload.url(address(), "neuron", "name", name))
+    return service.read(request, partial(_page, service), retries=retries).records
 
 
-def health(fetch: Fetch) -> dict[str, Any]:
-    """What the service says of itself, and whether its data base is filled. Never from the cache."""
-    where = address()
-    sender = outlet(fetch, keep=False)
-    try:
-        response = sender.send(payload.get(payload.url(where, "health")), keep=False)
-        said = "" if response.status_code == 404 else read(sender, response, parse.mapping).get("status")
-        neurons = _neurons(sender, where)
-    except ServiceError as error:
-        return {"status": "down", "said": "", "neurons": 0, "detail": str(error)}
-    return {
-        "status": "up" if neurons else "empty",
-        "said": str(said or ""),
-        "neurons": neurons,
-        "detail": "" if neurons else "the data base is empty",
-    }
+def _select_names(
+    service: Client, names: list[str], retries: int, write: Callable[..., Request]
+) -> list[bytes]:
+    found: list[bytes] = []
+    number, pages = 0, 1
+    while number < pages:
+        request = write(address(), "neuron", {field_types.NAME: names}, number, None)
+        page = service.read(request, partial(_page, service), retries=retries)
+        found += page.records
+        pages, number = page.pages or 1, number + 1
+    return found
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def files(urls: Mapping[int, str], version: str, fetch: Fetch) -> BatchQuery:
+    """Return the query for reconstructions; ``urls`` by ``neuron_id``. Payloads are compressed."""
+    service, catalogue = client(fetch, files_address()), client(fetch)
+
+    def send(ids: Sequence[int], retries: int) -> Batch:
+        (number,) = ids
+
+        def read(response: requests.Response) -> bytes | None:
+            if response.status_code == 404:  # of this file, or of a service under maintenance
+                return None
+            content_type = response.headers.get("Content-Type", "")
+            fault = parse.file_fault(response.content, content_type, urls[number])
+            if fault:
+                raise ShapeError(f"the service sent {fault} instead of the file.")
+            return response.content
+
+        content = service.read(payload.file(urls[number]), read, retries=retries)
+        if content is None:
+            _check_filled(catalogue)
+            return Batch([], [], [], None)
+        return Batch([number], [FILE_ENCODING], [zlib.compress(content, 1)], None)
+
+    def cancel() -> None:
+        service.cancel()
+        catalogue.cancel()
+
+    scope = Scope(files_address(), "", SOURCE, f"swc {version}")
+    hint = f"There is no such file of them ({version} version)."
+    return BatchQuery(scope, SOURCE, send, cancel, hint=hint)

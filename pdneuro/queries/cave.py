@@ -25,7 +25,7 @@ from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_row
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import one_call
+from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -109,7 +109,7 @@ def cave(
     values: list[Any] = []
     sample, number, name = None, opened.version, opened.name
     if len(roots.ids):
-        with one_call(options):
+        with collect_report(options):
             version = opened.open(options)
             number, name = version.number, version.name
             sample = version.sample(table)
@@ -265,7 +265,7 @@ def synapses(
     number, name = opened.version, opened.name
     if len(roots.ids):
         without = np.ones(len(roots.ids), bool)
-        with one_call(options):
+        with collect_report(options):
             version = opened.open(options)
             number, name = version.number, version.name
             for end, is_wanted in ((PRE, downstream), (POST, upstream)):
@@ -333,7 +333,7 @@ def is_latest(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with one_call(options):
+        with collect_report(options):
             client = send.connect(opened.datastack, opened.auth_token, options)
             flags = root_ids.is_latest(client, roots.ids, options)
     return stamp(roots.series(flags), source=opened.name, query="is_latest()")
@@ -533,7 +533,7 @@ def _successors(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with one_call(options):
+        with collect_report(options):
             client = send.connect(opened.datastack, opened.auth_token, options)
             found = root_ids.successors(client, roots.ids, version, options)
     query = "latest()" if version is None else f"at({version})"

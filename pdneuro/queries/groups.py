@@ -18,7 +18,7 @@ from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels
-from pdneuro.transport.report import one_call
+from pdneuro.transport.report import collect_report
 
 
 @documented(like=queries.edges)
@@ -207,7 +207,7 @@ def _edges_of_each(
     members = dict(_members(groups, on))
     if options.get("hops", 1) > 1:  # each group reaches other neurons
         fetch = Fetch.of(**{name: value for name, value in options.items() if name in FETCH_ARGUMENTS})
-        with one_call(fetch):
+        with collect_report(fetch):
             for key, ids in members.items():
                 yield key, queries.edges(ids, **options)
         return

@@ -16,7 +16,7 @@ from pdneuro.tables import joins, roles
 from pdneuro.tables.columns import repeat_rows, take_or_na
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import one_call
+from pdneuro.transport.report import collect_report
 
 
 @documented()
@@ -88,7 +88,7 @@ def properties(
     opened = open_source(source)
     present = distinct != 0
     columns: dict[str, Any] = {}
-    with one_call(options) as report:
+    with collect_report(options) as report:
         for name in wanted:
             columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
     if not present.all():  # rows without an ID
@@ -193,7 +193,7 @@ def records(
     options = Fetch.of(**fetch)
     distinct = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
-    with one_call(options) as report:
+    with collect_report(options) as report:
         table = opened.records(distinct, name, fetch=options)
     if table.empty:
         table = documented_records(name, table)

@@ -1,4 +1,4 @@
-"""The cache as a person sees it: ``pdneuro.cache.info()``, ``clear()``, ``export()``, ``load()``."""
+"""Show, clear, export and load the cache: ``pdneuro.cache``."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from pathlib import Path
 import pandas as pd
 
 from pdneuro.errors import CacheError
-from pdneuro.transport.session import clear_responses
 from pdneuro.transport.store import Store, cache_folder
 
 __all__ = ["clear", "export", "info", "load"]
 
 
 def info() -> pd.DataFrame:
-    """What the cache holds.
+    """Return what is in the cache.
 
     Returns
     -------
     DataFrame
-        One row for each service address, credential, project and property: ``address``,
+        One row per service address, credential, project and property: ``address``,
         ``credential`` (a fingerprint, not the token), ``project``, ``property``, ``ids`` (number of
         IDs, int64), ``bytes`` (int64), ``oldest`` and ``newest`` (time of the request, UTC).
+        Documents, such as those of the Allen Brain Atlas, are one row per server and credential:
+        ``property`` is ``"documents"``, ``project`` is empty, ``ids`` is their number.
 
     Examples
     --------
@@ -50,22 +51,22 @@ def clear(
     property: str | None = None,
     older_than: float | timedelta | None = None,
 ) -> int:
-    """Forget stored answers; without arguments also the indexes of local connectomes.
+    """Remove values and documents from the cache; without arguments also indexes of local connectomes.
 
-    Answers that are kept as they came, as those of the Allen Brain Atlas are, go when neither a project
-    nor a property is named; they are not counted. Downloaded files stay.
+    Documents are removed if no project and no other property than ``"documents"`` is named. Downloaded
+    files stay.
 
     Parameters
     ----------
     project, property : str, optional
         Only those of this project, of this property. Default: all.
     older_than : float or timedelta, optional
-        Only those fetched more than so many seconds ago.
+        Only those downloaded more than this number of seconds ago.
 
     Returns
     -------
     int
-        Number of answers forgotten.
+        Number of values and documents removed.
 
     Examples
     --------
@@ -76,17 +77,14 @@ def clear(
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
     if project is None and property is None and seconds is None:
         shutil.rmtree(cache_folder() / "indexes", ignore_errors=True)
-    if project is None and property is None:
-        clear_responses(seconds)
     with _store() as store:
         return store.clear(project, property, seconds)
 
 
 def export(path: str | os.PathLike[str]) -> Path:
-    """Write all stored answers to one file, to be read by :func:`load` elsewhere.
+    """Write all values and documents to one file that :func:`load` reads, also on another machine.
 
-    Answers stay tied to the credential they were fetched with: they are served again to who holds
-    the same token.
+    They are used only with the token that they were downloaded with.
 
     Parameters
     ----------
@@ -101,7 +99,7 @@ def export(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     CacheError
-        The file exists already, or cannot be written.
+        The file exists already or cannot be written.
 
     Examples
     --------
@@ -127,7 +125,7 @@ def export(path: str | os.PathLike[str]) -> Path:
 
 
 def load(path: str | os.PathLike[str]) -> int:
-    """Add the answers of an exported file; where both know an ID, the newer answer stays.
+    """Add the values and documents of an exported file to the cache; of two the newer one stays.
 
     Parameters
     ----------
@@ -137,7 +135,7 @@ def load(path: str | os.PathLike[str]) -> int:
     Returns
     -------
     int
-        Number of answers added or renewed.
+        Number of values and documents added or replaced.
 
     Raises
     ------

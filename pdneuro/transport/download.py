@@ -1,4 +1,4 @@
-"""Large files: streamed to disk, resumed where they broke off, there as a whole or not at all."""
+"""Download large files: streamed to disk, resumed after a failure, and complete or absent."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from pdneuro.errors import InvalidResponseError, ServiceError, TruncatedResponseError
 from pdneuro.transport import progress
-from pdneuro.transport.http import Outlet, excerpt
-from pdneuro.transport.session import without_secrets
+from pdneuro.transport.http import Client, Request
+from pdneuro.transport.responses import excerpt, is_html, without_secrets
 
-#: A chunk that is cut short is lost, so chunks are small.
+#: A truncated chunk is lost, so chunks are small.
 _CHUNK = 1 << 16
 
 
 def download(
-    outlet: Outlet,
+    client: Client,
     url: str,
     path: Path,
     *,
@@ -27,36 +27,36 @@ def download(
     check: Callable[[Path], str | None],
     show: bool | None,
 ) -> Path:
-    """Download a file; one that is unfinished is gone on with.
+    """Download a file, resuming a partial download.
 
     Parameters
     ----------
-    outlet : Outlet
-        Sends the requests, with its headers, time-out and retries.
+    client : Client
+        Sends the requests, with its headers, timeout and retries.
     url : str
-        The file's address.
+        Address of the file.
     path : Path
-        Where the file goes when it is complete. Until then its bytes are in ``path`` + ``.part``.
+        Path of the complete file. Until then its bytes are in ``path`` + ``.part``.
     version : str
-        What the content depends on; bytes of another version are not gone on with.
+        What the content depends on; a partial download of another version is not resumed.
     check : callable
-        Looks at the finished file; says what is wrong with it, or None.
+        Returns what is wrong with the finished file, or None.
     show : bool or None
-        Show a bar; see :func:`pdneuro.transport.progress.bar`.
+        Show a progress bar; see :func:`pdneuro.transport.progress.bar`.
 
     Raises
     ------
     ServiceError
-        As for :meth:`Outlet.send`. What had arrived stays, for the next call.
+        The request failed; :mod:`pdneuro.errors` lists its kinds. The next call resumes the download.
     InvalidResponseError
-        The file is not what it should be.
+        ``check`` finds a fault.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(f"{path}.part")
     state = Path(f"{path}.part.json")
     address = without_secrets(url)
     with contextlib.closing(progress.bar(None, path.name, "B", show, scale=True)) as bar:
-        outlet.retrying(lambda: _go_on(outlet, url, part, state, version, bar), address)
+        client.retry(lambda: _resume(client, url, part, state, version, bar), address)
     fault = check(part)
     if fault:
         begin = part.read_bytes()[:200]
@@ -68,8 +68,8 @@ def download(
     return path
 
 
-def _go_on(outlet: Outlet, url: str, part: Path, state: Path, version: str, bar: Any) -> None:
-    known = _known(state)
+def _resume(client: Client, url: str, part: Path, state: Path, version: str, bar: Any) -> None:
+    known = _read_state(state)
     here = part.stat().st_size if part.exists() else 0
     complete = known.get("total")
     resume = here > 0 and known.get("version") == version and bool(known.get("mark"))
@@ -79,9 +79,9 @@ def _go_on(outlet: Outlet, url: str, part: Path, state: Path, version: str, bar:
             return
         headers |= {"Range": f"bytes={here}-", "If-Range": known["mark"]}
     try:
-        response = outlet.open_stream(url, headers)
+        response = client.stream(Request("GET", url, headers=headers))
     except ServiceError as error:
-        if error.status == 416:  # the part is longer than the file; the next call begins again
+        if error.status == 416:  # the part is longer than the file; the next call starts again
             part.unlink(missing_ok=True)
         raise
     with contextlib.closing(response):
@@ -91,9 +91,9 @@ def _go_on(outlet: Outlet, url: str, part: Path, state: Path, version: str, bar:
             raise TruncatedResponseError("the server sent another part of the file.", url=response.url)
         length = response.headers.get("Content-Length")
         total = int(length) + (here if resumed else 0) if length else None
-        if "text/html" in response.headers.get("Content-Type", ""):
+        if is_html(b"", response.headers.get("Content-Type", "")):
             raise InvalidResponseError(
-                f"an HTML page came in place of the file: {excerpt(response)!r}.",
+                f"the server sent an HTML page instead of the file: {excerpt(response)!r}.",
                 url=without_secrets(response.url),
             )
         # If-Range takes strong marks only.
@@ -114,7 +114,7 @@ def _go_on(outlet: Outlet, url: str, part: Path, state: Path, version: str, bar:
         )
 
 
-def _known(state: Path) -> dict[str, Any]:
+def _read_state(state: Path) -> dict[str, Any]:
     try:
         found = json.loads(state.read_text())
     except (OSError, ValueError):

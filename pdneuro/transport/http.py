@@ -1,228 +1,373 @@
-"""Send one request: time-outs, retries with back-off, and errors by cause."""
+"""Send requests: connections, pace, timeouts, retries with pauses, and documents through the cache."""
 
 from __future__ import annotations
 
-import datetime
-import sqlite3
+import contextlib
+import contextvars
+import functools
+import os
+import platform
+import random
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping
-from functools import partial
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.cookiejar import DefaultCookiePolicy
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 import requests_cache
-import urllib3
+from requests.adapters import HTTPAdapter
 
+from pdneuro._version import __version__
 from pdneuro.errors import (
-    AuthenticationError,
-    CacheWarning,
     ConnectionFailedError,
-    ForbiddenError,
-    InvalidRequestError,
-    InvalidResponseError,
-    NotFoundError,
     OfflineError,
-    RateLimitError,
-    RequestTooLargeError,
     ServerError,
     ServiceError,
     ServiceUnavailableError,
     StaleAnswerWarning,
-    TruncatedResponseError,
     warn,
 )
-from pdneuro.transport import tls
-from pdneuro.transport.rate import wait_turn
-from pdneuro.transport.session import cache_key, without_secrets
+from pdneuro.options import Fetch
+from pdneuro.transport import responses
+from pdneuro.transport.documents import PLAIN_HEADERS, DocumentCache, cache_key
+from pdneuro.transport.report import ShapeError
+from pdneuro.transport.responses import without_secrets
+from pdneuro.transport.store import cache_folder
+from pdneuro.transport.tls import SteppingAdapter
 
-#: Answers that may be better next time.
+#: Status codes for which a retry may help.
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_ERRORS: Mapping[int, type[ServiceError]] = {
-    400: InvalidRequestError,
-    401: AuthenticationError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    413: RequestTooLargeError,
-    414: RequestTooLargeError,
-    431: RequestTooLargeError,
-    422: InvalidRequestError,
-    429: RateLimitError,
-    502: ServiceUnavailableError,
-    503: ServiceUnavailableError,
-}
-#: A server may ask for a longer pause than a person would wait; then it is an error.
+#: Maximum number of seconds to wait for a server that asks for a pause; a longer one is an error.
 _LONGEST_PAUSE = 120.0
-_EXCERPT = 300
-
+#: Each pause is longer by this factor, because evenly sent requests do not arrive evenly.
+_MARGIN = 1.05
+#: Maximum number of open connections per server. Each is opened when it is first needed.
+_CONNECTIONS = 256
+#: Maximum number of servers whose connections stay open.
+_SERVERS = 16
+#: Headers of a request for JSON.
+JSON: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
+_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 T = TypeVar("T")
+Job = TypeVar("Job")
+#: Reads a response. A response is cached only if this does not raise.
+Reader = Callable[[requests.Response], T]
 
 
-class Stopped(Exception):  # noqa: N818 - no error, a way out
-    """Another thread called the work off while this one was waiting to try again."""
+class Request(NamedTuple):
+    """One request, without credentials."""
+
+    method: str
+    url: str
+    params: Mapping[str, str] = _NO_PARAMETERS
+    body: bytes | None = None
+    headers: Mapping[str, str] = JSON
 
 
-class Outlet:
-    """Sends the requests of one fetch over one session, each with the fetch's time-out and retries.
+class Cancelled(Exception):  # noqa: N818 - not an error
+    """Another thread cancelled the work while this one waited."""
+
+
+class _Rejected(Exception):  # noqa: N818 - carries an error
+    """The parser rejects a response; raised in a hook, so that the response is not cached."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+# -- servers --------------------------------------------------------------------------------------
+
+
+class Server:
+    """Connections to one server, and what pdneuro has learned about it in this process.
 
     Parameters
     ----------
-    session : requests_cache.CachedSession
-        From :func:`pdneuro.transport.session.shared_session`.
+    host : str
+        Name of the host, in lower case.
+    short_keys : bool
+        Lower the security level if the server's key is short; see :mod:`pdneuro.transport.tls`.
+    """
+
+    def __init__(self, host: str, *, short_keys: bool = False) -> None:
+        self.session = _Session()
+        versions = f"Python {platform.python_version()}; requests {requests.__version__}"
+        self.session.headers["User-Agent"] = f"pdneuro/{__version__} ({versions})"
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        pool: dict[str, Any] = {"pool_maxsize": _CONNECTIONS, "max_retries": 0}
+        self.session.mount("https://", SteppingAdapter(frozenset({host} if short_keys else ()), **pool))
+        self.session.mount("http://", HTTPAdapter(**pool))
+        #: Whether a query can be sent as the body of a POST.
+        self.accepts_post = True
+        #: When the database was last seen to hold data, by ``time.monotonic()``.
+        self.filled_at = float("-inf")
+        #: Name of the ID in queries, by resource.
+        self.id_names: dict[str, str] = {}
+        self._next_turn = 0.0
+        self._lock = threading.Lock()
+
+    def wait_turn(self, per_second: float, cancelled: threading.Event) -> bool:
+        """Wait until the next request is due; return False if the wait is cancelled."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next_turn)
+            self._next_turn = turn + _MARGIN / per_second
+        return not cancelled.wait(turn - now)
+
+    def close(self) -> None:
+        """Close the connections. A thread that still uses the server opens new ones."""
+        self.session.close()
+
+
+class _Session(requests.Session):
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        *,
+        wait: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> requests.Response:
+        """Send a request after ``wait()``, which a cached document does not need."""
+        if wait is not None:
+            wait()
+        return super().send(request, **options)
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Drop every header that may contain a token on a redirect to another host."""
+        old, new = response.request.url or "", prepared_request.url or ""
+        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            for name in list(prepared_request.headers):
+                if name.lower() not in PLAIN_HEADERS:
+                    del prepared_request.headers[name]
+
+
+class _CachedSession(requests_cache.CachedSession, _Session):
+    """A session for documents: :class:`_Session` is what sends those that are not cached."""
+
+
+#: Servers used last, the latest at the end. A forked process must not share connections.
+_servers: dict[tuple[str, bool, int], Server] = {}
+_lock = threading.Lock()
+
+
+def server_for(address: str, *, short_keys: bool = False) -> Server:
+    """Return the server of an address, made at first use."""
+    parts = urlsplit(address)
+    key = (f"{parts.scheme}://{parts.netloc.lower()}", short_keys, os.getpid())
+    with _lock:
+        server = _servers.pop(key, None) or Server((parts.hostname or "").lower(), short_keys=short_keys)
+        _servers[key] = server
+        for oldest in list(_servers)[:-_SERVERS]:
+            _servers.pop(oldest).close()
+    return server
+
+
+# -- requests -------------------------------------------------------------------------------------
+
+
+class Client:
+    """Sends the requests of one call to one server.
+
+    Parameters
+    ----------
+    server : Server
+        Connections, shared by all calls of the process.
+    fetch : Fetch
+        Timeout, retries and use of the cache.
     headers : mapping
-        Sent with each request; may hold tokens, which never reach an error message.
-    timeout : float
-        Seconds to wait for a connection, and between two bytes.
-    retries : int
-        Further tries after a failed connection, a broken-off body, 408, 429 or 5xx.
+        Sent with each request; may contain tokens, which never reach an error message.
     per_second : float, optional
-        Requests a second to a host at most, over all threads of the process.
+        Maximum number of requests per second to the server, over all threads of the process.
     accepted : container of int
-        Statuses that are answers, and no errors.
+        Status codes that do not raise an error.
     """
 
     def __init__(
         self,
-        session: requests_cache.CachedSession,
+        server: Server,
+        fetch: Fetch,
         *,
-        headers: Mapping[str, str],
-        timeout: float,
-        retries: int,
+        headers: Mapping[str, str] = _NO_PARAMETERS,
         per_second: float | None = None,
         accepted: Container[int] = (200, 206),
     ) -> None:
-        self.session = session
+        self.server = server
+        self.fetch = fetch
         self.headers = dict(headers)
-        self.timeout = timeout
-        self.retries = retries
         self.per_second = per_second
         self.accepted = accepted
-        self.stop = threading.Event()
+        self._cancelled = threading.Event()
         self._environment: dict[str, Any] | None = None
 
-    def get(self, url: str, params: Mapping[str, str]) -> requests.Response:
-        """GET a document that changes with time; the answer is not kept by the response cache."""
-        request = requests.Request(
-            "GET", url, params=dict(params), headers={"Accept": "application/json"}
+    def cancel(self) -> None:
+        """End the pauses of all threads that use this client."""
+        self._cancelled.set()
+
+    def send(self, request: Request, *, retries: int | None = None) -> requests.Response:
+        """Send a request, retry if that may help, and return the response. It is not cached.
+
+        Raises
+        ------
+        ServiceError
+            The request failed; :mod:`pdneuro.errors` lists its kinds.
+        """
+        prepared = self._prepare(request)
+        return self.retry(
+            lambda: self.raise_for_status(self._send_once(self.server.session.send, prepared)),
+            without_secrets(prepared.url or ""),
+            retries,
         )
-        return self.send(request, keep=False)
 
-    def ask_kept(
-        self,
-        request: requests.Request,
-        check: Callable[[requests.Response], T],
-        *,
-        offline: bool = False,
-        refresh: bool = False,
-        expire_after: float | None = None,
-    ) -> T:
-        """Ask for a document through the response cache, and read it by ``check``.
+    def read(self, request: Request, read: Reader[T], *, retries: int | None = None) -> T:
+        """Send a request and return what ``read`` makes of the response. It is not cached.
 
-        What ``check`` refuses by an error is not kept. An answer older than ``expire_after`` seconds
-        is asked for again; where the service does not answer, it serves with a warning.
+        Raises
+        ------
+        InvalidResponseError
+            ``read`` raises ShapeError.
+        ServiceError
+            The request failed; :mod:`pdneuro.errors` lists its kinds.
+        """
+        return self._read(read, self.send(request, retries=retries))
+
+    def stream(self, request: Request) -> requests.Response:
+        """Send a request for a file whose body is read in parts; the caller closes the response."""
+        prepared = self._prepare(request)
+        return self.raise_for_status(self._send_once(self.server.session.send, prepared, stream=True))
+
+    def get_cached(self, request: Request, read: Reader[T]) -> T:
+        """Return what ``read`` makes of a document, from the cache or from the server.
+
+        The response is cached only if ``read`` does not raise. An expired response is downloaded again;
+        if the connection fails, the expired one is used, with a warning.
 
         Raises
         ------
         OfflineError
-            ``offline`` and no answer is kept.
+            pdneuro is offline and the document is not cached.
+        InvalidResponseError
+            ``read`` raises ShapeError.
         ServiceError
-            As for :meth:`send`.
+            The request failed; :mod:`pdneuro.errors` lists its kinds.
         """
-        prepared = self._prepared(request)
-        key, address = cache_key(prepared), without_secrets(prepared.url or "")
-        cache = self.session.cache
-        kept = None
-        if offline or not refresh:
-            kept = _without_database_errors(lambda: cache.get_response(key))
-        if kept is not None and (offline or expire_after is None or _age(kept) < expire_after):
-            return check(kept)
-        if offline:
-            raise OfflineError(f"no answer is kept for {address}, and pdneuro is offline.")
+        # The document goes to the folder of this moment, also if the options change meanwhile.
+        with contextlib.closing(DocumentCache(cache_folder())) as cache:
+            return self._get_cached(self._prepare(request), read, cache)
+
+    def _get_cached(
+        self, prepared: requests.PreparedRequest, read: Reader[T], cache: DocumentCache
+    ) -> T:
+        fetch, key, url = self.fetch, cache_key(prepared), without_secrets(prepared.url or "")
+        age = cache.age(key)
+        expired = age is not None and fetch.expire_after is not None and age >= fetch.expire_after
+        session = _CachedSession.wrap(
+            self.server.session,
+            backend=cache,
+            key_fn=cache_key,
+            allowable_methods=("GET", "POST"),
+            allowable_codes=(200, 404),
+        )
+        send = functools.partial(
+            session.send,
+            only_if_cached=fetch.offline,
+            force_refresh=not fetch.offline and (fetch.refresh or expired),
+        )
+        found: list[T] = []
+
+        def check(response: requests.Response, **_: Any) -> None:
+            # Hooks also run for each redirect, and a second time for a new response.
+            if found or response.is_redirect:
+                return
+            if fetch.offline and response.status_code == 504:
+                raise OfflineError(f"no response is cached for {url}, and pdneuro is offline.")
+            response.content  # noqa: B018 - first the whole body: a truncated one is requested again
+            self.raise_for_status(response)
+            try:
+                found.append(self._read(read, response))
+            except Exception as error:
+                raise _Rejected(error) from error
+
+        prepared.register_hook("response", check)
         try:
-            response = self.retrying(
-                lambda: self.checked(self._send_once(prepared, keep=False)), address
-            )
+            response = self.retry(lambda: self._send_once(send, prepared), url)
+        except _Rejected as rejected:
+            raise rejected.error from rejected.error.__cause__
         except (ServerError, ServiceUnavailableError, ConnectionFailedError) as error:
-            if kept is None:
+            old = None if fetch.refresh else cache.get_response(key)
+            if old is None:
                 raise
             warn(
-                f"{error.message} The answer of {kept.created_at:%Y-%m-%d %H:%M} UTC was used.",
+                f"{error.message} The response of {old.created_at:%Y-%m-%d %H:%M} UTC was used.",
                 StaleAnswerWarning,
             )
-            return check(kept)
-        read = check(response)
-        _without_database_errors(lambda: cache.save_response(response, key))
-        return read
+            return self._read(read, old)
+        if not found:  # a redirect that is not followed
+            raise self.error_from(response)
+        return found[0]
 
-    def open_stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """GET a file whose body is read bit by bit; close the response in the end."""
-        prepared = self._prepared(requests.Request("GET", url, headers=dict(headers)))
-        return self.checked(self._send_once(prepared, keep=False, stream=True))
+    def _read(self, read: Reader[T], response: requests.Response) -> T:
+        try:
+            return read(response)
+        except ShapeError as error:
+            raise self.invalid_response(response, str(error)) from error
 
-    def post_json(
-        self, url: str, params: Mapping[str, str], body: bytes, *, retries: int | None = None
-    ) -> requests.Response:
-        """POST a JSON body as a question; the answer is not kept by the response cache."""
-        request = requests.Request(
-            "POST",
-            url,
-            params=dict(params),
-            data=body,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+    def _prepare(self, request: Request) -> requests.PreparedRequest:
+        return self.server.session.prepare_request(
+            requests.Request(
+                request.method,
+                request.url,
+                params=dict(request.params),
+                data=request.body,
+                headers={**self.headers, **request.headers},
+                # Without an auth object requests would put a ~/.netrc entry over the token.
+                auth=_unchanged,
+            )
         )
-        return self.send(request, retries=retries, keep=False)
 
-    def send(
-        self, request: requests.Request, *, retries: int | None = None, keep: bool = True
+    def _send_once(
+        self,
+        send: Callable[..., requests.Response],
+        prepared: requests.PreparedRequest,
+        *,
+        stream: bool = False,
     ) -> requests.Response:
-        """Send, try again where that may help, and return the answer to a request that succeeded.
+        if self._environment is None:  # proxies and certificates, looked up once
+            self._environment = dict(
+                self.server.session.merge_environment_settings(prepared.url, {}, None, None, None)
+            )
+        options = {
+            **self._environment,
+            "timeout": self.fetch.timeout,
+            "stream": stream,
+            "wait": self._wait,
+        }
+        response = send(prepared.copy(), allow_redirects=prepared.method == "GET", **options)
+        if response.status_code in (307, 308):  # the redirects that keep a POST's body
+            response = send(prepared.copy(), allow_redirects=True, **options)
+        return response
 
-        ``keep`` lets the response cache answer, and keep the answer.
+    def _wait(self) -> None:
+        if self.per_second and not self.server.wait_turn(self.per_second, self._cancelled):
+            raise Cancelled
 
-        Raises
-        ------
-        ServiceError
-            One of its subclasses, by cause; see :mod:`pdneuro.errors`.
-        """
-        prepared = self._prepared(request)
-        address = without_secrets(prepared.url or "")
-
-        def attempt() -> requests.Response:
-            return self.checked(self._send_once(prepared, keep))
-
-        return self.retrying(attempt, address, retries)
-
-    def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
-        request.headers = {**self.headers, **request.headers}
-        # Without an auth object requests would put a ~/.netrc entry over the token.
-        request.auth = request.auth or _leave_headers_alone
-        return self.session.prepare_request(request)
-
-    def checked(self, response: requests.Response) -> requests.Response:
-        """The response if it succeeded, else its error is raised."""
-        if response.status_code in self.accepted:
-            return response
-        raise self.failure(response)
-
-    def failure(self, response: requests.Response) -> ServiceError:
-        """The error that a response stands for."""
-        failure = status_error(response, self._secrets())
-        failure.pause = _asked_pause(response)
-        return failure
-
-    def retrying(self, attempt: Callable[[], T], address: str, retries: int | None = None) -> T:
-        """Call ``attempt`` until it succeeds, with pauses in between, as long as that may help."""
-        backoff = urllib3.Retry(total=None, backoff_factor=0.4, backoff_jitter=0.2)
-        for remaining in range(self.retries if retries is None else retries, -1, -1):
-            if self.stop.is_set():
-                raise Stopped
+    def retry(self, attempt: Callable[[], T], url: str, retries: int | None = None) -> T:
+        """Call ``attempt`` until it succeeds, with pauses, as long as a retry may help."""
+        most = self.fetch.retries if retries is None else retries
+        for number in range(most + 1):
+            if self._cancelled.is_set():
+                raise Cancelled
             try:
                 return attempt()
             except requests.RequestException as error:
-                failure = _no_answer(error, address)
-                if _hopeless(error):
+                failure = responses.connection_error(error, url)
+                if responses.is_permanent(error):
                     raise failure from error
             except ServiceError as error:
                 if error.status not in _TRANSIENT:
@@ -231,171 +376,70 @@ class Outlet:
             if failure.pause is not None and failure.pause > _LONGEST_PAUSE:
                 failure.message += f" It asks to wait {failure.pause:,.0f} s before the next request."
                 raise failure
-            if not remaining:
+            if number == most:
                 raise failure
-            backoff = backoff.increment("POST", "/", error=urllib3.exceptions.HTTPError())
-            wait = max(backoff.get_backoff_time(), 0.2) if failure.pause is None else failure.pause
-            if self.stop.wait(wait):
-                raise Stopped
+            if self._cancelled.wait(_pause(number) if failure.pause is None else failure.pause):
+                raise Cancelled
         raise AssertionError("unreachable")
 
-    def _send_once(
-        self, prepared: requests.PreparedRequest, keep: bool, *, stream: bool = False
-    ) -> requests.Response:
-        if self._environment is None:  # proxies and certificates, looked up once
-            self._environment = dict(
-                self.session.merge_environment_settings(prepared.url, {}, None, None, None)
-            )
-        if self.per_second and not wait_turn(
-            urlsplit(prepared.url or "").netloc, self.per_second, self.stop
-        ):
-            raise Stopped
-        # The plain method of the parent class knows nothing of the cache.
-        send = self.session.send if keep else partial(requests.Session.send, self.session)
-        options = {**self._environment, "timeout": self.timeout, "stream": stream}
-        response = send(prepared.copy(), allow_redirects=prepared.method == "GET", **options)
-        if response.status_code in (307, 308):  # the redirects that keep a POST's body
-            response = send(prepared.copy(), allow_redirects=True, **options)
-        return response
+    def raise_for_status(self, response: requests.Response) -> requests.Response:
+        """Return a response with an accepted status code; raise the error of any other."""
+        if response.status_code in self.accepted:
+            return response
+        raise self.error_from(response)
 
-    def not_documented(self, response: requests.Response, reason: str) -> InvalidResponseError:
-        """Error for a body that is not what the service documents."""
-        return InvalidResponseError(
-            f"{reason} The body begins: {excerpt(response, self._secrets())!r}.",
-            status=response.status_code,
-            url=without_secrets(response.url),
-        )
+    def error_from(self, response: requests.Response) -> ServiceError:
+        """Return the error for a response, without the tokens that were sent."""
+        return responses.error_from(response, self._secrets())
+
+    def invalid_response(self, response: requests.Response, reason: str) -> Exception:
+        """Return the error for a body that is not what the service documents."""
+        return responses.invalid_response(response, reason, self._secrets())
 
     def _secrets(self) -> list[str]:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]
 
 
-def _without_database_errors(action: Callable[[], T]) -> T | None:
-    """Read or write the response cache; warn and return None if its file is damaged or incomplete."""
-    try:
-        return action()
-    except sqlite3.Error as error:
-        warn(
-            f"The cache of responses cannot be used ({error}). Responses are returned but not cached. "
-            "Delete responses.sqlite in the cache folder, or choose another folder with "
-            "pdneuro.set_options(cache_dir=...).",
-            CacheWarning,
-        )
-        return None
+def client_for(
+    address: str,
+    fetch: Fetch,
+    *,
+    headers: Mapping[str, str] = _NO_PARAMETERS,
+    per_second: float | None = None,
+    accepted: Container[int] = (200, 206),
+    short_keys: bool = False,
+) -> Client:
+    """Return a client for the server of an address; see :class:`Client` and :class:`Server`."""
+    server = server_for(address, short_keys=short_keys)
+    return Client(server, fetch, headers=headers, per_second=per_second, accepted=accepted)
 
 
-def _age(kept: Any) -> float:
-    """Seconds since a kept answer came."""
-    came = kept.created_at
-    now = datetime.datetime.now(datetime.UTC)
-    return float((now - came.replace(tzinfo=came.tzinfo or datetime.UTC)).total_seconds())
+def _pause(number: int) -> float:
+    """Return the seconds to wait after a failed attempt: twice as long each time, at most 120."""
+    return min(0.4 * 2**number + random.uniform(0, 0.2), 120.0)
 
 
-def _leave_headers_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _asked_pause(response: requests.Response) -> float | None:
-    given = response.headers.get("Retry-After")
-    if not given:
-        return None
-    try:
-        return urllib3.Retry(retry_after_max=10**9).parse_retry_after(given)
-    except (urllib3.exceptions.InvalidHeader, TypeError):
-        return None
+# -- threads --------------------------------------------------------------------------------------
 
 
-def _hopeless(error: requests.RequestException) -> bool:
-    """Whether trying again cannot help: a wrong address, an untrusted certificate."""
-    return isinstance(
-        error,
-        requests.exceptions.SSLError
-        | requests.exceptions.InvalidURL
-        | requests.exceptions.InvalidSchema
-        | requests.exceptions.InvalidProxyURL,
-    )
+def run_parallel(function: Callable[[Job], T], jobs: Iterable[Job], workers: int) -> Iterator[T]:
+    """Call a function for several jobs in threads, which see the options of this thread.
 
-
-def _no_answer(error: requests.RequestException, address: str) -> ServiceError:
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
-    if isinstance(
-        error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
-    ):
-        return TruncatedResponseError(f"the answer broke off or is damaged ({cause}).", url=address)
-    if isinstance(error, requests.ReadTimeout):
-        return ConnectionFailedError("no answer within the time-out.", url=address)
-    if isinstance(error, requests.exceptions.SSLError):
-        reason = tls.reason(error)
-        if reason == tls.SHORT_KEY:
-            return ConnectionFailedError(
-                f"the server's Diffie-Hellman key is too short for this Python ({reason}), and "
-                "switching the check of certificates off would not help.",
-                url=address,
-            )
-        if reason and reason != "CERTIFICATE_VERIFY_FAILED":
-            return ConnectionFailedError(f"no secure connection ({reason}: {cause}).", url=address)
-        return ConnectionFailedError(
-            f"the server's certificate is not trusted ({cause}). Point REQUESTS_CA_BUNDLE to your "
-            "institution's certificates; pdneuro does not switch the check off.",
-            url=address,
-        )
-    return ConnectionFailedError(f"no connection ({type(cause).__name__}: {cause}).", url=address)
-
-
-def status_error(response: requests.Response, secrets: Iterable[str] = ()) -> ServiceError:
-    """The error that belongs to an HTTP status, with the service's own message."""
-    status = response.status_code
-    kind = _ERRORS.get(status) or (ServerError if status >= 500 else ServiceError)
-    message, positions, about_address = _detail(response, secrets)
-    if about_address and status == 422:  # the project or the property, not the IDs
-        kind = NotFoundError
-    location = response.headers.get("Location")
-    if 300 <= status < 400 and location:
-        message = f"redirected to {without_secrets(location)}; correct the address in the options"
-        kind = InvalidResponseError
-    said = f": {message}" if message else ""
-    return kind(
-        f"the service answered {status} {response.reason or ''}".rstrip() + f"{said}.",
-        status=status,
-        url=without_secrets(response.url),
-        positions=positions,
-    )
-
-
-def _detail(response: requests.Response, secrets: Iterable[str]) -> tuple[str, list[int], bool]:
-    """The service's message; the positions in a list, and whether it is the address, that it names."""
-    try:
-        body = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return excerpt(response, secrets), [], False
-    detail = body
-    if isinstance(body, dict):
-        names = ("detail", "message", "msg", "error")
-        detail = next((body[name] for name in names if body.get(name)), body)
-    said: list[str] = []
-    positions: list[int] = []
-    about_address = False
-    for entry in detail if isinstance(detail, list) else [detail]:
-        if not isinstance(entry, dict):  # FastAPI gives text, or a list of dicts with a location
-            said.append(str(entry))
-            continue
-        place = entry["loc"] if isinstance(entry.get("loc"), list) else []
-        positions += [part for part in place[-1:] if type(part) is int]
-        about_address |= place[:1] in (["path"], ["query"])
-        text = str(entry.get("msg") or entry.get("message") or entry)
-        said.append(f"{'.'.join(map(str, place))}: {text}" if place else text)
-    return _clipped("; ".join(said[:5]), secrets), positions, about_address
-
-
-def excerpt(response: requests.Response, secrets: Iterable[str] = ()) -> str:
-    """The first words of a body, on one line, without the tokens that were sent."""
-    return _clipped(response.content[: 4 * _EXCERPT].decode("utf-8", "replace"), secrets)
-
-
-def _clipped(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    text = " ".join(text.split())
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."
+    Yields
+    ------
+    object
+        The results, in the order of the jobs. The first error cancels the jobs that have not started.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="pdneuro") as pool:
+        # One context per job: two threads cannot use one at the same time.
+        futures = [pool.submit(contextvars.copy_context().run, function, job) for job in jobs]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()

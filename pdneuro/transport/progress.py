@@ -1,4 +1,4 @@
-"""The progress bar: shown by itself when work lasts, never in a pipe or a log."""
+"""Show a progress bar if work lasts longer than a second, but not in a pipe or a log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 def bar(
     total: int | None, description: str, unit: str, show: bool | None, *, scale: bool = False
 ) -> Any:
-    """A tqdm bar.
+    """Return a tqdm bar.
 
     Parameters
     ----------
     total : int, optional
-        Units of work, where they are known.
+        Units of work, if their number is known.
     description, unit : str
         Words on the bar.
     show : bool or None
@@ -23,7 +23,7 @@ def bar(
         Write large numbers as 1.2k, 3.4M.
     """
     with warnings.catch_warnings():
-        # Without ipywidgets the bar in a notebook is one of text: nothing that a user need mend.
+        # Without ipywidgets the bar in a notebook is text, which needs no warning.
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
 

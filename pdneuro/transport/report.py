@@ -1,23 +1,140 @@
-"""What became of every ID of the latest call, and the warnings that follow from it."""
+"""The status and the value of every ID of a call, and the warnings that follow from them."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from pdneuro._compat import TEXT
 from pdneuro.errors import (
     MixedSnapshotWarning,
     PartialResultWarning,
+    ServiceError,
     UnknownIdsError,
     UnknownIdsWarning,
     listing,
     warn,
 )
 from pdneuro.options import Fetch
-from pdneuro.transport.answers import FAILED, UNKNOWN, Answers
+
+#: Encodings that mean the same for every service; a service numbers its own from FIRST_ENCODING on.
+UNKNOWN_ENCODING, NONE_ENCODING, FIRST_ENCODING = 0, 1, 2
+
+#: Status of an ID, by number in :class:`Answers`.
+ANSWERED, NONE, UNKNOWN, FAILED, NOT_ASKED = range(5)
+STATUS = ("answered", "none", "unknown", "failed", "not asked")
+_STATUS_OF_ENCODING = np.full(128, ANSWERED, np.int8)
+_STATUS_OF_ENCODING[[UNKNOWN_ENCODING, NONE_ENCODING]] = UNKNOWN, NONE
+
+
+class ShapeError(ValueError):
+    """A body is not what its service documents."""
+
+
+class Batch(NamedTuple):
+    """Values from one response: aligned sequences, one entry per ID in the response.
+
+    ``encodings`` are numbers from ``FIRST_ENCODING`` on (how a payload is encoded) or ``NONE_ENCODING``.
+    IDs of the request that are not listed are unknown to the service.
+    """
+
+    ids: list[int]
+    encodings: list[int]
+    payloads: list[bytes | None]
+    snapshot: int | None
+
+
+@dataclass
+class Answers:
+    """Values of distinct IDs, one entry per ID, in the order of the request."""
+
+    ids: npt.NDArray[np.int64]
+    property: str
+    source: str
+    status: npt.NDArray[np.int8] = field(init=False)
+    encodings: npt.NDArray[np.int8] = field(init=False)
+    snapshots: npt.NDArray[np.int64] = field(init=False)
+    from_cache: npt.NDArray[np.bool_] = field(init=False)
+    #: Encoded values; None unless ``status`` is ANSWERED.
+    payloads: npt.NDArray[np.object_] = field(init=False)
+    details: dict[int, str] = field(default_factory=dict)
+    failure: Exception | None = None
+    #: Names by ID, if the user passed names.
+    names: Mapping[int, str] | None = None
+    #: What an ID that the service does not know may be.
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        self.status = np.full(count, NOT_ASKED, np.int8)
+        self.encodings = np.zeros(count, np.int8)
+        self.snapshots = np.full(count, -1, np.int64)
+        self.from_cache = np.zeros(count, bool)
+        self.payloads = np.full(count, None, object)
+        self._index = pd.Index(self.ids)
+
+    @classmethod
+    def of_none(cls) -> Answers:
+        """Return the values of no ID."""
+        return cls(np.empty(0, np.int64), "", "")
+
+    def positions(self, ids: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+        """Return the positions of IDs."""
+        return self._index.get_indexer(pd.Index(np.asarray(ids, np.int64)))
+
+    def take(
+        self,
+        ids: Sequence[int] | npt.NDArray[np.int64],
+        encodings: Sequence[int] | npt.NDArray[np.int8],
+        payloads: Sequence[bytes | None],
+        snapshots: npt.NDArray[np.int64],
+        *,
+        from_cache: bool,
+    ) -> None:
+        """Enter the values of IDs."""
+        positions = self.positions(ids)
+        self.encodings[positions] = numbers = np.asarray(encodings, np.int8)
+        self.status[positions] = _STATUS_OF_ENCODING[numbers]
+        self.snapshots[positions] = snapshots
+        self.from_cache[positions] = from_cache
+        # Not np.array(): it would look for numbers inside each payload.
+        self.payloads[positions] = np.fromiter(payloads, object, len(payloads))
+
+    def fail(self, ids: Sequence[int], error: ServiceError) -> None:
+        """Enter IDs whose request failed."""
+        self.status[self.positions(ids)] = FAILED
+        self.details.update(dict.fromkeys(ids, error.message))
+        self.failure = self.failure or error
+
+    def shown(self, ids: Iterable[int]) -> list[Any]:
+        """Return IDs as the user passed them."""
+        return [number if self.names is None else self.names[number] for number in ids]
+
+    def report(self) -> pd.DataFrame:
+        """Return the rows of these IDs in ``pdneuro.last_report()``."""
+        count = len(self.ids)
+        ids = self.ids if self.names is None else pd.array(self.shown(self.ids.tolist()), dtype=TEXT)
+        words = np.array(STATUS, object)[self.status]
+        details = [self.details.get(number, "") for number in self.ids.tolist()]
+        times = pd.arrays.IntegerArray(np.maximum(self.snapshots, 0), self.snapshots < 0)
+        return pd.DataFrame(
+            {
+                "id": ids,
+                "status": pd.array(words, dtype=TEXT),
+                "detail": pd.array(details, dtype=TEXT),
+                "from_cache": self.from_cache,
+                "materialized_timestamp": times,
+                "property": pd.array([self.property] * count, dtype=TEXT),
+                "source": pd.array([self.source] * count, dtype=TEXT),
+            }
+        )
 
 
 class Report:
@@ -27,17 +144,17 @@ class Report:
         self.fetches: list[Answers] = []
 
     def table(self) -> pd.DataFrame:
-        """One row for each ID and property asked."""
+        """Return one row per ID and property."""
         parts = [fetch.report() for fetch in self.fetches]
         return pd.concat(parts, ignore_index=True) if parts else Answers.of_none().report()
 
     def snapshots(self) -> list[int]:
-        """Distinct materialisation times of the answers, unix seconds, rising."""
+        """Return the distinct materialization times of the values, in Unix seconds, ascending."""
         times = {time for fetch in self.fetches for time in pd.unique(fetch.snapshots).tolist()}
         return sorted(times - {-1})
 
-    def conclude(self, fetch: Fetch) -> None:
-        """Warn of, or raise for, what a caller should know about the answers as a whole."""
+    def warn_about(self, fetch: Fetch) -> None:
+        """Warn of, or raise for, failed and unknown IDs; warn of values from several snapshots."""
         failed = [answers for answers in self.fetches if answers.failure is not None]
         if failed:
             lost = sum(int((answers.status >= FAILED).sum()) for answers in failed)
@@ -61,7 +178,7 @@ class Report:
                 f"{listing(unknown)}. {hint}"
             )
             if fetch.on_missing == "raise":
-                raise UnknownIdsError(f"{message} What was found is stored.")
+                raise UnknownIdsError(f"{message} The values of the others are cached.")
             warn(
                 f"{message} Their rows hold NA; see pdneuro.last_report(). "
                 'on_missing="ignore" is silent, "raise" stops.',
@@ -71,8 +188,8 @@ class Report:
         if len(times) > 1:
             shown = [f"{pd.Timestamp(time, unit='s'):%Y-%m-%dT%H:%M:%SZ} ({time})" for time in times]
             warn(
-                f"the answers come from {len(times)} snapshots of the service's data: "
-                f"{listing(shown)}. They may not fit together; refresh=True asks for all of them anew.",
+                f"the values come from {len(times)} snapshots of the service's data: {listing(shown)}. "
+                "They may be inconsistent. Use refresh=True to download all of them again.",
                 MixedSnapshotWarning,
             )
 
@@ -82,40 +199,40 @@ _latest = Report()
 
 
 @contextlib.contextmanager
-def one_call(fetch: Fetch) -> Iterator[Report]:
-    """Gather the fetches of one public call into one report; warnings come once, at its end."""
+def collect_report(fetch: Fetch) -> Iterator[Report]:
+    """Collect the fetches of one public call into one report; warn once, at its end."""
     global _latest
     outer = _current.get()
     if outer is not None:
         yield outer
         return
     report = Report()
-    mark = _current.set(report)
+    token = _current.set(report)
     try:
         yield report
     finally:
-        _current.reset(mark)
+        _current.reset(token)
         _latest = report
-    report.conclude(fetch)
+    report.warn_about(fetch)
 
 
-def record(answers: Answers) -> None:
-    """Add a fetch to the report of the call under way."""
+def add(answers: Answers) -> None:
+    """Add a fetch to the report of the current call."""
     report = _current.get()
     if report is not None:
         report.fetches.append(answers)
 
 
 def last_report() -> pd.DataFrame:
-    """What became of every ID of the latest call that asked a source.
+    """Return the status of every ID of the latest call that needed a source.
 
     Returns
     -------
     DataFrame
-        One row for each ID and property, in the order asked: ``id`` (int64), ``status`` (text:
-        ``"answered"``; ``"none"``, known to the service but with nothing to tell; ``"unknown"`` to
-        the service; ``"failed"``; ``"not asked"``), ``detail`` (text, what the service said),
-        ``from_cache`` (bool), ``materialized_timestamp`` (Int64, unix seconds of the service's
+        One row per ID and property, in the order of the call: ``id`` (int64), ``status`` (text:
+        ``"answered"``; ``"none"``, known to the service but without a value; ``"unknown"`` to
+        the service; ``"failed"``; ``"not asked"``), ``detail`` (text, the message of the service),
+        ``from_cache`` (bool), ``materialized_timestamp`` (Int64, Unix seconds of the service's
         snapshot), ``property`` and ``source`` (text).
 
     Examples

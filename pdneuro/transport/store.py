@@ -1,8 +1,8 @@
-"""The per-ID store: one SQLite file that keeps what a service said about each single ID.
+"""The cache file: one SQLite file with values per ID, and with documents.
 
-Answers are told apart by service address, credential fingerprint, project, property and ID. Each
-such scope has a table of its own with the ID as integer primary key, so that sorted writes append
-and reads are one join. A body is opaque here: ``form`` says how its service encoded it.
+A value belongs to a service address, credential fingerprint, project, property and ID. Each such scope
+has its own table with the ID as integer primary key, so that sorted writes append and reads are one
+join. The store does not read a payload: ``encoding`` says how its service encoded it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pdneuro.errors import CacheSetAsideWarning, CacheWarning, warn
 from pdneuro.options import get_option
-from pdneuro.transport.answers import Batch
+from pdneuro.transport.report import Batch
+
+T = TypeVar("T")
 
 _APPLICATION_ID = 0x70646E72
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS scope (
     scope INTEGER PRIMARY KEY, address TEXT, credential TEXT, project TEXT, property TEXT,
@@ -34,15 +36,21 @@ CREATE TABLE IF NOT EXISTS batch (
     batch INTEGER PRIMARY KEY, scope INTEGER NOT NULL, fetched REAL NOT NULL, snapshot INTEGER
 );
 CREATE INDEX IF NOT EXISTS batch_scope ON batch (scope);
+CREATE TABLE IF NOT EXISTS document (
+    key TEXT PRIMARY KEY, address TEXT, credential TEXT, url TEXT, fetched REAL NOT NULL,
+    status INTEGER, content_type TEXT, body BLOB
+);
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 """
+#: Property of documents in :meth:`Store.overview`.
+DOCUMENTS = "documents"
 # IDs in one json_each() join; the text of so many is about 2 MB.
 _READ_CHUNK = 100_000
 
 
 class Scope(NamedTuple):
-    """What an answer belongs to, beside its ID."""
+    """What a value belongs to, in addition to its ID."""
 
     address: str
     credential: str
@@ -51,16 +59,29 @@ class Scope(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Answers read back: aligned sequences, ordered by ID."""
+    """Cached values: aligned sequences, ordered by ID."""
 
     ids: npt.NDArray[np.int64]
-    forms: npt.NDArray[np.int8]
-    bodies: list[bytes | None]
+    encodings: npt.NDArray[np.int8]
+    payloads: list[bytes | None]
     snapshots: npt.NDArray[np.int64]
 
 
+class Document(NamedTuple):
+    """A response, without what was sent to get it."""
+
+    address: str
+    #: Fingerprint; ``""`` for a request without a credential.
+    credential: str
+    url: str
+    fetched: float
+    status: int
+    content_type: str
+    body: bytes
+
+
 def cache_folder() -> Path:
-    """The cache folder in force, not made yet."""
+    """Return the cache folder of the current options. It may not exist yet."""
     folder: Path | None = get_option("cache_dir")
     if folder is None:
         import platformdirs
@@ -70,7 +91,7 @@ def cache_folder() -> Path:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder that only its owner can read; a folder with other things in it is left as it is."""
+    """Make a folder that only its owner can read; do not change a folder with other files in it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077 and not any(folder.iterdir()):
         folder.chmod(0o700)
@@ -91,12 +112,12 @@ class Store:
         self._connection = _connect(path)
 
     @classmethod
-    def open(cls) -> Store | None:
-        """The store of the cache folder, or None with a warning where it cannot be written.
+    def open(cls, folder: Path | None = None) -> Store | None:
+        """Open the store of a folder; warn and return None if it cannot be written.
 
-        A file that is damaged or not pdneuro's is renamed, with a warning, and a new one begun.
+        A file that is damaged or not pdneuro's is renamed, with a warning, and a new one is made.
         """
-        path = cache_folder() / "answers.sqlite"
+        path = (folder or cache_folder()) / "answers.sqlite"
         for _ in range(2):
             try:
                 return cls(path)
@@ -110,7 +131,7 @@ class Store:
                 reason = error
                 break
         warn(
-            f"The cache {path} cannot be used ({reason}): answers are returned but not kept. Choose "
+            f"The cache {path} cannot be used ({reason}): values are returned but not cached. Choose "
             "another folder with pdneuro.set_options(cache_dir=...).",
             CacheWarning,
         )
@@ -127,7 +148,7 @@ class Store:
         self._connection.close()
 
     def scope_id(self, scope: Scope) -> int:
-        """Number of a scope's table, made when new."""
+        """Return the number of a scope's table, made at first use."""
         known = self._connection.execute(
             "SELECT scope FROM scope WHERE (address, credential, project, property) = (?, ?, ?, ?)",
             scope,
@@ -146,13 +167,14 @@ class Store:
             ).fetchone()[0]
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS answers_{number} ("
-                "id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, form INTEGER NOT NULL, body BLOB)"
+                "id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, encoding INTEGER NOT NULL, "
+                "payload BLOB)"
             )
         return int(number)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, waiting for other writers."""
+        """Change everything or nothing; wait for other writers."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
@@ -163,7 +185,7 @@ class Store:
         self._connection.execute("COMMIT")
 
     def put(self, scope: int, batches: Sequence[Batch]) -> None:
-        """Keep the answers of batches that have arrived, in one transaction."""
+        """Save the values of batches in one transaction."""
         with self.transaction() as connection:
             cells: list[Any] = []
             for snapshot in {batch.snapshot for batch in batches}:
@@ -173,7 +195,9 @@ class Store:
                 ).lastrowid
                 for batch in batches:
                     if batch.snapshot == snapshot:
-                        rows = zip(batch.ids, repeat(number), batch.forms, batch.bodies, strict=False)
+                        rows = zip(
+                            batch.ids, repeat(number), batch.encodings, batch.payloads, strict=False
+                        )
                         cells += chain.from_iterable(rows)
             # Many rows a statement: executemany() would give up the interpreter lock for each row,
             # and wait for the threads that fetch to hand it back.
@@ -184,7 +208,7 @@ class Store:
                 connection.execute(f"INSERT OR REPLACE INTO answers_{scope} VALUES {marks}", part)
 
     def get(self, scope: int, ids: npt.NDArray[np.int64], expire_after: float | None = None) -> Stored:
-        """Stored answers to some of ``ids``, those older than ``expire_after`` seconds left out."""
+        """Return the values of ``ids`` that are cached and not older than ``expire_after`` seconds."""
         oldest = 0.0 if expire_after is None else time.time() - expire_after
         batches = self._connection.execute(
             "SELECT batch, snapshot FROM batch WHERE scope = ? AND fetched >= ?", (scope, oldest)
@@ -195,60 +219,113 @@ class Store:
         for start in range(0, len(ordered), _READ_CHUNK):
             chunk = ordered[start : start + _READ_CHUNK].tolist()
             rows += self._connection.execute(
-                f"SELECT known.id, batch, form, body FROM json_each(?) AS asked "
+                f"SELECT known.id, batch, encoding, payload FROM json_each(?) AS asked "
                 f"CROSS JOIN answers_{scope} AS known ON known.id = asked.value",
                 (str(chunk),),
             )
         valid = [row for row in rows if row[1] in snapshots]
-        found, batch, forms, bodies = zip(*valid, strict=True) if valid else ((), (), (), ())
+        found, batch, encodings, payloads = zip(*valid, strict=True) if valid else ((), (), (), ())
         return Stored(
             np.array(found, np.int64),
-            np.array(forms, np.int8),
-            list(bodies),
+            np.array(encodings, np.int8),
+            list(payloads),
             np.array([snapshots[number] for number in batch], np.int64),
         )
 
     def overview(self) -> list[tuple[Scope, int, int, float, float]]:
-        """Scope, number of IDs, bytes, oldest and newest time of fetch, one entry a scope."""
+        """Return scope, number, bytes, oldest and newest time of download, one entry per scope.
+
+        The documents of a server and credential are one entry, with the property ``"documents"``.
+        """
         found = []
         for number, *scope in self._connection.execute("SELECT * FROM scope ORDER BY scope").fetchall():
             count, size, oldest, newest = self._connection.execute(
-                f"SELECT count(*), coalesce(sum(length(body)), 0), min(fetched), max(fetched) "
+                f"SELECT count(*), coalesce(sum(length(payload)), 0), min(fetched), max(fetched) "
                 f"FROM answers_{number} JOIN batch USING (batch)"
             ).fetchone()
             if count:
                 found.append((Scope(*scope), count, size, oldest, newest))
+        documents = self._connection.execute(
+            "SELECT address, credential, count(*), sum(length(body)), min(fetched), max(fetched) "
+            "FROM document GROUP BY address, credential ORDER BY address, credential"
+        )
+        for address, credential, *facts in documents:
+            found.append((Scope(address, credential, "", DOCUMENTS), *facts))
         return found
 
     def clear(
         self, project: str | None = None, property: str | None = None, older_than: float | None = None
     ) -> int:
-        """Forget answers; all, or those of a project, a property, an age in seconds. Counts them."""
+        """Remove values and documents: all, or those of a project, a property, an age in seconds.
+
+        Returns
+        -------
+        int
+            Number of values and documents removed.
+        """
         condition = "(?1 IS NULL OR project = ?1) AND (?2 IS NULL OR property = ?2)"
         limit = float("inf") if older_than is None else time.time() - older_than
-        gone = 0
+        removed = 0
         with self.transaction() as connection:
             for (number,) in connection.execute(
                 f"SELECT scope FROM scope WHERE {condition}", (project, property)
             ).fetchall():
-                gone += connection.execute(
+                removed += connection.execute(
                     f"DELETE FROM answers_{number} WHERE batch IN "
                     "(SELECT batch FROM batch WHERE scope = ? AND fetched < ?)",
                     (number, limit),
                 ).rowcount
                 connection.execute("DELETE FROM batch WHERE scope = ? AND fetched < ?", (number, limit))
+            if not project and property in (None, DOCUMENTS):
+                removed += connection.execute(
+                    "DELETE FROM document WHERE fetched < ?", (limit,)
+                ).rowcount
         with contextlib.suppress(sqlite3.OperationalError):  # another process is reading
             self._connection.execute("VACUUM")
-        return gone
+        return removed
+
+    # -- documents --------------------------------------------------------------------------------
+
+    def document(self, key: str) -> Document | None:
+        """Return a document."""
+        row = self._connection.execute(
+            "SELECT address, credential, url, fetched, status, content_type, body "
+            "FROM document WHERE key = ?",
+            (key,),
+        ).fetchone()
+        return None if row is None else Document(*row)
+
+    def document_time(self, key: str) -> float | None:
+        """Return when a document was downloaded, in Unix seconds."""
+        row = self._connection.execute("SELECT fetched FROM document WHERE key = ?", (key,)).fetchone()
+        return None if row is None else float(row[0])
+
+    def document_keys(self) -> list[str]:
+        """Return the keys of all documents."""
+        return [key for (key,) in self._connection.execute("SELECT key FROM document")]
+
+    def put_document(self, key: str, document: Document) -> None:
+        """Save a document."""
+        with self.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (key, *document)
+            )
+
+    def delete_document(self, key: str) -> bool:
+        """Delete a document; return whether it was there."""
+        with self.transaction() as connection:
+            return bool(connection.execute("DELETE FROM document WHERE key = ?", (key,)).rowcount)
+
+    # -- files ------------------------------------------------------------------------------------
 
     def export(self, path: Path) -> None:
-        """Write all answers to one new file that :meth:`load` reads."""
+        """Write all values and documents to one new file that :meth:`load` reads."""
         with contextlib.closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
 
     def load(self, path: Path) -> int:
-        """Add the answers of an exported file; where both know an ID the newer one stays."""
+        """Add the values and documents of an exported file; of two the newer one stays. Count them."""
         address = f"{path.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as other:
             if _is_empty(other):
@@ -270,20 +347,25 @@ class Store:
                     )
                     added += connection.execute(
                         f"INSERT OR REPLACE INTO main.answers_{ours} "
-                        f"SELECT new.id, new.batch + ?, new.form, new.body "
+                        f"SELECT new.id, new.batch + ?, new.encoding, new.payload "
                         f"FROM other.answers_{theirs} AS new JOIN other.batch AS theirs USING (batch) "
                         f"LEFT JOIN main.answers_{ours} AS old ON old.id = new.id "
                         "LEFT JOIN main.batch AS mine ON mine.batch = old.batch "
                         "WHERE mine.fetched IS NULL OR mine.fetched < theirs.fetched",
                         (shift,),
                     ).rowcount
+                added += connection.execute(
+                    "INSERT OR REPLACE INTO main.document SELECT new.* FROM other.document AS new "
+                    "LEFT JOIN main.document AS old USING (key) "
+                    "WHERE old.fetched IS NULL OR old.fetched < new.fetched"
+                ).rowcount
         finally:
             self._connection.execute("DETACH other")
         return added
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open a store file, made when absent; DatabaseError when it is damaged or another program's."""
+    """Open a store file, or make it; raise DatabaseError if it is damaged or another program's."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path.resolve().as_uri(), timeout=30, isolation_level=None, uri=True)
     try:
@@ -297,7 +379,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _create(connection: sqlite3.Connection, patience: float = 30.0) -> None:
-    """Lay out an empty file; other threads and processes may be about to do the same."""
+    """Make the tables of an empty file; other threads and processes may do the same."""
     until = time.monotonic() + patience
     while _is_empty(connection):
         try:
@@ -314,8 +396,8 @@ def _create(connection: sqlite3.Connection, patience: float = 30.0) -> None:
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether the file holds nothing yet; DatabaseError when it holds something else than answers."""
-    # The tables first: whoever sees tables also sees the marks that were written with them.
+    """Return whether the file is empty; raise DatabaseError if it is not pdneuro's."""
+    # The tables first: a reader that sees tables also sees the marks that were written with them.
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return True
     marks = connection.execute(
@@ -326,8 +408,56 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     return False
 
 
+class OptionalStore:
+    """A store that warns once and stops working if its file cannot be used.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Default: the cache folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._store = Store.open(folder)
+
+    @property
+    def works(self) -> bool:
+        """Whether values are cached."""
+        return self._store is not None
+
+    def run(self, action: Callable[[Store], T]) -> T | None:
+        """Return the result of an action; None if the file cannot be used."""
+        if self._store is None:
+            return None
+        try:
+            return action(self._store)
+        except sqlite3.DatabaseError as error:
+            path = self._store.path
+            if is_damaged(error):
+                self.close()
+                set_aside(path, error)
+            elif is_unusable(error):
+                self.close()
+                warn(
+                    f"The cache {path} cannot be used any more ({error}): values are returned but no "
+                    "longer cached. Free some space, or choose another folder with "
+                    "pdneuro.set_options(cache_dir=...).",
+                    CacheWarning,
+                )
+            else:
+                raise
+            return None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._store is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._store.close()
+            self._store = None
+
+
 def is_unusable(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is fine but cannot be used: full disk, read-only, locked for too long."""
+    """Return whether a valid file cannot be used: full disk, read-only, locked for too long."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (
         sqlite3.SQLITE_PERM,
@@ -342,13 +472,13 @@ def is_unusable(error: sqlite3.DatabaseError) -> bool:
 
 
 def is_damaged(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file's inside is broken."""
+    """Return whether the content of the file is damaged."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(error)
 
 
 def set_aside(path: Path, reason: object) -> None:
-    """Rename a damaged or foreign file (and its log) and say so."""
+    """Rename a damaged or foreign file (and its log), with a warning."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     aside = path.with_name(f"{path.name}.unreadable-{stamp}-{os.getpid()}")
     for suffix in ("", "-wal", "-shm"):
@@ -356,6 +486,6 @@ def set_aside(path: Path, reason: object) -> None:
             os.replace(f"{path}{suffix}", f"{aside}{suffix}")
     warn(
         f"The cache file {path} cannot be used ({reason}). It was renamed to {aside.name}; a new one "
-        "was begun.",
+        "was made.",
         CacheSetAsideWarning,
     )

@@ -536,7 +536,7 @@ def test_an_unknown_model_or_field_is_the_services_own_error(
         (b"[1, 2]", errors.InvalidResponseError, "envelope"),
         (b'{"id": 0}', errors.InvalidResponseError, "envelope"),
         (b'{"success": true, "msg": [1]}', errors.InvalidResponseError, "no records"),
-        (b'{"success": true, "ms', errors.InvalidResponseError, "no JSON"),
+        (b'{"success": true, "ms', errors.InvalidResponseError, "not JSON"),
         (b"<html>maintenance</html>", errors.InvalidResponseError, "maintenance"),
     ],
 )
@@ -567,7 +567,7 @@ def test_it_tries_again_and_in_the_end_gives_up(api: allen.RmaApi, sandbox: Sand
             api.model_query("Organism")
     with pdneuro.set_options(timeout=0.2):
         sandbox.fail(delay=1.0)
-        with pytest.raises(errors.ConnectionFailedError, match="time-out"):
+        with pytest.raises(errors.ConnectionFailedError, match="timeout"):
             api.model_query("Organism")
 
 

@@ -262,7 +262,7 @@ def test_an_archive_writes_only_into_its_folder(sandbox: Sandbox, tmp_path: Path
         (b" \n\t", "empty"),
         (b"\n <!DOCTYPE HTML><p>", "HTML page"),
         (b"<HTML>", "HTML page"),
-        (b' {"success": false, "msg": "no such file"}', "error of the service"),
+        (b' {"success": false, "msg": "no such file"}', "an error instead"),
     ],
 )
 def test_what_is_not_a_file_is_not_saved(

@@ -11,7 +11,7 @@ import pytest
 from pdneuro.cave import parse
 from pdneuro.cave.payload import Table, table_query
 from pdneuro.tables.partners import unpack
-from pdneuro.transport.answers import ShapeError
+from pdneuro.transport.report import ShapeError
 
 ROOT = 864_691_135_207_734_905
 
@@ -68,8 +68,8 @@ def test_rows_without_the_column_of_root_ids_have_the_wrong_shape() -> None:
 def test_synapses_are_counted_per_partner_whatever_the_order_of_the_ids() -> None:
     synapses = pd.DataFrame({"pre_pt_root_id": [9, 5, 5, 9, 9], "post_pt_root_id": [7, 8, 8, 0, 7]})
     batch = parse.partners_batch([9, 4, 5], synapses, upstream=False)
-    assert batch.bodies[1] is None
-    found = unpack(batch.bodies)
+    assert batch.payloads[1] is None
+    found = unpack(batch.payloads)
     assert list(zip(found.rows, found.partner, found.weight, strict=True)) == [
         (0, 7, 2),
         (0, 0, 1),

@@ -442,7 +442,7 @@ class TestDownload:
 
     def test_a_broken_off_download_goes_on_where_it_stopped(self, sandbox: Sandbox) -> None:
         sandbox.fail(path="edges.parquet", truncate=True)
-        with pytest.raises(errors.TruncatedResponseError, match="broke off"):
+        with pytest.raises(errors.TruncatedResponseError, match="truncated"):
             pdneuro.Connectome.download(SERVICE)
         home = pdneuro.get_options()["cache_dir"] / "downloads"
         assert not list(home.rglob("edges.parquet"))
@@ -475,13 +475,13 @@ class TestDownload:
         ("fault", "error", "words"),
         [
             ({"path": "dump", "status": 500}, errors.ServerError, "500"),
-            ({"path": "dump", "body": b"sorry"}, errors.InvalidResponseError, "no valid JSON"),
+            ({"path": "dump", "body": b"sorry"}, errors.InvalidResponseError, "not valid JSON"),
             ({"path": "dump", "body": b"{}"}, errors.InvalidResponseError, "edges_url"),
             ({"path": "edges", "html": True}, errors.InvalidResponseError, "HTML page"),
             (
                 {"path": "edges", "body": b"not parquet at all"},
                 errors.InvalidResponseError,
-                "no parquet file",
+                "not a complete parquet file",
             ),
             ({"path": "edges", "status": 404}, errors.NotFoundError, "404"),
             ({"path": "edges", "reset": True}, errors.ConnectionFailedError, "connection"),

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import errors, neuromorpho
-from pdneuro.neuromorpho import field_types, payload, questions
+from pdneuro.neuromorpho import field_types, payload
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox import neuromorpho_data as data
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.server import Response
-from pdneuro.transport.rate import wait_turn
+from pdneuro.transport.http import Server
 from tests.conftest import shared
 
 FIELDS = list(field_types.NEURON)
@@ -284,7 +284,7 @@ class TestJoins:
         ids = pd.Series(np.random.default_rng(0).permutation(np.tile(np.arange(1, 601), 3)))
         found = ids.neuro.neuromorpho("neuron_id")
         assert (found["neuron_id"] == ids).all()
-        assert len(sandbox.requests) == math.ceil(600 / questions.IDS_AT_ONCE)
+        assert len(sandbox.requests) == math.ceil(600 / payload.IDS_AT_ONCE)
         pd.Series(range(590, 611)).neuro.neuromorpho("species")
         assert sandbox.requests[-1].query["q"] == f"neuron_id:{','.join(map(str, range(601, 611)))}"
         with pdneuro.set_options(offline=True):
@@ -604,7 +604,7 @@ class TestTrouble:
         sandbox.fail(delay=1.0)
         with (
             pdneuro.set_options(timeout=0.2),
-            pytest.raises(errors.ConnectionFailedError, match="time-out"),
+            pytest.raises(errors.ConnectionFailedError, match="timeout"),
         ):
             neuromorpho.neuron(1)
 
@@ -671,11 +671,11 @@ def test_five_requests_a_second_over_all_threads(sandbox: Sandbox) -> None:
 
 
 def test_waiting_for_a_turn_can_be_ended() -> None:
-    stop = threading.Event()
-    assert wait_turn("nowhere.example", 0.1, stop)
+    stop, server = threading.Event(), Server("nowhere.example")
+    assert server.wait_turn(0.1, stop)
     threading.Timer(0.1, stop.set).start()
     begun = time.monotonic()
-    assert not wait_turn("nowhere.example", 0.1, stop)
+    assert not server.wait_turn(0.1, stop)
     assert time.monotonic() - begun < 5
 
 
@@ -829,7 +829,7 @@ class TestLookAlikes:
                 Response(body, 200, {"Content-Type": kind}) if "dableFiles" in r.path else None
             ),
         )
-        with pytest.raises(errors.InvalidResponseError, match="in place of the file"):
+        with pytest.raises(errors.InvalidResponseError, match="instead of the file"):
             neuromorpho.swc(4)
         sandbox.neuromorpho = app
         assert len(neuromorpho.swc(4)) == 64

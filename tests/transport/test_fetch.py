@@ -128,15 +128,15 @@ class TestFaults:
             ({"status": 503}, errors.ServiceUnavailableError, ["503", "again later"]),
             ({"status": 418}, errors.ServiceError, ["418"]),
             ({"reset": True}, errors.ConnectionFailedError, ["no connection", "retries"]),
-            ({"truncate": True}, errors.TruncatedResponseError, ["broke off"]),
+            ({"truncate": True}, errors.TruncatedResponseError, ["truncated"]),
             ({"html": True}, errors.InvalidResponseError, ["an HTML page", "Sign in"]),
             ({"html": True, "status": 502}, errors.ServiceUnavailableError, ["502", "Sign in"]),
-            ({"body": b'{"results": {"1": {"size"'}, errors.InvalidResponseError, ["no valid JSON"]),
+            ({"body": b'{"results": {"1": {"size"'}, errors.InvalidResponseError, ["not valid JSON"]),
             ({"body": b"[1, 2]"}, errors.InvalidResponseError, ["JSON list"]),
             ({"body": b'{"results": 5}'}, errors.InvalidResponseError, ["no 'results'"]),
             ({"body": b'{"results": {"abc": {}}}'}, errors.InvalidResponseError, ["no 'results'"]),
-            ({"body": b""}, errors.InvalidResponseError, ["no valid JSON"]),
-            ({"delay": 2.0}, errors.ConnectionFailedError, ["time-out"]),
+            ({"body": b""}, errors.InvalidResponseError, ["not valid JSON"]),
+            ({"delay": 2.0}, errors.ConnectionFailedError, ["timeout"]),
             (
                 {"status": 500, "body": b'{"detail": [{"msg": "one"}, "two"]}'},
                 errors.ServerError,
@@ -253,7 +253,7 @@ class TestSplitting:
         neurons = pdneuro.sandbox.neurons()["root_id"][:64]
         sandbox.braincircuits.poison = {int(neurons[20]): status}
         with pytest.raises(
-            errors.BatchRefusedError, match=rf"refuses 1 of the IDs.*{neurons[20]}"
+            errors.BatchRefusedError, match=rf"rejects 1 of the IDs.*{neurons[20]}"
         ) as caught:
             neurons.neuro.properties("size", batch_size=32)
         assert "63 of 64 IDs are answered and stored" in str(caught.value)
@@ -381,7 +381,7 @@ class TestInterruption:
             assert process.returncode != 0
         if end is signal.SIGINT:
             assert b"KeyboardInterrupt" in said
-            assert b"IDs are answered and stored; the same call again asks only for the rest" in said
+            assert b"IDs are answered and stored; the same call again requests only the rest" in said
         kept = pdneuro.cache.info()["ids"].sum()
         assert 400 <= kept < 3000
         assert kept % 50 == 0
@@ -394,7 +394,7 @@ class TestInterruption:
 
 class TestArguments:
     def test_wrong_arguments(self, sandbox: Sandbox, ids: pd.Series) -> None:
-        with pytest.raises(TypeError, match=r"no parameter 'workers'.*'max_workers'"):
+        with pytest.raises(TypeError, match=r"no parameter 'workers'\. Did you mean 'max_workers'"):
             ids.neuro.properties("size", workers=3)
         with pytest.raises(ValueError, match="name the properties"):
             ids.neuro.properties()

@@ -57,7 +57,7 @@ def test_a_server_that_never_answers_is_an_error(
     with (
         deadline(20),
         pdneuro.set_options(**addresses, timeout=0.3),
-        pytest.raises(errors.ConnectionFailedError, match="time-out"),
+        pytest.raises(errors.ConnectionFailedError, match="timeout"),
     ):
         CALLS[call]()
     assert not list(tmp_path.glob("*.nwb*"))
@@ -78,7 +78,7 @@ def test_a_file_whose_server_falls_silent_is_an_error_and_resumes(
         app._dump = elsewhere
         with (
             pdneuro.set_options(timeout=3),
-            pytest.raises(errors.ServiceError, match=r"time-out|broke off|no connection"),
+            pytest.raises(errors.ServiceError, match=r"timeout|truncated|no connection"),
         ):
             pdneuro.Connectome.download("fruitfly_fafb_flywire", tmp_path / "graph")
     (part,) = (tmp_path / "graph").rglob("edges.parquet.part")

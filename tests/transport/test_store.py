@@ -22,15 +22,15 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
-from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, UNKNOWN_FORM, Batch
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, UNKNOWN_ENCODING, Batch
 from pdneuro.transport.store import Scope, Store
 
 SCOPE = Scope("https://host", "me", "fly", "size")
 
 answers = st.dictionaries(
     st.integers(1, 2**63 - 1),
-    st.sampled_from([UNKNOWN_FORM, NONE_FORM]).map(lambda form: (form, None))
-    | st.tuples(st.integers(FIRST_FORM, 100), st.binary(max_size=50)),
+    st.sampled_from([UNKNOWN_ENCODING, NONE_ENCODING]).map(lambda form: (form, None))
+    | st.tuples(st.integers(FIRST_ENCODING, 100), st.binary(max_size=50)),
     max_size=30,
 )
 
@@ -49,7 +49,7 @@ def test_what_is_put_comes_back_and_the_later_answer_wins(
         wanted = np.array(sorted(asked | set(known)), np.int64)
         found = store.get(scope, wanted)
         assert found.ids.tolist() == sorted(known)
-        assert [*zip(found.forms.tolist(), found.bodies, strict=True)] == [
+        assert [*zip(found.encodings.tolist(), found.payloads, strict=True)] == [
             known[n] for n in found.ids.tolist()
         ]
         assert found.snapshots.tolist() == [1 if n in second else -1 for n in found.ids.tolist()]
@@ -148,7 +148,7 @@ def _write(folder: str, start: int) -> None:
         for batch in range(20):
             with Store.open() as store:
                 ids = list(range(start + 100 * batch, start + 100 * batch + 100))
-                store.put(store.scope_id(SCOPE), [Batch(ids, [FIRST_FORM] * 100, [b"5"] * 100, 1)])
+                store.put(store.scope_id(SCOPE), [Batch(ids, [FIRST_ENCODING] * 100, [b"5"] * 100, 1)])
 
 
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_full_disk_costs_the_keeping_alone(sandbox: Sandbox, tmp_path: Path) -
 def test_a_file_in_place_of_the_folder(sandbox: Sandbox, ids: pd.Series, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pdneuro.set_options(cache_dir=tmp_path / "taken" / "cache"):
-        with pytest.warns(errors.CacheWarning, match="answers are returned but not kept"):
+        with pytest.warns(errors.CacheWarning, match="values are returned but not cached"):
             assert ids.neuro.properties("size")["size"].notna().all()
         with pytest.warns(errors.CacheWarning), pytest.raises(errors.CacheError):
             pdneuro.cache.info()
@@ -294,7 +294,7 @@ def test_many_threads_may_begin_a_store_at_once(tmp_path: Path) -> None:
 
     def put(path: Path, number: int) -> None:
         with Store(path) as store:
-            store.put(store.scope_id(SCOPE), [Batch([number], [FIRST_FORM], [b"5"], 1)])
+            store.put(store.scope_id(SCOPE), [Batch([number], [FIRST_ENCODING], [b"5"], 1)])
 
     numbers = list(range(1, 17))
     for place in range(10):

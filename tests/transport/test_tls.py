@@ -23,7 +23,7 @@ import trustme
 import pdneuro
 from pdneuro import errors
 from pdneuro.transport import tls
-from pdneuro.transport.session import shared_session
+from pdneuro.transport.http import Server
 
 # The second Oakley group (RFC 2409), 1024 bits, and the generator 2, as OpenSSL reads them (PKCS #3).
 _PRIME = bytes.fromhex(
@@ -165,9 +165,9 @@ def test_certificate_errors_never_step_down(start: Start) -> None:
 
 def test_other_hosts_do_not_profit(start: Start) -> None:
     url = start(DHE)
-    session = shared_session(2, keep=False, short_keys=frozenset({"local"}))
+    server = Server("local", short_keys=True)
     with pytest.raises(requests.exceptions.SSLError, match=tls.SHORT_KEY):
-        session.get(url, timeout=5)
+        server.session.get(url, timeout=5)
 
 
 def test_a_bundle_stays_with_its_connections(

@@ -1,4 +1,4 @@
-"""What comes back: one encoded answer an ID for the store, and values and edges from the store."""
+"""Turn responses into one payload per ID, and payloads into values and edges."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.tables.partners import from_partners
-from pdneuro.transport.answers import FIRST_FORM, NONE_FORM, Batch, ShapeError
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
 
-#: How a body is encoded: as the JSON that came.
-JSON_FORM = FIRST_FORM
+#: How a payload is encoded: as the JSON of the response.
+JSON_ENCODING = FIRST_ENCODING
 
 
-class _Answer(msgspec.Struct):
-    # IDs are text in the service's JSON; ``strict=False`` makes exact integers of them.
+class _Response(msgspec.Struct):
+    # IDs are text in the service's JSON; ``strict=False`` turns them into exact integers.
     cells: dict[int, msgspec.Raw]
     release: int | None = None
 
@@ -26,42 +26,42 @@ class _Partners(msgspec.Struct):
     by: list[tuple[int, int]] = msgspec.field(default_factory=list, name="from")
 
 
-_answer = msgspec.json.Decoder(_Answer, strict=False)
+_response = msgspec.json.Decoder(_Response, strict=False)
 _partners = msgspec.json.Decoder(_Partners, strict=False)
 
 
 def batch(body: bytes) -> Batch:
-    """Take an answer apart; cells that are not in it are unknown to the service."""
+    """Return one payload per cell of a response. Other cells are unknown to the service."""
     try:
-        found = _answer.decode(body)
+        found = _response.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ShapeError(f"the answer is not the documented object ({error}).") from None
+        raise ShapeError(f"the response is not the documented object ({error}).") from None
     entries = [bytes(raw) for raw in found.cells.values()]
-    forms = [NONE_FORM if entry == b"null" else JSON_FORM for entry in entries]
-    bodies = [None if entry == b"null" else entry for entry in entries]
-    return Batch(list(found.cells), forms, bodies, found.release)
+    encodings = [NONE_ENCODING if entry == b"null" else JSON_ENCODING for entry in entries]
+    payloads = [None if entry == b"null" else entry for entry in entries]
+    return Batch(list(found.cells), encodings, payloads, found.release)
 
 
-def together(parts: list[Batch]) -> Batch:
-    """The answers to the parts of a question as one; the service's release is the latest of them."""
+def joined(parts: list[Batch]) -> Batch:
+    """Return several batches as one, with the latest release of the service."""
     releases = [part.snapshot for part in parts if part.snapshot is not None]
-    ids, forms, bodies = ([item for part in parts for item in part[place]] for place in range(3))
-    return Batch(ids, forms, bodies, max(releases, default=None))
+    ids, encodings, payloads = ([item for part in parts for item in part[place]] for place in range(3))
+    return Batch(ids, encodings, payloads, max(releases, default=None))
 
 
-def values(bodies: np.ndarray) -> list[Any]:
-    """Python values of the answers, None where there is none."""
-    return [None if body is None else msgspec.json.decode(body) for body in bodies]
+def values(payloads: np.ndarray) -> list[Any]:
+    """Return the values of payloads, None without a payload."""
+    return [None if body is None else msgspec.json.decode(body) for body in payloads]
 
 
-def edges(ids: np.ndarray, bodies: np.ndarray, *, upstream: bool, downstream: bool) -> pd.DataFrame:
-    """The edge table; one that is told from both ends stands once."""
+def edges(ids: np.ndarray, payloads: np.ndarray, *, upstream: bool, downstream: bool) -> pd.DataFrame:
+    """Return the edge table. An edge that both cells list appears once."""
     rows: list[tuple[int, int, int, bool]] = []
-    for row, body in enumerate(bodies):
+    for row, body in enumerate(payloads):
         if body is None:
             continue
-        told = _partners.decode(body)
-        rows += [(row, *pair, False) for pair in told.to if downstream]
-        rows += [(row, *pair, True) for pair in told.by if upstream]
+        partners = _partners.decode(body)
+        rows += [(row, *pair, False) for pair in partners.to if downstream]
+        rows += [(row, *pair, True) for pair in partners.by if upstream]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     return from_partners(ids, columns[0], columns[1], columns[2], columns[3].astype(bool))

@@ -1,4 +1,4 @@
-"""The service on this machine: what the examples and the tests ask."""
+"""The service on this machine, for examples and tests."""
 
 from __future__ import annotations
 

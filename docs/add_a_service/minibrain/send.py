@@ -1,4 +1,4 @@
-"""Sending it: one request a batch. Retries, time-outs and errors by cause are the outlet's."""
+"""Send requests: the only module with a client."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ from collections.abc import Sequence
 
 from minibrain import parse, payload
 from pdneuro.options import Fetch
-from pdneuro.transport import tokens
-from pdneuro.transport.answers import Batch, ShapeError
-from pdneuro.transport.fetch import Question
-from pdneuro.transport.http import Outlet
-from pdneuro.transport.session import shared_session
+from pdneuro.transport.fetch import BatchQuery
+from pdneuro.transport.http import Client, client_for
+from pdneuro.transport.report import Batch
 from pdneuro.transport.store import Scope
 
 
-def question(dataset: str, name: str, source: str, fetch: Fetch) -> Question:
-    """The question for a property, ready for ``fetch_by_id``."""
-    outlet = Outlet(
-        shared_session(fetch.max_workers, keep=False),
-        headers={},
-        timeout=fetch.timeout,
-        retries=fetch.retries,
-    )
+def client(fetch: Fetch) -> Client:
+    """Return a client for the service. A token would be one of its ``headers``."""
+    return client_for(payload.ADDRESS, fetch)
 
-    def ask(ids: Sequence[int], retries: int) -> Batch:
-        # ``retries`` belongs to services that are asked by POST; a GET has the outlet's own.
+
+def by_id(dataset: str, name: str, source: str, fetch: Fetch) -> BatchQuery:
+    """Return the query for a property, for ``fetch_by_id``."""
+    service = client(fetch)
+
+    def send(ids: Sequence[int], retries: int) -> Batch:
         parts = []
-        for start in range(0, len(ids), payload.MOST_IDS):
-            response = outlet.get(*payload.cells(dataset, name, ids[start : start + payload.MOST_IDS]))
-            try:
-                parts.append(parse.batch(response.content))
-            except ShapeError as error:
-                raise outlet.not_documented(response, str(error)) from error
-        return parse.together(parts)
+        for start in range(0, len(ids), payload.MAX_IDS):
+            request = payload.cells(dataset, name, ids[start : start + payload.MAX_IDS])
+            parts.append(
+                service.read(request, lambda response: parse.batch(response.content), retries=retries)
+            )
+        return parse.joined(parts)
 
-    scope = Scope(payload.ADDRESS, tokens.fingerprint(None, None), dataset, name)
-    return Question(scope, source, ask, outlet.stop.set)
+    # The second entry is the fingerprint of the credential: this service has none.
+    scope = Scope(payload.ADDRESS, "", dataset, name)
+    return BatchQuery(scope, source, send, service.cancel)

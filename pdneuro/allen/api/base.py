@@ -139,7 +139,7 @@ class Api:
         2   3  left and right      B
         """
         address = url if _is_encoded(url) else payload.encoded(url)
-        found = send.get(address, parse.message, Fetch.of())
+        found = send.message(address, Fetch.of())
         if dataframe and _is_table(found.content):
             return self._framed(send.Table(found.content, found.url))
         return found.content
@@ -162,20 +162,20 @@ class Api:
 
     def _document(self, url: str) -> Any:
         """Return a JSON document that has no envelope."""
-        return send.get(url, parse.body, Fetch.of())
+        return send.document(url, parse.body, Fetch.of())
 
     def _text(self, url: str) -> str:
         """Return a document as text."""
-        return send.text(url, Fetch.of())
+        return send.text(payload.encoded(url), Fetch.of())
 
-    def _message(self, url: str) -> parse.Message:
+    def _message(self, url: str) -> send.Content:
         """Return the content of a response, with its counts."""
-        return send.message(url, Fetch.of())
+        return send.message(payload.encoded(url), Fetch.of())
 
     def _rows(self, url: str) -> send.Table:
         """Return the records of a response."""
-        found = self._message(url)
-        return send.Table(parse.rows(found), found.url)
+        rows, found = send.records(payload.encoded(url), Fetch.of())
+        return send.Table(rows, found.url)
 
     def _records(self, url: str, key: str | None = None) -> pd.DataFrame:
         """Return a table from an address; ``key`` is the name in each record that holds its columns."""

@@ -1,0 +1,124 @@
+"""Keep documents in the cache file: a backend of requests-cache on top of the store."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_encoding_from_headers
+from requests_cache.backends.base import BaseCache, BaseStorage
+from requests_cache.models import CachedRequest, CachedResponse
+
+from pdneuro.transport import tokens
+from pdneuro.transport.responses import without_secrets
+from pdneuro.transport.store import Document, OptionalStore
+
+#: Headers that do not contain a secret. All others are part of the credential.
+PLAIN_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "cache-control",
+        "connection",
+        "content-length",
+        "content-type",
+        "user-agent",
+    }
+)
+
+
+def cache_key(request: requests.PreparedRequest, **_: Any) -> str:
+    """Return the key of a request: a hash of all that is sent, the credential as its fingerprint."""
+    digest = hashlib.blake2b(digest_size=16, person=b"pdneuro")
+    for part in (request.method, request.url, _credential(request)):
+        digest.update(f"{part}\0".encode())
+    body = request.body or b""
+    digest.update(body.encode() if isinstance(body, str) else body)
+    return digest.hexdigest()
+
+
+def _credential(request: requests.PreparedRequest) -> str:
+    """Return the fingerprint of all headers that may contain a secret."""
+    headers = sorted((name.lower(), str(value)) for name, value in request.headers.items())
+    secret = [f"{name}: {value}" for name, value in headers if name not in PLAIN_HEADERS]
+    return tokens.fingerprint(*secret) if secret else ""
+
+
+class DocumentCache(BaseCache):
+    """Documents in the store of a cache folder; close it in the end.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._store = OptionalStore(folder)
+        self.responses = _Documents(self._store)
+
+    def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
+        """Save a response without what was sent to get it. Its age decides whether it is expired."""
+        self.responses[cache_key or self.create_key(response.request)] = response
+
+    def age(self, key: str) -> float | None:
+        """Return the seconds since a document was downloaded, None if it is not cached."""
+        fetched = self._store.run(lambda store: store.document_time(key))
+        return None if fetched is None else time.time() - fetched
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+class _Documents(BaseStorage[str, CachedResponse]):
+    """A mapping of keys to responses."""
+
+    def __init__(self, store: OptionalStore) -> None:
+        super().__init__()
+        self._store = store
+
+    def __getitem__(self, key: str) -> CachedResponse:
+        document = self._store.run(lambda store: store.document(key))
+        if document is None:
+            raise KeyError(key)
+        headers = {"Content-Type": document.content_type} if document.content_type else {}
+        return CachedResponse(
+            content=document.body,
+            cookies=requests.cookies.RequestsCookieJar(),
+            created_at=datetime.datetime.fromtimestamp(document.fetched, datetime.UTC),
+            encoding=get_encoding_from_headers(headers),
+            headers=requests.structures.CaseInsensitiveDict(headers),
+            request=CachedRequest(method="GET", url=document.url),
+            status_code=document.status,
+            url=document.url,
+        )
+
+    def __setitem__(self, key: str, response: Any) -> None:
+        parts = urlsplit(response.url)
+        document = Document(
+            address=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            credential=_credential(response.request),
+            url=without_secrets(response.url),
+            fetched=time.time(),
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type", ""),
+            body=response.content,
+        )
+        self._store.run(lambda store: store.put_document(key, document))
+
+    def __delitem__(self, key: str) -> None:
+        if not self._store.run(lambda store: store.delete_document(key)):
+            raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.run(lambda store: store.document_keys()) or [])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,192 @@
+"""Turn failed and invalid responses into errors by cause, without secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import requests
+import urllib3
+
+from pdneuro.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+    ServiceError,
+    ServiceUnavailableError,
+    TruncatedResponseError,
+)
+from pdneuro.transport import tls
+
+_ERRORS: Mapping[int, type[ServiceError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    413: RequestTooLargeError,
+    414: RequestTooLargeError,
+    431: RequestTooLargeError,
+    422: InvalidRequestError,
+    429: RateLimitError,
+    502: ServiceUnavailableError,
+    503: ServiceUnavailableError,
+}
+#: Maximum number of characters of a body in a message.
+_EXCERPT = 300
+_SECRET_PARAMETER = re.compile(r"token|auth|key|secret|pass|pwd|sig|cred|session|bearer|jwt", re.I)
+
+
+def is_html(body: bytes, content_type: str = "") -> bool:
+    """Return whether a body is an HTML page, such as a sign-in page in place of data.
+
+    >>> is_html(b"<!DOCTYPE html><html>"), is_html(b"<svg>")
+    (True, False)
+    """
+    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
+    return "html" in content_type or start.startswith((b"<!doctype html", b"<html"))
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without user name and password, and with ``***`` for parameters that may be secret.
+
+    >>> without_secrets("https://me:pw@host/path?project=a&api_key=123")
+    'https://host/path?project=a&api_key=***'
+    """
+    parts = urlsplit(url)
+    query = [
+        (name, "***" if _SECRET_PARAMETER.search(name) else value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query=urlencode(query, safe="*,:/"), fragment=""))
+
+
+def error_from(response: requests.Response, secrets: Iterable[str] = ()) -> ServiceError:
+    """Return the error for a response, by its status and with the message of the service."""
+    status = response.status_code
+    kind = _ERRORS.get(status) or (ServerError if status >= 500 else ServiceError)
+    message, positions, wrong_address = _message_of(response, secrets)
+    if wrong_address and status == 422:  # the project or the property, not the IDs
+        kind = NotFoundError
+    location = response.headers.get("Location")
+    if 300 <= status < 400 and location:
+        message = f"redirected to {without_secrets(location)}; correct the address in the options"
+        kind = InvalidResponseError
+    reason = f" {response.reason}" if response.reason else ""
+    error = kind(
+        f"the service returned {status}{reason}" + (f": {message}." if message else "."),
+        status=status,
+        url=without_secrets(response.url),
+        positions=positions,
+    )
+    error.pause = retry_after(response)
+    return error
+
+
+def _message_of(response: requests.Response, secrets: Iterable[str]) -> tuple[str, list[int], bool]:
+    """Return the message in a body, the positions of invalid IDs, and whether the address is wrong."""
+    try:
+        body = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return excerpt(response, secrets), [], False
+    detail = body
+    if isinstance(body, dict):
+        names = ("detail", "message", "msg", "error")
+        detail = next((body[name] for name in names if body.get(name)), body)
+    messages: list[str] = []
+    positions: list[int] = []
+    wrong_address = False
+    for entry in detail if isinstance(detail, list) else [detail]:
+        if not isinstance(entry, dict):  # FastAPI sends text, or a list of dicts with a location
+            messages.append(str(entry))
+            continue
+        location = entry["loc"] if isinstance(entry.get("loc"), list) else []
+        positions += [part for part in location[-1:] if type(part) is int]
+        wrong_address |= location[:1] in (["path"], ["query"])
+        text = str(entry.get("msg") or entry.get("message") or entry)
+        messages.append(f"{'.'.join(map(str, location))}: {text}" if location else text)
+    return _shortened("; ".join(messages[:5]), secrets), positions, wrong_address
+
+
+def invalid_response(
+    response: requests.Response, reason: str, secrets: Iterable[str] = ()
+) -> InvalidResponseError:
+    """Return the error for a body that is not what the service documents."""
+    return InvalidResponseError(
+        f"{reason} The body begins: {excerpt(response, secrets)!r}.",
+        status=response.status_code,
+        url=without_secrets(response.url),
+    )
+
+
+def excerpt(response: requests.Response, secrets: Iterable[str] = ()) -> str:
+    """Return the first words of a body on one line, without the tokens that were sent."""
+    return _shortened(response.content[: 4 * _EXCERPT].decode("utf-8", "replace"), secrets)
+
+
+def _shortened(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = " ".join(text.split())
+    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Return the seconds that a server asks to wait, by its header ``Retry-After``."""
+    value = response.headers.get("Retry-After")
+    if not value:
+        return None
+    try:
+        return urllib3.Retry(retry_after_max=10**9).parse_retry_after(value)
+    except (urllib3.exceptions.InvalidHeader, TypeError):
+        return None
+
+
+def is_permanent(error: requests.RequestException) -> bool:
+    """Return whether a retry cannot help: the address is wrong, or the certificate is not trusted."""
+    return isinstance(
+        error,
+        requests.exceptions.SSLError
+        | requests.exceptions.InvalidURL
+        | requests.exceptions.InvalidSchema
+        | requests.exceptions.InvalidProxyURL,
+    )
+
+
+def connection_error(error: requests.RequestException, url: str) -> ServiceError:
+    """Return the error for a connection that failed, or that ended within a response."""
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+    if isinstance(
+        error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
+    ):
+        return TruncatedResponseError(f"the response was truncated or is damaged ({cause}).", url=url)
+    if isinstance(error, requests.ReadTimeout):
+        return ConnectionFailedError("no response within the timeout.", url=url)
+    if isinstance(error, requests.exceptions.SSLError):
+        return ConnectionFailedError(_tls_message(error, cause), url=url)
+    return ConnectionFailedError(f"no connection ({type(cause).__name__}: {cause}).", url=url)
+
+
+def _tls_message(error: requests.exceptions.SSLError, cause: BaseException) -> str:
+    reason = tls.reason(error)
+    if reason == tls.SHORT_KEY:
+        return (
+            f"the server's Diffie-Hellman key is too short for this Python ({reason}), and "
+            "switching the check of certificates off would not help."
+        )
+    if reason and reason != "CERTIFICATE_VERIFY_FAILED":
+        return f"no secure connection ({reason}: {cause})."
+    return (
+        f"the server's certificate is not trusted ({cause}). Point REQUESTS_CA_BUNDLE to your "
+        "institution's certificates; pdneuro does not switch the check off."
+    )
