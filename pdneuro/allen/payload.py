@@ -287,11 +287,6 @@ def query(stages: str | Iterable[str], fmt: str = "json") -> str:
     return f"query.{fmt}?q={stages if isinstance(stages, str) else ','.join(stages)}"
 
 
-def get(url: str) -> Request:
-    """Return the request for a document of an encoded address."""
-    return Request("GET", url, headers=JSON)
-
-
 def expression_url(api_url: str, section_data_set_id: Any, include: Any = None) -> str:
     """Return the address of the volumes of a gene expression experiment."""
     number = one_id(section_data_set_id, "section_data_set_id")
@@ -339,6 +334,11 @@ def _kinds(given: Any, known: tuple[str, ...], what: str) -> str:
             f"{what} is among {', '.join(known)}, not {listing(map(repr, wrong)) or 'empty'}."
         )
     return ",".join(kinds)
+
+
+def get(url: str) -> Request:
+    """Return the request for a document of an encoded address."""
+    return Request("GET", url, headers=JSON)
 
 
 def encoded(address: str) -> str:

@@ -174,7 +174,7 @@ def edges(
     upstream: bool = True,
     downstream: bool = True,
 ) -> pd.DataFrame:
-    """Return the edges of neurons, in the order given, the outputs of each before its inputs."""
+    """Edge table of neurons: in the order given, the outputs of each before its inputs."""
     packed = np.flatnonzero(encodings == PARTNERS_ENCODING)
     columns: list[Any] = [*unpack(payloads[packed])]
     columns[0] = packed[columns[0]]

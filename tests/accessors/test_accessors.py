@@ -86,7 +86,7 @@ def public_functions() -> list[object]:
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.queries.structures", "pdneuro.tables.columns",
         "pdneuro.tables.structure_tree", "pdneuro.tables.volumes", "pdneuro.tables.unionizes",
         "pdneuro.allen.payload", "pdneuro.allen.data_sets", "pdneuro.allen.tree", "pdneuro.allen.volumes", "pdneuro.allen.api.cache",
-        "pdneuro.tables.swc", "pdneuro.tables.skeletons", "pdneuro.tables.morphology", "pdneuro.graphs.trees", "pdneuro.queries.neuromorpho", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.records", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.transport.http", "pdneuro.queries.cave", "pdneuro.cave.payload", "pdneuro.transport.tls",
+        "pdneuro.tables.swc", "pdneuro.tables.skeletons", "pdneuro.tables.morphology", "pdneuro.graphs.trees", "pdneuro.queries.neuromorpho", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.records", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.queries.cave", "pdneuro.cave.payload", "pdneuro.transport.tls", "pdneuro.transport.http",
     ))]  # fmt: skip
     return [
         function
