@@ -144,7 +144,7 @@ def test_the_core_does_not_use_the_compatibility_classes() -> None:
         ), path
 
 
-@pytest.mark.parametrize("service", ["braincircuits", "cave"])
+@pytest.mark.parametrize("service", sorted(SERVICES))
 def test_queries_and_parsers_can_be_tested_without_a_server(service: str) -> None:
     """Payloads are built without pandas and network, responses are read without network."""
     forbidden = {"payload": {"pandas", "requests", "caveclient"}, "parse": {"requests", "caveclient"}}
@@ -156,4 +156,10 @@ def test_queries_and_parsers_can_be_tested_without_a_server(service: str) -> Non
         found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not {name.split(".")[0] for name in found} & names
         assert f"pdneuro.{service}.send" not in found
-        assert "pdneuro.transport.http" not in found
+        clients = {"Client", "client_for", "Server"}
+        assert not clients & {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "pdneuro.transport.http"
+            for alias in node.names
+        }
