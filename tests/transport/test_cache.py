@@ -20,7 +20,7 @@ import pytest
 import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
-from pdneuro.sandbox.server import LocalServer
+from pdneuro.sandbox.server import LocalServer, Request, Response
 
 PUBLIC_PROJECT = "fruitfly_fafb_flywire_public"
 
@@ -114,6 +114,93 @@ def make_older(*, ids_by: float) -> None:
     connection.execute("UPDATE batch SET fetched = fetched - ?", (ids_by,))
     connection.commit()
     connection.close()
+
+
+class TestExport:
+    def test_values_and_documents_work_offline_on_another_machine(
+        self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path
+    ) -> None:
+        structures = pd.DataFrame({"structure_id": [315, 385]})
+        calls: list[Callable[[], pd.DataFrame]] = [
+            lambda: ids.neuro.properties("size"),
+            lambda: structures.neuro.join_structures("acronym"),
+            lambda: pdneuro.allen.OntologiesApi().get_atlases(),
+            lambda: pdneuro.neuromorpho.select(species="rat"),
+            lambda: pdneuro.neuromorpho.neuron([1, 2]),
+        ]
+        found = [call() for call in calls]
+        file = pdneuro.cache.export(tmp_path / "exported.sqlite")
+        count = len(sandbox.requests)
+        with pdneuro.set_options(cache_dir=tmp_path / "another-machine", offline=True):
+            for call in calls:
+                with pytest.raises(errors.OfflineError):
+                    call()
+            assert pdneuro.cache.load(file) == pdneuro.cache.info()["ids"].sum()
+            for call, expected in zip(calls, found, strict=True):
+                pd.testing.assert_frame_equal(call(), expected)
+            assert pdneuro.cache.load(file) == 0
+        assert len(sandbox.requests) == count
+
+    def test_the_newer_of_two_documents_stays(self, sandbox: Sandbox, tmp_path: Path) -> None:
+        def names() -> list[str]:
+            return list(pdneuro.allen.OntologiesApi().get_structure_sets()["name"])
+
+        old = names()
+        older = pdneuro.cache.export(tmp_path / "older.sqlite")
+        app = sandbox._server.apps["/allen"]
+
+        def renamed(request: Request) -> Response:
+            response = app(request)
+            for row in response.body["msg"]:
+                row["name"] = f"new {row['name']}"
+            return response
+
+        sandbox._server.apps["/allen"] = renamed
+        pdneuro.allen.OntologiesApi().get_structure_sets(refresh=True)
+        new = [f"new {name}" for name in old]
+        assert names() == new
+        assert pdneuro.cache.load(older) == 0
+        assert names() == new
+        newer = pdneuro.cache.export(tmp_path / "newer.sqlite")
+        with pdneuro.set_options(cache_dir=tmp_path / "other", offline=True):
+            assert (pdneuro.cache.load(older), names()) == (1, old)
+            assert (pdneuro.cache.load(newer), names()) == (1, new)
+
+
+class TestDocuments:
+    def test_info_lists_documents_by_server(self, sandbox: Sandbox, ids: pd.Series) -> None:
+        ids.neuro.properties("size")
+        pdneuro.allen.OntologiesApi().get_structure_sets()
+        pdneuro.allen.OntologiesApi().get_atlases()
+        info = pdneuro.cache.info()
+        assert info["property"].tolist() == ["size", "documents"]
+        documents = info.loc[1]
+        assert (documents["address"], documents["project"], documents["credential"]) == (
+            sandbox.url,
+            "",
+            "",
+        )
+        assert documents["ids"] == 2
+        assert documents["bytes"] > 500
+        assert documents["oldest"] < documents["newest"]
+
+    def test_clear_removes_documents_unless_another_property_is_named(
+        self, sandbox: Sandbox, ids: pd.Series
+    ) -> None:
+        def fetch() -> None:
+            ids.neuro.properties("size")
+            pdneuro.allen.OntologiesApi().get_structure_sets()
+
+        fetch()
+        assert pdneuro.cache.clear(older_than=3600) == 0
+        assert pdneuro.cache.clear(project="fruitfly_fafb_flywire") == 10
+        assert pdneuro.cache.info()["property"].tolist() == ["documents"]
+        fetch()
+        assert pdneuro.cache.clear(property="documents") == 1
+        assert pdneuro.cache.info()["property"].tolist() == ["size"]
+        fetch()
+        assert pdneuro.cache.clear() == 11
+        assert pdneuro.cache.info().empty
 
 
 class TestFolder:
