@@ -220,7 +220,7 @@ class TestTruncation:
         sandbox.cave.row_limit = int(busiest.iloc[0])  # the real one warns at the limit itself
         ids = pd.Series(busiest.index[[0, -1]])
         with pytest.raises(
-            errors.RequestTooLargeError, match=f"refuses 1 .*{busiest.index[0]}.*truncated at"
+            errors.RequestTooLargeError, match=f"rejects 1 .*{busiest.index[0]}.*truncated at"
         ):
             ids.neuro.downstream(source=NEW)
         with pytest.warns(errors.PartialResultWarning):
