@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_encoding_from_headers
-from requests_cache import CachedRequest, CachedResponse
 from requests_cache.backends.base import BaseCache, BaseStorage
+from requests_cache.models.request import CachedRequest
+from requests_cache.models.response import CachedResponse
 
 from pdneuro.transport import tokens
 from pdneuro.transport.responses import without_secrets
