@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore = ["docs/conf.py", "docs/reference_pages.py", "docs/check_site.py", "docs/_build"]
+collect_ignore = [
+    "docs/_build",
+    *(f"docs/{name}.py" for name in ("conf", "reference_pages", "check_site", "make_pictures")),
+]
 if not find_spec("mypy"):
     collect_ignore += ["pdneuro/mypy.py"]
 if not find_spec("caveclient"):

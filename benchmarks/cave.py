@@ -123,7 +123,7 @@ def join(rounds: int) -> list[Row]:
 
         def ours() -> pd.DataFrame:
             with pdneuro.set_options(cache_dir=Path(folder) / str(next(turn))):
-                return table.neuro.join_cave("cells", source=f"cave:{_STACK}@1300", nanometres=False)
+                return table.neuro.join_cave("cells", source=f"cave:{_STACK}@1300", units="voxel")
 
         told = theirs().set_index("pt_root_id")["volume"]
         assert (ours()["volume"].to_numpy(float) == told[table["pt_root_id"]].to_numpy(float)).all()

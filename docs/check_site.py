@@ -1,64 +1,108 @@
-"""Look at the built site: no link in it is broken, each how-to is two clicks from the front page.
+"""Check the built site: links, alternative texts, outputs of cells and bold text.
 
 python docs/check_site.py docs/_build/html
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-#: Pages of the theme without links of their own, and its scripts.
+#: Pages of the theme that have no links in their text, and its scripts.
 _SKIPPED = ("_static", "search.html", "genindex.html")
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
+_CODE = {"pre", "code", "script", "style"}
+_BLOCKS = {"p", "li", "td", "th", "dt", "dd", "div", "h1", "h2", "h3", "section"}
+#: Words in the output of a cell that show an example that failed.
+_FAILURES = ("not found", "Traceback (most recent call last)")
 
 
 class Page(HTMLParser):
-    """The links and the anchors of a page; those in its text apart from those around it."""
+    """The links and anchors of a page, and the problems in its text."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
         self.anchors: set[str] = set()
         self.links: list[str] = []
-        self.own: list[str] = []
-        self._depth = 0
+        self.text_links: list[str] = []
+        self.problems: list[str] = []
+        self._open: list[tuple[str, set[str]]] = []
+        self._before = " "  # the character before the current tag
+        self._bold_ended = False
         self.feed(file.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Gather an anchor or a link."""
-        given = dict(attrs)
-        self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
-        self._depth += tag == "article"
-        target = given.get("href") if tag in ("a", "link") else given.get("src")
+        """Collect an anchor or a link; check an image and the start of bold text."""
+        values = dict(attrs)
+        if tag not in _VOID:
+            self._open.append((tag, set((values.get("class") or "").split())))
+        self.anchors |= {value for name in ("id", "name") if (value := values.get(name))}
+        target = values.get("href") if tag in ("a", "link") else values.get("src")
         if target and tag in ("a", "link", "img", "script"):
             self.links.append(target)
-            if self._depth:
-                self.own.append(target)
+            if self._inside("article"):
+                self.text_links.append(target)
+        if tag == "img" and self._inside("article"):
+            text = (values.get("alt") or "").strip()
+            if not text or re.search(r"[0-9a-f]{20}|\.(png|svg|jpg)$", text):
+                self.problems.append(f"image without a description: {values.get('src')}")
+        if tag in _BLOCKS:
+            self._before = " "
+        if tag == "strong" and self._before.isalnum():
+            self.problems.append(
+                f"bold text starts inside a word, after {self._before!r}: unbalanced **"
+            )
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave the text of the page."""
-        self._depth -= tag == "article"
+        """Close the element, and those inside it that have no end tag."""
+        names = [name for name, _ in self._open]
+        if tag in names:
+            del self._open[len(names) - 1 - names[::-1].index(tag) :]
+        self._bold_ended = tag == "strong"
+
+    def handle_data(self, data: str) -> None:
+        """Check a piece of text."""
+        if not data:
+            return
+        if self._bold_ended and data[0].isalnum():
+            self.problems.append(f"bold text ends inside a word, before {data[:20]!r}: unbalanced **")
+        self._before, self._bold_ended = data[-1], False
+        classes = {name for _, names in self._open for name in names}
+        if "cell_output" in classes and "tag_raises-exception" not in classes:
+            self.problems += [f"an output contains {word!r}" for word in _FAILURES if word in data]
+        if "**" in data and self._inside("article") and not any(map(self._inside, _CODE)):
+            self.problems.append(f"unbalanced **: {data.strip()[:60]!r}")
+
+    def _inside(self, tag: str) -> bool:
+        return any(name == tag for name, _ in self._open)
 
 
 def main(folder: Path) -> int:
-    """Print what is wrong with a site; the exit status."""
+    """Print the problems of a site and return the exit status."""
     files = [
         file for file in folder.rglob("*.html") if file.relative_to(folder).parts[0] not in _SKIPPED
     ]
     pages = {file: Page(file) for file in files}
     problems = [
-        f"{file.relative_to(folder)}: {link}"
+        f"{file.relative_to(folder)}: broken link: {link}"
         for file, page in pages.items()
         for link in page.links
         if not _is_whole(link, file, pages)
+    ]
+    problems += [
+        f"{file.relative_to(folder)}: {problem}"
+        for file, page in pages.items()
+        for problem in page.problems
     ]
     near = {folder / "index.html"}
     for _ in range(2):
         near |= {
             target
             for file in near
-            for link in pages[file].own
+            for link in pages[file].text_links
             if (target := _target(link, file)) in pages
         }
     howtos = {file for file in files if file.parent.name == "howto" and file.stem != "index"}
@@ -76,7 +120,7 @@ def _target(link: str, file: Path) -> Path:
 def _is_whole(link: str, file: Path, pages: dict[Path, Page]) -> bool:
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
-        return True  # elsewhere: this machine may have no network
+        return True  # an external link: this machine may have no network
     target = _target(link, file)
     if not target.exists():
         return False

@@ -1,4 +1,4 @@
-"""Sphinx settings. Every notebook page is executed on the sandbox; a warning is an error."""
+"""Sphinx settings. Every page with cells is executed on the sandbox; a warning is an error."""
 
 import os
 import sys
@@ -8,20 +8,21 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-# Pages have a home and a cache of their own, as the tests do; nothing is asked but the sandbox.
+# Pages run with an empty home folder and cache, as the tests do. They send requests to the sandbox only.
 _own = Path(tempfile.mkdtemp(prefix="pdneuro-docs-"))
 for _name in [name for name in os.environ if name.startswith(("PDNEURO_", "API_SECRET_"))]:
     del os.environ[_name]
-# The kernel is started from this environment, and its settings live outside that home.
+# The kernels inherit this environment. PATH contains the command `pdneuro` of this Python.
 os.environ |= {
     "HOME": str(_own),
     "PDNEURO_CACHE_DIR": str(_own / "cache"),
     "IPYTHONDIR": str(_own / "ipython"),
     "MPLCONFIGDIR": str(_own / "matplotlib"),
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "PYTHONHASHSEED": "0",
 }
 
-# Errors on pages are what a reader sees of them: the last line.
+# Pages show the last line of an error, without the traceback.
 _profile = _own / "ipython" / "profile_default"
 _profile.mkdir(parents=True)
 (_profile / "ipython_kernel_config.py").write_text("c.InteractiveShell.xmode = 'Minimal'\n")
@@ -61,6 +62,7 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 copybutton_exclude = ".linenos, .gp, .go"
+copybutton_selector = "div.highlight pre:not(.cell_output pre)"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "pdneuro"
@@ -78,12 +80,12 @@ html_theme_options = {
     "footer_end": [],
     "pygments_light_style": "default",
 }
-# Pages that have no others beside them need no list of those.
+# Pages without a section have no list of pages on the left.
 _ALONE = ("index", "start", "first_look", "gallery", "moving", "benchmarks")
 html_sidebars = {page: [] for page in _ALONE}
 
 
 def setup(app: Sphinx) -> None:
-    """Write the pages of the reference before Sphinx looks for pages."""
+    """Write the reference pages before Sphinx collects the source files."""
     reference_pages.write(HERE / "reference")
     app.connect("missing-reference", reference_pages.find)

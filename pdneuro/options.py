@@ -1,22 +1,20 @@
 """Options: set in code, for a block, or by an environment variable ``PDNEURO_<NAME>``."""
 
-# Without "from __future__ import annotations": msgspec reads the types of a class in a function.
+from __future__ import annotations
 
 import contextlib
 import functools
 import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal, NamedTuple, TypedDict, get_args
+from typing import Any, NamedTuple, TypedDict, get_args
 
 from pdneuro.errors import OptionError, did_you_mean
 
-_ADDRESS = "an address such as 'https://host/path', without user name or query"
 #: Text for values that are not text.
 _WORDS = {"yes": True, "no": False, "never": None, "none": None, "auto": None, "": None}
 
@@ -32,66 +30,24 @@ class Option(NamedTuple):
 
 @functools.cache
 def options() -> Mapping[str, Option]:
-    """Return all options by name. Defined on first use, so that the import of pdneuro is light."""
-    from msgspec import Meta, Struct
+    """Return all options by name."""
     from msgspec.structs import fields
 
-    def kind(of: Any, takes: str) -> Any:
-        return Annotated[of, Meta(title=takes)]
-
-    def about(of: Any, text: str) -> Any:
-        return Annotated[of, Meta(description=text)]
-
-    url = Annotated[str, Meta(pattern=r"(?i)^https?://[^/?#@\s]+(/[^?#]*)?$")]
-    more_than_0 = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
-    from_0 = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
-    project = kind(Annotated[str, Meta(min_length=1)] | None, "a project name, or None")
-    address, server = kind(url, _ADDRESS), kind(url | None, _ADDRESS)
-    folder = kind(Path | None, "a folder, or None")
-    flag = kind(bool, "True or False")
-    bar = kind(bool | None, "True, False, or None for a terminal or notebook")
-    count = kind(Annotated[int, Meta(ge=1)], "a whole number, at least 1")
-    count_from_0 = kind(Annotated[int, Meta(ge=0)], "a whole number, at least 0")
-    rate = kind(more_than_0 | None, "requests per second, or None for no limit")
-    age = kind(from_0 | None, "seconds, a timedelta, or None for never")
-    seconds = kind(more_than_0, "seconds, more than 0")
-    failing = kind(Literal["raise", "partial"], "'raise' or 'partial'")
-    missing = kind(Literal["warn", "raise", "ignore"], "'warn', 'raise' or 'ignore'")
-    dables, files = "https://neuromorpho.org/dableFiles", "https://download.alleninstitute.org"
-
-    class Options(Struct):
-        source: about(project, "where segment IDs are looked up") = None
-        braincircuits_url: about(address, "the BrainCircuits.io service") = (
-            "https://api.braincircuits.io"
-        )
-        neuromorpho_url: about(address, "the NeuroMorpho.org service") = "https://neuromorpho.org/api"
-        neuromorpho_files_url: about(address, "NeuroMorpho.org reconstructions") = dables
-        neuromorpho_rate: about(rate, "maximum number of requests to NeuroMorpho.org") = 5.0
-        tls_fallback: about(flag, "step down if NeuroMorpho.org's Diffie-Hellman key is short") = True
-        allen_url: about(address, "the Allen Brain Atlas service") = "https://api.brain-map.org"
-        allen_files_url: about(address, "Allen Institute files") = files
-        cave_url: about(server, "the CAVE server; by datastack if None") = None
-        cache_dir: about(folder, "the cache; the user's own if None") = None
-        expire_after: about(age, "age at which a value is downloaded again") = 7 * 86400.0
-        offline: about(flag, "use the cache alone") = False
-        batch_size: about(count, "number of IDs per request") = 1000
-        max_workers: about(count, "maximum number of requests at the same time") = 4
-        timeout: about(seconds, "maximum wait for a connection or more bytes") = 60.0
-        retries: about(count_from_0, "number of retries after a failure") = 4
-        progress: about(bar, "the progress bar") = None
-        on_error: about(failing, "what to do if some IDs fail") = "raise"
-        on_missing: about(missing, "what to do if the service does not know some IDs") = "warn"
+    from pdneuro._option_types import Options
 
     found = {}
     for field in fields(Options):
-        title, description = get_args(field.type)[-2:]
-        found[field.name] = Option(field.default, field.type, title.title, description.description)
+        metas = get_args(field.type)[1:]
+        takes = next(meta.title for meta in metas if meta.title)
+        found[field.name] = Option(field.default, field.type, takes, metas[-1].description)
     return found
 
 
 def _converted(name: str, value: Any, origin: str = "") -> Any:
     """Return a value with the type of its option."""
     from msgspec import ValidationError, convert
+
+    from pdneuro._option_types import ADDRESS
 
     if name not in options():
         raise OptionError(
@@ -113,12 +69,12 @@ def _converted(name: str, value: Any, origin: str = "") -> Any:
         value = convert(value, option.type, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError:
         # An address may contain a password, so it is not repeated.
-        shown = "" if option.takes is _ADDRESS else f", not {given!r}"
+        shown = "" if option.takes is ADDRESS else f", not {given!r}"
         raise OptionError(f"option {name!r}{origin} takes {option.takes}{shown}.") from None
     if isinstance(value, Path):
         # Absolute, so that the cache stays in its place if the working folder changes.
         return value.expanduser().absolute()
-    return value.rstrip("/") if option.takes is _ADDRESS and value else value
+    return value.rstrip("/") if option.takes is ADDRESS and value else value
 
 
 # -- which value applies -----------------------------------------------------------------------------
@@ -267,7 +223,7 @@ class Fetch(NamedTuple):
     retries: int
 
     @classmethod
-    def of(cls, **call: Any) -> "Fetch":
+    def of(cls, **call: Any) -> Fetch:
         """Return the current options, overridden by the ``**fetch`` arguments of a call."""
         for name in sorted(call.keys() - FETCH_ARGUMENTS):
             raise TypeError(

@@ -92,7 +92,7 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_check_of_the_site_finds_what_is_wrong(
+def test_the_site_check_finds_broken_links_and_distant_pages(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check = loaded(DOCS / "check_site.py").main
@@ -104,4 +104,38 @@ def test_the_check_of_the_site_finds_what_is_wrong(
     for broken in ("absent.html", "howto/page1.html#nowhere"):
         (site / "other.html").write_text(f'<a href="{broken}">x</a>')
         assert check(site) == 1
-        assert f"other.html: {broken}" in capsys.readouterr().out
+        assert f"other.html: broken link: {broken}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('<img src="a.png" alt="0d2a9b3c4d5e6f708192a3b4c5d6e7f8.png">', "image without a description"),
+        ('<img src="a.png">', "image without a description"),
+        ("<p>exact up to 2<strong>53, about 9·10</strong>15</p>", "bold text starts inside a word"),
+        ("<p>a **bold word</p>", "unbalanced **"),
+        ('<div class="cell_output"><pre>sh: pdneuro: not found</pre></div>', "an output contains 'not found'"),
+        ('<div class="cell_output"><pre>Traceback (most recent call last):</pre></div>', "an output contains"),
+    ],
+)  # fmt: skip
+def test_the_site_check_finds_faults_in_a_page(
+    site: Path, capsys: pytest.CaptureFixture[str], content: str, problem: str
+) -> None:
+    (site / "a.png").touch()
+    (site / "other.html").write_text(f"<article>{content}</article>")
+    assert loaded(DOCS / "check_site.py").main(site) == 1
+    assert f"other.html: {problem}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<img src="a.png" alt="Matrix of synapses between cell types">',
+        "<p>a <strong>bold</strong> word, and <code>2**53</code></p>",
+        '<div class="cell tag_raises-exception"><div class="cell_output"><pre>not found</pre></div></div>',
+    ],
+)
+def test_the_site_check_accepts_a_page_without_faults(site: Path, content: str) -> None:
+    (site / "a.png").touch()
+    (site / "other.html").write_text(f"<article>{content}</article>")
+    assert loaded(DOCS / "check_site.py").main(site) == 0

@@ -26,6 +26,8 @@ Calls = Sequence[tuple[str, str]]
 Methods = Callable[[str], list[str]]
 #: Number of calls that are proposed.
 _NEXT = 3
+#: Takes the colors of the notebook, so that the text is readable in light and dark themes.
+_PLAIN = "color:inherit;background:none"
 
 
 class Role(NamedTuple):
@@ -77,23 +79,28 @@ class Description(NamedTuple):
         return "\n".join(lines)
 
     def to_html(self) -> str:
-        """The same as a small table for notebooks; every word from the object is escaped."""
-        calls = [f"<code>{html.escape(call)}</code> {html.escape(gives)}" for call, gives in self.calls]
-        more = [f"<code>{html.escape(name)}</code>" for name in self.more]
+        """Return the description as a small table for notebooks; text from the object is escaped."""
+        calls = [f"{_code(call)} {html.escape(gives)}" for call, gives in self.calls]
+        more = [_code(name) for name in self.more]
         rows = {
-            "recognised": [html.escape(line) for line in self.recognised],
+            "recognized": [html.escape(line) for line in self.recognised],
             "missing": [html.escape(line) for line in self.missing],
             "next": calls,
             "also": [" ".join(more)] if more else [],
             "from": [html.escape(self.origin)] if self.origin else [],
         }
         body = "".join(
-            f'<tr><th style="text-align:left;vertical-align:top">{name}</th>'
-            f'<td style="text-align:left">{"<br>".join(lines)}</td></tr>'
+            f'<tr style="{_PLAIN}"><th style="{_PLAIN};text-align:left;vertical-align:top">{name}</th>'
+            f'<td style="{_PLAIN};text-align:left">{"<br>".join(lines)}</td></tr>'
             for name, lines in rows.items()
             if lines
         )
-        return f"<div><strong>.neuro</strong>: {html.escape(self.title)}<table>{body}</table></div>"
+        title = f"<strong>.neuro</strong>: {html.escape(self.title)}"
+        return f'<div>{title}<table style="{_PLAIN}">{body}</table></div>'
+
+
+def _code(text: str) -> str:
+    return f'<code style="{_PLAIN}">{html.escape(text)}</code>'
 
 
 def describe_series(series: pd.Series[Any], methods: Methods) -> Description:

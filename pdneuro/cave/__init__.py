@@ -1,4 +1,4 @@
-"""CAVE: tables, synapses and the freshness of root IDs, through the real caveclient (extra ``cave``)."""
+"""CAVE: tables, synapses and the history of root IDs, through caveclient (extra ``cave``)."""
 
 import re as _re
 
@@ -9,11 +9,11 @@ __all__ = ["CaveSource", "open_source"]
 
 
 def open_source(spec: str) -> CaveSource:
-    """The source for ``datastack`` or ``datastack@version``."""
+    """Return the source for ``datastack`` or ``datastack@version``."""
     datastack, _, version = spec.partition("@")
     if not _re.fullmatch(r"[A-Za-z0-9][\w.-]*", datastack) or (version and not version.isdigit()):
         raise _UnknownSourceError(
-            f"'cave:{spec}' names no datastack: write 'cave:minnie65_public', or with a version "
+            f"'cave:{spec}' is not a datastack. Write 'cave:minnie65_public', or with a version "
             "'cave:minnie65_public@1300'."
         )
     return CaveSource(datastack, int(version) if version else None)

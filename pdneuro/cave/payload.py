@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
-#: Largest number that is not a root ID: 0 is no segment, 1 a segment that is not looked up yet.
+#: Largest number that is not a root ID: 0 means no segment, 1 a segment that is not looked up yet.
 PENDING = 1
 #: Column of the root ID in tables of annotations.
 ROOT = "pt_root_id"

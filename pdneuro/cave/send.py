@@ -83,7 +83,7 @@ class Cave:
         self._page = f"{server}/sticky_auth/settings/tokens"
         self._lock = threading.RLock()
         self._once: dict[tuple[Any, ...], Any] = {}
-        #: Limits of rows that this server may have; it need not mention them in each response.
+        #: Limits of rows that this server may have; not every response mentions them.
         self._limits = set(_ROW_LIMITS)
 
     def _remembered(self, *key: Any, fetch: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Where a service's whole graph is kept on this machine."""
+"""Download the whole graph of a service, or find the files of an earlier download."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pdneuro.transport.store import cache_folder, make_private_folder
 def download_dump(
     project: str, folder: str | os.PathLike[str] | None, *, progress: bool | None, refresh: bool
 ) -> Dump:
-    """The files of a project's graph: downloaded, or those that are there already."""
+    """Return the files of a project's graph; download them if they do not exist."""
     fetch = Fetch.of(progress=progress, refresh=refresh)
     source = open_source(project)
     if not isinstance(source, Dumping):
@@ -27,7 +27,7 @@ def download_dump(
 
 
 def _newest(place: Path, project: str) -> Dump:
-    """The latest state that was downloaded as a whole."""
+    """Return the latest state that was downloaded completely."""
     states = sorted(
         (int(found.parent.name) if found.parent.name.isdigit() else 0, found.parent)
         for found in place.glob("*/edges.parquet")

@@ -1,7 +1,7 @@
-"""Where each neuron's partners stand: arrays that are built once and then mapped from disk.
+"""Index of the partners of each neuron: arrays that are built once and then mapped from disk.
 
-The records of a neuron lie side by side: its downstream partners, then its upstream ones, each by
-falling weight. A question about k neurons reads k slices.
+The records of a neuron are adjacent: its downstream partners, then its upstream ones, each by
+falling weight. A query for k neurons reads k slices.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Index:
         return len(self.partner) // 2
 
     def places(self, ids: Int64Array) -> Places:
-        """Where neurons stand, -1 for those that do not."""
+        """Return the positions of neurons, -1 for unknown ones."""
         found = np.searchsorted(self.ids, ids)
         found[found == len(self.ids)] = 0
         known = self.ids[found] == ids if len(self.ids) else np.zeros(len(ids), bool)
@@ -70,7 +70,7 @@ class Index:
     def records(
         self, places: Places, *, upstream: bool = True, downstream: bool = True
     ) -> tuple[Places, Any, Any, npt.NDArray[np.bool_]]:
-        """Records of some neurons, neuron by neuron.
+        """Return the records of some neurons, neuron by neuron.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class Index:
         return counts, self.partner[at].astype(np.intp), self.weight[at], incoming
 
     def sums(self, places: Places) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
-        """Synapses and partners downstream, synapses and partners upstream."""
+        """Return synapses and partners downstream, synapses and partners upstream."""
         counts, _, weight, incoming = self.records(places)
         rows = np.repeat(np.arange(len(places)), counts)
         down, up = (
@@ -101,13 +101,13 @@ class Index:
         return down, partners[:, 0], up, partners[:, 1]
 
     def table(self) -> pd.DataFrame:
-        """All pairs as an edge table, by presynaptic neuron."""
+        """Return all pairs as an edge table, by presynaptic neuron."""
         counts, partner, weight, _ = self.records(np.arange(len(self.ids)), upstream=False)
         return edge_table(np.repeat(self.ids, counts), self.ids[partner], weight)
 
 
 def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
-    """The index of an edge table; ``neurons`` are in it also when they have no edge."""
+    """Build the index of an edge table; it contains ``neurons`` even if they have no edge."""
     check_total(edges)
     ids, pre, post = coded_ends(edges)
     if len(neurons):
@@ -138,7 +138,7 @@ def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
 
 
 def _by_weight(own: Any, other: Any, weight: Int64Array, count: int) -> tuple[Any, Int64Array]:
-    """Partners and weights by neuron, falling weight, rising partner."""
+    """Return partners and weights by neuron, falling weight, rising partner."""
     by_partner = group_codes(own.astype(np.int64) * count + other, max(count**2, 1)).rows
     own, other, weight = own[by_partner], other[by_partner], weight[by_partner]
     top = int(np.max(weight)) if len(weight) else 0
@@ -153,7 +153,7 @@ def _by_weight(own: Any, other: Any, weight: Int64Array, count: int) -> tuple[An
 
 
 def on_disk(files: list[Path], how: object, make: Callable[[], Index]) -> Index:
-    """The index of some files as they are now: mapped from the cache folder, or built and kept there.
+    """Return the index of some files: mapped from the cache folder, or built and saved there.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _open(place: Path) -> Index:
 
 
 def _save(index: Index, place: Path) -> None:
-    """Write a whole index, or none: a reader never sees half of it."""
+    """Write a complete index or none, so that a reader never finds half of it."""
     unfinished = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
     try:
         for name in _ARRAYS:

@@ -1,4 +1,4 @@
-"""A local connectome that answers as a service does."""
+"""A local connectome as a source, like a service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pdneuro.transport.report import ANSWERED, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
 
-#: Properties that the edges themselves tell, and their columns.
+#: Properties that follow from the edges, and their columns.
 _LINKS = {
     "link_pre": ("nr_pre", "nr_downstream_partner"),
     "link_post": ("nr_post", "nr_upstream_partner"),
@@ -33,22 +33,22 @@ _LINKS = {
 
 
 class Connectome:
-    """A connectome on this machine, which ``source=`` takes wherever it takes a service.
+    """A connectome on this machine, for ``source=`` in place of a service.
 
     Parameters
     ----------
     edges : DataFrame
-        Edges, or synapses, in any dialect that :func:`pdneuro.tables.as_edges` knows; rows of one pair
-        (one a region, say) are summed.
+        Edges, or synapses, in any form that :func:`pdneuro.tables.as_edges` accepts; rows of one pair
+        (such as one per region) are summed.
     neurons : DataFrame, optional
-        A table with one row a neuron; its columns are properties. Neurons that stand in neither are
-        unknown.
+        A table with one row per neuron; its columns are properties. Neurons that are in neither table
+        are unknown.
     name : str
         Name in messages and provenance.
     on : hashable, optional
-        The column of ``neurons`` that holds the IDs. Default: recognised by a name such as ``root_id``.
+        The column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     **roles
-        ``pre=``, ``post=``, ``weight=``: columns of ``edges``, where they are not recognised.
+        ``pre=``, ``post=``, ``weight=``: columns of ``edges``, if they are not recognized.
 
     See Also
     --------
@@ -80,7 +80,7 @@ class Connectome:
         self._files: dict[str, Any] | None = None
         self._neurons = Neurons(neurons, on)
         self._index = indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids())
-        #: State of the data, unix seconds, where it is known.
+        #: State of the data in Unix seconds, if it is known.
         self.materialized_timestamp: int | None = None
 
     @classmethod
@@ -96,9 +96,9 @@ class Connectome:
     ) -> Connectome:
         """Open a connectome in files.
 
-        An index of the edges is built at the first time and kept in the cache folder; from then on
-        opening takes no time, and questions read only what they are about. A changed file is indexed
-        anew. Of ``neurons`` only the columns that are asked for are read.
+        An index of the edges is built at the first call and kept in the cache folder. Later calls open
+        it at once, and queries read only the neurons that they need. A changed file is indexed again.
+        Only the required columns of ``neurons`` are read.
 
         Parameters
         ----------
@@ -109,9 +109,9 @@ class Connectome:
         on : hashable, optional
             The column of ``neurons`` that holds the IDs.
         materialized_timestamp : int, optional
-            The state of the data, unix seconds; goes into provenance.
+            The state of the data in Unix seconds, for provenance.
         **roles
-            ``pre=``, ``post=``, ``weight=``: columns of ``edges``, where they are not recognised.
+            ``pre=``, ``post=``, ``weight=``: columns of ``edges``, if they are not recognized.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class Connectome:
         Raises
         ------
         FileNotFoundError, ValueError
-            No such file, or one of no known format.
+            A file does not exist, or its format is not known.
         MissingColumnsError, AmbiguousColumnError, InvalidIdError, InvalidEdgesError
             The file is not an edge table, or its IDs are not exact.
 
@@ -138,7 +138,7 @@ class Connectome:
         2  720575940614626315  720575940626709709      20
         """
         self = cls.__new__(cls)
-        # Absolute, since a copy may be opened by a process that stands elsewhere.
+        # Absolute, since a copy may be opened by a process with another working directory.
         edges = Path(edges).expanduser().absolute()
         neurons = None if neurons is None else Path(neurons).expanduser().absolute()
         self._label = name or edges.name.split(".")[0]
@@ -171,20 +171,20 @@ class Connectome:
         """Download a project's whole graph, and open it.
 
         The service offers two parquet files: the neurons with their sizes and numbers of synapses, and
-        one row a pair. A download that broke off goes on where it stopped; a file is there as a whole or
-        not at all. What is there already is not downloaded again.
+        one row per pair. An interrupted download resumes; a file appears only when it is complete.
+        Existing files are not downloaded again.
 
         Parameters
         ----------
         project : str
             A BrainCircuits.io project, such as ``"fruitfly_fafb_flywire"``.
         folder : path, optional
-            Where the files go, in a folder of their own for each state of the data. Default: in the
-            cache folder.
+            The folder of the files, with one folder per state of the data. Default: in the cache
+            folder.
         progress : bool, optional
-            Show a bar. Default: the option of this name.
+            Show a progress bar. Default: the option ``progress``.
         refresh : bool
-            Download again what is there.
+            Download existing files again.
 
         Returns
         -------
@@ -194,9 +194,9 @@ class Connectome:
         Raises
         ------
         ServiceError
-            The service failed, or offers no dump; see :mod:`pdneuro.errors` for its kinds.
+            The request failed, or the service offers no dump; :mod:`pdneuro.errors` lists its kinds.
         OfflineError
-            Offline, and nothing was downloaded before.
+            pdneuro is offline, and no dump was downloaded before.
         MissingDependencyError
             Parquet needs the extra ``files``.
 
@@ -279,7 +279,7 @@ class Connectome:
     # -- the protocol of a source -----------------------------------------------------------------
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Columns of one property: arrays with one entry an ID, missing where nothing is known.
+        """Return the columns of one property, with one entry per ID; missing where it has no value.
 
         Examples
         --------
@@ -303,7 +303,7 @@ class Connectome:
         return record_tables.scatter(columns, known, len(ids))
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
-        """A list-valued property in long form: ``segment_id`` and the records' fields.
+        """Return a list-valued property in long form: ``segment_id`` and the records' fields.
 
         Examples
         --------
@@ -333,7 +333,7 @@ class Connectome:
         )
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Direct edges of the IDs as ``pre, post, weight``, each once.
+        """Return the direct edges of the IDs as ``pre, post, weight``, each once.
 
         Examples
         --------
@@ -354,7 +354,7 @@ class Connectome:
         )
         own, other = np.repeat(ids[known], counts), index.ids[partner]
         pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
-        if upstream and downstream:  # an edge with both ends asked stands with its start
+        if upstream and downstream:  # an edge between two of the IDs appears at its presynaptic one
             asked = np.zeros(len(index.ids), bool)
             asked[places] = True
             twice = incoming & asked[partner]
@@ -379,10 +379,10 @@ class Connectome:
         if name in _LINKS:
             sums = self._index.sums(places)
             counts = dict(zip(_LINKS[name], sums[:2] if name == "link_pre" else sums[2:], strict=True))
-            # The table of neurons knows the whole brain, also where the edges are a part of it. In a
-            # dump missing means no synapse.
-            told = [label for label in counts if label in available]
-            for label, cells in self._neurons.cells(ids, told).items() if told else ():
+            # The table of neurons covers the whole brain, even if the edges are a part of it. A missing
+            # value in a dump means no synapse.
+            given = [label for label in counts if label in available]
+            for label, cells in self._neurons.cells(ids, given).items() if given else ():
                 known = cells.notna().to_numpy()
                 counts[label] = np.where(known, cells.fillna(0).to_numpy(dtype=np.int64), counts[label])
             return counts
@@ -416,8 +416,8 @@ class Connectome:
         ):
             values[row][side].append({"segmentid": other, "synaptic_count": count})
         ids = self._index.ids[places]
-        told = record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
-        return numbers | told
+        lists = record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
+        return numbers | lists
 
 
 def _present(row: dict[Hashable, Any]) -> Any:

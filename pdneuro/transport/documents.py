@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import get_encoding_from_headers
 from requests_cache.backends.base import BaseCache, BaseStorage
-from requests_cache.models import CachedRequest, CachedResponse
+from requests_cache.models.request import CachedRequest
+from requests_cache.models.response import CachedResponse
 
 from pdneuro.transport import tokens
 from pdneuro.transport.responses import without_secrets
@@ -93,7 +94,7 @@ class _Documents(BaseStorage[str, CachedResponse]):
             content=document.body,
             cookies=requests.cookies.RequestsCookieJar(),
             created_at=datetime.datetime.fromtimestamp(document.fetched, datetime.UTC),
-            encoding=get_encoding_from_headers(headers),
+            encoding=get_encoding_from_headers(headers) or "utf-8",
             headers=requests.structures.CaseInsensitiveDict(headers),
             request=CachedRequest(method="GET", url=document.url),
             status_code=document.status,

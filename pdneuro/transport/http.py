@@ -294,7 +294,7 @@ class Client:
             except Exception as error:
                 raise _Rejected(error) from error
 
-        prepared.register_hook("response", check)
+        prepared.register_hook("response", check)  # type: ignore[no-untyped-call]
         try:
             response = self.retry(lambda: self._send_once(send, prepared), url)
         except _Rejected as rejected:
@@ -416,7 +416,7 @@ def client_for(
 
 def _pause(number: int) -> float:
     """Return the seconds to wait after a failed attempt: twice as long each time, at most 120."""
-    return min(0.4 * 2**number + random.uniform(0, 0.2), 120.0)
+    return float(min(0.4 * 2**number + random.uniform(0, 0.2), 120.0))
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -398,8 +398,9 @@ class TestArguments:
             ids.neuro.properties("size", workers=3)
         with pytest.raises(ValueError, match="name the properties"):
             ids.neuro.properties()
-        with pytest.raises(ValueError, match="name the properties"):
-            ids.neuro.properties(["size"])
+        for wrong in ([], [3], [""]):
+            with pytest.raises(ValueError, match="name the properties"):
+                ids.neuro.properties(wrong)
         for wrong in (
             {"batch_size": 0},
             {"max_workers": "many"},
