@@ -144,22 +144,36 @@ def test_the_core_does_not_use_the_compatibility_classes() -> None:
         ), path
 
 
+def imported_names(path: Path) -> set[str]:
+    """Return modules, and names in modules, that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
 @pytest.mark.parametrize("service", sorted(SERVICES))
-def test_queries_and_parsers_can_be_tested_without_a_server(service: str) -> None:
+def test_requests_and_parsers_can_be_tested_without_a_server(service: str) -> None:
     """Payloads are built without pandas and network, responses are read without network."""
     forbidden = {"payload": {"pandas", "requests", "caveclient"}, "parse": {"requests", "caveclient"}}
-    for module, names in forbidden.items():
-        tree = ast.parse((PACKAGE / service / f"{module}.py").read_text())
-        found = {
-            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-        }
-        found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        assert not {name.split(".")[0] for name in found} & names
-        assert not found & {f"pdneuro.{service}.send", "pdneuro.transport.fetch"}
-        clients = {"Client", "client_for", "Server"}
-        assert not clients & {
-            alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "pdneuro.transport.http"
-            for alias in node.names
-        }
+    assert (PACKAGE / service / "send.py").exists()
+    for module, packages in forbidden.items():
+        names = imported_names(PACKAGE / service / f"{module}.py")
+        assert not {name.split(".")[0] for name in names} & packages
+        assert f"pdneuro.{service}.send" not in names
+        clients = {"Client", "Server", "client_for", "server_for"}
+        assert not {f"pdneuro.transport.http.{name}" for name in clients} & names
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_only_send_has_a_client(service: str) -> None:
+    folder = PACKAGE / service
+    found = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if {"requests", "pdneuro.transport.http.client_for"} & imported_names(path)
+    }
+    assert found == {"send.py"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +44,77 @@ class TestDuration:
         assert found == [5]
         assert option("batch_size") == 5
         changed.__exit__(None, None, None)
+
+    def test_blocks_of_two_threads_do_not_affect_each_other(self) -> None:
+        inside, done = threading.Barrier(3, timeout=60), threading.Barrier(3, timeout=60)
+        found: dict[int, list[object]] = {}
+
+        def work(size: int) -> None:
+            with pdneuro.set_options(batch_size=size):
+                inside.wait()
+                found[size] = [option("batch_size")]
+                if size == 10:  # one block ends while the other still runs
+                    done.wait()
+                else:
+                    pdneuro.set_options(retries=size).__exit__(None, None, None)
+            found[size].append(option("batch_size"))
+            if size != 10:
+                done.wait()
+
+        threads = [threading.Thread(target=work, args=(size,)) for size in (10, 20)]
+        for thread in threads:
+            thread.start()
+        inside.wait()
+        assert option("batch_size") == 1000
+        done.wait()
+        for thread in threads:
+            thread.join(60)
+        assert found == {10: [10, 1000], 20: [20, 1000]}
+        assert option("batch_size") == 1000
+
+    def test_many_blocks_at_the_same_time_leave_the_options_as_they_were(self) -> None:
+        wrong: list[object] = []
+
+        def work(size: int) -> None:
+            for _ in range(300):
+                with pdneuro.set_options(batch_size=size, retries=size):
+                    if option("batch_size") != size or option("retries") != size:
+                        wrong.append(size)
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)  # other threads run between any two steps
+        try:
+            threads = [threading.Thread(target=work, args=(size,)) for size in range(1, 9)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        assert not wrong
+        assert (option("batch_size"), option("retries")) == (1000, 4)
+
+    def test_an_option_set_within_a_block_holds_at_once_and_after_it(self) -> None:
+        with pdneuro.set_options(retries=7):
+            changed = pdneuro.set_options(retries=9)
+            assert option("retries") == 9
+        assert option("retries") == 9
+        changed.__exit__(None, None, None)
+        assert option("retries") == 4
+
+    def test_threads_of_a_fetch_see_the_options_of_the_block(self, sandbox: Sandbox) -> None:
+        neurons = pdneuro.sandbox.neurons()["root_id"].head(40)
+        with pdneuro.set_options(neuromorpho_url=f"{sandbox.url}/elsewhere"):
+            neurons.neuro.properties("size", batch_size=10)
+            with pytest.raises(errors.NotFoundError, match="elsewhere"):
+                pdneuro.neuromorpho.select(species="rat", max_workers=3)
+            with pytest.raises(errors.NotFoundError, match="elsewhere"):
+                pdneuro.neuromorpho.neuron([1, 2, 3])
+
+    def test_a_running_sandbox_is_used_in_every_thread(self, sandbox: Sandbox) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            url = pool.submit(option, "braincircuits_url").result(60)
+        assert url == f"{sandbox.url}/braincircuits"
 
     def test_none_is_a_value_and_not_the_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PDNEURO_EXPIRE_AFTER", "60")

@@ -76,7 +76,9 @@ class TestOptions:
     def test_a_misspelt_name_is_guessed_and_the_repr_explains(self) -> None:
         with pytest.raises(errors.OptionError, match="Did you mean 'batch_size'"):
             pdneuro.set_options(batchsize=4)
-        assert "max_workers=4  # requests under way at once" in repr(pdneuro.set_options())
+        assert "max_workers=4  # maximum number of requests at the same time" in repr(
+            pdneuro.set_options()
+        )
 
 
 class TestTokens:

@@ -143,7 +143,8 @@ class Sandbox:
             cache_dir = self._way_back.enter_context(
                 tempfile.TemporaryDirectory(prefix="pdneuro-sandbox-", ignore_cleanup_errors=True)
             )
-        self._way_back.enter_context(set_options(**self.options, cache_dir=cache_dir, offline=False))
+        # Not as a block: the options hold in all threads, and in all cells of a notebook.
+        self._way_back.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
         self._way_back.enter_context(tokens.overridden(**self.tokens))
 
     def stop(self) -> None:

@@ -642,7 +642,7 @@ class TestTrouble:
 
 
 def test_five_requests_a_second_over_all_threads(sandbox: Sandbox) -> None:
-    assert pdneuro.options.OPTIONS["neuromorpho_rate"].default == 5.0
+    assert pdneuro.options.options()["neuromorpho_rate"].default == 5.0
     times: list[float] = []
     app = sandbox.neuromorpho
     lock = threading.Lock()

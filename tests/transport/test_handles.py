@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +58,8 @@ def test_a_folder_in_use_stays_open_while_others_are_used(
     sandbox.allen = wait_for_others
     with ThreadPoolExecutor(1) as pool:
         with pdneuro.set_options(cache_dir=tmp_path / "slow"):
-            slow = pool.submit(pdneuro.allen.OntologiesApi().get_structure_sets)
+            in_context = contextvars.copy_context().run  # the thread sees the options of this block
+            slow = pool.submit(in_context, pdneuro.allen.OntologiesApi().get_structure_sets)
             while not sandbox.requests:
                 time.sleep(0.01)
         for number in range(4):
