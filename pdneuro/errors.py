@@ -32,7 +32,7 @@ class InvalidIdError(PdneuroError, ValueError):
 class PrecisionLossError(PdneuroError, ValueError):
     """An ID column went through floating point (or a spreadsheet), so its digits are already gone.
 
-    Not raised for float columns whose values all are whole and at most 2**53: those are exact.
+    Not raised for float columns whose values all are whole and at most ``2**53``: those are exact.
     """
 
 

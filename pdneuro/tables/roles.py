@@ -102,7 +102,7 @@ def exact_ids(
     ----------
     values : Series, Index, array, list or DataFrame
         Integers of any width (NumPy, nullable, Arrow), decimal text, objects, categoricals. Floats
-        only when each is whole and at most 2**53.
+        only when each is whole and at most ``2**53``.
     on : hashable, optional
         Column of a DataFrame that holds the IDs. Default: recognized by a name such as ``root_id``.
     name : hashable, optional
@@ -117,11 +117,11 @@ def exact_ids(
     Raises
     ------
     PrecisionLossError
-        Digits were lost before pdneuro saw the column: floats beyond 2**53, text such as
+        Digits were lost before pdneuro saw the column: floats beyond ``2**53``, text such as
         ``7.2E+17``, or a column in which all IDs were rounded by a float or a spreadsheet.
     InvalidIdError
-        Negative numbers, booleans, dates, lists, text that is no number, numbers from 2**63 on. Names
-        the first values and their rows.
+        Negative numbers, booleans, dates, lists, non-numeric text, numbers from ``2**63`` on. Names the
+        first values and their rows.
 
     Examples
     --------
