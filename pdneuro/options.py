@@ -1,6 +1,6 @@
 """Options: set in code, for a block, or by an environment variable ``PDNEURO_<NAME>``."""
 
-# Without "from __future__ import annotations": msgspec reads the types of a class in a function.
+from __future__ import annotations
 
 import contextlib
 import functools
@@ -33,57 +33,52 @@ class Option(NamedTuple):
 @functools.cache
 def options() -> Mapping[str, Option]:
     """Return all options by name. Defined on first use, so that the import of pdneuro is light."""
-    from msgspec import Meta, Struct
+    from msgspec import Meta, defstruct
     from msgspec.structs import fields
 
-    def kind(of: Any, takes: str) -> Any:
-        return Annotated[of, Meta(title=takes)]
-
-    def about(of: Any, text: str) -> Any:
-        return Annotated[of, Meta(description=text)]
+    def takes(kind: Any, words: str) -> Any:
+        return Annotated[kind, Meta(title=words)]
 
     url = Annotated[str, Meta(pattern=r"(?i)^https?://[^/?#@\s]+(/[^?#]*)?$")]
-    more_than_0 = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
-    from_0 = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
-    project = kind(Annotated[str, Meta(min_length=1)] | None, "a project name, or None")
-    address, server = kind(url, _ADDRESS), kind(url | None, _ADDRESS)
-    folder = kind(Path | None, "a folder, or None")
-    flag = kind(bool, "True or False")
-    bar = kind(bool | None, "True, False, or None for a terminal or notebook")
-    count = kind(Annotated[int, Meta(ge=1)], "a whole number, at least 1")
-    count_from_0 = kind(Annotated[int, Meta(ge=0)], "a whole number, at least 0")
-    rate = kind(more_than_0 | None, "requests per second, or None for no limit")
-    age = kind(from_0 | None, "seconds, a timedelta, or None for never")
-    seconds = kind(more_than_0, "seconds, more than 0")
-    failing = kind(Literal["raise", "partial"], "'raise' or 'partial'")
-    missing = kind(Literal["warn", "raise", "ignore"], "'warn', 'raise' or 'ignore'")
-    dables, files = "https://neuromorpho.org/dableFiles", "https://download.alleninstitute.org"
-
-    class Options(Struct):
-        source: about(project, "where segment IDs are looked up") = None
-        braincircuits_url: about(address, "the BrainCircuits.io service") = (
-            "https://api.braincircuits.io"
-        )
-        neuromorpho_url: about(address, "the NeuroMorpho.org service") = "https://neuromorpho.org/api"
-        neuromorpho_files_url: about(address, "NeuroMorpho.org reconstructions") = dables
-        neuromorpho_rate: about(rate, "maximum number of requests to NeuroMorpho.org") = 5.0
-        tls_fallback: about(flag, "step down if NeuroMorpho.org's Diffie-Hellman key is short") = True
-        allen_url: about(address, "the Allen Brain Atlas service") = "https://api.brain-map.org"
-        allen_files_url: about(address, "Allen Institute files") = files
-        cave_url: about(server, "the CAVE server; by datastack if None") = None
-        cache_dir: about(folder, "the cache; the user's own if None") = None
-        expire_after: about(age, "age at which a value is downloaded again") = 7 * 86400.0
-        offline: about(flag, "use the cache alone") = False
-        batch_size: about(count, "number of IDs per request") = 1000
-        max_workers: about(count, "maximum number of requests at the same time") = 4
-        timeout: about(seconds, "maximum wait for a connection or more bytes") = 60.0
-        retries: about(count_from_0, "number of retries after a failure") = 4
-        progress: about(bar, "the progress bar") = None
-        on_error: about(failing, "what to do if some IDs fail") = "raise"
-        on_missing: about(missing, "what to do if the service does not know some IDs") = "warn"
-
+    positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+    not_negative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+    text = Annotated[str, Meta(min_length=1)]
+    project, address = takes(text | None, "a project name, or None"), takes(url, _ADDRESS)
+    server, folder = takes(url | None, _ADDRESS), takes(Path | None, "a folder, or None")
+    flag, seconds = takes(bool, "True or False"), takes(positive, "seconds, more than 0")
+    bar = takes(bool | None, "True, False, or None for a terminal or notebook")
+    count = takes(Annotated[int, Meta(ge=1)], "a whole number, at least 1")
+    count_from_0 = takes(Annotated[int, Meta(ge=0)], "a whole number, at least 0")
+    rate = takes(positive | None, "requests per second, or None for no limit")
+    age = takes(not_negative | None, "seconds, a timedelta, or None for never")
+    failing = takes(Literal["raise", "partial"], "'raise' or 'partial'")
+    missing = takes(Literal["warn", "raise", "ignore"], "'warn', 'raise' or 'ignore'")
+    rows = [
+        ("source", project, None, "where segment IDs are looked up"),
+        ("braincircuits_url", address, "https://api.braincircuits.io", "the BrainCircuits.io service"),
+        ("neuromorpho_url", address, "https://neuromorpho.org/api", "the NeuroMorpho.org service"),
+        ("neuromorpho_files_url", address, "https://neuromorpho.org/dableFiles", "its reconstructions"),
+        ("neuromorpho_rate", rate, 5.0, "maximum number of requests to NeuroMorpho.org"),
+        ("tls_fallback", flag, True, "step down if NeuroMorpho.org's Diffie-Hellman key is short"),
+        ("allen_url", address, "https://api.brain-map.org", "the Allen Brain Atlas service"),
+        ("allen_files_url", address, "https://download.alleninstitute.org", "Allen Institute files"),
+        ("cave_url", server, None, "the CAVE server; by datastack if None"),
+        ("cache_dir", folder, None, "the cache; the user's own if None"),
+        ("expire_after", age, 7 * 86400.0, "age at which a value is downloaded again"),
+        ("offline", flag, False, "use the cache alone"),
+        ("batch_size", count, 1000, "number of IDs per request"),
+        ("max_workers", count, 4, "maximum number of requests at the same time"),
+        ("timeout", seconds, 60.0, "maximum wait for a connection or more bytes"),
+        ("retries", count_from_0, 4, "number of retries after a failure"),
+        ("progress", bar, None, "the progress bar"),
+        ("on_error", failing, "raise", "what to do if some IDs fail"),
+        ("on_missing", missing, "warn", "what to do if the service does not know some IDs"),
+    ]
+    described = [
+        (name, Annotated[kind, Meta(description=about)], default) for name, kind, default, about in rows
+    ]
     found = {}
-    for field in fields(Options):
+    for field in fields(defstruct("Options", described)):
         title, description = get_args(field.type)[-2:]
         found[field.name] = Option(field.default, field.type, title.title, description.description)
     return found
@@ -267,7 +262,7 @@ class Fetch(NamedTuple):
     retries: int
 
     @classmethod
-    def of(cls, **call: Any) -> "Fetch":
+    def of(cls, **call: Any) -> Fetch:
         """Return the current options, overridden by the ``**fetch`` arguments of a call."""
         for name in sorted(call.keys() - FETCH_ARGUMENTS):
             raise TypeError(
