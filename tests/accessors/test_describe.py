@@ -294,14 +294,14 @@ def test_a_table_of_no_known_origin_cannot_be_cited() -> None:
 
 
 def test_every_paper_is_complete() -> None:
-    from pdneuro.citations import known
+    from pdneuro.citations import catalog
 
     works = [
         work
-        for origin in (*known().datasets.values(), *known().services.values())
+        for origin in (*catalog().datasets.values(), *catalog().services.values())
         for work in origin.works
     ]
-    works += [part.work for part in known().parts]
+    works += [part.work for part in catalog().parts]
     for work in works:
         assert re.fullmatch(r"10\.\d{4,}/\S+", work.doi)
         assert re.fullmatch(r"\d+-\d+", work.pages)
