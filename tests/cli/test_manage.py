@@ -57,7 +57,7 @@ def test_tokens_by_command(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     said = capsys.readouterr()
     assert "my-secret" not in said.out + said.err
     assert re.search(r"braincircuits +True", said.out)
-    assert "None was saved" in said.out
+    assert "No token was saved" in said.out
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     assert main(["token", "set", "cave"]) == 1
     assert "one word" in capsys.readouterr().err
@@ -82,11 +82,11 @@ def test_the_cache_by_command(
     assert "fruitfly_fafb_flywire" in capsys.readouterr().out
     assert main(["cache", "export", str(tmp_path / "kept")]) == 0
     assert main(["cache", "clear", "--property", "size"]) == 0
-    assert "10 answers forgotten" in capsys.readouterr().out
+    assert "10 cached responses deleted" in capsys.readouterr().out
     assert main(["cache", "load", str(tmp_path / "kept")]) == 0
-    assert "10 answers added" in capsys.readouterr().out
+    assert "10 responses added" in capsys.readouterr().out
     assert main(["cache", "export"]) == 1
-    assert "needs a file" in capsys.readouterr().err
+    assert "requires a file" in capsys.readouterr().err
 
 
 def test_wrong_words_get_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +165,7 @@ class TestFiles:
         assert list(table.columns) == ["0", "1", "2"]
 
     def test_an_unknown_ending(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="no known format"):
+        with pytest.raises(ValueError, match="has an unknown format"):
             read_table(tmp_path / "t.xlsx")
 
 

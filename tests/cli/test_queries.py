@@ -117,7 +117,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
             first.send_signal(signal.SIGINT)
             said = first.communicate(timeout=300)[1]
             assert first.returncode == 130
-        assert "goes on from there" in said
+        assert "the same command resumes" in said
         assert not (tmp_path / "out.csv").exists()
         before = len(sandbox.requests)
         again = subprocess.run(command, check=False, timeout=300, **settings)
@@ -260,13 +260,13 @@ def test_lists_of_ids_in_parquet_stay_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "column name is missing"),
+        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "Add a missing column name"),
         ("far.csv", f"root_id,x\n{A},1,\n{B},2,5\n".encode(), "more cells than its header (2)"),
         ("s.csv", f"root_id;x\n{A};1\n".encode(), "semicolons"),
         ("e.csv", b"", "is empty"),
-        ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "not in UTF-8"),
-        ("x.csv.gz", b"\x1f\x8b\x08\x00abc", "cannot be unpacked"),
-        ("x.csv.xz", b"nothing", "cannot be unpacked"),
+        ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "is not UTF-8"),
+        ("x.csv.gz", b"\x1f\x8b\x08\x00abc", "cannot be decompressed"),
+        ("x.csv.xz", b"nothing", "cannot be decompressed"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
@@ -417,10 +417,10 @@ def test_unknown_ids_are_a_warning_on_stderr(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fetch", "absent.csv", "-p", "size"], "there is no file absent.csv"),
-        (["fetch", "table.docx", "-p", "size"], "no known format"),
-        (["neuromorpho", "--where", "archive=Siegert", "-o", "x.txt"], "no format to write"),
-        (["edges", "absent.csv", "--source", "nowhere:x"], "there is no file"),
+        (["fetch", "absent.csv", "-p", "size"], "the file absent.csv does not exist"),
+        (["fetch", "table.docx", "-p", "size"], "has an unknown format"),
+        (["neuromorpho", "--where", "archive=Siegert", "-o", "x.txt"], "cannot be written"),
+        (["edges", "absent.csv", "--source", "nowhere:x"], "the file absent.csv does not exist"),
         (["neuromorpho"], "--where FIELD=VALUE"),
         (["neuromorpho", "--where", "species"], "FIELD=VALUE"),
         (["neuromorpho", "--where", "specie=rat"], "Did you mean 'species'"),
