@@ -140,7 +140,7 @@ class TestNetworkx:
         self, edges: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys.modules["pdneuro.graphs.networkx"], "_LARGE", 3)
-        with pytest.warns(errors.LargeGraphWarning, match=r"4 edges takes about .* GB.*to_sparse"):
+        with pytest.warns(errors.LargeGraphWarning, match=r"4 edges needs about .* GB.*to_sparse"):
             edges.neuro.to_networkx()
 
     def test_a_backend_is_passed_on_and_none_is_set(self, edges: pd.DataFrame, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ class TestMatrices:
         assert matrix.toarray().tolist() == [[0, 5, 0], [7, 0, 0], [0, 0, 0]]
         shares, _ = edges.neuro.fractions().neuro.to_sparse(values="input_fraction")
         assert shares.sum(axis=0).tolist() == pytest.approx([1, 1, 1])
-        with pytest.raises(ValueError, match="twice"):
+        with pytest.raises(ValueError, match="duplicate"):
             edges.neuro.to_sparse(ids=[1, 1])
         with pytest.raises(errors.InvalidEdgesError, match="not numbers"):
             edges.assign(nt="x").neuro.to_sparse(values="nt")
