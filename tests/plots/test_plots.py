@@ -346,9 +346,9 @@ def test_neighbouring_colours_differ_in_grey() -> None:
 # -- what is refused --------------------------------------------------------------------------------
 
 
-def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> None:
+def test_too_large_to_read_is_an_error_with_advice(brain: pd.DataFrame) -> None:
     many = pd.DataFrame({"pre": range(1, 302), "post": range(2, 303), "weight": 1})
-    with pytest.raises(errors.TooLargeError, match=r"302 neurons.*300 are the most.*group_by"):
+    with pytest.raises(errors.TooLargeError, match=r"302 neurons.*the maximum is 300.*group_by"):
         many.neuro.plot.graph()
     wide = pd.DataFrame({"pre": 1, "post": range(2, 3003), "weight": 1})
     with pytest.raises(errors.TooLargeError, match="group_by"):
@@ -360,8 +360,8 @@ def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> No
     [
         (lambda e: e.neuro.plot.matrix(order="rows"), ValueError, "'sorted', 'clustered' or 'given'"),
         (lambda e: e.neuro.plot.matrix(bars="celltype"), errors.MissingColumnsError, "annotate"),
-        (lambda e: e.neuro.plot.matrix("cell_type", bars="side"), ValueError, "groups already"),
-        (lambda e: e.neuro.plot.graph(labels="nosuch"), ValueError, "labels= names"),
+        (lambda e: e.neuro.plot.matrix("cell_type", bars="side"), ValueError, "already groups the rows"),
+        (lambda e: e.neuro.plot.graph(labels="nosuch"), ValueError, "labels= is a column of nodes="),
         (lambda e: e.neuro.plot.degree(of="up"), ValueError, "'both', 'in' or 'out'"),
         (lambda e: e.neuro.plot.graph(color="side"), ValueError, "nodes="),
         (lambda e: e.neuro.plot.graph(e.assign(root_id=e.pre).head(1), color="sid"), errors.MissingColumnsError, "side"),
@@ -371,7 +371,7 @@ def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> No
         (lambda e: e.neuro.plot.fractions(top=9), ValueError, "1 to 8"),
         (lambda e: e.neuro.plot.hops(), errors.MissingColumnsError, "hops=2"),
         (lambda e: e.neuro.plot.bars(), errors.MissingColumnsError, "structure_id"),
-        (lambda e: e.neuro.plot.bars("side_pre", on="pre"), TypeError, "not numbers"),
+        (lambda e: e.neuro.plot.bars("side_pre", on="pre"), TypeError, "must contain numbers"),
         (lambda e: e.neuro.plot.skeleton(), errors.MissingColumnsError, "radius"),
     ],
 )  # fmt: skip
@@ -393,7 +393,7 @@ def test_wrong_reconstructions_and_volumes_are_named() -> None:
     with pytest.raises(errors.InvalidSwcError, match="cycle"):
         loop.neuro.plot.dendrogram()
     volume = pdneuro.allen.annotation_volume(100)
-    with pytest.raises(ValueError, match=r"0 to 1200 µm; 5000 is outside"):
+    with pytest.raises(ValueError, match=r"at=5000 is outside the volume: ap is 0 to 1200 µm"):
         volume.neuro.plot.slices(at=5000)
     one = volume.neuro.plot.slices()
     with pytest.raises(ValueError, match="2 slices need 2 axes"):
