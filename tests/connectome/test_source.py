@@ -250,10 +250,10 @@ class TestFiles:
             assert brain.to_frame().to_numpy().tolist() == [[BASE + 1, BASE + 3, 1]]
 
     def test_errors_name_the_file_and_the_way_out(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"no file .*nothing\.csv"):
+        with pytest.raises(FileNotFoundError, match=r"the file .*nothing\.csv does not exist"):
             pdneuro.Connectome.from_files(tmp_path / "nothing.csv")
         (tmp_path / "empty").mkdir()
-        with pytest.raises(FileNotFoundError, match="holds no table"):
+        with pytest.raises(FileNotFoundError, match="does not contain a table"):
             pdneuro.Connectome.from_files(tmp_path / "empty")
         (tmp_path / "x.docx").write_text("")
         with pytest.raises(ValueError, match="no known format"):
@@ -273,7 +273,7 @@ class TestFiles:
         mixed.mkdir()
         for name in ("a.csv", "b.tsv"):
             (mixed / name).write_text("pre,post\n1,2\n")
-        with pytest.raises(ValueError, match="several kinds"):
+        with pytest.raises(ValueError, match="mixes formats"):
             pdneuro.Connectome.from_files(mixed)
 
     def test_a_neurons_file_with_ids_in_an_unnamed_column(self, tmp_path: Path) -> None:
