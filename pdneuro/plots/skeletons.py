@@ -11,7 +11,7 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import DroppedRowsWarning, InvalidSwcError, warn
 from pdneuro.plots import style
-from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, segment_lengths, ways
+from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, paths_to_root, segment_lengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,7 +147,7 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     rows = parents(columns)
     if not len(rows):
         raise InvalidSwcError("the table has no nodes.")
-    to_root = ways(rows, segment_lengths(columns, rows))
+    to_root = paths_to_root(rows, segment_lengths(columns, rows))
     if len(to_root.cycle):
         raise InvalidSwcError(
             f"node {columns.node[to_root.cycle[0]]} is on a cycle, so the tree has no root for it. "

@@ -176,7 +176,7 @@ def tree(
 def _summed(
     table: pd.DataFrame | pd.Series[Any], value: Hashable | None, on: Hashable | None, graph_id: int
 ) -> tuple[pd.DataFrame, str]:
-    """Return a table ``id, acronym, color, value`` in the order of the atlas, and a name for the values."""
+    """Return a table ``id, acronym, color, value`` in the order of the atlas, and the values' name."""
     if isinstance(table, pd.Series) and roles.structure_columns([table.name]):
         table, value = table.to_frame(), None  # count the rows of a column of structures
     if isinstance(table, pd.Series):
