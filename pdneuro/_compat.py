@@ -28,7 +28,9 @@ def optional(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise MissingDependencyError(f"this needs {package}: pip install 'pdneuro[{extra}]'.") from error
+        raise MissingDependencyError(
+            f"{package} is not installed: pip install 'pdneuro[{extra}]'."
+        ) from error
 
 
 def copies_on_write() -> bool:

@@ -232,12 +232,13 @@ def _queries_by_source(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     sources = [part for part in str(entry.get("source") or "").split(" | ") if part]
     queries = [part for part in str(entry.get("query") or "").split(" | ") if part]
     positions = entry.get("asked_of")
-    known = isinstance(positions, list) and len(positions) == len(queries)
+    if not isinstance(positions, list) or len(positions) != len(queries):
+        positions = None
     for number, source in enumerate(sources):
         own = (
-            [query for query, position in zip(queries, positions, strict=True) if position == number]
-            if known
-            else queries
+            queries
+            if positions is None
+            else [query for query, at in zip(queries, positions, strict=True) if at == number]
         )
         yield source, "; ".join(own)
 
