@@ -52,7 +52,7 @@ def test_text_in_another_encoding_is_an_error_that_names_the_file(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_full_disk_leaves_the_table_of_before(name: str, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_table(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     write_table(table(), path)
     before = path.read_bytes()
@@ -92,7 +92,7 @@ def test_a_query_of_several_lines_stays_a_comment(tmp_path: Path) -> None:
     assert read_swc(path)["node"].tolist() == [1, 2]
 
 
-def test_a_full_disk_leaves_the_reconstruction_of_before(sandbox: object, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_reconstruction(sandbox: object, tmp_path: Path) -> None:
     path = tmp_path / "out" / "a.swc"
     read_swc(io.StringIO(NODES)).neuro.to_swc(path)
     before = path.read_bytes()
