@@ -65,7 +65,7 @@ def write(folder: Path) -> None:
 
 
 def find(app: Any, env: Any, node: Any, content: Any) -> Any:
-    """The function that a docstring names without its module, as its neighbours do."""
+    """Return the function that a docstring names without its module."""
     from sphinx.util.nodes import make_refnode
 
     name = node.get("reftarget", "")
@@ -124,7 +124,7 @@ def _members(owner: type) -> Iterator[tuple[str, Any]]:
 
 
 def public(module: Any) -> dict[str, Any]:
-    """What a module shows: what it names, else what it defines; not the types of its arguments."""
+    """Return the public names of a module: ``__all__``, or all functions and classes that it defines."""
     names = getattr(module, "__all__", None) or [
         item
         for item, member in vars(module).items()
