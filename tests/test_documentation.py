@@ -1,4 +1,4 @@
-"""What the documentation promises: an example for every public name, links that lead somewhere."""
+"""The documentation: an example for every public name, pages that run, valid links."""
 
 from __future__ import annotations
 
