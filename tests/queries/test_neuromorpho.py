@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import math
 import threading
@@ -660,7 +661,10 @@ def test_five_requests_a_second_over_all_threads(sandbox: Sandbox) -> None:
     with pdneuro.set_options(neuromorpho_rate=20, max_workers=8):
         threads = [
             threading.Thread(
-                target=lambda n=n: pd.Series(range(n, n + 6)).neuro.neuromorpho("species", batch_size=1)
+                target=contextvars.copy_context().run,  # the thread sees the options of this block
+                args=(
+                    lambda n=n: pd.Series(range(n, n + 6)).neuro.neuromorpho("species", batch_size=1),
+                ),
             )
             for n in (1, 10, 20)
         ]
