@@ -105,7 +105,7 @@ def test_hops_stop_before_the_request_that_would_exceed_the_budget(
     reached = len(set(one_hop["pre"]) | set(one_hop["post"]) | set(ids))
     asked = len(sandbox.requests)
     with pytest.raises(
-        errors.NodeBudgetError, match=rf"hop 2 .* {reached:,} in all.*max_nodes={reached - 1:,}"
+        errors.NodeBudgetError, match=rf"hop 2 .* {reached:,} in total.*max_nodes={reached - 1:,}"
     ):
         ids.neuro.edges(hops=2, min_weight=3, max_nodes=reached - 1)
     assert len(sandbox.requests) == asked

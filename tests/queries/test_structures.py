@@ -97,7 +97,7 @@ def test_real_acronyms_colors_and_ids_beyond_float32(real: pd.DataFrame) -> None
     with pytest.raises(errors.PrecisionLossError, match="float32"):
         real["id"].astype("float32").neuro.structures("acronym")
     assert pd.Series(["cm", "CM", "ipf", "IPF"]).neuro.structures("id")["id"].is_unique
-    with pytest.raises(errors.AmbiguousStructureError, match=r"'Cm' in column 'where' fits"):
+    with pytest.raises(errors.AmbiguousStructureError, match=r"'Cm' in column 'where' matches"):
         pd.Series(["VISp", "Cm"], name="where").neuro.rollup([997])
     assert pd.Series(["VISP", "CUL4, 5", "Fiber Tracts"]).neuro.structures("acronym")[
         "acronym"
