@@ -193,7 +193,7 @@ class TestTables:
             pytest.raises(errors.NotFoundError, match="has no datastack 'nowhere'"),
         ):
             roots.neuro.cave(NUCLEI, source="cave:nowhere")
-        with pytest.raises(errors.UnknownSourceError, match="names no"):
+        with pytest.raises(errors.UnknownSourceError, match="unknown source"):
             roots.neuro.cave(NUCLEI, source="cave:minnie65_public@new")
         with pytest.raises(errors.UnknownSourceError, match="is not a CAVE datastack"):
             roots.neuro.cave(NUCLEI, source="fruitfly_fafb_flywire")
