@@ -1,4 +1,4 @@
-"""What all tests and examples share: a home and a cache of their own.
+"""Fixtures for all tests and examples: a separate home folder and cache, and the sandbox.
 
 Examples that need caveclient run where it is installed: in the second of the two environments.
 """
@@ -26,7 +26,7 @@ if not find_spec("caveclient"):
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees, or writes to, the user's home, cache, tokens or settings."""
+    """Keep tests away from the user's home folder, cache, tokens and settings."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
@@ -41,7 +41,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _docstring_names(
     request: pytest.FixtureRequest, doctest_namespace: dict[str, object], _own_home: None
 ) -> Iterator[None]:
-    """Examples in docstrings know ``pd``, ``np`` and ``pdneuro``, and a sandbox is running."""
+    """Start a sandbox for examples in docstrings, and define ``pd``, ``np`` and ``pdneuro``."""
     if not isinstance(request.node, pytest.DoctestItem) or request.path.suffix != ".py":
         yield
         return
@@ -57,7 +57,7 @@ def _docstring_names(
 
 @pytest.fixture(autouse=True)
 def _no_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pictures go to no screen, and are gone after the test."""
+    """Draw figures without a window, and close them after the test."""
     monkeypatch.setenv("MPLBACKEND", "Agg")
     yield
     if "matplotlib.pyplot" in sys.modules:

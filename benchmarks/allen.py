@@ -1,4 +1,4 @@
-"""Columns of Allen structures, the tree from its JSON, and the import, against what people do today."""
+"""Measure columns of Allen structures, the tree from its JSON, and the import, against other ways."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELDS = ("acronym", "name", "parent_structure_id")
 
 
 def records() -> list[dict[str, Any]]:
-    """A made-up tree of the size and depth of the mouse's, with sets."""
+    """Return a synthetic tree with the size and depth of the mouse's, with sets."""
     rng = np.random.default_rng(1)
     ids = rng.choice(2_000_000, STRUCTURES, replace=False) + 1
     ids[-128:] += 600_000_000
@@ -40,7 +40,7 @@ def records() -> list[dict[str, Any]]:
                 "atlas_id": place,
                 "ontology_id": 1,
                 "acronym": f"S{place}",
-                "name": f"Structure number {place}, made up",
+                "name": f"Structure number {place}, synthetic",
                 "color_hex_triplet": f"{rng.integers(0, 2**24):06X}",
                 "graph_id": 1,
                 "graph_order": place,
@@ -48,9 +48,9 @@ def records() -> list[dict[str, Any]]:
                 "parent_structure_id": None if parent is None else found[parent]["id"],
                 "structure_id_path": f"{above}{number}/",
                 "st_level": int(depth[place]),
-                "safe_name": f"Structure number {place} made up",
+                "safe_name": f"Structure number {place} synthetic",
                 "structure_sets": [
-                    {"id": int(n), "name": f"Set {n}", "description": "A set of structures, made up"}
+                    {"id": int(n), "name": f"Set {n}", "description": "A set of structures, synthetic"}
                     for n in rng.choice(30, rng.integers(0, 5), replace=False)
                 ],
             }
@@ -63,7 +63,7 @@ def times(value: float) -> str:
 
 
 def columns(rounds: int) -> list[Row]:
-    """The verbs on a million rows, against a dict of structures asked row by row."""
+    """Measure methods on a million rows, against lookups row by row in a dict."""
     rows = records()
     tree = StructureTree(from_records(rows))
     by_id = {
@@ -113,7 +113,7 @@ def columns(rounds: int) -> list[Row]:
 
 
 def decoding(rounds: int) -> list[Row]:
-    """1,327 structures with their sets, from the bytes of the answer to a frame."""
+    """Measure 1,327 structures with their sets, from the bytes of the response to a DataFrame."""
     envelope = {"success": True, "id": 0, "start_row": 0, "num_rows": STRUCTURES, "msg": records()}
     body = json.dumps(envelope).encode()
     mine, theirs = in_turn(
@@ -127,7 +127,7 @@ def decoding(rounds: int) -> list[Row]:
 
 
 def imports(rounds: int) -> list[Row]:
-    """``pdneuro.allen`` with an ``OntologiesApi``, against allensdk in an environment of its own.
+    """Measure the import of ``pdneuro.allen`` against allensdk, in a separate environment.
 
     The environment variable ``ALLENSDK_PYTHON`` names the Python of that environment (3.11, allensdk
     2.16.2); without it there is no yardstick.

@@ -1,4 +1,4 @@
-"""CAVE: a join of many root IDs against the bare client, and synapses to edges against groupby.
+"""Measure a join of many root IDs against the plain caveclient, and synapses to edges.
 
 Run it with the Python of the environment that has caveclient: ``.venv-oldest/bin/python``.
 """
@@ -36,7 +36,7 @@ def root_ids() -> np.ndarray:
 
 
 def service() -> App:
-    """What the client asks before a query, and a table of cells, ready as Arrow."""
+    """Return a service with the documents that caveclient needs, and a table of cells as Arrow."""
     import pyarrow
 
     rng = np.random.default_rng(5)
@@ -50,7 +50,7 @@ def service() -> App:
         }
     )
     places = pd.Index(table["pt_root_id"])
-    places.get_indexer([_BASE])  # its table is made now, and not by several threads at once
+    places.get_indexer([_BASE])  # creates the table before several threads need it
     arrow = pyarrow.Table.from_pandas(table, preserve_index=False)
     plain = {
         "/materialize/api/versions": [2, 3],
@@ -87,7 +87,7 @@ def service() -> App:
 
 
 def join(rounds: int) -> list[Row]:
-    """Root IDs joined with a table, with an empty cache, against the same calls of the bare client."""
+    """Measure a join with an empty cache, against the same calls of the plain client."""
     what = f"join_cave, {IDS:,} root IDs, 20 ms latency / the bare client, same calls, same pool"
     if find_spec("caveclient") is None:
         return [Row(what, "not installed", "not installed", float("nan"), "<= 1.3", None)]
@@ -139,7 +139,7 @@ def join(rounds: int) -> list[Row]:
 
 
 def edges(rounds: int) -> list[Row]:
-    """Rows of a synapse table to an edge table."""
+    """Measure a synapse table converted to an edge table."""
     rng = np.random.default_rng(7)
     weight = rng.lognormal(0, 1.5, 20_000)
     pick = rng.choice(_BASE + np.arange(20_000) * 7919, (SYNAPSES, 2), p=weight / weight.sum())

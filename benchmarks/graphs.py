@@ -1,4 +1,4 @@
-"""Edge tables and graphs up to a whole brain: synthetic heavy-tailed edges, 1 to 15.1 million rows."""
+"""Measure edge tables and graphs up to a whole brain: synthetic edges, 1 to 15.1 million rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ import pdneuro
 
 NEURONS = 139_255
 SIZES = (1_000_000, 2_700_000, 15_100_000)
-#: Rows of the whole brain with one row a region: 16.8 million of 15.1 million pairs.
+#: Rows of the whole brain with one row per region: 16.8 million of 15.1 million pairs.
 ROWS = 16_800_000
 
 
 def edges_file(pairs: int, rows: int = 0) -> Path:
-    """Distinct pairs between neurons of log-normal degree, in no order; kept for the next run."""
+    """Write distinct pairs of neurons with log-normal degrees, in random order, once for all runs."""
     path = Path(tempfile.gettempdir()) / f"pdneuro-benchmark-{pairs}-{rows}.parquet"
     if not path.exists():
         rng = np.random.default_rng(pairs)
@@ -73,7 +73,7 @@ def plain_networkx(table: pd.DataFrame) -> Any:
 
 
 def networkx_memory(ours: bool, size: int) -> tuple[float, float]:
-    """MB that the graph keeps, and MB at the peak, in a process of its own."""
+    """Measure the memory of the graph and the peak, in MB, in a separate process."""
     table = edges(size)
     build: Callable[[pd.DataFrame], Any] = pdneuro.graphs.to_networkx if ours else plain_networkx
     build(table.head(1000))
@@ -119,8 +119,8 @@ def collapse(rounds: int) -> list[Row]:
 
 
 def opened(path: str, cache: str) -> tuple[float, float, int]:
-    """Seconds and MB to open an indexed connectome, in a process of its own."""
-    pdneuro.Connectome  # noqa: B018 - its module is loaded before the clock starts
+    """Measure seconds and MB to open an indexed connectome, in a separate process."""
+    pdneuro.Connectome  # noqa: B018 - import the module before the measurement
     import pyarrow.dataset  # noqa: F401
 
     with pdneuro.set_options(cache_dir=cache), memory_grown() as grown:
@@ -207,7 +207,7 @@ VERBS: dict[str, Callable[[pd.DataFrame], Any]] = {
 
 
 def verb_at(verb: str, size: int) -> tuple[float, float]:
-    """Seconds and MB at the peak, in a process of its own that has the table already."""
+    """Measure seconds and peak MB of a method, in a separate process that has read the table."""
     warnings.simplefilter("ignore")
     table = edges(size)
     VERBS[verb](table.head(1000))

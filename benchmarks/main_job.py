@@ -1,4 +1,4 @@
-"""The main job: properties, partners, the store, the join, the import."""
+"""Measure the main job: properties, partners, the cache, the join, the import."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def properties_with(workers: int, rounds: int) -> list[Row]:
 
 
 def make_bodies(neurons: int, per_body: int) -> tuple[np.ndarray, list[bytes]]:
-    """Connectivity answers with about 200 partners a neuron, heavy-tailed, both ends in agreement."""
+    """Return connectivity responses with about 200 partners per neuron, consistent at both ends."""
     rng = np.random.default_rng(1)
     brain = make_ids(139_255)
     ids = rng.choice(brain, neurons, replace=False)
@@ -114,7 +114,7 @@ def make_bodies(neurons: int, per_body: int) -> tuple[np.ndarray, list[bytes]]:
             size = min(int(rng.lognormal(4.2, 0.85)) + 1, 5000)
             partners = rng.choice(others, size).tolist(), rng.geometric(0.15, size).tolist()
             found += [entry % pair for pair in zip(*partners, strict=True)]
-    inner = rng.choice(neurons**2, 10 * neurons, replace=False)  # edges among the neurons asked
+    inner = rng.choice(neurons**2, 10 * neurons, replace=False)  # edges among the queried neurons
     for place, weight in zip(inner.tolist(), rng.geometric(0.15, len(inner)).tolist(), strict=True):
         pre, post = int(ids[place // neurons]), int(ids[place % neurons])
         sides[0][pre].append(entry % (post, weight))
@@ -171,7 +171,7 @@ WAYS: dict[str, Callable[[np.ndarray, list[bytes]], Any]] = {
 
 
 def records_of(way: str, path: str) -> float:
-    """Growth of the peak resident memory, MB, in a process of its own that has read the bodies."""
+    """Measure the growth of peak memory in MB, in a separate process that has read the responses."""
     ids, bodies = pickle.loads(Path(path).read_bytes())
     with memory_grown() as grown:
         WAYS[way](ids, bodies)
@@ -311,7 +311,7 @@ def bare_read(path: Path, ids: np.ndarray) -> list[tuple[Any, ...]]:
 
 
 def make_rows(path: str | None) -> pd.DataFrame:
-    """44 times 511,566 rows over 448 IDs."""
+    """Return a table of 44 times 511,566 rows with 448 IDs."""
     if path:
         table = pd.read_parquet(path)
     else:

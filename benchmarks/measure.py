@@ -1,4 +1,4 @@
-"""How the benchmarks measure: times of actions that take turns, memory in processes of their own."""
+"""Functions of the benchmarks: times of alternating actions, memory in separate processes."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def timed(action: Callable[[], Any]) -> float:
 
 
 def in_turn(rounds: int, *actions: Callable[[], Any], warm: bool = True) -> list[float]:
-    """Median seconds of each action; they take turns, after one round that is not counted."""
+    """Return the median seconds of each action; actions alternate, after one warm-up round."""
     times = [[timed(action) for action in actions] for _ in range(rounds + warm)][int(warm) :]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 def peak(action: Callable[[], Any]) -> float:
-    """Peak of newly allocated memory, MB."""
+    """Return the peak of newly allocated memory in MB."""
     gc.collect()
     tracemalloc.start()
     action()
@@ -54,21 +54,21 @@ def peak(action: Callable[[], Any]) -> float:
 
 @contextlib.contextmanager
 def memory_grown() -> Iterator[Callable[[], float]]:
-    """MB by which the peak of the resident memory grew since the block began."""
+    """Measure the growth of peak resident memory in MB since the start of the block."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = resident("VmRSS")
     yield lambda: resident("VmHWM") - before
 
 
 def resident(which: str) -> float:
-    """Resident memory of this process, MB: ``VmRSS`` now, ``VmHWM`` at its peak."""
+    """Return the resident memory of this process in MB: ``VmRSS`` now, ``VmHWM`` at its peak."""
     status = Path("/proc/self/status").read_text()
     return int(status.split(f"{which}:")[1].split()[0]) / 1e3
 
 
 def in_own_process(function: Callable[..., Any], *args: Any) -> Any:
-    """What a function returns in a fresh process."""
+    """Return the result of a function in a new process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_send, args=(function, args, theirs))

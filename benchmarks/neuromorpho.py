@@ -1,4 +1,4 @@
-"""Joining NeuroMorpho.org's records, and reading SWC files, against what people do today."""
+"""Measure joins of NeuroMorpho.org's records, and reading of SWC files, against other ways."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from pdneuro.sandbox import neuromorpho_data as data
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 
 ROWS, LATENCY = 5_000, 0.02
-#: Rows that the slow way is timed on; its time is in proportion to them.
+#: Number of rows for the slow way, whose time is proportional to it.
 SLOW_ROWS = 500
 FILES, NODES = 1_000, 2_000
 
 
 def service() -> NeuroMorphoApp:
-    """A filled service, which makes its records beforehand."""
+    """Return a service that has created its records before the measurement."""
     for number in range(1, ROWS + 1):
         data.neuron(number)
     return NeuroMorphoApp(ROWS)
 
 
 def join(rounds: int) -> list[Row]:
-    """5,000 rows by ID, with an empty cache, against one request a row."""
+    """Measure 5,000 rows by ID with an empty cache, against one request per row."""
     ids = np.random.default_rng(3).permutation(np.arange(1, ROWS + 1))
     table = pd.DataFrame({"neuron_id": ids})
     with server.running(LATENCY, service) as running, tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def join(rounds: int) -> list[Row]:
         sent = running.count() - before
         mine, slow = in_turn(rounds, ours, theirs, warm=False)
     slow *= ROWS / SLOW_ROWS
-    theirs_words = f"a request a row (timed on {SLOW_ROWS})"
+    theirs_words = f"one request per row (timed on {SLOW_ROWS})"
     what = f"join_neuromorpho, {ROWS:,} rows by ID, 20 ms latency: {theirs_words} / pdneuro"
     most = math.ceil(ROWS / IDS_AT_ONCE) + 1
     return [
@@ -65,7 +65,7 @@ def join(rounds: int) -> list[Row]:
 
 
 def swc(rounds: int) -> list[Row]:
-    """A thousand files of 2,000 nodes, all checks included, against pandas' reader alone."""
+    """Measure a thousand files of 2,000 nodes with all checks, against pandas' reader alone."""
     with tempfile.TemporaryDirectory() as folder:
         files = [_write(Path(folder), number) for number in range(FILES)]
 
@@ -103,6 +103,6 @@ def _write(folder: Path, number: int) -> Path:
     )
     file = folder / f"{number}.CNG.swc"
     with file.open("w") as out:
-        out.write("# made up\n# node type x y z radius parent\n")
+        out.write("# synthetic\n# node type x y z radius parent\n")
         table.to_csv(out, sep=" ", header=False, index=False)
     return file

@@ -1,4 +1,4 @@
-"""Speed and memory, as ratios within one run.
+"""Measure speed and memory, as ratios within one run.
 
     python benchmarks/run.py [--rounds 5] [--only NAME ...] [--rows ROWS.parquet]
 

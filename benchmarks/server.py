@@ -1,4 +1,4 @@
-"""A server in a process of its own, so that it does not share the client's interpreter lock."""
+"""A server in a separate process, so that it does not share the client's interpreter lock."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _answer(request: Request) -> Response:
 
 
 def link_pre_of(ids: np.ndarray) -> Callable[[], App]:
-    """Makes ``link_pre`` of any ID; these are answered as quickly the first time as the next."""
+    """Return a function that computes ``link_pre`` of any ID, equally fast at each request."""
     return functools.partial(_link_pre, ids)
 
 
@@ -46,7 +46,7 @@ def _serve(latency: float, make: Callable[[], App], pipe: Connection) -> None:
 
 
 class Running:
-    """The server's address, and how many requests it has seen."""
+    """A running server: its address, and its number of requests."""
 
     def __init__(self, url: str, pipe: Connection) -> None:
         self.url = f"{url}/service"
@@ -59,7 +59,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(latency: float, make: Callable[[], App]) -> Iterator[Running]:
-    """Run a service in a process of its own, with a stated latency in seconds.
+    """Run a service in a separate process, with a latency in seconds.
 
     ``make`` makes the service there, so it has to survive pickling.
     """

@@ -30,8 +30,8 @@ class Page(HTMLParser):
         self.text_links: list[str] = []
         self.problems: list[str] = []
         self._open: list[tuple[str, set[str]]] = []
-        self._before = " "  # the character before the current tag
-        self._bold_ended = False
+        self._before = " "  # the last character of the text so far
+        self._edge = ""  # the same, if bold text starts or ends here
         self.feed(file.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -51,29 +51,30 @@ class Page(HTMLParser):
                 self.problems.append(f"image without a description: {values.get('src')}")
         if tag in _BLOCKS:
             self._before = " "
-        if tag == "strong" and self._before.isalnum():
-            self.problems.append(
-                f"bold text starts inside a word, after {self._before!r}: unbalanced **"
-            )
+        self._edge = self._before if tag == "strong" else ""
 
     def handle_endtag(self, tag: str) -> None:
         """Close the element, and those inside it that have no end tag."""
         names = [name for name, _ in self._open]
         if tag in names:
             del self._open[len(names) - 1 - names[::-1].index(tag) :]
-        self._bold_ended = tag == "strong"
+        self._edge = self._before if tag == "strong" else ""
 
     def handle_data(self, data: str) -> None:
         """Check a piece of text."""
-        if not data:
-            return
-        if self._bold_ended and data[0].isalnum():
-            self.problems.append(f"bold text ends inside a word, before {data[:20]!r}: unbalanced **")
-        self._before, self._bold_ended = data[-1], False
+        # Bold text that starts or ends inside a word, as in 2**53, about 9*10**15.
+        if self._edge.isalnum() and data[:1].isalnum():
+            self.problems.append(
+                f"bold text starts or ends inside a word: unbalanced ** near {data[:20]!r}"
+            )
+        self._before, self._edge = data[-1:], ""
         classes = {name for _, names in self._open for name in names}
         if "cell_output" in classes and "tag_raises-exception" not in classes:
             self.problems += [f"an output contains {word!r}" for word in _FAILURES if word in data]
-        if "**" in data and self._inside("article") and not any(map(self._inside, _CODE)):
+        is_text = self._inside("article") and "sig" not in classes and not any(map(self._inside, _CODE))
+        if (
+            "**" in data and is_text and not re.fullmatch(r"\*\*\w+", data.strip())
+        ):  # a parameter: **names
             self.problems.append(f"unbalanced **: {data.strip()[:60]!r}")
 
     def _inside(self, tag: str) -> bool:

@@ -1,5 +1,6 @@
 """Sphinx settings. Every page with cells is executed on the sandbox; a warning is an error."""
 
+import html
 import os
 import sys
 import tempfile
@@ -28,6 +29,7 @@ _profile.mkdir(parents=True)
 (_profile / "ipython_kernel_config.py").write_text("c.InteractiveShell.xmode = 'Minimal'\n")
 
 import reference_pages
+from docutils import nodes
 from sphinx.application import Sphinx
 
 import pdneuro
@@ -46,7 +48,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_extra", "**/.ipynb_checkpoints"]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
@@ -67,6 +69,8 @@ copybutton_selector = "div.highlight pre:not(.cell_output pre)"
 html_theme = "pydata_sphinx_theme"
 html_title = "pdneuro"
 html_static_path = ["_static"]
+html_extra_path = ["_extra"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["pdneuro.css"]
 html_show_sourcelink = False
 html_theme_options = {
@@ -85,7 +89,26 @@ _ALONE = ("index", "start", "first_look", "gallery", "moving", "benchmarks")
 html_sidebars = {page: [] for page in _ALONE}
 
 
+def add_description(
+    app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document
+) -> None:
+    """Add the first paragraph of a page as its description, for search engines and previews."""
+    paragraph = next(iter(doctree.findall(nodes.paragraph)), None) if doctree else None
+    if paragraph is not None:
+        text = html.escape(" ".join(paragraph.astext().split())[:200])
+        title = html.escape(context.get("title", project))
+        tags = {
+            'name="description"': text,
+            'property="og:title"': title,
+            'property="og:description"': text,
+        }
+        context["metatags"] = context.get("metatags", "") + "".join(
+            f'<meta {key} content="{value}">' for key, value in tags.items()
+        )
+
+
 def setup(app: Sphinx) -> None:
     """Write the reference pages before Sphinx collects the source files."""
     reference_pages.write(HERE / "reference")
     app.connect("missing-reference", reference_pages.find)
+    app.connect("html-page-context", add_description)

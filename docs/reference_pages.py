@@ -1,4 +1,4 @@
-"""The pages of the reference, written from the accessors and functions themselves."""
+"""Write the reference pages from the docstrings: one page per accessor method and per module."""
 
 from __future__ import annotations
 
@@ -12,49 +12,61 @@ from typing import Any
 
 from pdneuro import accessors
 
-#: Page, the object that carries the accessor, the class of its methods, and what it is.
+#: Page, path of the accessor (None: it has no path), class of its methods, title.
 ACCESSORS = (
-    ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs or names"),
-    ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table, edges"),
-    ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: each group"),
-    ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: matrix, volume"),
+    ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs"),
+    ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table"),
+    ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: groups of a table"),
+    ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: an array"),
 )  # fmt: skip
 PICTURES = {
     accessors.SeriesNeuro: accessors.SeriesPlots,
     accessors.DataFrameNeuro: accessors.FramePlots,
     accessors.DataArrayNeuro: accessors.ArrayPlots,
 }
-#: Modules of plain functions and classes, and what they are for.
+#: Heading of the methods of each role.
+TASKS = {
+    "segments": "Segment IDs",
+    "cave": "Root IDs of CAVE",
+    "structures": "Allen structures",
+    "neuromorpho": "Neurons of NeuroMorpho.org",
+    "edges": "Edge tables",
+    "nodes": "Node tables",
+    "points": "Points",
+    None: "More",
+}
+#: Modules of plain functions and classes, with a short description.
 MODULES = {
-    "pdneuro": "Options, sources, reports",
+    "pdneuro": "Options, sources and reports",
     "pdneuro.queries.properties": "Properties of segments",
     "pdneuro.queries.edges": "Edges, partners and graphs of segments",
     "pdneuro.queries.groups": "Edges, partners and graphs of groups",
     "pdneuro.queries.structures": "Allen structures",
     "pdneuro.queries.neuromorpho": "Neurons of NeuroMorpho.org",
     "pdneuro.queries.cave": "CAVE tables, synapses and root IDs",
-    "pdneuro.tables": "Functions on frames",
-    "pdneuro.graphs": "Functions from edge tables to graphs and matrices",
+    "pdneuro.tables": "Functions for DataFrames",
+    "pdneuro.graphs": "Graphs and matrices from edge tables",
     "pdneuro.plots": "Pictures",
     "pdneuro.neuroglancer": "Links to Neuroglancer",
     "pdneuro.citations": "Provenance and citations",
     "pdneuro.allen": "The Allen Brain Atlas",
     "pdneuro.neuromorpho": "NeuroMorpho.org",
-    "pdneuro.files": "Tables and reconstructions from files, and back",
-    "pdneuro.transport.cache": "Stored answers: pdneuro.cache",
-    "pdneuro.transport.tokens": "Tokens: pdneuro.tokens",
-    "pdneuro.sandbox": "The services on this machine",
+    "pdneuro.files": "Read and write tables and reconstructions",
+    "pdneuro.transport.cache": "The cache (pdneuro.cache)",
+    "pdneuro.transport.tokens": "Tokens (pdneuro.tokens)",
+    "pdneuro.sandbox": "The sandbox: a local server with synthetic data",
     "pdneuro.cli": "The command line",
     "pdneuro.errors": "Errors and warnings",
 }
 
 
 def write(folder: Path) -> None:
-    """Write all pages; those that are the same already stay as they are."""
+    """Write all pages; leave unchanged files alone."""
     folder.mkdir(exist_ok=True)
-    pages = {name: _accessor(*rest) for name, *rest in ACCESSORS}
+    pages = {"index": _index()}
+    for accessor in ACCESSORS:
+        pages |= _accessor(*accessor)
     pages |= {module.replace(".", "_"): _module(module, title) for module, title in MODULES.items()}
-    pages["index"] = _index(list(pages))
     for name, text in pages.items():
         file = folder / f"{name}.rst"
         if not file.exists() or file.read_text("utf-8") != text:
@@ -65,7 +77,7 @@ def write(folder: Path) -> None:
 
 
 def find(app: Any, env: Any, node: Any, content: Any) -> Any:
-    """The function that a docstring names without its module, as its neighbours do."""
+    """Return a link to a function that a docstring names without its module."""
     from sphinx.util.nodes import make_refnode
 
     name = node.get("reftarget", "")
@@ -73,47 +85,77 @@ def find(app: Any, env: Any, node: Any, content: Any) -> Any:
     for module in MODULES:
         if node.get("refdomain") == "py" and f"{module}.{name}" in domain.objects:
             full = f"{module}.{name}"
-            found = domain.objects[full]
-            place = (app.builder, node["refdoc"], found.docname, found.node_id, content, full)
-            return make_refnode(*place)
+            target = domain.objects[full]
+            return make_refnode(
+                app.builder, node["refdoc"], target.docname, target.node_id, content, full
+            )
     return None
 
 
-def _index(pages: list[str]) -> str:
-    accessors, modules = pages[: len(ACCESSORS)], pages[len(ACCESSORS) :]
+def _index() -> str:
+    accessors = {page: title for page, _, _, title in ACCESSORS}
+    modules = {name.replace(".", "_"): f"{name}: {title}" for name, title in MODULES.items()}
     return (
         f"{_title('Reference')}\n"
-        "Every method of an accessor is a plain function with the same arguments: the accessor is for\n"
-        "notebooks, the function for programs. Examples run on the sandbox.\n\n"
-        f"{_toctree('Accessors', accessors)}\n{_toctree('Functions', modules)}"
+        "Every accessor method is also a plain function with the same parameters. Use the accessor in\n"
+        "notebooks and the function in programs. All examples run on the sandbox.\n\n"
+        f"{_list('Accessors', accessors)}\n{_list('Modules', modules)}\n"
+        f"{_toctree([*accessors, *modules])}"
     )
 
 
-def _toctree(caption: str, pages: list[str]) -> str:
+def _list(title: str, pages: dict[str, str]) -> str:
+    items = []
+    for page, text in pages.items():
+        name, _, description = text.partition(": ")
+        items.append(f"- :doc:`{name} <{page}>`: {description}")
+    return "\n".join([_title(title, "-"), *items, ""])
+
+
+def _toctree(pages: list[str]) -> str:
     listed = "\n".join(f"   {page}" for page in pages)
-    return f".. toctree::\n   :maxdepth: 1\n   :caption: {caption}\n\n{listed}\n"
+    return f".. toctree::\n   :maxdepth: 1\n   :hidden:\n\n{listed}\n"
 
 
 def _title(text: str, line: str = "=") -> str:
     return f"{text}\n{line * len(text)}\n"
 
 
-def _accessor(path: str | None, accessor: type, title: str) -> str:
+def _accessor(page: str, path: str | None, accessor: type, title: str) -> dict[str, str]:
     parts = [_title(title), f"{inspect.getdoc(accessor)}\n"]
-    if path is None:  # a groupby's accessor hangs on an object, not on a class that can be named
-        return "\n".join(
-            [*parts, f".. autoclass:: {accessor.__module__}.{accessor.__name__}\n   :members:\n"]
-        )
-    for name, member in _members(accessor):
-        if name != "plot":
+    if path is None:  # there is no public class with this accessor that autodoc could name
+        name = f"{accessor.__module__}.{accessor.__name__}"
+        return {page: "\n".join([*parts, f".. autoclass:: {name}\n   :members:\n"])}
+    methods = {}
+    for role, heading in TASKS.items():
+        rows = {}
+        for name, member in _members(accessor):
+            if _role_of(accessor, name) != role or name == "plot":
+                continue
             kind = "attribute" if isinstance(member, property) else "method"
-            parts.append(f".. autoaccessor{kind}:: {path}.{name}\n")
-    parts.append(_title("Pictures", "-"))
-    for name, member in _members(PICTURES[accessor]):
-        module = member.__module__.rpartition(".")[0]
-        first = (inspect.getdoc(member) or "").splitlines()[0]
-        parts.append(f":func:`.neuro.plot.{name}(...) <{module}.{name}>`\n   {first}\n")
-    return "\n".join(parts)
+            full = f"{title.partition(':')[0]}.{name}"
+            methods[f"{page}.{name}"] = f"{_title(full)}\n.. autoaccessor{kind}:: {path}.{name}\n"
+            rows[f":doc:`.{name} <{page}.{name}>`"] = member
+        parts += [_title(heading, "-"), _table(rows)] if rows else []
+    plots = {
+        f":func:`.plot.{name} <{member.__module__.rpartition('.')[0]}.{name}>`": member
+        for name, member in _members(PICTURES[accessor])
+    }
+    parts += [_title("Pictures", "-"), _table(plots), _toctree(list(methods))]
+    return {page: "\n".join(parts), **methods}
+
+
+def _role_of(accessor: type, name: str) -> str | None:
+    owner = next(cls for cls in accessor.__mro__ if name in vars(cls))
+    return vars(owner).get("_role")
+
+
+def _table(rows: dict[str, Any]) -> str:
+    """Return a table with the first line of each docstring."""
+    lines = [".. list-table::", "   :widths: 30 70", ""]
+    for link, member in rows.items():
+        lines += [f"   * - {link}", f"     - {(inspect.getdoc(member) or '').splitlines()[0]}"]
+    return "\n".join([*lines, ""])
 
 
 def _members(owner: type) -> Iterator[tuple[str, Any]]:
@@ -124,7 +166,7 @@ def _members(owner: type) -> Iterator[tuple[str, Any]]:
 
 
 def public(module: Any) -> dict[str, Any]:
-    """What a module shows: what it names, else what it defines; not the types of its arguments."""
+    """Return the public names of a module: its ``__all__``, or the names that it defines."""
     names = getattr(module, "__all__", None) or [
         item
         for item, member in vars(module).items()

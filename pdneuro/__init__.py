@@ -1,6 +1,6 @@
 """pdneuro: a ``.neuro`` accessor for pandas objects.
 
-Importing it registers the accessor; everything else is loaded when it is first used.
+Importing it registers the accessor; everything else is imported at first use.
 """
 
 import importlib as _importlib

@@ -1,4 +1,4 @@
-"""``python -m pdneuro``."""
+"""Run the command line as ``python -m pdneuro``."""
 
 import sys
 

@@ -25,7 +25,7 @@ source : str, path or Source, optional
 prefix : str
     Text in front of the new column names.
 suffix : str
-    Text behind the new column names.
+    Text after the new column names.
 overwrite : bool, default False
     Replace existing columns of the same names.""",
     "multiple": """\

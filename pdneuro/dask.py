@@ -66,26 +66,26 @@ def by_row(
     join: bool = False,
     meta: bool = False,
 ) -> Callable[..., Lazy]:
-    """Make a query lazy that returns rows for each input row alone.
+    """Return a lazy version of a query that returns rows for each input row.
 
-    The query on the empty column sends no request; it gives the columns and dtypes of the result.
+    A query for an empty column sends no request; its result has the columns and dtypes.
 
     Parameters
     ----------
     function : callable
         A query of :mod:`pdneuro.queries`.
     find : callable
-        Finds the column of IDs in a table.
+        Function that returns the column of IDs of a table.
     join : bool
         Whether the query adds columns to a table.
     meta : bool
-        Whether columns can be undocumented; the caller then gives ``meta=``, their names and dtypes.
+        Whether columns can be undocumented; then ``meta=`` takes their names and dtypes.
     """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def lazy_function(lazy: Lazy, /, *args: Any, **kwargs: Any) -> Lazy:
-        given = kwargs.pop("meta", None) or {}
+        undocumented = kwargs.pop("meta", None) or {}
         bound = signature.bind(lazy, *args, **kwargs)
         column = find(lazy._meta, bound.arguments.pop("on", None))
         if join:
@@ -94,17 +94,17 @@ def by_row(
             lazy = lazy[column.name]
         call = functools.partial(function, **bound.kwargs)
         names = bound.args[1:]
-        if meta and not given:
+        if meta and not undocumented:
             _require_documented(names, bound.kwargs)
         empty = call(lazy._meta, *names)
         if isinstance(empty, pd.Series):
             dtypes: Any = _nullable(empty.dtype)
             empty = empty.astype(dtypes)
         else:
-            # The columns that a join finds in the table keep their dtypes.
+            # Existing columns of the table keep their dtypes.
             new = call(column.to_frame(), *names).columns.drop(column.name) if join else empty.columns
-            place = (bound.kwargs.get("prefix", ""), bound.kwargs.get("suffix", ""))
-            extra = {f"{place[0]}{name}{place[1]}": kind for name, kind in given.items()}
+            prefix, suffix = bound.kwargs.get("prefix", ""), bound.kwargs.get("suffix", "")
+            extra = {f"{prefix}{name}{suffix}": kind for name, kind in undocumented.items()}
             dtypes = {**{name: _nullable(empty[name].dtype) for name in new}, **extra}
             empty = empty.reindex(columns=[*empty.columns, *(n for n in extra if n not in empty)])
             empty = empty.astype(dtypes)
@@ -122,11 +122,11 @@ def _align(
     partition: Any, function: Any, names: Any, options: Any, dtypes: Any, columns: list[Any]
 ) -> Any:
     """Return the result for a partition, with the columns and dtypes of all partitions."""
-    found = function(partition, *names, **options)
-    if isinstance(found, pd.Series):
-        return found.astype(dtypes)
-    aligned = found.reindex(columns=columns).astype(dtypes)
-    aligned.attrs = found.attrs
+    result = function(partition, *names, **options)
+    if isinstance(result, pd.Series):
+        return result.astype(dtypes)
+    aligned = result.reindex(columns=columns).astype(dtypes)
+    aligned.attrs = result.attrs
     return aligned
 
 
@@ -329,7 +329,7 @@ def _count_partners(ends: pd.DataFrame, group_by: Labels | None) -> pd.DataFrame
 
 
 def each(lazy: Lazy, function: Any, *args: Any, **kwargs: Any) -> Lazy:
-    """Call a pure function on each partition; the empty table gives the columns of the result."""
+    """Call a pure function on each partition; its result for an empty table has the columns."""
     meta = function(lazy._meta, *args, **kwargs)
     return lazy.map_partitions(function, *args, meta=meta, **kwargs)
 
@@ -342,12 +342,12 @@ def as_edges(
     roi: Hashable | None = None,
     nt: Hashable | None = None,
 ) -> Lazy:
-    """Convert a lazy edge table of any known dialect; see :func:`pdneuro.tables.as_edges`."""
+    """Convert a lazy edge table with any known column names; see :func:`pdneuro.tables.as_edges`."""
     return each(frame, tables.as_edges, pre, post, weight, roi, nt)
 
 
 def _standard(edges: Lazy) -> Lazy:
-    """Return an edge table unchanged, and any other table through :func:`as_edges`."""
+    """Return an edge table unchanged, and any other table converted by :func:`as_edges`."""
     ends = ("pre", "post", "weight")
     standard = all(name in edges.columns and edges._meta[name].dtype == np.int64 for name in ends)
     return edges if standard else as_edges(edges)
@@ -440,7 +440,7 @@ def sign(
     other: int = 0,
 ) -> Lazy:
     """Add the sign of each edge, by its transmitter; see :func:`pdneuro.tables.sign`."""
-    names = [given if isinstance(given, str) else list(given) for given in (inhibitory, excitatory)]
+    names = [group if isinstance(group, str) else list(group) for group in (inhibitory, excitatory)]
     # A partition may contain none of the transmitters.
     options = {"inhibitory": names[0], "excitatory": names[1], "other": other, "check": False}
     return each(_standard(edges), tables.sign, nt, **options)
@@ -449,7 +449,7 @@ def sign(
 def degree(edges: Lazy) -> Lazy:
     """Count the partners and synapses of each neuron; see :func:`pdneuro.tables.degree`.
 
-    The index is the neuron, rising within a partition.
+    The index is the neuron, sorted within each partition.
     """
     parts = each(collapse(edges), _degree_of_part)
     return each(parts.shuffle(on="id"), _sum_by_id)
@@ -496,7 +496,7 @@ class _LazyAccessor:
         lines += [
             f"  {' '.join(f'.{name}()' for name in names[k : k + 8])}" for k in range(0, len(names), 8)
         ]
-        return "\n".join([*lines, "  .compute() gives the pandas object, which has all methods"])
+        return "\n".join([*lines, "  .compute() returns the pandas object, which has all methods"])
 
 
 class SeriesNeuro(_LazyAccessor):

@@ -1,6 +1,6 @@
-"""Every error and warning of pdneuro, by cause.
+"""Errors and warnings of pdneuro, one class per cause.
 
-All errors are :class:`PdneuroError`; all warnings are :class:`PdneuroWarning`. An error also is the
+All errors are :class:`PdneuroError`; all warnings are :class:`PdneuroWarning`. An error is also the
 built-in exception that a pandas user would catch for it (``ValueError``, ``ImportError`` ...).
 """
 
@@ -16,40 +16,40 @@ from pathlib import Path
 
 
 class PdneuroError(Exception):
-    """Root of all errors raised by pdneuro."""
+    """Base class of all errors raised by pdneuro."""
 
 
-# -- the caller's input ---------------------------------------------------------------------------
+# -- input of the user ----------------------------------------------------------------------------
 
 
 class InvalidIdError(PdneuroError, ValueError):
-    """An ID column holds something that cannot be an ID: text, a negative number, a boolean, a date.
+    """An ID column contains a value that cannot be an ID: text, a negative number, a boolean, a date.
 
     Not raised for missing values and zeros: they mean "no segment" and stay missing.
     """
 
 
 class PrecisionLossError(PdneuroError, ValueError):
-    """An ID column went through floating point (or a spreadsheet), so its digits are already gone.
+    """An ID column was converted to floating point (or saved by a spreadsheet), which rounded its IDs.
 
-    Not raised for float columns whose values all are whole and at most 2**53: those are exact.
+    Not raised for float columns whose values are all whole and at most ``2**53``: those are exact.
     """
 
 
 class MissingColumnsError(PdneuroError, AttributeError):
-    """The frame lacks a column that the method needs, or none could be recognised."""
+    """The frame does not have a column that the method needs, or no column is recognized."""
 
 
 class AmbiguousColumnError(PdneuroError, ValueError):
-    """Several columns could play the role; name one."""
+    """Several columns fit; name one of them."""
 
 
 class ColumnExistsError(PdneuroError, ValueError):
-    """A join would replace a column of the caller's frame."""
+    """A join would replace an existing column of the frame."""
 
 
 class MultipleRecordsError(PdneuroError, ValueError):
-    """One ID has several records and the call asked for one (``multiple="raise"``)."""
+    """An ID has several records, and the call allows only one (``multiple="raise"``)."""
 
 
 class InvalidEdgesError(PdneuroError, ValueError):
@@ -57,23 +57,23 @@ class InvalidEdgesError(PdneuroError, ValueError):
 
 
 class NodeBudgetError(PdneuroError, ValueError):
-    """The question would reach more neurons than ``max_nodes``. Raised before the request is sent."""
+    """The query would reach more neurons than ``max_nodes``. Raised before the request is sent."""
 
 
 class TooLargeError(PdneuroError, ValueError):
-    """The result would not fit: a dense matrix of too many neurons, too many paths."""
+    """The result would be too large: a dense matrix of too many neurons, too many paths."""
 
 
 class InvalidQueryError(PdneuroError, ValueError):
-    """A query that cannot be written: no IDs, unclosed brackets, a value without a spelling."""
+    """A query that cannot be written: no IDs, unclosed brackets, a value of an unsupported type."""
 
 
 class AmbiguousStructureError(PdneuroError, ValueError):
-    """An acronym that fits several structures, such as ``"Cm"`` where there are ``cm`` and ``CM``."""
+    """An acronym that matches several structures, such as ``"Cm"`` if the tree has ``cm`` and ``CM``."""
 
 
 class UnknownStructureError(PdneuroError, LookupError):
-    """A structure or structure set that was named in a call, and that the tree does not hold.
+    """A structure or structure set that was named in a call and is not in the tree.
 
     Not raised for unknown structures in a column: their rows stay, with NA and a warning.
     """
@@ -84,49 +84,49 @@ class UnknownFieldError(PdneuroError, LookupError):
 
 
 class UnknownTableError(PdneuroError, LookupError):
-    """A table or view that the datastack does not have; the message names the nearest."""
+    """A table or view that the datastack does not have; the message suggests similar names."""
 
 
 class InvalidVolumeError(PdneuroError, ValueError):
-    """A file or an array that is no volume of three axes, or cut short; points without coordinates."""
+    """A file or array that is truncated or not a volume of three axes; points without coordinates."""
 
 
 class InvalidSwcError(PdneuroError, ValueError):
-    """A file without a node, a page in place of one, or, with ``strict=True``, an unsound one."""
+    """A file without nodes, a web page instead of a file, or, with ``strict=True``, an invalid one."""
 
 
 class OptionError(PdneuroError, ValueError):
-    """An unknown option, or a value that the option does not take."""
+    """An unknown option, or an invalid value of an option."""
 
 
 class UnknownSourceError(PdneuroError, ValueError):
-    """``source`` is missing, or names no service that pdneuro knows."""
+    """``source`` is not set, or is not a service that pdneuro supports."""
 
 
 class MissingDependencyError(PdneuroError, ImportError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that installs it."""
 
 
 class ProvenanceError(PdneuroError, LookupError):
-    """A table that was to be cited does not say where it came from."""
+    """A table cannot be cited, because it has no provenance."""
 
 
 class CacheError(PdneuroError, OSError):
-    """A cache file that was named by the caller cannot be read or written."""
+    """The cache file given in a call cannot be read or written."""
 
 
 # -- the services ---------------------------------------------------------------------------------
 
 
 class ServiceError(PdneuroError):
-    """A service could not be reached, refused the question, or gave an answer that is none.
+    """A service could not be reached, rejected the request or returned an invalid response.
 
     Attributes
     ----------
     status : int or None
-        HTTP status, None when there was no answer.
+        HTTP status code; None if there was no response.
     url : str or None
-        The address asked, without secrets.
+        The address of the request, without secrets.
     """
 
     advice: str = ""
@@ -143,11 +143,11 @@ class ServiceError(PdneuroError):
         self.message = message
         self.status = status
         self.url = url
-        #: Positions in the question that the service named as the culprits.
+        #: Positions in the request of the IDs that the service reported as invalid.
         self.positions = tuple(positions)
-        #: Seconds that the service asked to wait before the next request.
+        #: Seconds to wait before the next request, as the service requires.
         self.pause: float | None = None
-        #: What had arrived before the error, in words; filled in by the fetch that was stopped.
+        #: A sentence that counts the IDs cached before the error; set by the fetch that failed.
         self.progress = ""
 
     def __str__(self) -> str:
@@ -165,11 +165,11 @@ def _restore_service_error(cls: type[ServiceError], state: dict[str, object]) ->
 
 
 class ConnectionFailedError(ServiceError, ConnectionError):
-    """No answer: no network, no such host, refused, reset, TLS trouble, or a time-out."""
+    """No response: no network, unknown host, connection refused or reset, TLS error, or timeout."""
 
     advice = (
-        "Check the network and proxy settings; `pdneuro.set_options(timeout=..., retries=...)` "
-        "waits longer, `offline=True` answers from the cache alone."
+        "Check the network and proxy settings. `pdneuro.set_options(timeout=..., retries=...)` "
+        "waits longer; `offline=True` uses only the cache."
     )
 
 
@@ -180,86 +180,86 @@ class AuthenticationError(ServiceError, PermissionError):
 
 
 class MissingTokenError(AuthenticationError):
-    """No token is known for the service. Raised before anything is sent."""
+    """There is no token for the service. Raised before the request is sent."""
 
 
 class ForbiddenError(ServiceError, PermissionError):
     """The token is valid but may not read this project (403)."""
 
     advice = (
-        "Ask the project's owners for access; a CAVE-managed project also needs a CAVE token "
-        '(`pdneuro token set cave`), a "..._public" project needs none.'
+        "Ask the project's owners for access. A CAVE-managed project also needs a CAVE token "
+        '(`pdneuro token set cave`); a "..._public" project does not.'
     )
 
 
 class NotFoundError(ServiceError, LookupError):
-    """The service knows no such project or property (404)."""
+    """The service does not have this project or property (404)."""
 
-    advice = "Check the spelling of what was asked for: project (`source=`), property, name or ID."
+    advice = "Check the spelling of the project (`source=`), the property, the name or the ID."
 
 
 class ExpiredVersionError(NotFoundError):
-    """A materialization version that is gone, or never was (410, or not in the list)."""
+    """A materialization version that was deleted or never existed (410, or not in the list)."""
 
-    advice = "Pin a version that is there, such as source='cave:minnie65_public@1300', or name none."
+    advice = "Use an existing version, such as source='cave:minnie65_public@1300', or omit the version."
 
 
 class BatchRefusedError(ServiceError):
-    """The service refused a batch as such: its size, or an ID in it. Smaller batches may pass."""
+    """The service rejected a batch for its size or for an ID in it. Smaller batches may succeed."""
 
-    advice = "pdneuro asks again in smaller batches until the culprit is known."
+    advice = "pdneuro sends smaller batches until the invalid ID is found."
 
 
 class RequestTooLargeError(BatchRefusedError):
-    """More IDs in one request than the service takes (413)."""
+    """More IDs in one request than the service accepts (413)."""
 
     advice = "Lower `batch_size`."
 
 
 class InvalidRequestError(BatchRefusedError, ValueError):
-    """The service calls the question invalid (400, 422)."""
+    """The service reports that the request is invalid (400, 422)."""
 
-    advice = "Check the IDs it names, the property and the project."
+    advice = "Check the IDs in the message, the property and the project."
 
 
 class ServerError(BatchRefusedError):
-    """The service failed (5xx) also after all retries."""
+    """The service failed (5xx), even after all retries."""
 
-    advice = "Run the same call again later: answers that arrived are stored and not asked again."
+    advice = "Run the same call again later: responses received so far are cached."
 
 
 class ServiceUnavailableError(ServiceError):
-    """The service is down or overloaded (502, 503), also after all retries."""
+    """The service is down or overloaded (502, 503), even after all retries."""
 
-    advice = "Run the same call again later: answers that arrived are stored and not asked again."
+    advice = "Run the same call again later: responses received so far are cached."
 
 
 class RateLimitError(ServiceError):
-    """The service wants fewer requests (429), also after waiting as long as it asked for."""
+    """Too many requests (429), even after waiting as long as the service requires."""
 
-    advice = "Lower `max_workers`, or run the same call again later: what arrived is stored."
+    advice = "Lower `max_workers`, or run the same call again later: what is downloaded is cached."
 
 
 class InvalidResponseError(ServiceError):
-    """The body is not what the service documents: HTML, broken JSON, another shape. Never stored."""
+    """The response is not as documented: HTML, invalid JSON, another shape. It is not cached."""
 
-    advice = "A proxy or login page may stand in between; check the address in the options."
+    advice = "The response may come from a proxy or a login page: check the address in the options."
 
 
 class TruncatedResponseError(InvalidResponseError):
-    """The body broke off, also after all retries. Never stored."""
+    """The response was truncated, even after all retries. It is not cached."""
 
     advice = "Lower `batch_size`, or run the same call again later."
 
 
 class QueryRefusedError(ServiceError, ValueError):
-    """The service understood the request and refused the query (``success: false``). Never stored."""
+    """The service rejected the query (``success: false``). The response is not cached."""
 
     advice = "Check the names in the query: `pdneuro.allen.RmaApi().get_schema(model)` lists them."
 
 
 class OfflineError(PdneuroError, LookupError):
-    """``offline=True`` and the cache does not hold everything that was asked for."""
+    """``offline=True``, and some requested values are not cached."""
 
 
 class UnknownIdsError(PdneuroError, LookupError):
@@ -270,75 +270,75 @@ class UnknownIdsError(PdneuroError, LookupError):
 
 
 class PdneuroWarning(UserWarning):
-    """Root of all warnings given by pdneuro."""
+    """Base class of all warnings of pdneuro."""
 
 
 class UnknownIdsWarning(PdneuroWarning):
-    """The service does not know some of the IDs; their rows hold NA."""
+    """The service does not know some of the IDs; their rows contain NA."""
 
 
 class PartialResultWarning(PdneuroWarning):
-    """``on_error="partial"``: some IDs could not be fetched; their rows hold NA."""
+    """``on_error="partial"``: some IDs could not be downloaded; their rows contain NA."""
 
 
 class MixedSnapshotWarning(PdneuroWarning):
-    """Answers to one call come from different materialisations of the service's data."""
+    """The values of one call come from different materializations of the service's data."""
 
 
 class InconsistentEdgesWarning(PdneuroWarning):
-    """Both ends of some edges were asked and do not report the same weight."""
+    """The two neurons of an edge report different weights."""
 
 
 class IncompleteEdgesWarning(PdneuroWarning):
-    """A total was taken over an edge table that is known to lack edges."""
+    """A total was computed over an edge table that is known to lack edges."""
 
 
 class IncompleteTableWarning(PdneuroWarning):
-    """The service has, or announced, more rows than came."""
+    """The response contains fewer rows than the service has or announced."""
 
 
 class StaleAnswerWarning(PdneuroWarning):
-    """The service does not answer; an older answer from the cache was used."""
+    """The service does not respond; an older response from the cache was used."""
 
 
 class DoubtfulParameterWarning(PdneuroWarning):
-    """A service parameter that the service's description does not list, or with another value."""
+    """A parameter, or a value of it, that the service's description does not list."""
 
 
 class UnreadableLinesWarning(PdneuroWarning):
-    """Lines of a reconstruction that are no nodes were left out."""
+    """Lines of a reconstruction that are not nodes were skipped."""
 
 
 class UnreadableFileWarning(PdneuroWarning):
-    """Files in a format that is not read; they can be saved as they are."""
+    """Files in a format that pdneuro cannot read; they can be saved unchanged."""
 
 
 class UnreadableValuesWarning(PdneuroWarning):
-    """Values of a column of numbers that are no numbers; they are NA."""
+    """Non-numeric values in a numeric column; they become NA."""
 
 
 class StaleIdsWarning(PdneuroWarning):
-    """Root IDs that are not valid at the version asked."""
+    """Root IDs that are not valid at the requested version."""
 
 
 class LargeGraphWarning(PdneuroWarning):
-    """The graph will take gigabytes of memory."""
+    """The graph needs gigabytes of memory."""
 
 
 class DroppedRowsWarning(PdneuroWarning):
-    """Rows of an edge table without a start or an end were left out."""
+    """Rows of an edge table without a presynaptic or postsynaptic ID were dropped."""
 
 
 class WeakEncryptionWarning(PdneuroWarning):
-    """A server's key is too short for this Python's level of security; it was asked a step lower."""
+    """A server's key is too short for Python's security level; a lower level was used."""
 
 
 class CacheWarning(PdneuroWarning):
-    """The cache cannot be used or written; answers are returned but not all of them kept."""
+    """The cache cannot be read or written; values are returned, but not all of them are cached."""
 
 
 class CacheSetAsideWarning(CacheWarning):
-    """A damaged or foreign cache file was renamed; a new one was begun."""
+    """A damaged or foreign cache file was renamed; a new one was started."""
 
 
 def listing(items: Iterable[Hashable], limit: int = 5) -> str:
@@ -352,26 +352,26 @@ def listing(items: Iterable[Hashable], limit: int = 5) -> str:
     return ", ".join(shown[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """A question that ends a message: the known names that are nearest; empty where none is near.
+def did_you_mean(name: object, names: Iterable[object]) -> str:
+    """Return a sentence that suggests similar names; empty if no name is similar.
 
     >>> did_you_mean("rootID", ["root_id", "x"])
     " Did you mean 'root_id'?"
     """
-    folded = {str(item).casefold(): item for item in known}
+    folded = {str(item).casefold(): item for item in names}
     near = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(repr(folded[item]) for item in near)}?" if near else ""
 
 
 def warn(message: str, category: type[PdneuroWarning]) -> None:
-    """Warn at the caller's own line, however deep inside pdneuro or pandas this is.
+    """Warn with the line of the user's code, not a line inside pdneuro or pandas.
 
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
-    ...     warn("two rows were left out.", DroppedRowsWarning)
+    ...     warn("two rows were dropped.", DroppedRowsWarning)
     >>> str(caught[0].message)
-    'two rows were left out.'
+    'two rows were dropped.'
     """
     package = str(Path(__file__).parent)
     frame, level = sys._getframe(1), 2

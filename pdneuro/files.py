@@ -1,4 +1,4 @@
-"""Tables from files, and back, without harming an ID or a number."""
+"""Read and write tables; IDs and numbers stay exact."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BLANKS = r"\s+"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": _BLANKS}
 _ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _TYPED: dict[str, Any] = {"dtype_backend": "numpy_nullable", **ROUND_TRIP}
-#: What a packed file that is cut or of no such kind gives.
+#: Errors of a compressed file that is truncated or of another format.
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, ImportError)
 _AS_WRITTEN: dict[str, Any] = {"dtype": str, "keep_default_na": False}
 _PACKERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
@@ -37,7 +37,7 @@ _PACKED = tuple(_PACKERS)
 
 
 def is_table(name: str) -> bool:
-    """Whether a name ends like a table that :func:`read_table` reads.
+    """Return True if :func:`read_table` reads files with the ending of this name.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def is_table(name: str) -> bool:
 
 
 def is_text(path: str | os.PathLike[str] | None) -> bool:
-    """Whether a table of this name holds text: csv, tsv, txt; also where there is no name.
+    """Return True if a file of this name is text (csv, tsv, txt), or if there is no name.
 
     Examples
     --------
@@ -66,20 +66,19 @@ def read_table(
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
-    r"""Read a table; integers stay exact, also beside missing values.
+    r"""Read a table; integers stay exact, also in columns with missing values.
 
     Parameters
     ----------
     path : path or file
-        csv, tsv, txt (separated by blanks), each also compressed; parquet, feather; an open file is
-        csv. Or a folder of
-        such files of one kind, with partitions (``roi=ME/...``) as columns. A text file whose first
-        line holds numbers only has no header: its columns are ``0, 1, 2, ...``.
+        csv, tsv, txt (separated by spaces), each also compressed; parquet, feather; an open csv file.
+        Or a folder of such files of one format, with partitions (``roi=ME/...``) as columns. A text
+        file whose first line contains only numbers has no header: its columns are ``0, 1, 2, ...``.
     columns : sequence, optional
-        Only these.
-    verbatim : bool
-        Leave all cells of text files as text, so that they are written as they were read: zeros in
-        front, ``1.50``, ``NA``.
+        Names of the columns to read. Default: all.
+    verbatim : bool, default False
+        Read all cells of text files as text, so that leading zeros, ``1.50`` and ``NA`` are written
+        unchanged.
 
     Returns
     -------
@@ -89,11 +88,11 @@ def read_table(
     Raises
     ------
     FileNotFoundError
-        There is no such file, or no table in the folder.
+        The file does not exist, or the folder does not contain a table.
     ValueError
-        The ending is of no known format.
+        The ending of the name is not a supported format.
     MissingDependencyError
-        Parquet and feather need the extra ``files``.
+        pyarrow, which reads and writes parquet and feather, is not installed (extra ``files``).
 
     Examples
     --------
@@ -109,36 +108,36 @@ def read_table(
     files, ending = _files(path)
     if ending in _ARROW:
         data = _dataset(path, files, ending).to_table(columns=None if columns is None else list(columns))
-        # Not to_pandas() as it is: a column of integers with a missing one would become floats.
+        # By default, to_pandas() converts integers with missing values to floats.
         table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
         for name in data.schema.names:
-            if data.schema.field(name).type.num_fields == 1:  # lists: as arrays, integers become floats
-                cells = data.column(name).to_pylist()
-                table[name] = pd.Series(cells, index=table.index, dtype=object)
-        about = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
-        table.attrs = dict(about.get("attributes") or {})
+            if data.schema.field(name).type.num_fields == 1:  # in arrays, integers would become floats
+                lists = data.column(name).to_pylist()
+                table[name] = pd.Series(lists, index=table.index, dtype=object)
+        metadata = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
+        table.attrs = dict(metadata.get("attributes") or {})
         return table
     parts = [_read_text(file, _SEPARATORS[ending], columns, verbatim=verbatim) for file in files]
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> None:
-    """Write a table without its index; integers stay integers, also beside missing values.
+    """Write a table without its index; integers stay integers, also in columns with missing values.
 
     Parameters
     ----------
     table : DataFrame
-        Lists in cells are joined by ``"; "`` in text files.
+        In text files, the items of a list are joined by ``"; "``.
     path : path or file
-        Written at once, by its ending: csv, tsv, each also compressed; parquet, feather.
-        An open file gets csv.
+        The ending sets the format: csv, tsv, each also compressed; parquet, feather. An open file
+        gets csv. The file is replaced only when it is complete.
 
     Raises
     ------
     ValueError
-        The ending is of no known format.
+        The ending of the name is not a supported format.
     MissingDependencyError
-        Parquet and feather need the extra ``files``.
+        pyarrow, which reads and writes parquet and feather, is not installed (extra ``files``).
 
     Examples
     --------
@@ -153,44 +152,44 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> 
     if not isinstance(path, str | os.PathLike):
         _listed(table).to_csv(path, index=False)
         return
-    place = writable(path)
-    ending = _ending(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(place) as unfinished:
+    target = writable(path)
+    ending = _ending(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as unfinished:
         if ending in _ARROW:
             rows = table.reset_index(drop=True)
             write = rows.to_parquet if _ARROW[ending] == "parquet" else rows.to_feather
             write(unfinished)
         else:
             separator = "," if ending == ".csv" else "\t"
-            # The unfinished file has another name, so that the ending is told here.
-            packed: Any = {"compression": _PACKERS.get(place.suffix.lower())}
+            # The temporary file has another ending, so pandas cannot infer the compression.
+            packed: Any = {"compression": _PACKERS.get(target.suffix.lower())}
             _listed(table).to_csv(unfinished, sep=separator, index=False, **packed)
 
 
 def writable(path: str | os.PathLike[str]) -> Path:
-    """The place of a table to write, or an error that says why it cannot be one.
+    """Return the path of a table to write, or raise an error if it cannot be written.
 
     >>> writable("known.parquet").name
     'known.parquet'
     """
-    place = Path(path).expanduser()
-    if not is_table(place.name) or _ending(place) == ".txt":  # blanks cannot tell an empty cell
+    target = Path(path).expanduser()
+    if not is_table(target.name) or _ending(target) == ".txt":  # spaces cannot separate an empty cell
         raise ValueError(
-            f"{place.name} is of no format to write; use csv, tsv (also .gz), parquet or feather."
+            f"the format of {target.name} cannot be written. Use csv, tsv (.gz), parquet or feather."
         )
-    if place.is_dir():
-        raise ValueError(f"{place} is a folder; name a file in it.")
-    if _ending(place) in _ARROW:
+    if target.is_dir():
+        raise ValueError(f"{target} is a folder. Name a file in it.")
+    if _ending(target) in _ARROW:
         optional("pyarrow", "files")
-    return place
+    return target
 
 
 def _listed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with lists in its cells as text."""
+    """Return the table with lists converted to text."""
     parts = []
-    for place in range(table.shape[1]):
-        column = table.iloc[:, place]
+    for position in range(table.shape[1]):
+        column = table.iloc[:, position]
         if pd.api.types.is_object_dtype(column.dtype):
             column = column.map(_as_text)
         parts.append(column)
@@ -202,7 +201,7 @@ def _as_text(cell: Any) -> Any:
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
-    """Names of a table's columns, without reading the table.
+    """Return the column names of a file, without reading the whole table.
 
     Examples
     --------
@@ -222,16 +221,16 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
 def read_edges(
     edges: pd.DataFrame | str | os.PathLike[str], *, only: bool = False, **roles: Hashable | None
 ) -> pd.DataFrame:
-    """An edge table from a frame or a file in any dialect.
+    """Return an edge table from a frame or a file with any known column names.
 
     Parameters
     ----------
     edges : DataFrame or path
         Without a header the columns are ``pre``, ``post`` and, if there is a third, ``weight``.
-    only : bool
-        Read ``pre``, ``post`` and ``weight`` only.
+    only : bool, default False
+        Read only ``pre``, ``post`` and ``weight``.
     **roles
-        ``pre=``, ``post=``, ``weight=``, as for :func:`pdneuro.tables.as_edges`.
+        ``pre=``, ``post=``, ``weight=``: names of columns that are not recognized.
 
     Examples
     --------
@@ -242,15 +241,15 @@ def read_edges(
     0   11    12       5
     """
     if not isinstance(edges, pd.DataFrame | str | os.PathLike):
-        raise TypeError(f"edges are a DataFrame or the path of a file, not a {type(edges).__name__}.")
-    given = edges if isinstance(edges, pd.DataFrame) else pd.DataFrame(columns=column_names(edges))
-    columns: list[Hashable] = list(given.columns)
+        raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(edges).__name__}.")
+    header = edges if isinstance(edges, pd.DataFrame) else pd.DataFrame(columns=column_names(edges))
+    columns: list[Hashable] = list(header.columns)
     if columns[:2] == ["0", "1"]:
         roles = {"pre": "0", "post": "1", "weight": "2" if len(columns) > 2 else None, **roles}
     if only:
-        found = edge_roles(given, **roles)[:3]
-        columns = [name for name in found if name is not None]
-        roles = dict(zip(("pre", "post", "weight"), found, strict=True))
+        names = edge_roles(header, **roles)[:3]
+        columns = [name for name in names if name is not None]
+        roles = dict(zip(("pre", "post", "weight"), names, strict=True))
     if isinstance(edges, pd.DataFrame):
         return as_edges(edges[columns], **roles)
     try:
@@ -266,39 +265,39 @@ def read_swc(
     neuron: str | None = None,
     strict: bool = False,
 ) -> pd.DataFrame:
-    r"""Read a reconstruction in SWC format, as clean or as messy as it comes.
+    r"""Read reconstructions in SWC format, also files that break the format's rules.
 
     Parameters
     ----------
     path : path, file or several of them
-        Any encoding, line ends, blanks and tabs; with or without a header, comments anywhere, further
+        Any encoding, line ends, spaces and tabs; with or without a header, comments anywhere, further
         columns. Several files become one table.
     neuron : str, optional
-        What the neuron is called. Default: the file's name, up to ``.CNG.swc`` or ``.swc``.
-    strict : bool
-        Refuse a file with anything that :func:`pdneuro.tables.check` lists.
+        Name of the neuron. Default: the file's name without ``.CNG.swc`` or ``.swc``.
+    strict : bool, default False
+        Raise an error for a file with a problem that :func:`pdneuro.tables.check` lists.
 
     Returns
     -------
     DataFrame
         Node table: ``neuron`` (category), ``node``, ``type`` (int64), ``x, y, z, radius`` (float64, in
         the file's unit: µm in NeuroMorpho.org's standard files), ``parent`` (int64, -1 for a root), in
-        the order of the file; further columns are ``column_8`` ... (text). Nothing is repaired: where
-        something is wrong, ``attrs["pdneuro"]["problems"]`` counts it. A radius written as ``NA``, or
-        not at all, is NaN.
+        the order of the file; further columns are ``column_8`` ... (text). Nothing is repaired:
+        ``attrs["pdneuro"]["problems"]`` counts the problems. A radius that is ``NA`` or missing is
+        NaN.
 
     Raises
     ------
     InvalidSwcError
-        The file holds no nodes, or is a web page; with ``strict``, what is wrong with it. Several files
-        of one name.
+        The file does not contain nodes, or is a web page; with ``strict``, it has problems. Or several
+        files have the same name.
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
 
     Warns
     -----
     UnreadableLinesWarning
-        Lines that are no nodes were left out.
+        Lines that are not nodes were skipped.
 
     Notes
     -----
@@ -315,19 +314,21 @@ def read_swc(
     """
     if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
         if neuron is not None:
-            raise TypeError("neuron= names one neuron; of several files each is called after its file.")
+            raise TypeError(
+                "neuron= requires one file. With several, neurons are named after their files."
+            )
         tables = [read_swc(one, strict=strict) for one in path]
         names = [table[skeletons.NEURON].cat.categories[0] for table in tables]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
             raise InvalidSwcError(
-                f"several files are called {listing(map(repr, twice))}, so their neurons would be one. "
-                "Read them apart, with neuron=... for each."
+                f"several files have the same name: {listing(map(repr, repeated))}. "
+                "Read them one by one, with neuron=... for each."
             )
         return skeletons.joined(tables, names)
     if isinstance(path, str | os.PathLike):
-        place = Path(path).expanduser()
-        content, name = place.read_bytes(), place.name
+        target = Path(path).expanduser()
+        content, name = target.read_bytes(), target.name
     else:
         read = cast(IO[Any], path).read()
         content = read.encode() if isinstance(read, str) else read
@@ -336,14 +337,14 @@ def read_swc(
 
 
 def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
-    """Write reconstructions in SWC format; every number reads back as it was.
+    """Write reconstructions in SWC format; numbers are the same when they are read again.
 
     Parameters
     ----------
     nodes : DataFrame
         Node table.
     path : path
-        A file that ends in ``.swc``, for one neuron; else a folder, for one file a neuron.
+        For one neuron, a file name that ends in ``.swc``; otherwise a folder for one file per neuron.
 
     Returns
     -------
@@ -353,9 +354,9 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     Raises
     ------
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
     InvalidSwcError
-        Several neurons and one file.
+        The table has several neurons, and ``path`` is one file.
 
     Examples
     --------
@@ -365,18 +366,18 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     >>> [file.name for file in nodes.neuro.to_swc(folder)]
     ['1.swc', '2.swc']
     """
-    place = Path(path).expanduser()
+    target = Path(path).expanduser()
     parts = skeletons.by_neuron(nodes)
-    single = place.suffix.lower() == ".swc"
+    single = target.suffix.lower() == ".swc"
     if single and len(parts) != 1:
         raise InvalidSwcError(
-            f"{place} is one file and the table holds {len(parts):,} neurons; name a folder."
+            f"{target} is one file, and the table has {len(parts):,} neurons. Name a folder."
         )
-    (place.parent if single else place).mkdir(parents=True, exist_ok=True)
+    (target.parent if single else target).mkdir(parents=True, exist_ok=True)
     written = []
     for name, part in parts:
-        # A name may hold what no file name can.
-        file = place if single else place / f"{quote(str(name), safe=' ()[]+,;=@!$&')}.swc"
+        # Names of neurons may contain characters that are invalid in file names.
+        file = target if single else target / f"{quote(str(name), safe=' ()[]+,;=@!$&')}.swc"
         with replacing(file) as unfinished:
             unfinished.write_text(swc.text(part), encoding="utf-8", newline="\n")
         written.append(file)
@@ -384,7 +385,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:
-    """The file, or the files of a folder that hold the table.
+    """Return the file, or the files of a folder that contain the table.
 
     Examples
     --------
@@ -400,28 +401,28 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def _files(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
-    place = Path(path).expanduser()
-    if place.is_dir():
-        inside = sorted(
+    target = Path(path).expanduser()
+    if target.is_dir():
+        tables = sorted(
             file
-            for file in place.rglob("*")
+            for file in target.rglob("*")
             if file.is_file() and is_table(file.name) and file.name[0] not in "._"
         )
-        endings = sorted({_ending(file) for file in inside})
-        if not inside:
+        endings = sorted({_ending(file) for file in tables})
+        if not tables:
             raise FileNotFoundError(
-                f"the folder {place} holds no table (csv, tsv, txt, parquet, feather)."
+                f"the folder {target} does not contain a table (csv, tsv, txt, parquet, feather)."
             )
         if len(endings) > 1:
-            raise ValueError(f"the folder {place} holds tables of several kinds: {', '.join(endings)}.")
-        return inside, endings[0]
-    if not is_table(place.name):
+            raise ValueError(f"the folder {target} mixes formats: {', '.join(endings)}. Use one format.")
+        return tables, endings[0]
+    if not is_table(target.name):
         raise ValueError(
-            f"{place.name} is of no known format; use csv, tsv, txt (also .gz), parquet or feather."
+            f"{target.name} has an unknown format. Use csv, tsv, txt (also .gz), parquet or feather."
         )
-    if not place.exists():
-        raise FileNotFoundError(f"there is no file {place}.")
-    return [place], _ending(place)
+    if not target.exists():
+        raise FileNotFoundError(f"the file {target} does not exist.")
+    return [target], _ending(target)
 
 
 def _ending(path: Path) -> str:
@@ -465,14 +466,14 @@ def _read_text(
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
-    def rows(**how: Any) -> pd.DataFrame:
+    def rows(**options: Any) -> pd.DataFrame:
         if isinstance(path, io.StringIO):
             path.seek(0)
         with warnings.catch_warnings():
-            # Separators at the ends of lines, which have been looked at.
+            # pandas warns of separators at the ends of lines, which are checked below.
             warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            found: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=False, **how)
-        return found
+            read: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=False, **options)
+        return read
 
     name = path.name if isinstance(path, Path) else "the input"
     try:
@@ -485,62 +486,62 @@ def _read_text(
             header=None if headless else 0,
             usecols=None if columns is None else [int(str(c)) if headless else c for c in columns],
             nrows=nrows,
-            # In a file of one column an empty line is a missing value.
+            # In a file with one column, an empty line is a missing value.
             skip_blank_lines=len(first) > 1,
             **(_AS_WRITTEN if verbatim else _TYPED),
         )
         if not verbatim:
-            table = _exact(table, rows, headless=headless, nrows=nrows, alone=len(first) == 1)
+            table = _exact(table, rows, headless=headless, nrows=nrows, one_column=len(first) == 1)
     except pd.errors.EmptyDataError:
         raise ValueError(f"{name} is empty.") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not in UTF-8 ({error.reason}); save it so, then read it.") from None
+        raise ValueError(f"{name} is not UTF-8 ({error.reason}). Save it as UTF-8.") from None
     except pd.errors.ParserError as error:
-        raise ValueError(f"{name} is no table: {str(error).strip()}.") from None
+        raise ValueError(f"{name} is not a table: {str(error).strip()}.") from None
     except _DAMAGED as error:
-        raise ValueError(f"{name} cannot be unpacked: {error}.") from None
+        raise ValueError(f"{name} cannot be decompressed: {error}.") from None
     if headless:
         table.columns = [str(column) for column in table.columns]
     return table if columns is None else table[list(columns)]
 
 
 def _has_tabs(path: Path | io.StringIO) -> bool:
-    """Whether the first line of a text file is parted by tabs."""
+    """Return True if the first line of a text file contains tabs."""
     line = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str)
     return line.shape[1] > 1
 
 
 def _is_headless(first: pd.Series[Any]) -> bool:
-    """Whether the first line of a file holds numbers, or an ID, and no names."""
-    known = first[first != ""]
-    numbers = pd.to_numeric(known, errors="coerce").notna()
-    long = known.str.fullmatch(r"\d{12,}")
-    return bool(len(known) and (numbers.all() or long.any()))
+    """Return True if the first line of a file contains numbers or an ID instead of names."""
+    texts = first[first != ""]
+    numbers = pd.to_numeric(texts, errors="coerce").notna()
+    long = texts.str.fullmatch(r"\d{12,}")
+    return bool(len(texts) and (numbers.all() or long.any()))
 
 
 def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any, separator: str) -> None:
-    """Refuse what pandas would take for an index, or what is parted by something else."""
+    """Raise an error if rows have more cells than the header, or semicolons separate them."""
     if len(first) == 1 and separator == "," and ";" in str(first[0]):
         raise ValueError(
-            f"{name} is parted by semicolons; save it with commas, or as .tsv with tabs, and read that."
+            f"{name} is separated by semicolons. Save it with commas, or as .tsv with tabs."
         )
     try:
         second = rows(header=None, skiprows=1, nrows=1, dtype=str)
     except pd.errors.EmptyDataError:
         return
     beyond = range(len(first), second.shape[1])
-    # Separators at the ends of lines are no cells, as long as nothing stands behind one of them.
+    # Separators at the ends of lines do not count as cells if they are followed by nothing.
     if len(beyond) and rows(header=None, skiprows=1, usecols=beyond, dtype=str).notna().any(axis=None):
         raise ValueError(
-            f"{name} has rows with more cells than its header ({len(first)}): a column name is missing "
+            f"{name} has rows with more cells than its header ({len(first)}). Add a missing column name "
             "(in R: write.csv(..., row.names = FALSE))."
         )
 
 
 def _exact(
-    table: pd.DataFrame, rows: Any, *, headless: bool, nrows: int | None, alone: bool
+    table: pd.DataFrame, rows: Any, *, headless: bool, nrows: int | None, one_column: bool
 ) -> pd.DataFrame:
-    """Columns in which large whole numbers stand beside others, as they are written: as text."""
+    """Read columns that mix large integers with other numbers again as text, to keep every digit."""
     rounded = [
         name
         for name in table.columns
@@ -549,7 +550,7 @@ def _exact(
     ]
     if not rounded:
         return table
-    how: Any = {"header": None if headless else 0, "nrows": nrows, "skip_blank_lines": not alone}
-    texts = rows(usecols=rounded, dtype=str, **how)
+    header = None if headless else 0
+    texts = rows(usecols=rounded, dtype=str, header=header, nrows=nrows, skip_blank_lines=not one_column)
     whole = [name for name in rounded if texts[name].str.fullmatch(r"\s*\d{16,}\s*").any()]
     return table.assign(**{str(name): texts[name].astype("string") for name in whole})

@@ -15,12 +15,12 @@ _ACCESSORS = {
 
 
 class NeuroPlugin(Plugin):
-    """Give the attribute ``neuro`` its type, which the classes of pandas do not declare."""
+    """Set the type of the attribute ``neuro``, which the classes of pandas do not declare."""
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
-        """Return a function that gives the type of an attribute."""
-        found = self.lookup_fully_qualified(_ACCESSORS.get(fullname, ""))
-        node = found.node if found else None
+        """Return a function that returns the type of an attribute."""
+        symbol = self.lookup_fully_qualified(_ACCESSORS.get(fullname, ""))
+        node = symbol.node if symbol else None
         return (lambda _: Instance(node, [])) if isinstance(node, TypeInfo) else None
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, TypedDict, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, get_args
 
 from pdneuro.errors import OptionError, did_you_mean
 
+_ADDRESS = "an address such as 'https://host/path', without user name or query"
 #: Text for values that are not text.
 _WORDS = {"yes": True, "no": False, "never": None, "none": None, "auto": None, "": None}
 
@@ -30,24 +32,61 @@ class Option(NamedTuple):
 
 @functools.cache
 def options() -> Mapping[str, Option]:
-    """Return all options by name."""
+    """Return all options by name. Defined on first use, so that the import of pdneuro is light."""
+    from msgspec import Meta, defstruct
     from msgspec.structs import fields
 
-    from pdneuro._option_types import Options
+    def takes(kind: Any, words: str) -> Any:
+        return Annotated[kind, Meta(title=words)]
 
+    url = Annotated[str, Meta(pattern=r"(?i)^https?://[^/?#@\s]+(/[^?#]*)?$")]
+    positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+    not_negative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+    text = Annotated[str, Meta(min_length=1)]
+    project, address = takes(text | None, "a project name, or None"), takes(url, _ADDRESS)
+    server, folder = takes(url | None, _ADDRESS), takes(Path | None, "a folder, or None")
+    flag, seconds = takes(bool, "True or False"), takes(positive, "seconds, more than 0")
+    bar = takes(bool | None, "True, False, or None for a terminal or notebook")
+    count = takes(Annotated[int, Meta(ge=1)], "a whole number, at least 1")
+    count_from_0 = takes(Annotated[int, Meta(ge=0)], "a whole number, at least 0")
+    rate = takes(positive | None, "requests per second, or None for no limit")
+    age = takes(not_negative | None, "seconds, a timedelta, or None for never")
+    failing = takes(Literal["raise", "partial"], "'raise' or 'partial'")
+    missing = takes(Literal["warn", "raise", "ignore"], "'warn', 'raise' or 'ignore'")
+    rows = [
+        ("source", project, None, "where segment IDs are looked up"),
+        ("braincircuits_url", address, "https://api.braincircuits.io", "the BrainCircuits.io service"),
+        ("neuromorpho_url", address, "https://neuromorpho.org/api", "the NeuroMorpho.org service"),
+        ("neuromorpho_files_url", address, "https://neuromorpho.org/dableFiles", "its reconstructions"),
+        ("neuromorpho_rate", rate, 5.0, "maximum number of requests to NeuroMorpho.org"),
+        ("tls_fallback", flag, True, "step down if NeuroMorpho.org's Diffie-Hellman key is short"),
+        ("allen_url", address, "https://api.brain-map.org", "the Allen Brain Atlas service"),
+        ("allen_files_url", address, "https://download.alleninstitute.org", "Allen Institute files"),
+        ("cave_url", server, None, "the CAVE server; by datastack if None"),
+        ("cache_dir", folder, None, "the cache; the user's own if None"),
+        ("expire_after", age, 7 * 86400.0, "age at which a value is downloaded again"),
+        ("offline", flag, False, "use the cache alone"),
+        ("batch_size", count, 1000, "number of IDs per request"),
+        ("max_workers", count, 4, "maximum number of requests at the same time"),
+        ("timeout", seconds, 60.0, "maximum wait for a connection or more bytes"),
+        ("retries", count_from_0, 4, "number of retries after a failure"),
+        ("progress", bar, None, "the progress bar"),
+        ("on_error", failing, "raise", "what to do if some IDs fail"),
+        ("on_missing", missing, "warn", "what to do if the service does not know some IDs"),
+    ]
+    described = [
+        (name, Annotated[kind, Meta(description=about)], default) for name, kind, default, about in rows
+    ]
     found = {}
-    for field in fields(Options):
-        metas = get_args(field.type)[1:]
-        takes = next(meta.title for meta in metas if meta.title)
-        found[field.name] = Option(field.default, field.type, takes, metas[-1].description)
+    for field in fields(defstruct("Options", described)):
+        title, description = get_args(field.type)[-2:]
+        found[field.name] = Option(field.default, field.type, title.title, description.description)
     return found
 
 
 def _converted(name: str, value: Any, origin: str = "") -> Any:
     """Return a value with the type of its option."""
     from msgspec import ValidationError, convert
-
-    from pdneuro._option_types import ADDRESS
 
     if name not in options():
         raise OptionError(
@@ -69,12 +108,12 @@ def _converted(name: str, value: Any, origin: str = "") -> Any:
         value = convert(value, option.type, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError:
         # An address may contain a password, so it is not repeated.
-        shown = "" if option.takes is ADDRESS else f", not {given!r}"
+        shown = "" if option.takes is _ADDRESS else f", not {given!r}"
         raise OptionError(f"option {name!r}{origin} takes {option.takes}{shown}.") from None
     if isinstance(value, Path):
         # Absolute, so that the cache stays in its place if the working folder changes.
         return value.expanduser().absolute()
-    return value.rstrip("/") if option.takes is ADDRESS and value else value
+    return value.rstrip("/") if option.takes is _ADDRESS and value else value
 
 
 # -- which value applies -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where segments are looked up: the protocol that services and local connectomes fulfil."""
+"""The protocol that services and local connectomes implement, and the function that opens a source."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from pdneuro.tables.ids import Int64Array
 
 @runtime_checkable
 class Source(Protocol):
-    """Properties and partners of segments. IDs are distinct int64; every one gets its answer."""
+    """Properties and partners of segments. IDs are distinct int64; each of them gets a row."""
 
     @property
     def name(self) -> str:
-        """Short name for messages and provenance, such as ``braincircuits:fruitfly_fafb_flywire``."""
+        """Return a short name for messages, such as ``braincircuits:fruitfly_fafb_flywire``."""
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Columns of one property: arrays with one entry an ID, missing where nothing is known."""
+        """Return the columns of one property: arrays with one value per ID, missing if there is none."""
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
-        """A list-valued property in long form: ``segment_id`` and the records' fields."""
+        """Return a list-valued property in long form: ``segment_id`` and the records' fields."""
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Direct edges of the IDs as ``pre, post, weight``, each once."""
+        """Return the direct edges of the IDs as ``pre, post, weight``, each once."""
 
 
 class Dump(NamedTuple):
-    """Files with a whole graph, and the state of the data in unix seconds."""
+    """Files with a whole graph, and the time of its materialization in Unix seconds."""
 
     edges: Path
     nodes: Path | None
@@ -50,7 +50,7 @@ class Dumping(Protocol):
     """A source whose whole graph can be downloaded."""
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
-        """Download the whole graph into a folder; what is there and up to date stays."""
+        """Download the whole graph into a folder; files that are up to date are not downloaded again."""
 
 
 #: Columns of the properties that a source documents, if each ID has a value.
@@ -87,25 +87,25 @@ def documented_records(name: str, empty: pd.DataFrame) -> pd.DataFrame:
     return empty.assign(**{name: pd.Series(dtype=kind) for name, kind in new.items()})
 
 
-#: Module that holds each service's source, by the word in front of the colon.
+#: Module with each service's source, by the word before the colon.
 SERVICES = {"braincircuits": "pdneuro.braincircuits", "cave": "pdneuro.cave"}
-#: The module that holds the source for files.
+#: Module with the source for files.
 FILES = "pdneuro.connectome"
 _PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@\d+)?")
 
 
 def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
-    """The source that a name stands for.
+    """Return the source of a name, path or object.
 
     Parameters
     ----------
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
-        ``"braincircuits:..."`` says so. ``"cave:minnie65_public"`` is a CAVE datastack,
+        ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
         ``"cave:minnie65_public@1300"`` at a materialization version. A path (an object, or text with a
         folder or the ending of a table in it) is a file of edges, opened by
         :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
-        is returned as it is. Default: the option ``source``.
+        is returned unchanged. Default: the option ``source``.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     Raises
     ------
     UnknownSourceError
-        Nothing is set, or the name is of no known service.
+        No source is set, or the name is not a known service.
     FileNotFoundError
         There is no such file.
 
@@ -127,31 +127,31 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         spec = get_option("source")
     if spec is None:
         raise UnknownSourceError(
-            'no source is set. Name one: source="fruitfly_fafb_flywire", or once for all: '
+            'no source is set. Pass source="fruitfly_fafb_flywire", or set it for all calls: '
             'pdneuro.set_options(source="fruitfly_fafb_flywire").'
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
-        return _opened(FILES, spec)
+        return _open(FILES, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
         service, rest = (service, rest) if colon else ("braincircuits", spec)
         if service not in SERVICES or not _PROJECT.fullmatch(rest):
             raise UnknownSourceError(
-                f"{spec!r} names no source: give a BrainCircuits.io project such as "
+                f"unknown source {spec!r}. Use a BrainCircuits.io project such as "
                 f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "
                 "path of a file of edges."
             )
-        return _opened(SERVICES[service], rest)
+        return _open(SERVICES[service], rest)
     if isinstance(spec, Source):
         return spec
     raise UnknownSourceError(
-        f"a source is a name, a path or a source object, not {type(spec).__name__}. Make a source of a "
-        "frame with pdneuro.Connectome(edges)."
+        f"source must be a name, a path or a source object, not {type(spec).__name__}. To use a "
+        "DataFrame of edges, pass pdneuro.Connectome(edges)."
     )
 
 
-def _opened(module: str, name: str | os.PathLike[str]) -> Source:
-    """A source by name, from the module that holds its kind, which is loaded now."""
+def _open(module: str, name: str | os.PathLike[str]) -> Source:
+    """Open a source with the function of its module, which is imported only now."""
     source: Source = importlib.import_module(module).open_source(name)
     return source
 

@@ -1,4 +1,4 @@
-"""Versions of everything that matters for a bug report."""
+"""Versions of pdneuro, Python and packages, for bug reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PACKAGES = (
 
 
 def show_versions() -> None:
-    """Print the versions of pdneuro, Python and the packages it works with; for bug reports.
+    """Print the versions of pdneuro, Python and the packages it uses, for bug reports.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures for the tests."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SHARED = Path(os.environ.get("PDNEURO_TEST_DATA", Path(__file__).parents[2] / "s
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """The bundled brain, served; each request is sent once."""
-    # No test fails because the machine is busy: a test of a timeout sets its own.
+    """Start a sandbox with the bundled brain; requests are not repeated."""
+    # A long timeout, so that no test fails on a busy machine.
     options = {"retries": 0, "timeout": 600, "progress": False}
     with pdneuro.sandbox.start(cache_dir=tmp_path / "cache") as running, pdneuro.set_options(**options):
         yield running
@@ -30,13 +30,13 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def ids() -> pd.Series:
-    """Ten IDs of the sandbox."""
+    """Return ten IDs of the sandbox."""
     return pdneuro.sandbox.neurons()["root_id"].head(10)
 
 
 @pytest.fixture
 def interrupts() -> Iterator[None]:
-    """Let child processes receive Ctrl-C, also where it is ignored, as in a background job of a shell."""
+    """Let child processes receive Ctrl-C, even if the shell ignores it, as for background jobs."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -44,7 +44,7 @@ def interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def child(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Run a process that does not outlive the block."""
+    """Run a process, and end it after the block."""
     process = subprocess.Popen(command, **settings)
     try:
         yield process
@@ -54,8 +54,8 @@ def child(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[Any]
 
 
 def shared(path: str) -> Path:
-    """A file of the shared data, or a skip with the reason."""
+    """Return a file of the shared data, or skip the test with the reason."""
     file = SHARED / path
     if not file.exists():
-        pytest.skip(f"the shared data are not beside this checkout: {path}")
+        pytest.skip(f"the shared data were not found: {path}")
     return file

@@ -1,4 +1,4 @@
-"""A disk that is full, for tests."""
+"""Simulate a full disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def full_disk(free: int) -> Iterator[None]:
-    """Let every write fail that makes a file larger than ``free`` bytes."""
+    """Make each write fail that increases a file to more than ``free`` bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, before[1]))
     try:

@@ -1,4 +1,4 @@
-"""Put small faults into the core, one at a time, and list those that no test notices.
+"""Insert small faults into the core, one at a time, and list those that no test detects.
 
     make mutate N=60 SEED=7
 
@@ -303,7 +303,7 @@ def tests_of(
 
 
 def noticed(mutant: Mutant, tests: list[str], project: Path) -> bool:
-    """Put a fault in place, run the tests, and take it away again."""
+    """Insert a fault, run the tests, and remove it."""
     if not tests:
         return False
     target = project / mutant.path

@@ -1,4 +1,4 @@
-"""Dask frames: lazy, nothing asked while the graph is built, the same results on other processes."""
+"""Dask frames: lazy, without requests while the graph is built, and with the same results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASE = 720575940600000000
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Two worker processes, with a home of their own and the sandbox's token in their environment."""
+    """Start two worker processes, with a separate home folder and the sandbox's token."""
     folder = tmp_path_factory.mktemp("dask")
     environment = {"PDNEURO_BRAINCIRCUITS_TOKEN": "sandbox-token", "HOME": str(folder)}
     with LocalCluster(
@@ -47,7 +47,7 @@ def scheduler(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def neurons() -> pd.DataFrame:
-    # Some IDs stand in several partitions.
+    # Some IDs are in several partitions.
     table = pdneuro.sandbox.neurons().head(120)
     return pd.concat([table, table.head(10)], ignore_index=True)
 
@@ -103,7 +103,7 @@ def same(found: Any, expected: pd.DataFrame) -> None:
     columns = list(expected.columns)
     assert list(found.columns) == columns
     computed = found.compute()
-    # The dtypes promised are those that come.
+    # The computed dtypes are those of the lazy table.
     for name in columns:
         assert str(computed[name].dtype).replace("str", "string").startswith(
             str(found.dtypes[name]).replace("str", "string").partition("[")[0]
@@ -120,9 +120,9 @@ def same(found: Any, expected: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("verb", NEURON_VERBS)
-def test_questions_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
+def test_queries_give_the_same_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
     lazy = NEURON_VERBS[verb](dd.from_pandas(neurons(), npartitions=3))
-    assert not sandbox.requests  # nothing was asked so far
+    assert not sandbox.requests  # no request so far
     expected = NEURON_VERBS[verb](neurons())
     if isinstance(expected, pd.Series):
         expected = expected.to_frame()
@@ -134,7 +134,7 @@ def test_questions_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize("verb", EDGE_VERBS)
-def test_edge_verbs_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
+def test_edge_methods_give_the_same_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
     same(EDGE_VERBS[verb](dd.from_pandas(edges(), npartitions=4)), EDGE_VERBS[verb](edges()))
 
 
@@ -151,7 +151,7 @@ STRUCTURE_VERBS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("verb", STRUCTURE_VERBS)
-def test_structures_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
+def test_structures_give_the_same_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) -> None:
     ids = [385, -385, 549, 0, None, 997, 614454277] * 5
     names = ["VISp", "TH", None, "root", "cbf"] * 7
     table = pd.DataFrame({"structure_id": pd.array(ids, "Int64"), "acronym": names})
@@ -167,9 +167,9 @@ def test_structures_as_on_pandas(verb: str, scheduler: str, sandbox: Sandbox) ->
     assert found.index.equals(expected.index)
 
 
-def test_a_field_that_is_not_known_beforehand(sandbox: Sandbox) -> None:
+def test_a_field_that_is_not_documented(sandbox: Sandbox) -> None:
     lazy = dd.from_pandas(pd.Series([385]), npartitions=1)
-    with pytest.raises(errors.UnknownStructureError, match="no field 'weight'"):
+    with pytest.raises(errors.UnknownStructureError, match="do not have a field 'weight'"):
         lazy.neuro.structures("weight")
 
 
@@ -183,7 +183,7 @@ def test_a_field_that_is_not_known_beforehand(sandbox: Sandbox) -> None:
         lambda t: t["neuron_id"].neuro.morphometry("length"),
     ],
 )
-def test_neurons_of_neuromorpho_as_on_pandas(verb: Any, sandbox: Sandbox) -> None:
+def test_neurons_of_neuromorpho_give_the_same_as_on_pandas(verb: Any, sandbox: Sandbox) -> None:
     table = pd.DataFrame({"neuron_id": [3, 1, 2, 3, 7], "mine": range(5)}, index=[9, 9, 4, 5, 6])
     lazy = verb(dd.from_pandas(table, npartitions=2, sort=False))
     assert not sandbox.requests
@@ -192,7 +192,7 @@ def test_neurons_of_neuromorpho_as_on_pandas(verb: Any, sandbox: Sandbox) -> Non
     assert found.dtypes.equals(lazy.dtypes)
     expected = verb(table)
     assert list(found.columns) == list(expected.columns)
-    # The lazy table has the same dtypes whatever a partition holds.
+    # The lazy table has the same dtypes for any content of a partition.
     pd.testing.assert_frame_equal(found, expected.astype(found.dtypes.to_dict()))
 
 
@@ -207,7 +207,7 @@ def test_options_travel_with_the_graph(cluster: LocalCluster, sandbox: Sandbox, 
     assert len(found) == len(neurons().neuro.edges())
 
 
-def test_errors_come_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
+def test_errors_are_raised_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
     lazy = dd.from_pandas(neurons(), npartitions=2)
     with pytest.raises(ValueError, match=r"no request is sent .*meta="):
         lazy.neuro.join_properties("neurotransmitter")
@@ -218,7 +218,7 @@ def test_errors_come_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
         lazy.assign(size=1).neuro.join_properties("size")
     with pytest.raises(errors.MissingColumnsError):
         lazy[["side"]].neuro.edges()
-    with pytest.raises(errors.MissingColumnsError, match="no start and end"):
+    with pytest.raises(errors.MissingColumnsError, match="no pre- and postsynaptic IDs"):
         lazy.neuro.collapse()
     with pytest.raises(ValueError, match="meta="):
         lazy["root_id"].neuro.records("nucleus")
@@ -235,7 +235,7 @@ def test_errors_come_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
     assert "lazy column" in repr(lazy["root_id"].neuro)
 
 
-def test_each_segment_is_asked_once(sandbox: Sandbox) -> None:
+def test_each_segment_is_requested_once(sandbox: Sandbox) -> None:
     with dask.config.set(scheduler="threads"):
         dd.from_pandas(neurons(), npartitions=5).neuro.edges().compute()
     asked = [n for r in sandbox.requests for n in r.json()["segments"]]

@@ -1,4 +1,4 @@
-"""What the documentation promises: an example for every public name, links that lead somewhere."""
+"""The documentation: an example for every public name, pages that run, valid links."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_site_check_finds_broken_links_and_distant_pages(
     [
         ('<img src="a.png" alt="0d2a9b3c4d5e6f708192a3b4c5d6e7f8.png">', "image without a description"),
         ('<img src="a.png">', "image without a description"),
-        ("<p>exact up to 2<strong>53, about 9·10</strong>15</p>", "bold text starts inside a word"),
+        ("<p>exact up to 2<strong>53, about 9·10</strong>15</p>", "bold text starts or ends inside a word: unbalanced **"),
         ("<p>a **bold word</p>", "unbalanced **"),
         ('<div class="cell_output"><pre>sh: pdneuro: not found</pre></div>', "an output contains 'not found'"),
         ('<div class="cell_output"><pre>Traceback (most recent call last):</pre></div>', "an output contains"),
@@ -132,6 +132,8 @@ def test_the_site_check_finds_faults_in_a_page(
     [
         '<img src="a.png" alt="Matrix of synapses between cell types">',
         "<p>a <strong>bold</strong> word, and <code>2**53</code></p>",
+        "<p>KeyError<strong>, </strong>ValueError</p>",
+        '<dt class="sig">f(<span>**options</span>)</dt>',
         '<div class="cell tag_raises-exception"><div class="cell_output"><pre>not found</pre></div></div>',
     ],
 )

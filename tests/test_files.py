@@ -47,12 +47,12 @@ def test_provenance_with_any_letters_is_in_the_file(name: str, tmp_path: Path) -
 
 def test_text_in_another_encoding_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "neurons.csv").write_bytes("root_id,side\n1,größer\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"neurons\.csv is not in UTF-8"):
+    with pytest.raises(ValueError, match=r"neurons\.csv is not UTF-8"):
         read_table(tmp_path / "neurons.csv")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_full_disk_leaves_the_table_of_before(name: str, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_table(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     write_table(table(), path)
     before = path.read_bytes()
@@ -92,7 +92,7 @@ def test_a_query_of_several_lines_stays_a_comment(tmp_path: Path) -> None:
     assert read_swc(path)["node"].tolist() == [1, 2]
 
 
-def test_a_full_disk_leaves_the_reconstruction_of_before(sandbox: object, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_reconstruction(sandbox: object, tmp_path: Path) -> None:
     path = tmp_path / "out" / "a.swc"
     read_swc(io.StringIO(NODES)).neuro.to_swc(path)
     before = path.read_bytes()
@@ -105,6 +105,6 @@ def test_a_full_disk_leaves_the_reconstruction_of_before(sandbox: object, tmp_pa
 
 def test_several_neurons_do_not_fit_in_one_file(tmp_path: Path) -> None:
     nodes = pd.concat([read_swc(io.StringIO(NODES), neuron=name) for name in "ab"])
-    with pytest.raises(errors.InvalidSwcError, match="holds 2 neurons"):
+    with pytest.raises(errors.InvalidSwcError, match="has 2 neurons"):
         nodes.neuro.to_swc(tmp_path / "out.SWC")
     assert not (tmp_path / "out.SWC").exists()

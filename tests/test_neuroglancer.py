@@ -24,7 +24,7 @@ def segmentation(url: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_each_scene_holds_the_segments(scene: str) -> None:
+def test_each_scene_contains_the_segments(scene: str) -> None:
     url = pd.Series(IDS).neuro.link(scene)
     state = read_link(url)
     assert url.startswith(f"{SCENES[scene].viewer}/#!")
@@ -39,12 +39,12 @@ def test_each_scene_holds_the_segments(scene: str) -> None:
 
 
 @given(st.lists(st.integers(1, 2**63 - 1), max_size=50))
-def test_every_id_comes_back_exact(ids: list[int]) -> None:
+def test_every_id_is_read_back_exactly(ids: list[int]) -> None:
     url = link(pd.Series(ids, dtype="int64"), "flywire")
     assert [int(text) for text in segmentation(url)["segments"]] == list(dict.fromkeys(ids))
 
 
-def test_missing_ids_are_passed_over_and_twins_shown_once() -> None:
+def test_missing_ids_are_skipped_and_duplicates_shown_once() -> None:
     column = pd.Series([IDS[0], None, 0, IDS[0], IDS[1]], dtype="Int64")
     assert segmentation(column.neuro.link("fanc"))["segments"] == [str(IDS[0]), str(IDS[1])]
 
@@ -58,12 +58,12 @@ def test_missing_ids_are_passed_over_and_twins_shown_once() -> None:
         ("cave:v1dd_public", "v1dd"),
     ],
 )
-def test_the_source_tells_the_scene(source: str, scene: str) -> None:
+def test_the_source_selects_the_scene(source: str, scene: str) -> None:
     with pdneuro.set_options(source=source):
         assert segmentation(pd.Series(IDS).neuro.link())["source"] == SCENES[scene].segmentation
 
 
-def test_colours_by_a_column_of_groups() -> None:
+def test_colors_by_a_column_of_groups() -> None:
     table = pd.DataFrame({"root_id": [*IDS, None], "side": ["left", "right", None, "left"]})
     table["root_id"] = pd.array([*IDS, None], "Int64")
     colors = segmentation(table.neuro.link("flywire", color="side"))["segmentColors"]
@@ -72,19 +72,19 @@ def test_colours_by_a_column_of_groups() -> None:
     assert colors[str(IDS[2])] == "#BBBBBB"
 
 
-def test_colours_by_numbers_rise() -> None:
+def test_colors_by_numbers_follow_a_scale() -> None:
     table = pd.DataFrame({"root_id": IDS, "score": [0.0, 0.5, 1.0]})
     colors = segmentation(table.neuro.link("flywire", color="score"))["segmentColors"]
     assert list(colors.values()) == ["#440154", "#21918C", "#FDE725"]
 
 
-def test_colours_that_are_given_are_taken() -> None:
+def test_given_colors_are_used() -> None:
     known = {IDS[0]: "#ff0000", IDS[1]: "#00ff00"}
     colors = segmentation(pd.Series(IDS).neuro.link("flywire", color=known))["segmentColors"]
     assert [colors[str(number)] for number in IDS] == ["#ff0000", "#00ff00", "#BBBBBB"]
 
 
-def test_many_groups_have_many_colours() -> None:
+def test_many_groups_have_many_colors() -> None:
     table = pd.DataFrame({"root_id": range(1, 31), "kind": [f"T{number}" for number in range(30)]})
     colors = segmentation(table.neuro.link("flywire", color="kind"))["segmentColors"]
     assert len(set(colors.values())) == 30
@@ -95,7 +95,7 @@ def test_many_groups_have_many_colours() -> None:
     assert apart.min() > 12
 
 
-def test_a_state_of_ones_own_is_kept_but_for_the_segments() -> None:
+def test_a_given_state_changes_only_in_its_segments() -> None:
     own = {
         "layers": [
             {"type": "image", "source": "precomputed://a", "name": "pictures, and 'quotes' & +"},
@@ -127,19 +127,19 @@ def test_partners_become_a_link_in_the_chain(sandbox: Sandbox, ids: pd.Series) -
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [
-        (lambda s: s.neuro.link(), errors.InvalidQueryError, "which scene"),
+        (lambda s: s.neuro.link(), errors.InvalidQueryError, "no scene for these IDs"),
         (lambda s: s.neuro.link("flywir"), errors.InvalidQueryError, "Did you mean 'flywire'"),
-        (lambda s: s.neuro.link("flywire", color="side"), errors.InvalidQueryError, "on the table"),
-        (lambda s: s.neuro.link({"layers": []}), errors.InvalidQueryError, "no layer of segmentation"),
+        (lambda s: s.neuro.link("flywire", color="side"), errors.InvalidQueryError, "on the DataFrame"),
+        (lambda s: s.neuro.link({"layers": []}), errors.InvalidQueryError, "does not have a layer of type 'segmentation'"),
         (lambda s: s.neuro.link("flywire", layer="seg"), errors.InvalidQueryError, "segmentation"),
-        (lambda s: s.neuro.link("flywire", layer="em"), errors.InvalidQueryError, "no segmentation"),
+        (lambda s: s.neuro.link("flywire", layer="em"), errors.InvalidQueryError, "Name a layer of segmentation"),
         (lambda s: s.neuro.link("flywire", position=(1, 2, float("nan"))), errors.InvalidQueryError, "nan"),
-        (lambda s: s.neuro.link({"layers": None}), errors.InvalidQueryError, "no layer"),
+        (lambda s: s.neuro.link({"layers": None}), errors.InvalidQueryError, "does not have a layer"),
         (lambda s: s.neuro.link({"layers": {1}}), errors.InvalidQueryError, "JSON"),
         (lambda s: s.neuro.link("flywire", color=pd.Series(["a"], name="side")), errors.InvalidQueryError, "color='side'"),
         (lambda s: s.neuro.link("flywire", position=(1, 2)), errors.InvalidQueryError, "three numbers"),
-        (lambda s: s.neuro.link("https://x.org/#!https://y/1"), errors.InvalidQueryError, "no state"),
-        (lambda s: pd.Series([7.2e17]).neuro.link("flywire"), errors.PrecisionLossError, "already gone"),
+        (lambda s: s.neuro.link("https://x.org/#!https://y/1"), errors.InvalidQueryError, "does not contain a state"),
+        (lambda s: pd.Series([7.2e17]).neuro.link("flywire"), errors.PrecisionLossError, "already lost"),
         (lambda s: pd.Series(range(1, 5002)).neuro.link("fanc"), errors.TooLargeError, "5,001"),
         (lambda s: s.to_frame("root_id").neuro.link("fanc", color="sid"), errors.MissingColumnsError, "sid"),
     ],

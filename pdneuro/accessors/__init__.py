@@ -185,7 +185,7 @@ class ProvenanceMixin:
 
     @property
     def provenance(self) -> pd.DataFrame:
-        """The source of the table; see :func:`pdneuro.citations.provenance`."""
+        """Return the sources of the table; see :func:`pdneuro.citations.provenance`."""
         return citations.provenance(self._obj)
 
     cite = as_method(citations.cite)
@@ -200,7 +200,7 @@ class SeriesNeuro(
 
     @property
     def plot(self) -> SeriesPlots:
-        """Plots; see :mod:`pdneuro.plots`."""
+        """Return the plots; see :mod:`pdneuro.plots`."""
         return SeriesPlots(self._obj)
 
 
@@ -225,7 +225,7 @@ class DataFrameNeuro(
 
     @property
     def plot(self) -> FramePlots:
-        """Plots; see :mod:`pdneuro.plots`."""
+        """Return the plots; see :mod:`pdneuro.plots`."""
         return FramePlots(self._obj)
 
 
@@ -251,7 +251,7 @@ class DataArrayNeuro(Accessor):
 
     @property
     def plot(self) -> ArrayPlots:
-        """Plots; see :mod:`pdneuro.plots`."""
+        """Return the plots; see :mod:`pdneuro.plots`."""
         return ArrayPlots(self._obj)
 
 
@@ -292,7 +292,7 @@ def neuro(obj: Any) -> Any:
         if isinstance(obj, kind):
             return accessor(obj)
     raise TypeError(
-        f"a {type(obj).__name__} has no .neuro accessor; use a Series, DataFrame, groupby or DataArray."
+        f"{type(obj).__name__} has no .neuro accessor. Use a Series, DataFrame, GroupBy or DataArray."
     )
 
 

@@ -1,6 +1,6 @@
-"""The repr of an accessor: what it recognizes in its object, what is missing, which calls come next.
+"""The repr of an accessor: roles that it recognizes in its object, missing things, and useful calls.
 
-It reads names, dtypes and missing values only. It copies nothing and sends no request.
+It reads only names, dtypes and missing values. It copies nothing and sends no request.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pdneuro.tables.volumes import DIMS
 Calls = Sequence[tuple[str, str]]
 #: Returns the methods of the accessor for a role, such as ``.edges()``.
 Methods = Callable[[str], list[str]]
-#: Number of calls that are proposed.
+#: Number of suggested calls.
 _NEXT = 3
 #: Takes the colors of the notebook, so that the text is readable in light and dark themes.
 _PLAIN = "color:inherit;background:none"
 
 
 class Role(NamedTuple):
-    """A role that columns have, and the methods for it."""
+    """A role of columns, and the methods for it."""
 
     recognised: Sequence[str]
     calls: Calls
@@ -50,29 +50,31 @@ class Description(NamedTuple):
     origin: str
 
     @classmethod
-    def of(cls, title: str, found: Sequence[Role], obj: Any = None) -> Description:
-        """The description of an object that plays some roles; the calls of each take turns."""
-        turns = [call for turn in range(_NEXT) for role in found for call in role.calls[turn : turn + 1]]
-        names = [call.partition("(")[0] + "()" for call, _ in turns]
-        rest = [*names[_NEXT:], *(name for role in found for name in role.more)]
-        known = {} if obj is None else facts(obj)
+    def of(cls, title: str, described: Sequence[Role], obj: Any = None) -> Description:
+        """Return the description of an object from its roles, with the first calls of each role."""
+        calls = [
+            call for turn in range(_NEXT) for role in described for call in role.calls[turn : turn + 1]
+        ]
+        names = [call.partition("(")[0] + "()" for call, _ in calls]
+        rest = [*names[_NEXT:], *(name for role in described for name in role.more)]
+        provenance = {} if obj is None else facts(obj)
         return cls(
             title,
-            [line for role in found for line in role.recognised],
-            list(dict.fromkeys(line for role in found for line in role.missing)),
-            turns[:_NEXT],
+            [line for role in described for line in role.recognised],
+            list(dict.fromkeys(line for role in described for line in role.missing)),
+            calls[:_NEXT],
             [name for name in dict.fromkeys(rest) if name not in names[:_NEXT]],
-            f"{known['source']}: {known.get('query')}" if "source" in known else "",
+            f"{provenance['source']}: {provenance.get('query')}" if "source" in provenance else "",
         )
 
     def __str__(self) -> str:
-        wide = max((len(call) for call, _ in self.calls), default=0)
+        width = max((len(call) for call, _ in self.calls), default=0)
         lines = [f"<neuro: {self.title}>"]
         lines += [f"  {line}" for line in self.recognised]
         lines += [f"  missing: {line}" for line in self.missing]
         lines += [
-            f"  {'next:' if not place else '     '} {call:<{wide}}  {gives}"
-            for place, (call, gives) in enumerate(self.calls)
+            f"  {'next:' if not number else '     '} {call:<{width}}  {gives}"
+            for number, (call, gives) in enumerate(self.calls)
         ]
         lines += _wrapped("  also: ", self.more)
         lines += [f"  from {self.origin}"] if self.origin else []
@@ -123,12 +125,12 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
         found.append(_edges(frame, pairs, methods))
     if nodes:
         found.append(_reconstructions(frame, methods))
-    places = roles.structure_columns(frame.columns)
-    names = _id_columns(frame, alone=not (pairs or places or nodes))
+    columns = roles.structure_columns(frame.columns)
+    names = _id_columns(frame, alone=not (pairs or columns or nodes))
     if names:
         found.append(_neurons(frame, names, methods))
-    if places:
-        found.append(_structure_table(places, methods))
+    if columns:
+        found.append(_structure_table(columns, methods))
     neurons = roles.neuromorpho_columns(frame.columns)
     if neurons:
         found.append(_neuromorpho_table(neurons, methods))
@@ -170,7 +172,7 @@ def describe_groups(groups: Any, methods: Methods) -> Description:
 
 
 def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
-    """The columns of segment IDs; one called ``id`` only where nothing else says what the table is."""
+    """Return the columns of segment IDs; ``id`` only if no other role is recognized."""
     names = [name for name in roles.id_columns(frame) if alone or str(name).casefold() != "id"]
     with contextlib.suppress(MissingColumnsError, AmbiguousColumnError):
         if not names and alone:
@@ -223,11 +225,11 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     for name in names:
         column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
         if isinstance(column, pd.Series):
-            said, lost = _id_column(column)
-            recognised += said
-            missing += [line for line in lost if line not in missing]
+            lines, problems = _id_column(column)
+            recognised += lines
+            missing += [line for line in problems if line not in missing]
     if len(names) > 1:
-        missing.append(f"which of the columns holds the IDs: on={names[0]!r}")
+        missing.append(f"a choice of the column of IDs: on={names[0]!r}")
     on, first = ("", "") if len(names) == 1 else (f"on={names[0]!r}", f", on={names[0]!r}")
     cave = str(get_option("source") or "").startswith("cave:")
     join = f".join_cave(table{first})" if cave else f'.join_properties("link_pre"{first})'
@@ -239,15 +241,15 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
 
 
-def _structure_table(places: Sequence[Any], methods: Methods) -> Role:
-    on = "" if len(places) == 1 else f", on={places[0]!r}"
+def _structure_table(columns: Sequence[Any], methods: Methods) -> Role:
+    on = "" if len(columns) == 1 else f", on={columns[0]!r}"
     calls = [
         (f'.join_structures("acronym", "name"{on})', "add names as columns"),
-        (f".plot.bars({on[2:]})", "rows of each structure, in the Atlas' colours"),
+        (f".plot.bars({on[2:]})", "number of rows per structure, in the colors of the atlas"),
         (f".plot.tree({on[2:]})", "the structures in their tree"),
     ]
-    lost = [f"which of the columns holds the structures: {on[2:]}"] if on else []
-    return Role([f"structures: {', '.join(map(repr, places))}"], calls, methods("structures"), lost)
+    lost = [f"a choice of the column of structures: {on[2:]}"] if on else []
+    return Role([f"structures: {', '.join(map(repr, columns))}"], calls, methods("structures"), lost)
 
 
 def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
@@ -263,9 +265,9 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
     count = frame["neuron"].nunique() if "neuron" in frame.columns else 1
     problems = facts(frame).get("problems", 0)
     calls = [
-        (".plot.skeleton()", "the neurons in space"),
+        (".plot.skeleton()", "a projection of the neurons"),
         (".morphology()", "counts and lengths of each neuron (µm)"),
-        (".check()", f"what is wrong ({problems:,} found)" if problems else "what is wrong"),
+        (".check()", f"list of problems ({problems:,})" if problems else "list of problems"),
     ]
     lost = [f"valid reconstructions: .check() lists {problems:,} problems"] if problems else []
     more = [*methods("nodes"), ".plot.dendrogram()", ".to_networkx()"]
@@ -284,7 +286,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
     if isinstance(least, int) and least > 1:
         missing.append(f"pairs of fewer than {least:,} synapses")
     if len(pairs) > 1:
-        missing.append("which columns are the ends")
+        missing.append("a choice of the pre- and postsynaptic columns")
     stems = [
         str(name)[: -len("_pre")]
         for name in frame.columns
@@ -294,12 +296,12 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
     ]
     if pairs != [("pre", "post")]:
         ends = "" if len(pairs) == 1 else f"pre={pairs[0][0]!r}, post={pairs[0][1]!r}"
-        calls: Calls = [(f".as_edges({ends})", "to the columns pre, post, weight")]
+        calls: Calls = [(f".as_edges({ends})", "the edge table pre, post, weight")]
     elif stems:
         calls = [
             (f".collapse({stems[0]!r})", "synapses between groups"),
-            (f".plot.matrix({stems[0]!r})", "the same as a picture"),
-            (f".plot.fractions(group_by={stems[0]!r})", "where the input comes from"),
+            (f".plot.matrix({stems[0]!r})", "the same as a figure"),
+            (f".plot.fractions(group_by={stems[0]!r})", "partners of the input of each group"),
         ]
     else:
         calls = [
@@ -313,14 +315,14 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
 
 def _nothing(frame: pd.DataFrame) -> Role:
     names = [*roles.SEGMENT_NAMES, *roles.STRUCTURE_ID_NAMES, "neuron_id", "neuron_name", "pre", "post"]
-    near = [name for name in frame.columns if did_you_mean(name, names)]
+    similar = [name for name in frame.columns if did_you_mean(name, names)]
     columns = listing(map(repr, frame.columns), 8) or "no columns"
-    lost = [f"no segment IDs, edges, structures or neurons are recognised among {columns}"]
-    on = repr(near[0]) if near else "..."
+    lost = [f"no segment IDs, edges, structures or neurons are recognized among {columns}"]
+    on = repr(similar[0]) if similar else "..."
     calls = [
-        (f".edges(on={on})", "if it holds segment IDs"),
-        (f'.join_structures("acronym", on={on})', "if it holds Allen structures"),
-        (".as_edges(pre=..., post=...)", "if the table holds edges"),
+        (f".edges(on={on})", "if it contains segment IDs"),
+        (f'.join_structures("acronym", on={on})', "if it contains Allen structures"),
+        (".as_edges(pre=..., post=...)", "if the table contains edges"),
     ]
     return Role([], calls, missing=lost)
 

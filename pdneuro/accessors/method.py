@@ -28,23 +28,23 @@ def as_method(
     return method
 
 
-def _check_keywords(function: Callable[..., Any], given: Iterable[str]) -> None:
+def _check_keywords(function: Callable[..., Any], keywords: Iterable[str]) -> None:
     """Raise TypeError for a keyword that the function does not have, and suggest the nearest."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
     kinds = {parameter.kind for parameter in parameters}
     names = [parameter.name for parameter in parameters if parameter.kind is not _VAR_POSITIONAL]
-    unknown = [name for name in given if name not in names]
+    unknown = [name for name in keywords if name not in names]
     if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
         raise TypeError(
-            f".neuro.{function.__name__}() has no parameter {unknown[0]!r}."
+            f".neuro.{function.__name__}() does not have a parameter {unknown[0]!r}."
             f"{did_you_mean(unknown[0], names)} Its parameters are {', '.join(names)}."
         )
 
 
 class Accessor:
-    """An accessor stores its object and nothing else; its repr says what it recognizes in it."""
+    """Base class of accessors: it stores only its object; its repr shows what it recognizes."""
 
-    #: Describes the object: text for terminals, a table for notebooks.
+    #: Function that describes the object: text for terminals, a table for notebooks.
     _describe: ClassVar[Any]
 
     def __init__(self, obj: Any) -> None:

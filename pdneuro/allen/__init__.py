@@ -1,6 +1,6 @@
 """The Allen Brain Atlas: structures, experiments, volumes, and the thirteen classes of its API.
 
-Each name is loaded when it is first used.
+Each name is imported at first use.
 """
 
 import importlib as _importlib
@@ -38,7 +38,7 @@ if _TYPE_CHECKING:
         template_volume,
     )
 
-# Module -> the public names in it.
+# Public names by module.
 _MODULES = {
     "api.annotated_section_data_sets": ("AnnotatedSectionDataSetsApi",),
     "api.biophysical": ("BiophysicalApi",),

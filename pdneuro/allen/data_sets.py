@@ -1,4 +1,4 @@
-"""Joins that people do: cells with their features, experiments by site, unionizes as matrix or edges."""
+"""Common joins: cells with their features, experiments by site, unionizes as matrix or edges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pdneuro.errors import InvalidQueryError, MissingColumnsError, listing
 from pdneuro.tables import joins
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.provenance import stamp
-from pdneuro.tables.unionizes import chosen, experiment_column, pivoted, rolled_up
+from pdneuro.tables.unionizes import experiment_column, pivoted, rolled_up, select
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +27,7 @@ _SPECIES = {
     "human": "homo sapiens",
     "homo sapiens": "homo sapiens",
 }
-#: Class and further options of the query for each kind of feature.
+#: Class and further options of the query for each type of feature.
 _FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
     "ephys": ("EphysFeature", {}),
     "morphology": ("NeuronReconstruction", {"excpt": "tags"}),
@@ -35,22 +35,22 @@ _FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -> pd.DataFrame:
-    """The cells of the Cell Types Database, one row each, with their features.
+    """Return the cells of the Cell Types Database, one row per cell, with their features.
 
     Parameters
     ----------
     species : str or iterable of str, optional
         ``"Mus musculus"``, ``"Homo Sapiens"``. Default: both.
-    ephys, morphology : bool
-        Join the features of the recordings and of the reconstructions.
+    ephys, morphology : bool, default True
+        Add the features of the recordings and of the reconstructions.
 
     Returns
     -------
     DataFrame
         The columns of :meth:`pdneuro.allen.CellTypesApi.list_cells_api`, without the quotes around
         ``structure__name``; features as ``ephys_{feature}`` and ``morphology_{feature}``, NA for cells
-        without them. ``structure__id`` of human cells is of the human's ontology;
-        ``.neuro.join_structures()`` leaves them NA.
+        without them. ``structure__id`` of human cells belongs to the human ontology;
+        ``.neuro.join_structures()`` returns NA for them.
 
     Raises
     ------
@@ -69,22 +69,22 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
     """
     table = all_rows("ApiCellTypesSpecimenDetail")
     if species is not None:
-        named = table["donor__species"].astype("object").map(lambda name: str(name).lower())
-        table = table[named.isin(species_names(species))].reset_index(drop=True)
+        names = table["donor__species"].astype("object").map(lambda name: str(name).lower())
+        table = table[names.isin(species_names(species))].reset_index(drop=True)
     if "structure__name" in table.columns:
         table["structure__name"] = table["structure__name"].str.strip('"')
     wanted = {"ephys": ephys, "morphology": morphology}
     for prefix in (name for name, yes in wanted.items() if yes):
         model, options = _FEATURES[prefix]
-        recorded = "specimen(ephys_result[failed$eqfalse])"
-        features = all_rows(model, criteria=recorded, **options)
+        criteria = "specimen(ephys_result[failed$eqfalse])"
+        features = all_rows(model, criteria=criteria, **options)
         if features.empty:
             continue
-        # A cell that was recorded or drawn twice counts with its newest.
+        # If a cell has several recordings or reconstructions, the newest counts.
         newest = features.sort_values("id").drop_duplicates("specimen_id", keep="last")
-        places = pd.Index(newest["specimen_id"]).get_indexer(pd.Index(table["specimen__id"]))
+        rows = pd.Index(newest["specimen_id"]).get_indexer(pd.Index(table["specimen__id"]))
         columns = {
-            name: take_or_na(array_of(newest[name]), places)
+            name: take_or_na(array_of(newest[name]), rows)
             for name in newest.columns
             if name != "specimen_id"
         }
@@ -95,16 +95,16 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
 def experiments(
     injection: Any = None, *, transgenic_line: Any = None, primary_only: bool = True, graph_id: int = 1
 ) -> pd.DataFrame:
-    """Tracer experiments by the structure of their injection.
+    """Return tracer experiments by the structure of their injection.
 
     Parameters
     ----------
     injection : int, str or iterable, optional
-        Structures by ID or acronym; sites within them count, too. Default: all.
+        Structures by ID or acronym, including their descendants. Default: all.
     transgenic_line : str or iterable of str or bool, optional
-        Only these mouse lines; False for wild type only, True for any line.
-    primary_only : bool
-        The primary injection structure counts; else any structure that the injection reached.
+        Only these mouse lines; False for wild type, True for any line.
+    primary_only : bool, default True
+        Use only the primary injection structure, not all structures that the injection reached.
     graph_id : int
         1 is the adult mouse.
 
@@ -117,7 +117,7 @@ def experiments(
     Raises
     ------
     UnknownStructureError
-        There is no such structure.
+        The structure does not exist.
     InvalidQueryError, QueryRefusedError
         An argument is invalid, or the service rejected the query.
     ServiceError, OfflineError
@@ -152,12 +152,12 @@ def experiments(
     elif transgenic_line is not None:
         wanted = [transgenic_line] if isinstance(transgenic_line, str) else list(transgenic_line)
         kept &= names.isin(wanted).to_numpy()
-    found = table[kept].reset_index(drop=True)
-    return stamp(found, source="allen", query=f"experiments({injection!r:.60})")
+    selected = table[kept].reset_index(drop=True)
+    return stamp(selected, source="allen", query=f"experiments({injection!r:.60})")
 
 
 def _parts(text: Any) -> list[Any]:
-    """Structures in text such as ``"985/993"``."""
+    """Return the structures in a text such as ``"985/993"``."""
     return [part for part in str(text).split("/") if part] if isinstance(text, str) else [text]
 
 
@@ -170,37 +170,38 @@ def projection_matrix(
     is_injection: bool | None = None,
     graph_id: int = 1,
 ) -> pd.DataFrame:
-    """Unionizes as a matrix: an experiment a row, a structure a column.
+    """Return unionizes as a matrix: one row per experiment, one column per structure.
 
     Parameters
     ----------
     unionizes : DataFrame
-        From :meth:`pdneuro.allen.MouseConnectivityApi.get_structure_unionizes`.
-    value : str
-        Such as ``projection_density`` (share of the structure's pixels), ``projection_volume`` (mm³),
+        Result of :meth:`pdneuro.allen.MouseConnectivityApi.get_structure_unionizes`.
+    value : str, default "projection_density"
+        A column: ``projection_density`` (share of the structure's pixels), ``projection_volume`` (mm³),
         ``normalized_projection_volume``, ``projection_energy``.
     rollup : int, str or iterable, optional
-        Columns are the members of this structure set; see
-        :func:`pdneuro.queries.structures.rollup`. A row of the member itself counts as it is; where
-        there is none, the topmost rows under it are summed (densities and energies by their two sums),
+        A structure set whose members are the columns; see
+        :func:`pdneuro.queries.structures.rollup`. If a member has its own row, this is its value;
+        otherwise the topmost rows below it are summed (for densities and energies, both of their sums),
         so that nothing counts twice.
     hemisphere : int, optional
-        1 left, 2 right, 3 both; needed where the table has rows of several.
+        1 left, 2 right, 3 both; required if the table has rows of several.
     is_injection : bool, optional
-        Within the injection or outside; needed where the table has rows of both.
+        Inside or outside the injection; required if the table has rows of both.
     graph_id : int
         For ``rollup``.
 
     Returns
     -------
     DataFrame
-        float64. Index: experiments; columns: structure IDs, in graph order where ``rollup`` is given.
-        NaN where an experiment has no row of a structure.
+        float64. Index: experiments; columns: structure IDs, with ``rollup`` in graph order.
+        NaN if an experiment has no row of a structure.
 
     Raises
     ------
     AmbiguousColumnError
-        There are rows of several hemispheres, or within and outside of injections, and no choice.
+        The table has several hemispheres, or rows inside and outside injections, and the call selects
+        none.
     MissingColumnsError
         A column is missing.
 
@@ -229,11 +230,11 @@ def _valued(
     is_injection: bool | None,
     graph_id: int,
 ) -> pd.DataFrame:
-    """Experiment, structure, value; structures in graph order where they are rolled up."""
+    """Return experiment, structure and value; with ``rollup``, structures in graph order."""
     for name in ("structure_id", value):
         if name not in unionizes.columns:
-            raise MissingColumnsError(f"the table has no column {name!r}.")
-    table = chosen(unionizes, hemisphere, is_injection)
+            raise MissingColumnsError(f"the table of unionizes does not have a column {name!r}.")
+    table = select(unionizes, hemisphere, is_injection)
     if rollup is None:
         return table[[experiment_column(table), "structure_id", value]]
     return rolled_up(table, value, structure_tree(graph_id), rollup)
@@ -248,7 +249,7 @@ def projection_array(
     is_injection: bool | None = None,
     graph_id: int = 1,
 ) -> xr.DataArray:
-    """As :func:`projection_matrix`, as an array with names.
+    """Return :func:`projection_matrix` as a labeled array.
 
     Returns
     -------
@@ -300,28 +301,28 @@ def projection_edges(
     is_injection: bool | None = None,
     graph_id: int = 1,
 ) -> pd.DataFrame:
-    """Unionizes as edges between structures: from the injected one to those with signal.
+    """Return unionizes as edges from the injected structure to structures with signal.
 
     Parameters
     ----------
     unionizes, value, rollup, hemisphere, is_injection, graph_id
-        See :func:`projection_matrix`; ``rollup`` also rolls up the injected structures.
+        See :func:`projection_matrix`; ``rollup`` also applies to the injected structures.
     experiments : DataFrame
-        ``data_set_id`` (or ``id``) and ``structure_id``; from :func:`experiments`.
+        Result of :func:`experiments`: ``data_set_id`` (or ``id``) and ``structure_id``.
 
     Returns
     -------
     DataFrame
-        ``pre``, ``post`` (structure IDs, int64), the value under its own name (mean over the
-        experiments of a pair; it is no number of synapses), ``n_experiments`` (int64). Pairs without
-        signal stay, with 0.
+        ``pre``, ``post`` (structure IDs, int64), the value with its name (mean over the
+        experiments of a pair, not a number of synapses), ``n_experiments`` (int64). Pairs without
+        signal are 0.
 
     Raises
     ------
     MissingColumnsError
         A column is missing, or an experiment is not in the table of experiments.
     InvalidQueryError
-        The table has rows of several hemispheres or kinds, and none is chosen.
+        ``value`` cannot be rolled up.
 
     Examples
     --------
@@ -338,13 +339,13 @@ def projection_edges(
     table = _valued(unionizes, value, rollup, hemisphere, is_injection, graph_id)
     key = "data_set_id" if "data_set_id" in experiments.columns else "id"
     if key not in experiments.columns or "structure_id" not in experiments.columns:
-        raise MissingColumnsError("the table of experiments needs 'data_set_id' and 'structure_id'.")
+        raise MissingColumnsError("the table of experiments requires 'data_set_id' and 'structure_id'.")
     sites = experiments.drop_duplicates(key).set_index(key)["structure_id"]
     number = table[experiment_column(table)]
-    lost = number[~number.isin(sites.index)].unique()
-    if len(lost):
+    unknown = number[~number.isin(sites.index)].unique()
+    if len(unknown):
         raise MissingColumnsError(
-            f"{len(lost):,} experiments have no row in the table of experiments, such as {lost[0]}."
+            f"{len(unknown):,} experiments are not in the table of experiments, such as {unknown[0]}."
         )
     pre = number.map(sites).astype("int64")
     if rollup is not None:
@@ -364,17 +365,19 @@ def projection_edges(
     return stamp(edges, source="allen", query=query, earlier=unionizes.attrs)
 
 
-def species_names(given: Any) -> list[str]:
-    """Return names of species in lower case; ``mouse`` and ``human`` are replaced.
+def species_names(species: Any) -> list[str]:
+    """Return Latin names of species in lower case, also for ``mouse`` and ``human``.
 
     Raises
     ------
     InvalidQueryError
-        The database does not have cells of such a species.
+        The database does not have cells of this species.
     """
-    texts = [given] if isinstance(given, str) else [str(name) for name in given]
+    texts = [species] if isinstance(species, str) else [str(name) for name in species]
     names = [_SPECIES.get(name.lower(), name.lower()) for name in texts]
     wrong = [name for name in names if name not in _SPECIES.values()]
     if wrong:
-        raise InvalidQueryError(f"species is {MOUSE!r} or {HUMAN!r}, not {listing(map(repr, wrong))}.")
+        raise InvalidQueryError(
+            f"species must be {MOUSE!r} or {HUMAN!r}, not {listing(map(repr, wrong))}."
+        )
     return names

@@ -1,4 +1,4 @@
-"""Rows of a class of the service as a table."""
+"""Return rows of a class of the service as a table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model_rows(
     if nested not in NESTED:
         raise InvalidQueryError(f"nested must be one of {', '.join(NESTED)}, not {nested!r}.")
     if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
-        raise InvalidQueryError(f"page_size must be a number of rows, not {page_size!r}.")
+        raise InvalidQueryError(f"page_size must be a positive number of rows, not {page_size!r}.")
     table = as_table(send.rows(query, fetch, page_size), nested)
     return _in_order(table, query.options.get("order")) if len(query.ids) > payload.MAX_IDS else table
 
@@ -55,5 +55,5 @@ def _in_order(table: pd.DataFrame, order: Any) -> pd.DataFrame:
     names = [key[0].rpartition(".")[2] for key in keys]
     if not names or not set(names) <= set(table.columns):
         return table
-    up = [key[-1].lower() != "desc" for key in keys]
-    return table.sort_values(names, ascending=up, ignore_index=True, kind="stable")
+    ascending = [key[-1].lower() != "desc" for key in keys]
+    return table.sort_values(names, ascending=ascending, ignore_index=True, kind="stable")

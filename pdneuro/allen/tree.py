@@ -1,4 +1,4 @@
-"""The tree of structures: asked once, then cached."""
+"""The tree of structures, which is downloaded once and then cached."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOUSE = 1
 
 
 def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> StructureTree:
-    """The structures of a graph, with their sets.
+    """Return the structures of a graph, with their sets.
 
     Parameters
     ----------
-    graph_id : int
+    graph_id : int, default 1
         1 is the adult mouse, 10 the human, 17 the developing mouse, 16 the developing human.
-    refresh : bool
-        Ask the service again.
+    refresh : bool, default False
+        Download the structures again.
 
     Returns
     -------
@@ -34,16 +34,16 @@ def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> Structure
     Raises
     ------
     NotFoundError
-        There is no such graph.
+        The graph does not exist.
     OfflineError
         pdneuro is offline and the tree is not cached.
     ServiceError
-        The service cannot be reached, and no older tree is cached either.
+        The request failed, and no tree is cached.
 
     Notes
     -----
-    Source: http://help.brain-map.org/display/api/Atlas+Drawings+and+Ontologies. The tree is kept on disk
-    with the other answers, and in memory for the process.
+    Source: http://help.brain-map.org/display/api/Atlas+Drawings+and+Ontologies. The tree is cached on
+    disk, and in memory until the process ends.
 
     Examples
     --------
@@ -70,5 +70,5 @@ def _tree(graph_id: int, address: str, folder: str, refresh: bool) -> StructureT
         count=False,
     )
     if table.empty:
-        raise NotFoundError(f"there are no structures of graph {graph_id}.", url=address)
+        raise NotFoundError(f"graph {graph_id} does not have structures.", url=address)
     return StructureTree(table, f"graph {graph_id}")

@@ -1,7 +1,7 @@
-"""Volumes: gene expression, projections, annotation and template as ``xarray.DataArray``.
+"""Volumes of gene expression, projections, annotation and template as ``xarray.DataArray``.
 
-Axes are ``ap`` (front to back), ``dv`` (top to bottom), ``lr`` (left to right), in micrometres at the
-centres of the voxels.
+Axes are ``ap`` (front to back), ``dv`` (top to bottom), ``lr`` (left to right), in micrometers at the
+centers of the voxels.
 """
 
 from __future__ import annotations
@@ -49,30 +49,30 @@ def read_volume(path: Any, name: str | None = None) -> xr.DataArray:
     Parameters
     ----------
     path : path
-        A MetaImage header (``.mhd``, with its ``.raw`` beside it) or an NRRD file (extra
+        A MetaImage header (``.mhd``, with its ``.raw`` file in the same folder) or an NRRD file (extra
         ``volumes``).
     name : str, optional
-        Name of the array. Default: the file's. Under ``energy``, ``density`` and ``intensity`` -1 is
-        read as NaN: no data.
+        Name of the array. Default: the name of the file. For ``energy``, ``density`` and ``intensity``,
+        -1 (no data) becomes NaN.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``ap, dv, lr``; coordinates in µm from the corner of the volume, at the voxels' centres:
+        Dims ``ap, dv, lr``; coordinates in µm from the corner of the volume, at the centers of voxels:
         ``(i + 0.5) * resolution``. ``attrs["resolution"]`` is in µm. Values keep their dtype: the IDs
         of an annotation stay unsigned integers.
 
     Raises
     ------
     InvalidVolumeError
-        The file is no volume of three dimensions, or its voxels are cut short.
+        The file is not a volume of three dimensions, or it is truncated.
     MissingDependencyError
-        NRRD without pynrrd.
+        pynrrd, which reads NRRD files, is not installed (extra ``volumes``).
 
     Notes
     -----
-    Source: http://help.brain-map.org/display/api/Downloading+3-D+Expression+Grid+Data. Files say x, y,
-    z where pdneuro says ap, dv, lr.
+    Source: http://help.brain-map.org/display/api/Downloading+3-D+Expression+Grid+Data. The axes x, y, z
+    of the files are ap, dv, lr.
 
     Examples
     --------
@@ -87,23 +87,23 @@ def read_volume(path: Any, name: str | None = None) -> xr.DataArray:
     file = Path(path).expanduser()
     name = file.name.partition(".")[0] if name is None else name
     values, spacing, origin = _read_mhd(file) if file.suffix == ".mhd" else _read_nrrd(file)
-    return _labelled(values, spacing, origin, name, f"read_volume({file.name})")
+    return _labeled(values, spacing, origin, name, f"read_volume({file.name})")
 
 
 def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool = False) -> xr.DataArray:
-    """A volume of a gene expression experiment, by 200 µm.
+    """Return a volume of a gene expression experiment, with voxels of 200 µm.
 
     Parameters
     ----------
     section_data_set_id : int
-    kind : {"energy", "density", "intensity"}
-    refresh : bool
-        Download again; else a file that was downloaded before is read.
+    kind : {"energy", "density", "intensity"}, default "energy"
+    refresh : bool, default False
+        Download the file again.
 
     Returns
     -------
     xarray.DataArray
-        float32, dims ``ap, dv, lr`` in µm; NaN where there are no data.
+        float32, dims ``ap, dv, lr`` in µm; NaN means no data.
 
     Raises
     ------
@@ -120,13 +120,13 @@ def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool =
     """
     number = payload.one_id(section_data_set_id, "section_data_set_id")
     if kind not in payload.EXPRESSION:
-        raise InvalidQueryError(f"kind is one of {', '.join(payload.EXPRESSION)}, not {kind!r}.")
+        raise InvalidQueryError(f"kind must be one of {', '.join(payload.EXPRESSION)}, not {kind!r}.")
     folder = _folder("grid_data", str(number))
     header = folder / f"{kind}.mhd"
     if refresh or not header.exists():
         address = payload.expression_url(get_option("allen_url"), number, kind)
         send.save_archive(address, folder / f"{kind}.zip", Fetch.of())
-    return _told(read_volume(header, kind), f"grid_data({number}, {kind})")
+    return _with_provenance(read_volume(header, kind), f"grid_data({number}, {kind})")
 
 
 def projection_data(
@@ -136,7 +136,7 @@ def projection_data(
     *,
     refresh: bool = False,
 ) -> xr.DataArray:
-    """A volume of a tracer experiment.
+    """Return a volume of a tracer experiment.
 
     Parameters
     ----------
@@ -145,9 +145,9 @@ def projection_data(
         ``projection_density, projection_energy, injection_fraction, injection_density,
         injection_energy, data_mask``.
     resolution : int
-        Micrometres: 10, 25, 50 or 100.
-    refresh : bool
-        Download again.
+        Size of the voxels in micrometers: 10, 25, 50 or 100.
+    refresh : bool, default False
+        Download the file again.
 
     Returns
     -------
@@ -168,33 +168,33 @@ def projection_data(
     """
     number = payload.one_id(section_data_set_id, "section_data_set_id")
     if kind not in payload.PROJECTION:
-        raise InvalidQueryError(f"kind is one of {', '.join(payload.PROJECTION)}, not {kind!r}.")
+        raise InvalidQueryError(f"kind must be one of {', '.join(payload.PROJECTION)}, not {kind!r}.")
     path = _folder("projection", str(number)) / f"{kind}_{payload.checked_resolution(resolution)}.nrrd"
     if refresh or not path.exists():
         send.save(
             payload.projection_url(get_option("allen_url"), number, kind, resolution), path, Fetch.of()
         )
-    return _told(read_volume(path, kind), f"projection_data({number}, {kind}, {resolution})")
+    return _with_provenance(read_volume(path, kind), f"projection_data({number}, {kind}, {resolution})")
 
 
 def annotation_volume(
     resolution: int = 25, *, ccf_version: str | None = None, refresh: bool = False
 ) -> xr.DataArray:
-    """The structure ID of each voxel of the reference space; 0 is outside.
+    """Return the structure ID of each voxel of the reference space; 0 is outside the brain.
 
     Parameters
     ----------
     resolution : int
-        Micrometres: 10, 25, 50 or 100.
+        Size of the voxels in micrometers: 10, 25, 50 or 100.
     ccf_version : str, optional
-        Default ``"annotation/ccf_2017"``.
-    refresh : bool
-        Download again.
+        Version of the annotation. Default: ``"annotation/ccf_2017"``.
+    refresh : bool, default False
+        Download the file again.
 
     Returns
     -------
     xarray.DataArray
-        Unsigned integers: never floats, which would round IDs.
+        Unsigned integers, dims ``ap, dv, lr`` in µm.
 
     Raises
     ------
@@ -211,23 +211,25 @@ def annotation_volume(
     """
     version = ccf_version or payload.CCF_VERSION
     path = _reference_file(version, f"annotation_{payload.checked_resolution(resolution)}.nrrd", refresh)
-    return _told(read_volume(path, "annotation"), f"annotation_volume({resolution}, {version})")
+    return _with_provenance(
+        read_volume(path, "annotation"), f"annotation_volume({resolution}, {version})"
+    )
 
 
 def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataArray:
-    """The average brain that experiments are registered to; as :func:`annotation_volume`.
+    """Return the average brain that experiments are registered to.
 
     Parameters
     ----------
     resolution : int
-        Micrometres: 10, 25, 50 or 100.
-    refresh : bool
-        Download again.
+        Size of the voxels in micrometers: 10, 25, 50 or 100.
+    refresh : bool, default False
+        Download the file again.
 
     Returns
     -------
     xarray.DataArray
-        Unsigned integers: brightness.
+        Unsigned integers (brightness), dims ``ap, dv, lr`` in µm.
 
     Examples
     --------
@@ -237,7 +239,7 @@ def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataAr
     """
     name = f"average_template_{payload.checked_resolution(resolution)}.nrrd"
     path = _reference_file("average_template", name, refresh)
-    return _told(read_volume(path, "average_template"), f"template_volume({resolution})")
+    return _with_provenance(read_volume(path, "average_template"), f"template_volume({resolution})")
 
 
 def _reference_file(data_path: str, name: str, refresh: bool) -> Path:
@@ -249,12 +251,12 @@ def _reference_file(data_path: str, name: str, refresh: bool) -> Path:
 
 
 def _folder(*parts: str) -> Path:
-    """Where downloaded volumes lie, below the cache folder."""
+    """Return a folder for downloaded volumes in the cache folder."""
     make_private_folder(cache_folder())
-    # Files of different servers are different files.
+    # Files of different servers may differ, so each server has a folder.
     hosts = (urlsplit(get_option(name)).netloc for name in ("allen_url", "allen_files_url"))
-    place = "-".join(dict.fromkeys(host.replace(":", "_") for host in hosts))
-    folder = cache_folder().joinpath("downloads", place, *parts)
+    server = "-".join(dict.fromkeys(host.replace(":", "_") for host in hosts))
+    folder = cache_folder().joinpath("downloads", server, *parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -271,14 +273,14 @@ def _read_mhd(path: Path) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.
         data = header["ElementDataFile"]
     except (KeyError, ValueError) as error:
         raise InvalidVolumeError(
-            f"{path} is no MetaImage header that pdneuro reads: {error}."
+            f"{path} is not a MetaImage header that pdneuro can read: {error}."
         ) from error
     origin = np.array([float(part) for part in header.get("Offset", "0 0 0").split()])
-    big = header.get("BinaryDataByteOrderMSB", header.get("ElementByteOrderMSB", "False"))
-    kind = kind.newbyteorder(">" if big.lower() == "true" else "<")
+    big_endian = header.get("BinaryDataByteOrderMSB", header.get("ElementByteOrderMSB", "False"))
+    kind = kind.newbyteorder(">" if big_endian.lower() == "true" else "<")
     voxels = path.with_name(data)
     if header.get("CompressedData", "False").lower() == "true":
-        raise InvalidVolumeError(f"{voxels} is compressed, which pdneuro does not read.")
+        raise InvalidVolumeError(f"{voxels} is compressed, which pdneuro cannot read. Decompress it.")
     try:
         values = np.fromfile(voxels, kind)
     except OSError as error:
@@ -286,10 +288,10 @@ def _read_mhd(path: Path) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.
     wanted = int(np.prod(size))
     if len(size) != 3 or values.size != wanted or voxels.stat().st_size != wanted * kind.itemsize:
         raise InvalidVolumeError(
-            f"{voxels} holds {values.size:,} values where its header promises {wanted:,} "
-            f"({' x '.join(map(str, size))}): it is cut short, or of another volume."
+            f"{voxels} contains {values.size:,} values, but its header lists {wanted:,} "
+            f"({' x '.join(map(str, size))}): it is truncated or another file. Download it again."
         )
-    # The first axis runs fastest in the file.
+    # The first axis varies fastest in the file.
     return values.astype(kind.newbyteorder("="), copy=False).reshape(size, order="F"), spacing, origin
 
 
@@ -314,17 +316,17 @@ def _read_nrrd(path: Path) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np
         spacing = np.abs(np.asarray(header["space directions"], float)).max(axis=1)
     else:
         spacing = np.asarray(header.get("spacings", [np.nan] * 3), float)
-    if not np.isfinite(spacing).all():  # the name says it: annotation_25.nrrd
-        found = re.search(r"_(\d+)\.nrrd$", path.name)
-        if not found:
-            raise InvalidVolumeError(f"{path} does not say how large its voxels are.")
-        spacing = np.full(3, float(found[1]))
-    if spacing.max() < 1:  # some copies are in millimetres
+    if not np.isfinite(spacing).all():  # the name contains the size, as in annotation_25.nrrd
+        match = re.search(r"_(\d+)\.nrrd$", path.name)
+        if not match:
+            raise InvalidVolumeError(f"{path} does not contain the size of its voxels.")
+        spacing = np.full(3, float(match[1]))
+    if spacing.max() < 1:  # some files are in millimeters
         spacing = spacing * 1000
     return values, spacing, np.zeros(3)
 
 
-def _labelled(
+def _labeled(
     values: Any,
     spacing: npt.NDArray[np.float64],
     origin: npt.NDArray[np.float64],
@@ -339,7 +341,7 @@ def _labelled(
         dim: xr.DataArray(
             origin[axis] + (np.arange(size) + 0.5) * spacing[axis],
             dims=dim,
-            attrs={"units": "µm", "axis": long, "position": "voxel centre"},
+            attrs={"units": "µm", "axis": long, "position": "voxel center"},
         )
         for axis, (dim, size, long) in enumerate(
             zip(
@@ -353,11 +355,11 @@ def _labelled(
     resolution: Any = float(spacing[0]) if (spacing == spacing[0]).all() else spacing.tolist()
     array = xr.DataArray(values, dims=DIMS, coords=coordinates, name=name)
     array.attrs["resolution"] = resolution
-    return _told(array, query)
+    return _with_provenance(array, query)
 
 
-def _told(array: xr.DataArray, query: str) -> xr.DataArray:
-    """Provenance, as tables have it."""
+def _with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
+    """Add the same provenance as for tables."""
     from pdneuro._version import __version__
 
     array.attrs[KEY] = {"version": __version__, "source": "allen", "query": query}

@@ -1,4 +1,4 @@
-"""Where a table came from, and what to cite for it."""
+"""Provenance of tables, and citations for it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Work(NamedTuple):
     doi: str
 
     def text(self) -> str:
-        """One line for a list of references."""
+        """Return one line for a list of references."""
         return (
             f"{self.authors} ({self.year}) {self.title}. {self.journal} {self.volume}:{self.pages}. "
             f"https://doi.org/{self.doi}"
         )
 
     def bibtex(self) -> str:
-        """An entry for BibTeX."""
+        """Return an entry for BibTeX."""
         fields = {
             "author": _authors(self.authors),
             "title": f"{{{self.title}}}",
@@ -63,15 +63,15 @@ class Origin(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A paper of a part of a source's data."""
+    """A paper about a part of a source's data."""
 
     of: str
     query: re.Pattern[str]
     work: Work
 
 
-class Known(NamedTuple):
-    """All that ``works.toml`` says; datasets by a part of a project's or datastack's name."""
+class Catalog(NamedTuple):
+    """The content of ``works.toml``; datasets by a part of a project's or datastack's name."""
 
     datasets: dict[str, Origin]
     services: dict[str, Origin]
@@ -79,10 +79,11 @@ class Known(NamedTuple):
 
 
 @functools.cache
-def known() -> Known:
-    """The datasets, services and papers that are known."""
-    said = tomllib.loads(importlib.resources.files(__name__).joinpath("works.toml").read_text("utf-8"))
-    works = {key: Work(key, **fields) for key, fields in said["works"].items()}
+def catalog() -> Catalog:
+    """Return the datasets, services and papers of ``works.toml``."""
+    file = importlib.resources.files(__name__).joinpath("works.toml")
+    toml = tomllib.loads(file.read_text("utf-8"))
+    works = {key: Work(key, **fields) for key, fields in toml["works"].items()}
 
     def origins(kind: str) -> dict[str, Origin]:
         return {
@@ -92,15 +93,15 @@ def known() -> Known:
                 item["terms"],
                 tuple(works[key] for key in item["works"]),
             )
-            for name, item in said[kind].items()
+            for name, item in toml[kind].items()
         }
 
-    parts = [Part(item["of"], re.compile(item["query"]), works[item["work"]]) for item in said["parts"]]
-    return Known(origins("datasets"), origins("services"), parts)
+    parts = [Part(item["of"], re.compile(item["query"]), works[item["work"]]) for item in toml["parts"]]
+    return Catalog(origins("datasets"), origins("services"), parts)
 
 
 def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
-    """Where a table came from.
+    """Return the sources of a table.
 
     Parameters
     ----------
@@ -110,14 +111,14 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a source, in the order they were asked; none for a table that is not pdneuro's. Text:
+        One row per source, in the order of the requests; no rows for other tables. Text columns:
         ``source`` (as in ``attrs["pdneuro"]``), ``dataset``, ``service``, ``snapshot`` (the version, or
-        the times of materialisation; NA where the service names none), ``licence`` (NA where none is
-        published), ``terms`` (address), ``queries``, and ``requested_at`` (of the last question).
+        the times of materialization; NA if the service has none), ``licence`` (NA if none is
+        published), ``terms`` (address), ``queries``, and ``requested_at`` (of the last request).
 
     See Also
     --------
-    cite : what to write where the table was used.
+    cite : a text that cites the sources.
 
     Examples
     --------
@@ -127,19 +128,19 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
     0  BrainCircuits.io  CC BY-NC 4.0
     """
     rows = []
-    told = facts(table)
-    for source, queries in _asked(told):
+    entry = facts(table)
+    for source, queries in _queries_by_source(entry):
         dataset, service, about = _dataset(source), _service(source), _origin(source)
         rows.append(
             {
                 "source": source,
                 "dataset": dataset.title if dataset else None,
                 "service": service.title if service else None,
-                "snapshot": _snapshot(source, told),
+                "snapshot": _snapshot(source, entry),
                 "licence": about.licence if about else None,
                 "terms": about.terms if about else None,
                 "queries": queries,
-                "requested_at": told.get("requested_at"),
+                "requested_at": entry.get("requested_at"),
             }
         )
     names = ["source", "dataset", "service", "snapshot", "licence", "terms", "queries", "requested_at"]
@@ -147,25 +148,25 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
 
 
 def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
-    """What to write where a table was used: sources, snapshots, licences, papers.
+    """Return a text that cites the sources of a table: snapshots, licences, papers.
 
     Parameters
     ----------
     table : DataFrame or Series
-        A result of pdneuro. The papers of NeuroMorpho.org's reconstructions are looked up for the
+        A result of pdneuro. For reconstructions of NeuroMorpho.org, the papers are looked up by the
         neurons of the table.
-    style : {"text", "bibtex"}
+    style : {"text", "bibtex"}, default "text"
 
     Returns
     -------
     str
-        Text: a paragraph a source. BibTeX: an entry a paper and a source, what else is to be said in
-        their notes.
+        Text: one paragraph per source. BibTeX: one entry per paper and per source, with the licence
+        in the notes.
 
     Raises
     ------
     ProvenanceError
-        The table does not say where it came from.
+        The table has no provenance.
 
     See Also
     --------
@@ -173,7 +174,7 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
 
     Notes
     -----
-    Papers are those that the datasets ask for; what a licence is not known for is said, not guessed.
+    Papers are those that the datasets ask users to cite. A licence that is not published is not guessed.
 
     Examples
     --------
@@ -188,21 +189,21 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
     """
     if style not in ("text", "bibtex"):
         raise ValueError(f"style must be 'text' or 'bibtex', not {style!r}.")
-    told = facts(table)
-    asked = list(_asked(told))
-    if not asked:
+    entry = facts(table)
+    sources = list(_queries_by_source(entry))
+    if not sources:
         raise ProvenanceError(
-            "this table does not say where it came from: it is not pdneuro's, or a step such as merge "
-            "or concat dropped its attrs. Cite the tables it was made of, or carry attrs['pdneuro'] on."
+            "this table has no provenance: it is not a result of pdneuro, or a step such as merge or "
+            "concat dropped its attrs. Cite the tables it was made from, or copy attrs['pdneuro'] to it."
         )
-    made = f"Asked with pdneuro {told.get('version', __version__)}" + (
-        f" on {str(told['requested_at'])[:10]}." if told.get("requested_at") else "."
+    made = f"Downloaded with pdneuro {entry.get('version', __version__)}" + (
+        f" on {str(entry['requested_at'])[:10]}." if entry.get("requested_at") else "."
     )
     parts: list[str] = []
-    for source, queries in asked:
+    for source, queries in sources:
         origin = _origin(source)
         licence = (origin.licence if origin else None) or "not published; ask the source"
-        head = _head(source, told)
+        head = _head(source, entry)
         works = _works(source, queries)
         papers, lacking = _papers(table) if source == "neuromorpho" else ([], "")
         if style == "text":
@@ -226,33 +227,34 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
     return "\n\n".join(dict.fromkeys([*parts, made if style == "text" else f"% {made}"]))
 
 
-def _asked(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The sources of a table and what each was asked."""
-    sources = [part for part in str(told.get("source") or "").split(" | ") if part]
-    queries = [part for part in str(told.get("query") or "").split(" | ") if part]
-    asked = told.get("asked_of")
-    asked = asked if isinstance(asked, list) and len(asked) == len(queries) else None
-    for place, source in enumerate(sources):
+def _queries_by_source(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the sources of a table and the queries sent to each."""
+    sources = [part for part in str(entry.get("source") or "").split(" | ") if part]
+    queries = [part for part in str(entry.get("query") or "").split(" | ") if part]
+    positions = entry.get("asked_of")
+    if not isinstance(positions, list) or len(positions) != len(queries):
+        positions = None
+    for number, source in enumerate(sources):
         own = (
             queries
-            if asked is None
-            else [q for q, of in zip(queries, asked, strict=True) if of == place]
+            if positions is None
+            else [query for query, at in zip(queries, positions, strict=True) if at == number]
         )
         yield source, "; ".join(own)
 
 
 def _dataset(source: str) -> Origin | None:
     service, _, name = source.partition(":")
-    found = [item for part, item in known().datasets.items() if has_part(name, part)]
-    return found[0] if found and service in known().services else None
+    datasets = [item for part, item in catalog().datasets.items() if has_part(name, part)]
+    return datasets[0] if datasets and service in catalog().services else None
 
 
 def _service(source: str) -> Origin | None:
-    return known().services.get(source.partition(":")[0])
+    return catalog().services.get(source.partition(":")[0])
 
 
 def _origin(source: str) -> Origin | None:
-    """The dataset, or the service where it serves data of its own."""
+    """Return the dataset; without one, the service."""
     return _dataset(source) or _service(source)
 
 
@@ -260,13 +262,13 @@ def _works(source: str, queries: str) -> list[Work]:
     works = [work for item in (_dataset(source), _service(source)) if item for work in item.works]
     return works + [
         part.work
-        for part in known().parts
+        for part in catalog().parts
         if (has_part(source, part.of) or source == part.of) and part.query.search(queries)
     ]
 
 
 def _papers(table: pd.DataFrame | pd.Series[Any]) -> tuple[list[tuple[str, str, int]], str]:
-    """Kind, reference and number of neurons of each paper, most neurons first; and what is lacking."""
+    """Return kind, reference and number of neurons per paper, most neurons first; and a note on gaps."""
     rows = table.to_frame() if isinstance(table, pd.Series) else table
     if is_node_table(rows) and NEURON in rows.columns:
         names = pd.Series(rows[NEURON].unique())
@@ -274,30 +276,30 @@ def _papers(table: pd.DataFrame | pd.Series[Any]) -> tuple[list[tuple[str, str, 
             "neuron_id" if pd.api.types.is_integer_dtype(names.dtype) else "neuron_name"
         )
     try:
-        found = neuromorpho.references(rows)
+        papers = neuromorpho.references(rows)
     except MissingColumnsError:
         return [], "the papers of single neurons are not listed: no column neuron_id or neuron_name"
     except (ServiceError, OfflineError) as error:
         return [], f"the papers of single neurons are not listed: {error}"
-    return list(found.itertuples(index=False, name=None)), ""
+    return list(papers.itertuples(index=False, name=None)), ""
 
 
-def _head(source: str, told: dict[str, Any]) -> str:
-    dataset, service, snapshot = _dataset(source), _service(source), _snapshot(source, told)
+def _head(source: str, entry: dict[str, Any]) -> str:
+    dataset, service, snapshot = _dataset(source), _service(source), _snapshot(source, entry)
     title = service.title if service else "Local data"
     if dataset:
         title = f"{dataset.title}; by {title}"
     return f"{title} ({source})" + (f", data of {snapshot}" if snapshot else "")
 
 
-def _snapshot(source: str, told: dict[str, Any]) -> str | None:
-    """The version of a source's data, or the times of its answers, as text."""
+def _snapshot(source: str, entry: dict[str, Any]) -> str | None:
+    """Return the version of a source's data, or the times of its materializations, as text."""
     if source.startswith("cave:") and "@" in source:
         return f"version {source.rpartition('@')[2]}"
-    times = told.get("materialized_timestamp")
+    times = entry.get("materialized_timestamp")
     times = [time for time in times if isinstance(time, int)] if isinstance(times, list) else []
-    # Times are of the service; of a local copy of its dump where nobody else was asked.
-    own = source.startswith("braincircuits:") or source == told.get("source")
+    # Without other sources, the times of a local file are those of its download.
+    own = source.startswith("braincircuits:") or source == entry.get("source")
     if not own or not times:
         return None
     return ", ".join(
@@ -310,7 +312,7 @@ def _key(source: str) -> str:
 
 
 def _authors(text: str) -> str:
-    """Names as BibTeX takes them: the surname, a comma, the initials."""
+    """Return names in BibTeX's form: the surname, a comma, the initials."""
     names = text.removesuffix(" et al.").split(", ")
     written = [re.sub(r"^(.*) ([A-Z]+)$", r"\1, \2", name) for name in names]
     if names == written:  # a group

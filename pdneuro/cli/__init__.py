@@ -1,8 +1,7 @@
-"""The command line: what the accessor does, for files and shells.
+"""The command line: methods of the accessor for files and shells.
 
-Tables go to the file that is named or to stdout, everything else to stderr. Exit status: 0 done,
-1 stopped by an error, 2 a command that cannot be read, 3 written but without the answers of some IDs,
-130 interrupted.
+Tables are written to a file or to stdout, everything else to stderr. Exit status: 0 done, 1 an error,
+2 an invalid command, 3 written but some IDs failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Default: those of the process.
+        Default: the arguments of the process.
 
     Returns
     -------
     int
-        The exit status: 0 done, 1 an error, 3 written without the answers of some IDs, 130 interrupted.
+        The exit status: 0 done, 1 an error, 3 written but some IDs failed, 130 interrupted.
 
     Raises
     ------
     SystemExit
-        2 for a command that cannot be read, 0 for ``--help``.
+        With status 2 for an invalid command, 0 for ``--help``.
 
     Examples
     --------
@@ -45,28 +44,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The cache is empty.
     0
     """
-    chosen = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", PdneuroWarning)
-            warnings.showwarning = _say_warning
-            return int(chosen.run(chosen) or 0)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+            warnings.showwarning = _print_warning
+            return int(options.run(options) or 0)
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # 128 + SIGPIPE, a signal that Windows does not have
     except (PdneuroError, ValueError, OSError) as error:
-        print(f"pdneuro: {error}{_in_a_shell(str(error))}", file=sys.stderr)
+        print(f"pdneuro: {error}{_shell_flags(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(
-            "pdneuro: stopped. What had arrived is kept; the same command goes on from there.",
+            "pdneuro: stopped. Responses received so far are cached; the same command resumes.",
             file=sys.stderr,
         )
         return 130
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands.
+    """Return the parser of all commands.
 
     Examples
     --------
@@ -74,26 +73,26 @@ def parser() -> argparse.ArgumentParser:
     >>> parser().parse_args(["fetch", "neurons.csv", "-p", "size"]).property
     ['size']
     """
-    found = argparse.ArgumentParser(
+    root = argparse.ArgumentParser(
         prog="pdneuro",
-        description="Segment IDs in, properties, edge lists and graphs out.",
-        epilog="pdneuro COMMAND --help shows an example of each. Exit status: 0 done, 1 an error, 2 a "
-        "command that cannot be read, 3 written without the answers of some IDs, 130 interrupted.",
+        description="Look up properties, edge lists and graphs for a table of segment IDs.",
+        epilog="pdneuro COMMAND --help shows an example. Exit status: 0 done, 1 an error, 2 an invalid "
+        "command, 3 written but some IDs failed, 130 interrupted.",
     )
-    found.add_argument("--version", action="version", version=f"pdneuro {__version__}")
-    commands = found.add_subparsers(required=True, metavar="COMMAND")
+    root.add_argument("--version", action="version", version=f"pdneuro {__version__}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
     for module in (queries, swc, manage):
         module.add(commands)
-    return found
+    return root
 
 
-def _in_a_shell(message: str) -> str:
-    """What the arguments of Python that a message names are called here."""
+def _shell_flags(message: str) -> str:
+    """Return the flags of the command line for the Python arguments that a message names."""
     flags = {"on=": "--column", "overwrite=": "--overwrite", "prefix=": "--prefix", "multiple=": "--multiple",
              "refresh=": "--refresh", "on_missing=": "--on-missing", "last_report()": "--report FILE"}  # fmt: skip
     named = [flag for word, flag in flags.items() if word in message]
     return f" (In a shell: {', '.join(named)}.)" if named else ""
 
 
-def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"pdneuro: warning: {message}{_in_a_shell(str(message))}", file=sys.stderr)
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"pdneuro: warning: {message}{_shell_flags(str(message))}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``pdneuro demo``: the main job, step by step, on the embedded sandbox."""
+"""Run ``pdneuro demo``: the main job, step by step, on the bundled sandbox."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ What to try next
   with your own neurons:   pdneuro token set braincircuits
                            df.neuro.join_properties("link_pre", on="root_id",
                                                     source="fruitfly_fafb_flywire")
-  what a table can do:     print(df.neuro)
-  what became of each ID:  pdneuro.last_report()
+  methods for a table:     print(df.neuro)
+  status of each ID:       pdneuro.last_report()
   without the network:     pdneuro.set_options(offline=True)
   your files as a server:  pdneuro sandbox --edges edges.csv --neurons neurons.csv
 """
@@ -25,40 +25,42 @@ What to try next
 def run(folder: Path) -> None:
     """Run the demo and write an edge list and a picture into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    # A little latency, so that the progress bar has something to show.
+    # With a small latency, the progress bar is visible.
     with pdneuro.sandbox.start(latency=0.05) as sandbox:
         print(f"A synthetic brain is served at {sandbox.url}; nothing leaves this machine.")
         file = folder / "neurons.csv"
         pdneuro.sandbox.neurons().to_csv(file, index=False)
 
-        _say(f'neurons = pd.read_csv("{file}", dtype={{"root_id": "Int64"}})')
+        _print_step(f'neurons = pd.read_csv("{file}", dtype={{"root_id": "Int64"}})')
         neurons = pd.read_csv(file, dtype={"root_id": "Int64"})
-        _show(neurons)
+        _print_table(neurons)
         print(neurons.neuro)
 
-        _say('known = neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")')
+        _print_step(
+            'known = neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")'
+        )
         with pdneuro.set_options(batch_size=250, progress=True):
             known = neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")
-        _show(known)
+        _print_table(known)
 
-        _say('strong = known.query("nr_pre > 200")')
+        _print_step('strong = known.query("nr_pre > 200")')
         strong = known.query("nr_pre > 200")
-        _show(strong)
+        _print_table(strong)
 
-        _say("edges = strong.neuro.edges(downstream=True, upstream=False, min_weight=5)")
+        _print_step("edges = strong.neuro.edges(downstream=True, upstream=False, min_weight=5)")
         edges = strong.neuro.edges(on="root_id", downstream=True, upstream=False, min_weight=5)
-        _show(edges)
+        _print_table(edges)
         listed = folder / "edges.csv"
         edges.to_csv(listed, index=False)
 
-        _say("graph = edges.neuro.threshold(5).neuro.to_networkx()")
+        _print_step("graph = edges.neuro.threshold(5).neuro.to_networkx()")
         graph = edges.neuro.threshold(5).neuro.to_networkx()
         print(graph)
 
-        _say("the same question again is answered by the store")
-        asked = len(sandbox.requests)
+        _print_step("the same call again uses the cache")
+        before = len(sandbox.requests)
         neurons.neuro.join_properties("link_pre", "neurotransmitter", on="root_id")
-        print(f"{len(neurons):,} neurons, {len(sandbox.requests) - asked} requests")
+        print(f"{len(neurons):,} neurons, {len(sandbox.requests) - before} requests")
 
     print(f"\nWritten: {listed} ({len(edges):,} edges)")
     try:
@@ -68,17 +70,17 @@ def run(folder: Path) -> None:
     print(_NEXT)
 
 
-def _say(step: str) -> None:
+def _print_step(step: str) -> None:
     print(f"\n>>> {step}")
 
 
-def _show(table: pd.DataFrame) -> None:
+def _print_table(table: pd.DataFrame) -> None:
     print(table.head(3).to_string())
     print(f"({len(table):,} rows)")
 
 
 def _picture(edges: pd.DataFrame, neurons: pd.DataFrame, path: Path) -> Path:
-    """Synapses between the most connected cell types, as a matrix."""
+    """Plot a matrix of synapses between the most connected cell types."""
     optional("matplotlib", "plot").use("Agg")
     typed = edges.neuro.annotate(neurons, "cell_type")
     ends = ["cell_type_pre", "cell_type_post"]

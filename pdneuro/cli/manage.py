@@ -1,4 +1,4 @@
-"""``pdneuro demo``, ``sandbox``, ``token``, ``cache``: trying it, and what is kept."""
+"""Commands ``pdneuro demo``, ``sandbox``, ``token`` and ``cache``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pdneuro.cli import command
 
 
 def add(commands: Any) -> None:
-    """The commands of this module."""
+    """Add the commands of this module."""
     demo = command.add(
         commands,
         "demo",
@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "run the main job on a bundled synthetic brain",
         "pdneuro demo --out demo-output",
     )
-    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for what it writes")
+    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the output")
 
     sandbox = command.add(
         commands,
@@ -30,17 +30,19 @@ def add(commands: Any) -> None:
         "serve the services on this machine, on bundled data or your own files",
         "pdneuro sandbox --edges edges.csv --neurons neurons.csv --port 8765",
     )
-    sandbox.add_argument("--edges", help="csv, tsv, txt, parquet or feather; any known column names")
-    sandbox.add_argument("--neurons", help="the same, with a column of IDs")
-    sandbox.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
-    sandbox.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    sandbox.add_argument(
+        "--edges", help="csv, tsv, txt, parquet or feather, with any known column names"
+    )
+    sandbox.add_argument("--neurons", help="a table of the same formats, with a column of IDs")
+    sandbox.add_argument("--port", type=int, default=0, help="default: a free port")
+    sandbox.add_argument("--latency", type=float, default=0.0, help="seconds before each response")
 
     token = command.add(
         commands,
         "token",
         _token,
-        "keep, show the origin of, or delete a service's token",
-        "pdneuro token set braincircuits    (asks for the token, without echo)",
+        "save or delete the token of a service, or show where tokens come from",
+        "pdneuro token set braincircuits    (type the token; it is not shown)",
     )
     token.add_argument("action", choices=["set", "status", "forget"])
     token.add_argument("service", nargs="?", default="braincircuits", help="default: braincircuits")
@@ -49,8 +51,8 @@ def add(commands: Any) -> None:
         commands,
         "cache",
         _cache,
-        "show, clear, export or load stored answers",
-        "pdneuro cache export answers.sqlite",
+        "show, clear, export or load cached responses",
+        "pdneuro cache export cache.sqlite",
     )
     cache.add_argument("action", choices=["info", "clear", "export", "load"])
     cache.add_argument("file", nargs="?", help="for export and load")
@@ -58,20 +60,20 @@ def add(commands: Any) -> None:
     cache.add_argument("--property", help="for clear: only this property")
 
 
-def _demo(chosen: argparse.Namespace) -> None:
+def _demo(options: argparse.Namespace) -> None:
     from pdneuro.cli.demo import run
 
-    run(chosen.out)
+    run(options.out)
 
 
-def _sandbox(chosen: argparse.Namespace) -> None:
+def _sandbox(options: argparse.Namespace) -> None:
     from pdneuro.sandbox.start import Sandbox
 
-    if chosen.neurons and not chosen.edges:
-        raise ValueError("--neurons needs --edges as well.")
-    with Sandbox(chosen.edges, chosen.neurons, chosen.port, chosen.latency) as sandbox:
+    if options.neurons and not options.edges:
+        raise ValueError("--neurons requires --edges.")
+    with Sandbox(options.edges, options.neurons, options.port, options.latency) as sandbox:
         neurons = len(sandbox.braincircuits.connectome.ids)
-        print(f"Serving {neurons:,} neurons at {sandbox.url}; Ctrl-C ends it. In another shell:\n")
+        print(f"Serving {neurons:,} neurons at {sandbox.url}; stop it with Ctrl-C. In another shell:\n")
         for name, value in sandbox.settings().items():
             print(f"export {name}={value}")
         sys.stdout.flush()
@@ -80,37 +82,39 @@ def _sandbox(chosen: argparse.Namespace) -> None:
                 time.sleep(3600)
 
 
-def _token(chosen: argparse.Namespace) -> None:
+def _token(options: argparse.Namespace) -> None:
     from pdneuro.transport import tokens
 
-    if chosen.action == "status":
+    if options.action == "status":
         print(tokens.status().to_string(index=False, na_rep="-"))
-    elif chosen.action == "forget":
-        known = tokens.forget(chosen.service)
-        print(f"The saved token for {chosen.service} was deleted." if known else "None was saved.")
+    elif options.action == "forget":
+        existed = tokens.forget(options.service)
+        print(
+            f"The saved token for {options.service} was deleted." if existed else "No token was saved."
+        )
     else:
         import getpass
 
         if sys.stdin.isatty():
-            token = getpass.getpass(f"Token for {chosen.service} (not shown): ")
+            token = getpass.getpass(f"Token for {options.service} (not shown): ")
         else:
             token = sys.stdin.readline()
-        tokens.save(chosen.service, token)
-        print(f"The token for {chosen.service} is saved.")
+        tokens.save(options.service, token)
+        print(f"The token for {options.service} is saved.")
 
 
-def _cache(chosen: argparse.Namespace) -> None:
+def _cache(options: argparse.Namespace) -> None:
     from pdneuro.transport import cache
 
-    if chosen.action in ("export", "load") and not chosen.file:
-        raise ValueError(f"cache {chosen.action} needs a file.")
-    if chosen.action == "info":
+    if options.action in ("export", "load") and not options.file:
+        raise ValueError(f"cache {options.action} requires a file.")
+    if options.action == "info":
         table = cache.info()
         print("The cache is empty." if table.empty else table.to_string(index=False))
-    elif chosen.action == "clear":
-        gone = cache.clear(project=chosen.project, property=chosen.property)
-        print(f"{gone:,} answers forgotten.")
-    elif chosen.action == "export":
-        print(f"Written: {cache.export(chosen.file)}")
+    elif options.action == "clear":
+        deleted = cache.clear(project=options.project, property=options.property)
+        print(f"{deleted:,} cached responses deleted.")
+    elif options.action == "export":
+        print(f"Written: {cache.export(options.file)}")
     else:
-        print(f"{cache.load(chosen.file):,} answers added or renewed.")
+        print(f"{cache.load(options.file):,} responses added or updated.")

@@ -1,4 +1,4 @@
-"""A local connectome, from files or frames, as a source of properties and partners."""
+"""Local connectomes: files or DataFrames as a source of properties and partners."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["Connectome", "open_source"]
 
 
 def open_source(path: str | os.PathLike[str]) -> Connectome:
-    """The source for a file of edges."""
+    """Open the source for a file of edges."""
     return Connectome.from_files(path)

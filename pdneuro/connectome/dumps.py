@@ -1,4 +1,4 @@
-"""Download the whole graph of a service, or find the files of an earlier download."""
+"""Download a service's whole graph, or find an earlier download."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from pdneuro.transport.store import cache_folder, make_private_folder
 def download_dump(
     project: str, folder: str | os.PathLike[str] | None, *, progress: bool | None, refresh: bool
 ) -> Dump:
-    """Return the files of a project's graph; download them if they do not exist."""
+    """Return the files of a project's graph, downloaded if necessary."""
     fetch = Fetch.of(progress=progress, refresh=refresh)
     source = open_source(project)
     if not isinstance(source, Dumping):
-        raise UnknownSourceError(f"{project!r} offers no download of its whole graph.")
+        raise UnknownSourceError(
+            f"{project!r} does not offer a download of its whole graph. Use a BrainCircuits.io project."
+        )
     if folder is None:
         make_private_folder(cache_folder())
         folder = cache_folder() / "downloads" / source.name.replace(":", "-")
-    place = Path(folder).expanduser()
-    return _newest(place, project) if fetch.offline else source.graph_dump(place, fetch)
+    target = Path(folder).expanduser()
+    return _newest(target, project) if fetch.offline else source.graph_dump(target, fetch)
 
 
-def _newest(place: Path, project: str) -> Dump:
-    """Return the latest state that was downloaded completely."""
+def _newest(folder: Path, project: str) -> Dump:
+    """Return the latest complete download."""
     states = sorted(
-        (int(found.parent.name) if found.parent.name.isdigit() else 0, found.parent)
-        for found in place.glob("*/edges.parquet")
+        (int(file.parent.name) if file.parent.name.isdigit() else 0, file.parent)
+        for file in folder.glob("*/edges.parquet")
     )
     if not states:
         raise OfflineError(
-            f"offline, and the graph of {project!r} was not downloaded to {place}. Call "
+            f"pdneuro is offline, and the graph of {project!r} was not downloaded to {folder}. Call "
             "Connectome.download() once with offline=False."
         )
     snapshot, latest = states[-1]

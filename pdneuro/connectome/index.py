@@ -1,7 +1,7 @@
-"""Index of the partners of each neuron: arrays that are built once and then mapped from disk.
+"""An index of partners by neuron: arrays that are built once and then mapped from disk.
 
-The records of a neuron are adjacent: its downstream partners, then its upstream ones, each by
-falling weight. A query for k neurons reads k slices.
+The records of a neuron are adjacent: its downstream partners, then its upstream partners, each sorted
+by weight, the largest first. A query for k neurons reads k slices.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.transport.store import cache_folder, make_private_folder
 
-#: Changes when the files' layout does.
+#: Increased when the layout of the files changes.
 _LAYOUT = 1
 _ARRAYS = ("ids", "start", "partner", "weight")
 
@@ -40,14 +40,14 @@ class Index:
     Attributes
     ----------
     ids : array of int64
-        Neurons, rising.
+        Sorted IDs of the neurons.
     start : array of int64
-        The downstream records of neuron ``i`` are those from ``start[2 * i]`` to ``start[2 * i + 1]``,
-        the upstream ones go on to ``start[2 * i + 2]``.
+        The downstream records of neuron ``i`` are ``start[2 * i]`` to ``start[2 * i + 1]``, its upstream
+        records ``start[2 * i + 1]`` to ``start[2 * i + 2]``.
     partner : array of int
-        Place of the partner in ``ids``.
+        Position of the partner in ``ids``.
     weight : array of int
-        Synapses.
+        Number of synapses.
     """
 
     ids: Any
@@ -57,15 +57,15 @@ class Index:
 
     @property
     def pairs(self) -> int:
-        """Number of pairs with an edge."""
+        """Return the number of pairs with an edge."""
         return len(self.partner) // 2
 
     def places(self, ids: Int64Array) -> Places:
-        """Return the positions of neurons, -1 for unknown ones."""
-        found = np.searchsorted(self.ids, ids)
-        found[found == len(self.ids)] = 0
-        known = self.ids[found] == ids if len(self.ids) else np.zeros(len(ids), bool)
-        return np.where(known, found, -1)
+        """Return the positions of neurons in ``ids``, -1 if they are not in it."""
+        positions = np.searchsorted(self.ids, ids)
+        positions[positions == len(self.ids)] = 0
+        exists = self.ids[positions] == ids if len(self.ids) else np.zeros(len(ids), bool)
+        return np.where(exists, positions, -1)
 
     def records(
         self, places: Places, *, upstream: bool = True, downstream: bool = True
@@ -75,8 +75,8 @@ class Index:
         Returns
         -------
         tuple
-            How many records each neuron has; and for each record the place of the partner, the weight,
-            and whether the partner is upstream.
+            The number of records of each neuron; and for each record the position of the partner, the
+            weight, and whether the partner is upstream.
         """
         bounds = self.start[2 * places[:, None] + np.arange(3)]
         sizes = np.diff(bounds, axis=1)
@@ -84,14 +84,14 @@ class Index:
         sizes[:, 1] *= upstream
         counts = sizes.sum(axis=1)
         begin = bounds[:, 0 if downstream else 1]
-        at = np.repeat(begin - (np.cumsum(counts) - counts), counts)
-        at += np.arange(len(at))
+        row = np.repeat(begin - (np.cumsum(counts) - counts), counts)
+        row += np.arange(len(row))
         incoming = np.repeat(np.tile([False, True], len(places)), sizes.ravel())
-        # As positions: NumPy would convert them again at each use.
-        return counts, self.partner[at].astype(np.intp), self.weight[at], incoming
+        # NumPy would convert int32 positions at each use.
+        return counts, self.partner[row].astype(np.intp), self.weight[row], incoming
 
     def sums(self, places: Places) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
-        """Return synapses and partners downstream, synapses and partners upstream."""
+        """Return numbers of synapses and partners downstream, and of synapses and partners upstream."""
         counts, _, weight, incoming = self.records(places)
         rows = np.repeat(np.arange(len(places)), counts)
         down, up = (
@@ -101,19 +101,19 @@ class Index:
         return down, partners[:, 0], up, partners[:, 1]
 
     def table(self) -> pd.DataFrame:
-        """Return all pairs as an edge table, by presynaptic neuron."""
+        """Return all pairs as an edge table, sorted by presynaptic neuron."""
         counts, partner, weight, _ = self.records(np.arange(len(self.ids)), upstream=False)
         return edge_table(np.repeat(self.ids, counts), self.ids[partner], weight)
 
 
 def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
-    """Build the index of an edge table; it contains ``neurons`` even if they have no edge."""
+    """Build the index of an edge table; it includes ``neurons`` without edges."""
     check_total(edges)
     ids, pre, post = coded_ends(edges)
     if len(neurons):
-        everyone = np.union1d(ids, neurons)
-        moved = np.searchsorted(everyone, ids).astype(pre.dtype)
-        ids, pre, post = everyone, moved[pre], moved[post]
+        all_ids = np.union1d(ids, neurons)
+        positions = np.searchsorted(all_ids, ids).astype(pre.dtype)
+        ids, pre, post = all_ids, positions[pre], positions[post]
     count, weight = len(ids), edges["weight"].to_numpy()
     pairs = group_codes(pre.astype(np.int64) * count + post, max(count**2, 1))
     first = pairs.first
@@ -129,16 +129,16 @@ def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
     partner = np.empty(2 * len(first), np.int32 if count < 2**31 else np.int64)
     small = not len(weight) or int(np.max(weight)) < 2**31
     weights = np.empty(len(partner), np.int32 if small else np.int64)
-    for side, ((other, heavy), number) in enumerate(zip(sides, counts, strict=True)):
-        at = np.arange(len(first)) + np.repeat(
+    for side, ((other, side_weight), number) in enumerate(zip(sides, counts, strict=True)):
+        row = np.arange(len(first)) + np.repeat(
             start[side : 2 * count : 2] - (np.cumsum(number) - number), number
         )
-        partner[at], weights[at] = other, heavy
+        partner[row], weights[row] = other, side_weight
     return Index(ids, start, partner, weights)
 
 
 def _by_weight(own: Any, other: Any, weight: Int64Array, count: int) -> tuple[Any, Int64Array]:
-    """Return partners and weights by neuron, falling weight, rising partner."""
+    """Sort partners and weights by neuron, then by weight (the largest first), then by partner."""
     by_partner = group_codes(own.astype(np.int64) * count + other, max(count**2, 1)).rows
     own, other, weight = own[by_partner], other[by_partner], weight[by_partner]
     top = int(np.max(weight)) if len(weight) else 0
@@ -152,39 +152,39 @@ def _by_weight(own: Any, other: Any, weight: Int64Array, count: int) -> tuple[An
 # -- on disk --------------------------------------------------------------------------------------
 
 
-def on_disk(files: list[Path], how: object, make: Callable[[], Index]) -> Index:
-    """Return the index of some files: mapped from the cache folder, or built and saved there.
+def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> Index:
+    """Return the index of files in their current state: from the cache folder, or built and saved there.
 
     Parameters
     ----------
     files : list of Path
-        What the index is made of; the first one names it.
-    how : object
-        Anything else that it depends on, as JSON.
+        Files of the edges and neurons; the first one names the index.
+    options : object
+        Everything else that the index depends on, as JSON.
     make : callable
-        Builds the index.
+        Function that builds the index.
     """
     state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    owner, content = _digest(str(files[0].resolve())), _digest([_LAYOUT, state, how])
+    owner, content = _digest(str(files[0].resolve())), _digest([_LAYOUT, state, options])
     home = cache_folder() / "indexes"
-    place = home / f"{owner}-{content}"
-    if place.is_dir():
+    folder = home / f"{owner}-{content}"
+    if folder.is_dir():
         try:
-            return _open(place)
-        except (OSError, ValueError, EOFError):  # damaged: build it again
-            shutil.rmtree(place, ignore_errors=True)
+            return _open(folder)
+        except (OSError, ValueError, EOFError):  # a damaged index is built again
+            shutil.rmtree(folder, ignore_errors=True)
     index = make()
     try:
         make_private_folder(cache_folder())
         home.mkdir(exist_ok=True)
-        _save(index, place)
+        _save(index, folder)
         for old in home.glob(f"{owner}-*"):
-            if old != place:
+            if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
-        return _open(place)
+        return _open(folder)
     except OSError as error:
         warn(
-            f"The index of {files[0].name} cannot be kept in {home} ({error}), so it is built at each "
+            f"The index of {files[0].name} cannot be saved in {home} ({error}), so it is built at each "
             "start. Choose another folder with pdneuro.set_options(cache_dir=...).",
             CacheWarning,
         )
@@ -195,21 +195,21 @@ def _digest(value: object) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
 
 
-def _open(place: Path) -> Index:
-    arrays = [np.load(place / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+def _open(folder: Path) -> Index:
+    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
     return Index(*(np.asarray(array) for array in arrays))
 
 
-def _save(index: Index, place: Path) -> None:
-    """Write a complete index or none, so that a reader never finds half of it."""
-    unfinished = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
+def _save(index: Index, folder: Path) -> None:
+    """Write a complete index: other processes never see a part of it."""
+    unfinished = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
         for name in _ARRAYS:
             np.save(unfinished / f"{name}.npy", getattr(index, name), allow_pickle=False)
         try:
-            unfinished.rename(place)
+            unfinished.rename(folder)
         except OSError:
-            if not place.is_dir():  # else another process was first
+            if not folder.is_dir():  # otherwise another process has written it
                 raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A local connectome as a source, like a service."""
+"""A local connectome with the same queries as a service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pdneuro.transport.report import ANSWERED, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
 
-#: Properties that follow from the edges, and their columns.
+#: Properties that are computed from the edges, and their columns.
 _LINKS = {
     "link_pre": ("nr_pre", "nr_downstream_partner"),
     "link_post": ("nr_post", "nr_upstream_partner"),
@@ -33,27 +33,27 @@ _LINKS = {
 
 
 class Connectome:
-    """A connectome on this machine, for ``source=`` in place of a service.
+    """A connectome on this machine, for use as ``source=`` like a service.
 
     Parameters
     ----------
     edges : DataFrame
-        Edges, or synapses, in any form that :func:`pdneuro.tables.as_edges` accepts; rows of one pair
-        (such as one per region) are summed.
+        Edges or synapses, with any column names that :func:`pdneuro.tables.as_edges` recognizes. Rows of
+        one pair (such as one row per region) are summed.
     neurons : DataFrame, optional
         A table with one row per neuron; its columns are properties. Neurons that are in neither table
         are unknown.
-    name : str
+    name : str, default "local"
         Name in messages and provenance.
     on : hashable, optional
-        The column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
+        Column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     **roles
-        ``pre=``, ``post=``, ``weight=``: columns of ``edges``, if they are not recognized.
+        ``pre=``, ``post=``, ``weight=``: columns of ``edges`` that are not recognized.
 
     See Also
     --------
-    Connectome.from_files : from files, with an index that is kept on disk.
-    Connectome.download : from a service's graph dump.
+    Connectome.from_files : from files, with an index that is saved on disk.
+    Connectome.download : from a download of a service's whole graph.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class Connectome:
         self._files: dict[str, Any] | None = None
         self._neurons = Neurons(neurons, on)
         self._index = indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids())
-        #: State of the data in Unix seconds, if it is known.
+        #: Materialization time of the data in Unix seconds, None if unknown.
         self.materialized_timestamp: int | None = None
 
     @classmethod
@@ -94,11 +94,11 @@ class Connectome:
         materialized_timestamp: int | None = None,
         **roles: Hashable | None,
     ) -> Connectome:
-        """Open a connectome in files.
+        """Open a connectome from files.
 
-        An index of the edges is built at the first call and kept in the cache folder. Later calls open
-        it at once, and queries read only the neurons that they need. A changed file is indexed again.
-        Only the required columns of ``neurons`` are read.
+        The first call builds an index of the edges and saves it in the cache folder. Later calls open
+        the index at once, and queries read only the rows they need. The index of a changed file is built
+        again. Only the requested columns of ``neurons`` are read.
 
         Parameters
         ----------
@@ -107,11 +107,11 @@ class Connectome:
         name : str, optional
             Default: the name of the edges' file.
         on : hashable, optional
-            The column of ``neurons`` that holds the IDs.
+            Column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
         materialized_timestamp : int, optional
-            The state of the data in Unix seconds, for provenance.
+            Materialization time of the data in Unix seconds, for provenance.
         **roles
-            ``pre=``, ``post=``, ``weight=``: columns of ``edges``, if they are not recognized.
+            ``pre=``, ``post=``, ``weight=``: columns of ``edges`` that are not recognized.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class Connectome:
         Raises
         ------
         FileNotFoundError, ValueError
-            A file does not exist, or its format is not known.
+            The file does not exist, or its format is not supported.
         MissingColumnsError, AmbiguousColumnError, InvalidIdError, InvalidEdgesError
             The file is not an edge table, or its IDs are not exact.
 
@@ -138,7 +138,7 @@ class Connectome:
         2  720575940614626315  720575940626709709      20
         """
         self = cls.__new__(cls)
-        # Absolute, since a copy may be opened by a process with another working directory.
+        # Absolute paths, since a process with another working directory may open a copy.
         edges = Path(edges).expanduser().absolute()
         neurons = None if neurons is None else Path(neurons).expanduser().absolute()
         self._label = name or edges.name.split(".")[0]
@@ -170,39 +170,37 @@ class Connectome:
     ) -> Connectome:
         """Download a project's whole graph, and open it.
 
-        The service offers two parquet files: the neurons with their sizes and numbers of synapses, and
-        one row per pair. An interrupted download resumes; a file appears only when it is complete.
-        Existing files are not downloaded again.
+        The service offers two parquet files: neurons with their sizes and numbers of synapses, and edges
+        with one row per pair. An interrupted download resumes. Complete files are not downloaded again.
 
         Parameters
         ----------
         project : str
             A BrainCircuits.io project, such as ``"fruitfly_fafb_flywire"``.
         folder : path, optional
-            The folder of the files, with one folder per state of the data. Default: in the cache
-            folder.
+            Folder for the files, with a subfolder per materialization time. Default: the cache folder.
         progress : bool, optional
             Show a progress bar. Default: the option ``progress``.
-        refresh : bool
-            Download existing files again.
+        refresh : bool, default False
+            Download files again.
 
         Returns
         -------
         Connectome
-            Its ``materialized_timestamp`` is the state of the data.
+            Its ``materialized_timestamp`` is the time of the data.
 
         Raises
         ------
         ServiceError
-            The request failed, or the service offers no dump; :mod:`pdneuro.errors` lists its kinds.
+            The request failed; :mod:`pdneuro.errors` lists its kinds.
         OfflineError
-            pdneuro is offline, and no dump was downloaded before.
+            pdneuro is offline, and the graph was not downloaded before.
         MissingDependencyError
-            Parquet needs the extra ``files``.
+            pyarrow, which reads parquet, is not installed (extra ``files``).
 
         Notes
         -----
-        A private copy: what your token may read, you may not be free to pass on.
+        The files are for your own use: your token may not give you the right to share the data.
 
         Examples
         --------
@@ -215,7 +213,7 @@ class Connectome:
         )
 
     def __reduce__(self) -> Any:
-        # Files are opened again where the copy arrives: an index is mapped, not sent.
+        # A copy opens the files again, so that the index is mapped from disk and not sent.
         if self._files is not None:
             return (_from_files, (self._files,))
         return (_from_state, (self.__dict__,))
@@ -226,7 +224,7 @@ class Connectome:
 
     @property
     def name(self) -> str:
-        """Name in messages and provenance.
+        """Return the name for messages and provenance.
 
         Examples
         --------
@@ -238,7 +236,7 @@ class Connectome:
 
     @property
     def ids(self) -> pd.Series[Any]:
-        """All neurons, by rising ID.
+        """Return all neurons, sorted by ID.
 
         Examples
         --------
@@ -250,7 +248,7 @@ class Connectome:
 
     @property
     def neurons(self) -> pd.DataFrame:
-        """The table of neurons as it was given; empty when there is none.
+        """Return the table of neurons unchanged; empty if there is no table.
 
         Examples
         --------
@@ -263,7 +261,7 @@ class Connectome:
         return self._neurons.frame()
 
     def to_frame(self) -> pd.DataFrame:
-        """All edges as one edge table, by presynaptic neuron and falling weight.
+        """Return all edges as one edge table, sorted by presynaptic neuron and by falling weight.
 
         Examples
         --------
@@ -279,7 +277,7 @@ class Connectome:
     # -- the protocol of a source -----------------------------------------------------------------
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
-        """Return the columns of one property, with one entry per ID; missing where it has no value.
+        """Return the columns of one property: arrays with one value per ID, missing if there is none.
 
         Examples
         --------
@@ -287,8 +285,8 @@ class Connectome:
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
         >>> brain = pdneuro.Connectome(edges)
         >>> ids = brain.ids.to_numpy()
-        >>> found = brain.properties(ids, "link_pre", multiple="count", fetch=Fetch.of())
-        >>> {name: cells.tolist() for name, cells in found.items()}
+        >>> columns = brain.properties(ids, "link_pre", multiple="count", fetch=Fetch.of())
+        >>> {name: values.tolist() for name, values in columns.items()}
         {'nr_pre': [7, 0, 4], 'nr_downstream_partner': [2, 0, 1]}
         """
         places = self._index.places(ids)
@@ -354,12 +352,12 @@ class Connectome:
         )
         own, other = np.repeat(ids[known], counts), index.ids[partner]
         pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
-        if upstream and downstream:  # an edge between two of the IDs appears at its presynaptic one
-            asked = np.zeros(len(index.ids), bool)
-            asked[places] = True
-            twice = incoming & asked[partner]
-            if twice.any():
-                once = np.flatnonzero(~twice)
+        if upstream and downstream:  # an edge between two queried neurons comes from its presynaptic one
+            queried = np.zeros(len(index.ids), bool)
+            queried[places] = True
+            duplicate = incoming & queried[partner]
+            if duplicate.any():
+                once = np.flatnonzero(~duplicate)
                 pre, post, weight = pre.take(once), post.take(once), weight.take(once)
         return edge_table(pre, post, weight)
 
@@ -379,10 +377,10 @@ class Connectome:
         if name in _LINKS:
             sums = self._index.sums(places)
             counts = dict(zip(_LINKS[name], sums[:2] if name == "link_pre" else sums[2:], strict=True))
-            # The table of neurons covers the whole brain, even if the edges are a part of it. A missing
-            # value in a dump means no synapse.
-            given = [label for label in counts if label in available]
-            for label, cells in self._neurons.cells(ids, given).items() if given else ():
+            # The table of neurons counts the whole brain, even if the edges are a part of it; in a
+            # downloaded table, a missing number means no synapse.
+            in_table = [label for label in counts if label in available]
+            for label, cells in self._neurons.cells(ids, in_table).items() if in_table else ():
                 known = cells.notna().to_numpy()
                 counts[label] = np.where(known, cells.fillna(0).to_numpy(dtype=np.int64), counts[label])
             return counts
@@ -391,7 +389,7 @@ class Connectome:
             names = list(map(str, available))
             hint = did_you_mean(name, [*names, *_LINKS, "connectivity"])
             raise NotFoundError(
-                f"{self.name} has no property {name!r}, only "
+                f"{self.name} does not have a property {name!r}. Its properties are "
                 f"{listing([*_LINKS, 'connectivity', *names], 12)}.{hint}"
             )
         return {
@@ -421,14 +419,14 @@ class Connectome:
 
 
 def _present(row: dict[Hashable, Any]) -> Any:
-    found = {
+    values = {
         str(name): cell for name, cell in row.items() if isinstance(cell, list) or not pd.isna(cell)
     }
-    return (next(iter(found.values())) if len(found) == 1 else found) or None
+    return (next(iter(values.values())) if len(values) == 1 else values) or None
 
 
-def _from_files(given: dict[str, Any]) -> Connectome:
-    return Connectome.from_files(**given)
+def _from_files(arguments: dict[str, Any]) -> Connectome:
+    return Connectome.from_files(**arguments)
 
 
 def _from_state(state: dict[str, Any]) -> Connectome:

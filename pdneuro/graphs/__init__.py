@@ -1,4 +1,4 @@
-"""Pure functions from edge tables to graphs and matrices, and back."""
+"""Convert edge tables to graphs and matrices, and graphs and matrices to edge tables."""
 
 from pdneuro.graphs.exports import to_cytoscape, to_gephi, to_igraph
 from pdneuro.graphs.matrix import from_matrix, from_xarray, to_matrix, to_sparse, to_xarray

@@ -1,4 +1,4 @@
-"""Edge tables to other programs: igraph, Gephi, Cytoscape."""
+"""Export edge tables to igraph, Gephi and Cytoscape."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro._compat import TEXT, optional
-from pdneuro.graphs.networkx import one_row_a_pair
-from pdneuro.graphs.node_attributes import collector_paused, node_table
+from pdneuro.graphs.networkx import one_row_per_pair
+from pdneuro.graphs.node_attributes import garbage_collector_paused, node_table
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import Int64Array
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def to_igraph(
     edges: pd.DataFrame, nodes: pd.DataFrame | None = None, on: Hashable | None = None
 ) -> igraph.Graph:
-    """A directed igraph graph: a fifth of networkx' memory, and C-speed algorithms.
+    """Return a directed igraph graph, which needs a fifth of networkx' memory and is faster.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ def to_igraph(
     Returns
     -------
     igraph.Graph
-        Vertex attribute ``name``: the ID as decimal text (igraph's own files keep numbers as doubles,
+        Vertex attribute ``name``: the ID as decimal text (igraph's files store numbers as doubles,
         which would round it), so ``graph.vs.find(str(id))`` finds a neuron. Edge attribute ``weight``
         (int). ``graph["pdneuro"]`` is the provenance.
 
     Raises
     ------
     MissingDependencyError
-        Needs igraph: the extra ``graph``.
+        igraph is not installed (extra ``graph``).
 
     Examples
     --------
@@ -60,11 +60,11 @@ def to_igraph(
     (['11', '12'], [7, 5])
     """
     igraph = optional("igraph", "graph")
-    pairs = one_row_a_pair(edges)
+    pairs = one_row_per_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
-    here = pd.Index(ids)
-    ends = [here.get_indexer(pd.Index(pairs[end])).tolist() for end in ("pre", "post")]
-    with collector_paused():
+    index = pd.Index(ids)
+    ends = [index.get_indexer(pd.Index(pairs[end])).tolist() for end in ("pre", "post")]
+    with garbage_collector_paused():
         graph = igraph.Graph(len(ids), list(zip(*ends, strict=True)), directed=True)
     graph.vs["name"] = list(map(str, ids.tolist()))
     for name in attributes.columns:
@@ -79,21 +79,20 @@ def to_igraph(
 def _nodes(
     pairs: pd.DataFrame, nodes: pd.DataFrame | None, on: Hashable | None
 ) -> tuple[Int64Array, pd.DataFrame]:
-    """All neurons of the edges and of the table, and their attributes."""
+    """Return all neurons of the edges and of the table, and their attributes."""
     ids, _, _ = coded_ends(pairs)
     if nodes is None:
         return ids, pd.DataFrame(index=pd.RangeIndex(len(ids)))
-    given, others = node_table(nodes, on)
-    both = np.concatenate([given, np.setdiff1d(ids, given)])
-    places = np.where(np.arange(len(both)) < len(given), np.arange(len(both)), -1)
-    cells = {name: take_or_na(array_of(others[name]), places) for name in others.columns}
-    return both, pd.DataFrame(cells, index=pd.RangeIndex(len(both)))
+    table_ids, others = node_table(nodes, on)
+    all_ids = np.concatenate([table_ids, np.setdiff1d(ids, table_ids)])
+    rows = np.where(np.arange(len(all_ids)) < len(table_ids), np.arange(len(all_ids)), -1)
+    columns = {name: take_or_na(array_of(others[name]), rows) for name in others.columns}
+    return all_ids, pd.DataFrame(columns, index=pd.RangeIndex(len(all_ids)))
 
 
 def _python_values(column: pd.Series[Any]) -> list[Any]:
-    return [
-        None if absent else cell for cell, absent in zip(column.tolist(), column.isna(), strict=True)
-    ]
+    missing = column.isna()
+    return [None if absent else value for value, absent in zip(column.tolist(), missing, strict=True)]
 
 
 def to_gephi(
@@ -104,7 +103,7 @@ def to_gephi(
     *,
     label: Hashable | None = None,
 ) -> Path:
-    """Write ``nodes.csv`` and ``edges.csv`` as Gephi's import reads them.
+    """Write ``nodes.csv`` and ``edges.csv`` in the format of Gephi's import.
 
     Parameters
     ----------
@@ -115,7 +114,7 @@ def to_gephi(
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Made when absent; files of these names are replaced.
+        Created if it does not exist; files of these names are replaced.
     label : hashable, optional
         Column of ``nodes`` that names the neurons. Default: the ID.
 
@@ -123,7 +122,7 @@ def to_gephi(
     -------
     Path
         The folder. Edges: ``Source, Target, Type, Weight`` and the other columns; nodes: ``Id, Label``
-        and the other columns. IDs are quoted, so they are read as text.
+        and the other columns. IDs are quoted, so that they are read as text.
 
     Examples
     --------
@@ -136,11 +135,11 @@ def to_gephi(
     "11","12","Directed",3
     <BLANKLINE>
     """
-    pairs = one_row_a_pair(edges)
+    pairs = one_row_per_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
     text = pd.Series(ids).astype(TEXT)
-    named = None if label is None else roles.named_column(attributes, str(label))
-    labels = text if named is None else named.astype(TEXT).fillna(text)
+    names = None if label is None else roles.named_column(attributes, str(label))
+    labels = text if names is None else names.astype(TEXT).fillna(text)
     attributes = _without(attributes, "Id", "Label")
     vertices = pd.concat([pd.DataFrame({"Id": text, "Label": labels}), attributes], axis=1)
     arcs = _without(pairs, "Source", "Target", "Type", "Weight")
@@ -155,7 +154,7 @@ def to_cytoscape(
     nodes: pd.DataFrame | None = None,
     on: Hashable | None = None,
 ) -> Path:
-    """Write ``nodes.csv`` and ``edges.csv`` as Cytoscape's import from file reads them.
+    """Write ``nodes.csv`` and ``edges.csv`` in the format of Cytoscape's import from file.
 
     Parameters
     ----------
@@ -166,13 +165,13 @@ def to_cytoscape(
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Made when absent; files of these names are replaced.
+        Created if it does not exist; files of these names are replaced.
 
     Returns
     -------
     Path
         The folder. Edges: ``source, target, interaction, weight`` and the other columns, where the
-        interaction is the transmitter (``nt``) if there is one, else ``synapse``. Nodes: ``name`` and
+        interaction is the transmitter (``nt``), or ``synapse`` if it is missing. Nodes: ``name`` and
         the other columns. IDs are quoted text.
 
     Examples
@@ -186,7 +185,7 @@ def to_cytoscape(
     "11","12","synapse",3
     <BLANKLINE>
     """
-    pairs = one_row_a_pair(edges)
+    pairs = one_row_per_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
     names = pd.DataFrame({"name": pd.Series(ids).astype(TEXT)})
     vertices = pd.concat([names, _without(attributes, "name")], axis=1)
@@ -197,18 +196,18 @@ def to_cytoscape(
     return _write(folder, vertices, arcs, ["source", "target"])
 
 
-def _without(table: pd.DataFrame, *taken: str) -> pd.DataFrame:
-    """The table with columns of these names renamed, as the program needs the names itself."""
-    return table.rename(columns={name: f"{name}_original" for name in taken})
+def _without(table: pd.DataFrame, *reserved: str) -> pd.DataFrame:
+    """Rename columns whose names the program reserves."""
+    return table.rename(columns={name: f"{name}_original" for name in reserved})
 
 
 def _write(
     folder: str | os.PathLike[str], nodes: pd.DataFrame, edges: pd.DataFrame, ends: list[str]
 ) -> Path:
-    place = Path(folder).expanduser()
-    place.mkdir(parents=True, exist_ok=True)
+    target = Path(folder).expanduser()
+    target.mkdir(parents=True, exist_ok=True)
     edges = edges.astype(dict.fromkeys(ends, TEXT))
     for name, table in (("nodes.csv", nodes), ("edges.csv", edges)):
-        with replacing(place / name) as unfinished:
+        with replacing(target / name) as unfinished:
             table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
-    return place
+    return target

@@ -1,4 +1,4 @@
-"""Edge tables to matrices and back: sparse, dense, labelled."""
+"""Convert edge tables to sparse, dense and labeled matrices, and matrices to edge tables."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
     import xarray as xr
     from scipy.sparse import csr_array
 
-#: Largest side of a dense matrix: 20,000 x 20,000 of 8 bytes are 3.2 GB.
+#: Maximum number of rows of a dense matrix: 20,000 x 20,000 of 8 bytes are 3.2 GB.
 MAX_DENSE = 20_000
 
 
 def to_sparse(
     edges: pd.DataFrame, *, values: str = "weight", ids: Any = None
 ) -> tuple[csr_array, pd.Index[Any]]:
-    """The adjacency matrix as a SciPy sparse array, with the neurons of its rows and columns.
+    """Return the adjacency matrix as a SciPy sparse array, with the neurons of its rows and columns.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table. Rows of one pair are summed.
-    values : str
-        Column of numbers to fill in, such as ``"input_fraction"`` or ``"signed_weight"``.
+    values : str, default "weight"
+        Column of numbers for the cells, such as ``"input_fraction"`` or ``"signed_weight"``.
     ids : Series, Index, array or list, optional
-        The neurons of the rows and columns, in this order; edges of others are left out. Default: all
-        neurons of the table, by rising ID.
+        The neurons of the rows and columns, in this order; edges of other neurons are dropped. Default:
+        all neurons of the table, sorted by ID.
 
     Returns
     -------
     csr_array, Index
-        Square; entry ``[i, j]`` is the weight from neuron ``ids[i]`` to ``ids[j]``, int64 for integer
-        columns, else float64. The index (int64) is called ``id``.
+        A square matrix; entry ``[i, j]`` is the weight from neuron ``ids[i]`` to ``ids[j]``, int64 for
+        integer columns, otherwise float64. The index (int64) is named ``id``.
 
     Raises
     ------
     MissingDependencyError
-        Needs SciPy: the extra ``graph``.
+        SciPy is not installed (extra ``graph``).
 
     Examples
     --------
@@ -65,39 +65,39 @@ def to_sparse(
     """
     sparse = optional("scipy.sparse", "graph")
     edges = require_edges(edges)
-    known, pre, post, cells = _entries(edges, values, ids)
-    matrix = sparse.csr_array((cells, (pre, post)), shape=(len(known), len(known)))
+    neurons, pre, post, entries = _entries(edges, values, ids)
+    matrix = sparse.csr_array((entries, (pre, post)), shape=(len(neurons), len(neurons)))
     matrix.sum_duplicates()
-    return matrix, pd.Index(known, name="id")
+    return matrix, pd.Index(neurons, name="id")
 
 
 def _entries(edges: pd.DataFrame, values: str, ids: Any) -> tuple[Int64Array, Any, Any, Any]:
-    """The neurons; and row, column and cell of each edge between them."""
-    cells = _numbers(edges, values)
+    """Return the neurons, and the row, column and value of each edge between them."""
+    numbers = _numbers(edges, values)
     if ids is None:
-        return *coded_ends(edges), cells
-    known = _given(ids)
-    here = pd.Index(known)
-    pre, post = (here.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
+        return *coded_ends(edges), numbers
+    neurons = _unique_ids(ids)
+    index = pd.Index(neurons)
+    pre, post = (index.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
     inside = (pre >= 0) & (post >= 0)
-    return known, pre[inside], post[inside], cells[inside]
+    return neurons, pre[inside], post[inside], numbers[inside]
 
 
 def _numbers(edges: pd.DataFrame, values: str) -> Any:
     column = roles.named_column(edges, values)
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise InvalidEdgesError(f"column {values!r} is {column.dtype}, not numbers.")
+        raise InvalidEdgesError(f"column {values!r} must contain numbers, not {column.dtype}.")
     if pd.api.types.is_integer_dtype(column):
         return column.fillna(0).to_numpy(dtype=np.int64)
     return column.to_numpy(dtype=np.float64, na_value=0.0)
 
 
-def _given(ids: Any) -> Int64Array:
+def _unique_ids(ids: Any) -> Int64Array:
     column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
-    known = distinct_ids(column)
-    if len(known) < len(column):
-        raise ValueError("ids holds neurons twice, or missing ones; give each once.")
-    return known
+    neurons = distinct_ids(column)
+    if len(neurons) < len(column):
+        raise ValueError("ids contains duplicate or missing neurons. Pass each neuron once.")
+    return neurons
 
 
 def to_matrix(
@@ -107,27 +107,27 @@ def to_matrix(
     values: str = "weight",
     ids: Any = None,
 ) -> pd.DataFrame:
-    """The adjacency matrix as a frame: rows are presynaptic, columns postsynaptic.
+    """Return the adjacency matrix as a DataFrame: rows are presynaptic, columns postsynaptic.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table. Rows of one pair are summed.
     group_by : hashable, list, mapping or Series, optional
-        Group the neurons first, as :func:`pdneuro.tables.collapse` does.
+        Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`.
     values, ids
-        Cells and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+        Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
 
     Returns
     -------
     DataFrame
-        Square; index ``pre`` and columns ``post`` hold the same IDs or labels, sorted; 0 where there is
+        A square matrix; index ``pre`` and columns ``post`` are the same IDs or labels, sorted; 0 means
         no edge. int64 for weights.
 
     Raises
     ------
     TooLargeError
-        More than 20,000 rows: use :func:`to_sparse`.
+        The matrix would have more than 20,000 rows; use :func:`to_sparse`.
 
     Examples
     --------
@@ -148,11 +148,11 @@ def to_matrix(
     edges = require_edges(edges)
     if group_by is not None:
         if values != "weight" or ids is not None:
-            raise ValueError("values and ids do not go together with group_by.")
+            raise ValueError("values= and ids= cannot be combined with group_by=.")
         return _group_matrix(collapse(edges, group_by))
-    known, pre, post, cells = _entries(edges, values, ids)
-    dense = _dense(pre, post, cells, len(known))
-    index, columns = pd.Index(known, name="pre"), pd.Index(known, name="post")
+    neurons, pre, post, entries = _entries(edges, values, ids)
+    dense = _dense(pre, post, entries, len(neurons))
+    index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
     return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
 
 
@@ -177,19 +177,19 @@ def _group_matrix(groups: pd.DataFrame) -> pd.DataFrame:
     return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), groups)
 
 
-def _dense(pre: Any, post: Any, cells: Any, size: int) -> Any:
+def _dense(pre: Any, post: Any, entries: Any, size: int) -> Any:
     if size > MAX_DENSE:
         raise TooLargeError(
-            f"a dense matrix of {size:,} x {size:,} would take {size**2 * 8 / 1e9:,.0f} GB. Use "
-            "to_sparse(), group the neurons (group_by=...), or choose some (ids=...)."
+            f"a dense matrix of {size:,} x {size:,} would need {size**2 * 8 / 1e9:,.0f} GB. Use "
+            "to_sparse(), group the neurons (group_by=...), or select some (ids=...)."
         )
-    dense = np.zeros((size, size), cells.dtype)
-    np.add.at(dense, (pre, post), cells)
+    dense = np.zeros((size, size), entries.dtype)
+    np.add.at(dense, (pre, post), entries)
     return dense
 
 
 def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -> xr.DataArray:
-    """The adjacency matrix as a labelled array.
+    """Return the adjacency matrix as a labeled array.
 
     Parameters
     ----------
@@ -197,19 +197,19 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
         An edge table. Columns ``{column}_pre`` and ``{column}_post``, which
         :func:`pdneuro.tables.annotate` adds, become further coordinates.
     values, ids
-        Cells and order of the matrix, see :func:`to_sparse`.
+        Values and order of the matrix, see :func:`to_sparse`.
 
     Returns
     -------
     xarray.DataArray
         Dims ``pre`` and ``post`` with the IDs as int64 coordinates; other coordinates are int64,
         float64, or text with ``""`` for missing. ``attrs["pdneuro"]`` is the provenance as JSON text, so
-        that netCDF and zarr take it.
+        that netCDF and zarr can store it.
 
     Raises
     ------
     TooLargeError
-        More than 20,000 neurons.
+        The array would have more than 20,000 neurons per side.
 
     Examples
     --------
@@ -221,10 +221,10 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
     import xarray as xr
 
     edges = require_edges(edges)
-    known, pre, post, cells = _entries(edges, values, ids)
-    dense = _dense(pre, post, cells, len(known))
-    coordinates: dict[str, Any] = {"pre": known, "post": known.copy()}
-    for stem, labels in _node_labels(edges, known).items():
+    neurons, pre, post, entries = _entries(edges, values, ids)
+    dense = _dense(pre, post, entries, len(neurons))
+    coordinates: dict[str, Any] = {"pre": neurons, "post": neurons.copy()}
+    for stem, labels in _node_labels(edges, neurons).items():
         for end in ("pre", "post"):
             coordinates[f"{stem}_{end}"] = (end, _storable_array(pd.Series(labels)))
     attributes = {"units": "synapses"} if values == "weight" else {}
@@ -233,8 +233,8 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
     return xr.DataArray(dense, coordinates, ("pre", "post"), name=values, attrs=attributes)
 
 
-def _node_labels(edges: pd.DataFrame, known: Int64Array) -> dict[Hashable, Any]:
-    """Labels of the neurons, from the columns that the edges have for both ends."""
+def _node_labels(edges: pd.DataFrame, neurons: Int64Array) -> dict[Hashable, Any]:
+    """Return labels of the neurons, from columns that the edges have for both ends."""
     stems = [str(name).removesuffix("_pre") for name in edges.columns if str(name).endswith("_pre")]
     stems = [stem for stem in stems if f"{stem}_post" in edges.columns]
     nodes = pd.concat([edges["pre"], edges["post"]])
@@ -242,11 +242,11 @@ def _node_labels(edges: pd.DataFrame, known: Int64Array) -> dict[Hashable, Any]:
     columns: dict[Hashable, pd.Series[Any]] = {
         stem: pd.concat([edges[f"{stem}_pre"], edges[f"{stem}_post"]])[once] for stem in stems
     }
-    return lookup(known, nodes[once], columns)
+    return lookup(neurons, nodes[once], columns)
 
 
 def _storable_array(column: pd.Series[Any]) -> Any:
-    """Return an array that every file format takes."""
+    """Return an array that every file format can store."""
     if pd.api.types.is_integer_dtype(column) and not column.hasnans:
         return column.to_numpy(dtype=np.int64)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
@@ -254,30 +254,30 @@ def _storable_array(column: pd.Series[Any]) -> Any:
         if (numbers.abs() <= MAX_EXACT_FLOAT).fillna(True).all():
             return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.array(
-        ["" if absent else str(cell) for cell, absent in zip(column, column.isna(), strict=True)]
+        ["" if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)]
     )
 
 
 def from_xarray(array: xr.DataArray) -> pd.DataFrame:
-    """The edges of a matrix with labelled axes.
+    """Return the edges of a matrix with labeled axes.
 
     Parameters
     ----------
     array : xarray.DataArray
-        Two dims, ``pre`` and ``post`` (or another known pair of names), with IDs as coordinates; 0 and
-        missing mean no edge.
+        An array with the dims ``pre`` and ``post`` (or another neurons pair of names) and IDs as
+        coordinates; 0 and missing values mean no edge.
 
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64), by rising row and column; further coordinates as columns.
+        ``pre, post, weight`` (int64), sorted by row and column; further coordinates as columns.
 
     Raises
     ------
     MissingColumnsError
-        The dims are no start and end, or have no coordinates.
+        The dims are not a pair such as ``pre`` and ``post``, or lack coordinates.
     InvalidIdError, PrecisionLossError, InvalidEdgesError
-        Coordinates that are no exact IDs; entries that are no numbers of synapses.
+        A coordinate is not an exact ID, or an entry is not a number of synapses.
 
     Examples
     --------
@@ -289,42 +289,45 @@ def from_xarray(array: xr.DataArray) -> pd.DataFrame:
     pairs = roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims]))
     if array.ndim != 2 or len(pairs) != 1:
         raise MissingColumnsError(
-            f"an array of edges has the dims 'pre' and 'post', not {tuple(map(str, array.dims))}."
+            f"an array of edges must have the dims 'pre' and 'post', not {tuple(map(str, array.dims))}. "
+            "Rename them with .rename()."
         )
     pre, post = map(str, pairs[0])
     for dim in (pre, post):
         if dim not in array.coords:
-            raise MissingColumnsError(f"dim {dim!r} has no coordinate with the IDs.")
+            raise MissingColumnsError(
+                f"dim {dim!r} has no coordinate. Add the IDs with .assign_coords()."
+            )
     array = array.transpose(pre, post)
     frame = pd.DataFrame(array.to_numpy(), index=array.coords[pre], columns=array.coords[post])
     edges, rows, columns = _from_dense(frame, str(array.name or "weight"))
     for name, coordinate in array.coords.items():
         if coordinate.dims in ((pre,), (post,)) and name not in (pre, post):
-            cells = pd.Series(coordinate.to_numpy()[rows if coordinate.dims == (pre,) else columns])
-            text = cells.dtype == object or pd.api.types.is_string_dtype(cells.dtype)
-            edges[str(name)] = cells.astype(TEXT).where(cells != "") if text else cells
+            labels = pd.Series(coordinate.to_numpy()[rows if coordinate.dims == (pre,) else columns])
+            text = labels.dtype == object or pd.api.types.is_string_dtype(labels.dtype)
+            edges[str(name)] = labels.astype(TEXT).where(labels != "") if text else labels
     if KEY in array.attrs:
         edges.attrs[KEY] = json.loads(array.attrs[KEY])
     return edges
 
 
 def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
-    """The edges of an adjacency matrix: rows presynaptic, columns postsynaptic.
+    """Return the edges of an adjacency matrix: rows are presynaptic, columns postsynaptic.
 
     Parameters
     ----------
     matrix : DataFrame
-        IDs in the index and in the columns; 0 and missing mean no edge.
+        A matrix with IDs as index and columns; 0 and missing values mean no edge.
 
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64), by row and column of the matrix.
+        ``pre, post, weight`` (int64), in the order of rows and columns.
 
     Raises
     ------
     InvalidIdError, PrecisionLossError, InvalidEdgesError
-        Labels that are no exact IDs; entries that are no numbers of synapses.
+        A label is not an exact ID, or an entry is not a number of synapses.
 
     Examples
     --------
@@ -343,11 +346,13 @@ def _from_dense(matrix: pd.DataFrame, name: str) -> tuple[pd.DataFrame, Any, Any
     for label, axis in (("pre", matrix.index), ("post", matrix.columns)):
         ids, missing = id_array(axis, label)
         if missing is not None:
-            raise InvalidEdgesError(f"a label of the {label} side of the matrix is missing or 0.")
+            raise InvalidEdgesError(
+                f"a {label} label of the matrix is missing or 0. Drop this row or column."
+            )
         ends.append(ids)
-    cells = matrix.to_numpy()
-    if cells.dtype == object:
-        cells = matrix.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    rows, columns = np.nonzero((cells != 0) & (cells == cells))
-    weights = as_edges(pd.DataFrame({"pre": 1, "post": 1, name: cells[rows, columns]}), weight=name)
+    entries = matrix.to_numpy()
+    if entries.dtype == object:
+        entries = matrix.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    rows, columns = np.nonzero((entries != 0) & (entries == entries))
+    weights = as_edges(pd.DataFrame({"pre": 1, "post": 1, name: entries[rows, columns]}), weight=name)
     return edge_table(ends[0][rows], ends[1][columns], weights["weight"]), rows, columns

@@ -1,4 +1,4 @@
-"""Edge tables to networkx and back."""
+"""Convert edge tables to networkx graphs, and graphs to edge tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import LargeGraphWarning, warn
-from pdneuro.graphs.node_attributes import collector_paused, node_table, records
+from pdneuro.graphs.node_attributes import garbage_collector_paused, node_table, records
 from pdneuro.graphs.trees import to_tree
 from pdneuro.tables.columns import column
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
@@ -22,7 +22,7 @@ from pdneuro.tables.skeletons import is_node_table
 if TYPE_CHECKING:
     import networkx as nx
 
-#: Memory of a networkx graph, measured: benchmarks/run.py.
+#: Memory of a networkx graph, as measured by benchmarks/run.py.
 GIGABYTES_PER_MILLION = 0.35
 _LARGE = 3_000_000
 
@@ -34,41 +34,42 @@ def to_networkx(
     *,
     backend: str | None = None,
 ) -> nx.DiGraph[int]:
-    """A directed graph with Python integers as nodes and as weights.
+    """Return a directed graph with Python integers as nodes and as weights.
 
     Parameters
     ----------
     edges : DataFrame
-        Edge table; for the node table of a reconstruction see :func:`to_tree`. Where it has one row a
-        pair, its other columns become attributes of the edges, missing values left out. Else the rows
-        of a pair are summed, and only ``weight`` and ``hop`` are kept.
+        Edge table; for the node table of a reconstruction see :func:`to_tree`. With one row per pair,
+        its other columns become attributes of the edges, without missing values. Otherwise the rows of
+        a pair are summed, and only ``weight`` and ``hop`` are kept.
     nodes : DataFrame, optional
-        Neurons: all of them become nodes, their other columns attributes. Missing values are left out.
+        Table of neurons. All of them become nodes; the other columns become attributes, without
+        missing values.
     on : hashable, optional
-        The column of ``nodes`` that holds the IDs; recognised by name when not given.
+        Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     backend : str, optional
-        Passed on to networkx, which then makes the graph of that backend. None is set by default.
+        Backend of networkx that creates the graph. Default: networkx itself.
 
     Returns
     -------
     networkx.DiGraph
         Edge attribute ``weight`` (number of synapses). ``graph["pdneuro"]`` is the provenance of the
-        table, as JSON text, so that every file format of networkx takes it.
+        table as JSON text, which every file format of networkx supports.
 
     Warns
     -----
     LargeGraphWarning
-        Above three million edges, before the graph is built: how much memory it will take.
+        The graph has more than three million edges; the message estimates its memory.
 
     See Also
     --------
-    to_sparse : some sixty times faster, for whole brains.
-    to_igraph : a fifth of the memory.
+    to_sparse : about sixty times faster, for whole brains.
+    to_igraph : uses a fifth of the memory.
 
     Notes
     -----
-    A graph takes about 0.35 GB of memory for each million edges. ``networkx.write_graphml(graph, path)``
-    and the other writers of networkx take it as it is.
+    A graph needs about 0.35 GB of memory per million edges. ``networkx.write_graphml(graph, path)``
+    and the other writers of networkx accept it unchanged.
 
     Examples
     --------
@@ -81,22 +82,22 @@ def to_networkx(
 
     if is_node_table(edges):
         return to_tree(edges)
-    pairs = one_row_a_pair(edges)
+    pairs = one_row_per_pair(edges)
     if len(pairs) > _LARGE:
         warn(
-            f"a networkx graph of {len(pairs):,} edges takes about "
+            f"a networkx graph of {len(pairs):,} edges needs about "
             f"{len(pairs) / 1e6 * GIGABYTES_PER_MILLION:,.1f} GB of memory. to_sparse() and to_igraph() "
-            "are quicker and smaller; threshold() leaves weak edges out.",
+            "are faster and smaller; threshold() drops weak edges.",
             LargeGraphWarning,
         )
     attributes = [name for name in pairs.columns if name not in ("pre", "post")]
     graph: nx.DiGraph[int]
     if backend is not None:
-        build: Any = nx.from_pandas_edgelist  # the stubs do not know backend=
+        build: Any = nx.from_pandas_edgelist  # its type stubs lack backend=
         graph = build(pairs, "pre", "post", attributes, create_using=nx.DiGraph, backend=backend)
     else:
         graph = nx.DiGraph()
-        with collector_paused():
+        with garbage_collector_paused():
             _fill(graph, pairs, attributes)
     if facts(edges):
         graph.graph[KEY] = json.dumps(facts(edges))
@@ -106,8 +107,8 @@ def to_networkx(
     return graph
 
 
-def one_row_a_pair(edges: pd.DataFrame) -> pd.DataFrame:
-    """The table itself where it has one row a pair, else its sums."""
+def one_row_per_pair(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return the table itself if it has one row per pair, otherwise the sums per pair."""
     edges = require_edges(edges)
     return edges if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()) else collapse(edges)
 
@@ -121,40 +122,40 @@ def _edge_data(attributes: pd.DataFrame) -> list[dict[str, Any]]:
 def _fill(graph: nx.DiGraph[int], pairs: pd.DataFrame, attributes: Sequence[Hashable]) -> None:
     """Add edges to an empty graph, all edges of a node at a time.
 
-    ``adjacency()`` hands out the graph's own inner dicts; should a networkx hand out copies one day,
-    the edges are added one by one.
+    This relies on ``adjacency()`` returning the graph's inner dicts. If a version of networkx returns
+    copies, the edges are added one by one.
     """
     import networkx as nx
 
     if not len(pairs):
         return
-    # Nodes in the order in which add_edge() would meet them.
+    # Nodes get the order in which add_edge() would add them.
     codes, ids = pd.factorize(pairs[["pre", "post"]].to_numpy().ravel())
-    # Half-sized copies, and nothing held longer than needed: the graph takes memory enough.
+    # int32 and del keep memory low, since the graph itself needs much.
     starts, ends = (codes[side::2].astype(np.int32) for side in (0, 1))
     del codes
     graph.add_nodes_from(ids.tolist())
-    # The graph's own node objects serve as keys everywhere: one integer a node, not one an edge.
+    # Keys are the graph's own node objects: one integer object per node instead of one per edge.
     names = np.fromiter(graph, object, len(graph))
     backwards: Any = nx.reverse_view(graph)  # type: ignore[type-var]
     by_start = group_codes(starts, len(ids)).rows
-    # Data are made in the order of their first use, and handed to the other side by their place in it.
-    place = np.empty(len(pairs), np.int32)
-    place[by_start] = np.arange(len(pairs), dtype=np.int32)
+    # Both sides share the dicts of the edges, which are created in the order of the first side.
+    position = np.empty(len(pairs), np.int32)
+    position[by_start] = np.arange(len(pairs), dtype=np.int32)
     data = _edge_data(pairs[attributes].take(by_start))
     _fill_side(graph, names, starts[by_start], ends[by_start], data)
     del by_start
     by_end = group_codes(ends, len(ids)).rows
-    cells = np.fromiter(data, object, len(data))[place[by_end]].tolist()
-    _fill_side(backwards, names, ends[by_end], starts[by_end], cells)
-    pre, post, first = names[starts[0]], names[ends[0]], data[place[0]]
+    data_by_end = np.fromiter(data, object, len(data))[position[by_end]].tolist()
+    _fill_side(backwards, names, ends[by_end], starts[by_end], data_by_end)
+    pre, post, first = names[starts[0]], names[ends[0]], data[position[0]]
     if graph.get_edge_data(pre, post) is not first or backwards.get_edge_data(post, pre) is not first:
-        in_order = (data[where] for where in place.tolist())
+        in_order = (data[number] for number in position.tolist())
         graph.add_edges_from(zip(names[starts], names[ends], in_order, strict=True))
 
 
 def _fill_side(view: Any, names: Any, own: Any, other: Any, data: list[dict[str, Any]]) -> None:
-    """Enter edges, which are ordered by ``own``, into the inner dicts of a graph's view."""
+    """Write edges, which are ordered by ``own``, into the inner dicts of a graph's view."""
     partners, start = names[other].tolist(), 0
     until = np.cumsum(np.bincount(own, minlength=len(names))).tolist()
     for (_, inner), end in zip(view.adjacency(), until, strict=True):
@@ -164,27 +165,27 @@ def _fill_side(view: Any, names: Any, own: Any, other: Any, data: list[dict[str,
 
 
 def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
-    """The edges of a graph as an edge table.
+    """Return the edges of a graph as an edge table.
 
     Parameters
     ----------
     graph : networkx.DiGraph or MultiDiGraph
-        Nodes are IDs: integers, or decimal text as GraphML files have it.
-    weight : str
-        Attribute with the number of synapses; an edge without it counts 1.
+        A graph whose nodes are IDs: integers, or decimal text as in GraphML files.
+    weight : str, default "weight"
+        Attribute with the number of synapses; an edge without it counts as 1.
 
     Returns
     -------
     DataFrame
         ``pre, post, weight`` (int64), and the other attributes of the edges as columns. The provenance
-        that :func:`to_networkx` wrote is in ``attrs`` again.
+        that :func:`to_networkx` stored is copied to ``attrs``.
 
     Raises
     ------
     ValueError
-        The graph is undirected: which end is presynaptic?
+        The graph is undirected, so the presynaptic neuron of an edge is not known.
     InvalidIdError, InvalidEdgesError
-        Nodes that are no IDs, weights that are no numbers of synapses.
+        A node is not an ID, or a weight is not a number of synapses.
 
     Examples
     --------
@@ -195,11 +196,11 @@ def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
     0    1     2       3
     """
     if not hasattr(graph, "is_directed"):
-        raise TypeError(f"from_networkx takes a networkx graph, not a {type(graph).__name__}.")
+        raise TypeError(f"graph must be a networkx graph, not {type(graph).__name__}.")
     if not graph.is_directed():
         raise ValueError(
-            "the graph is undirected, so it does not say which end of an edge is presynaptic. Make it a "
-            "DiGraph first, for example by graph.to_directed(), which gives each edge both directions."
+            "the graph is undirected, so the presynaptic neuron of an edge is not known. Make it a "
+            "DiGraph, for example with graph.to_directed(), which gives each edge both directions."
         )
     pre, post, data = zip(*graph.edges(data=True), strict=True) if graph.size() else ((), (), ())
     names = list(dict.fromkeys(name for record in data for name in record))

@@ -1,4 +1,4 @@
-"""Neurons as the nodes of a graph: their attributes as Python values."""
+"""Attributes of neurons as Python values, for the nodes of a graph."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pdneuro.tables.ids import Int64Array, id_array
 
 
 def node_table(nodes: pd.DataFrame, on: Hashable | None = None) -> tuple[Int64Array, pd.DataFrame]:
-    """IDs of a table of neurons, and its other columns, under text names; rows without an ID left out.
+    """Return the IDs of a table of neurons, and its other columns with text names, without missing IDs.
 
     Raises
     ------
     ValueError
-        A neuron stands on several rows.
+        A neuron appears in several rows.
     """
     column = roles.id_column(nodes, on)
     ids, missing = id_array(column)
@@ -30,25 +30,25 @@ def node_table(nodes: pd.DataFrame, on: Hashable | None = None) -> tuple[Int64Ar
     index = pd.Index(ids)
     if not index.is_unique:
         raise ValueError(
-            f"neuron {index[index.duplicated()][0]} stands on several rows of the nodes; keep one, for "
+            f"neuron {index[index.duplicated()][0]} appears in several rows of the nodes. Keep one, for "
             "example with .drop_duplicates()."
         )
     return ids, others
 
 
 def records(columns: pd.DataFrame) -> list[dict[str, Any]]:
-    """One mapping of Python values a row, missing cells left out."""
-    found: list[dict[str, Any]] = [{} for _ in range(len(columns))]
-    for name, cells in columns.items():
-        for record, value, absent in zip(found, cells.tolist(), cells.isna(), strict=True):
-            if not absent:
-                record[str(name)] = value
-    return found
+    """Return one dict of Python values per row, without missing values."""
+    rows: list[dict[str, Any]] = [{} for _ in range(len(columns))]
+    for name, column in columns.items():
+        for row, value, missing in zip(rows, column.tolist(), column.isna(), strict=True):
+            if not missing:
+                row[str(name)] = value
+    return rows
 
 
 @contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Millions of new dicts would set off the garbage collector again and again, for nothing."""
+def garbage_collector_paused() -> Iterator[None]:
+    """Pause garbage collection, which is slow while millions of dicts are created."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Paths through an edge table."""
+"""Find paths through an edge table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import InvalidEdgesError, TooLargeError
-from pdneuro.graphs.networkx import one_row_a_pair
+from pdneuro.graphs.networkx import one_row_per_pair
 from pdneuro.tables import roles
 from pdneuro.tables.columns import objects
 from pdneuro.tables.ids import Int64Array, distinct_ids
@@ -22,14 +22,14 @@ from pdneuro.tables.provenance import inherit
 Ids = int | Iterable[Any]
 Codes = npt.NDArray[np.intp]
 
-#: SciPy keeps a distance to every neuron for each source of one search.
+#: Number of sources per search, since SciPy stores a distance to every neuron for each source.
 _SOURCES_AT_ONCE = 64
 
 
 def paths(
     edges: pd.DataFrame, sources: Ids, targets: Ids, max_hops: int = 3, *, max_paths: int = 1_000_000
 ) -> pd.DataFrame:
-    """All simple paths from some neurons to others.
+    """Return all simple paths from some neurons to others.
 
     Parameters
     ----------
@@ -37,22 +37,22 @@ def paths(
         An edge table; the rows of a pair are summed.
     sources, targets : int, Series, array or list
         Neurons. A path may pass through further sources and targets.
-    max_hops : int
-        Most edges of a path.
-    max_paths : int
-        Most paths to hold at once.
+    max_hops : int, default 3
+        Maximum number of edges per path.
+    max_paths : int, default 1,000,000
+        Maximum number of paths, including partial paths during the search.
 
     Returns
     -------
     DataFrame
-        One row a path, the shortest and strongest first: ``source, target`` (int64), ``hops`` (int64,
+        One row per path, the shortest and strongest first: ``source, target`` (int64), ``hops`` (int64,
         number of edges), ``bottleneck`` (int64, synapses of its weakest edge), ``path`` (tuple of the
-        IDs). A path visits no neuron twice, so there is none from a neuron to itself.
+        IDs). A path visits each neuron at most once, so no path leads from a neuron to itself.
 
     Raises
     ------
     TooLargeError
-        There are more than ``max_paths``.
+        There are more than ``max_paths`` paths.
 
     Examples
     --------
@@ -64,11 +64,11 @@ def paths(
     1       1       3     2           6  (1, 2, 3)
     """
     if max_hops < 1:
-        raise ValueError("paths need max_hops of at least 1.")
-    pairs = one_row_a_pair(edges)
+        raise ValueError(f"max_hops must be at least 1, not {max_hops}.")
+    pairs = one_row_per_pair(edges)
     ids, pre, post = coded_ends(pairs)
     weight = pairs["weight"].to_numpy()
-    starts, ends = _places(ids, sources, "sources"), _places(ids, targets, "targets")
+    starts, ends = _positions(ids, sources, "sources"), _positions(ids, targets, "targets")
     from_start = _distances(pre, post, starts, len(ids), max_hops)
     to_end = _distances(post, pre, ends, len(ids), max_hops)
     useful = from_start[pre] + 1 + to_end[post] <= max_hops
@@ -79,7 +79,7 @@ def paths(
     is_end = np.zeros(len(ids), bool)
     is_end[ends] = True
 
-    found = []
+    tables = []
     walks, weakest = starts[:, None], np.full(len(starts), np.iinfo(np.int64).max)
     for hop in range(1, max_hops + 1):
         last = walks[:, -1]
@@ -89,58 +89,58 @@ def paths(
         parent = np.repeat(np.arange(len(walks)), counts)
         step = np.arange(len(parent)) + np.repeat(first[last] - (np.cumsum(counts) - counts), counts)
         reached = post[step]
-        going = (to_end[reached] <= max_hops - hop) & (walks[parent] != reached[:, None]).all(axis=1)
-        parent, step, reached = parent[going], step[going], reached[going]
+        continues = (to_end[reached] <= max_hops - hop) & (walks[parent] != reached[:, None]).all(axis=1)
+        parent, step, reached = parent[continues], step[continues], reached[continues]
         walks = np.column_stack([walks[parent], reached])
         weakest = np.minimum(weakest[parent], weight[step])
         done = is_end[reached]
-        found.append(_table(ids, walks[done], weakest[done]))
-        if len(walks) > max_paths or sum(map(len, found)) > max_paths:
+        tables.append(_table(ids, walks[done], weakest[done]))
+        if len(walks) > max_paths or sum(map(len, tables)) > max_paths:
             raise _too_many(max_paths, hop)
-    result = pd.concat(found, ignore_index=True)
+    result = pd.concat(tables, ignore_index=True)
     return inherit(result, edges)
 
 
 def _too_many(max_paths: int, hop: int) -> TooLargeError:
     return TooLargeError(
-        f"there are more than max_paths={max_paths:,} paths of {hop} hops on the way. Leave weak "
-        "edges out with .threshold(), choose fewer neurons, lower max_hops, or pass a larger max_paths."
+        f"the search found more than max_paths={max_paths:,} paths of {hop} hops. Drop weak edges "
+        "with .threshold(), use fewer neurons, lower max_hops, or pass a larger max_paths."
     )
 
 
-def _places(ids: Int64Array, chosen: Ids, role: str) -> Codes:
-    """Places of neurons; those without an edge have no path."""
-    items: Any = [chosen] if pd.api.types.is_scalar(chosen) else chosen
+def _positions(ids: Int64Array, neurons: Ids, role: str) -> Codes:
+    """Return the positions of neurons in ``ids``, without neurons that have no edge."""
+    items: Any = [neurons] if pd.api.types.is_scalar(neurons) else neurons
     column = (
         items
         if isinstance(items, pd.Series | pd.Index)
         else pd.Series(items if isinstance(items, np.ndarray) else list(items), dtype=object, name=role)
     )
-    places = pd.Index(ids).get_indexer(pd.Index(distinct_ids(column)))
-    return places[places >= 0]
+    positions = pd.Index(ids).get_indexer(pd.Index(distinct_ids(column)))
+    return positions[positions >= 0]
 
 
 def _distances(own: Codes, other: Codes, begin: Codes, size: int, limit: int) -> Codes:
-    """Edges from the nearest of ``begin`` to each neuron, up to ``limit``."""
-    far = np.full(size, limit + 1)
-    far[begin] = 0
+    """Return the number of edges from the nearest of ``begin`` to each neuron, up to ``limit``."""
+    distance = np.full(size, limit + 1)
+    distance[begin] = 0
     for hop in range(1, limit + 1):
-        reached = other[far[own] == hop - 1]
-        far[reached] = np.minimum(far[reached], hop)
-    return far
+        reached = other[distance[own] == hop - 1]
+        distance[reached] = np.minimum(distance[reached], hop)
+    return distance
 
 
 def _table(ids: Int64Array, walks: Codes, weakest: Int64Array) -> pd.DataFrame:
     order = np.argsort(-weakest, kind="stable")
     nodes = ids[walks[order]]
-    cells = objects(zip(*nodes.T.tolist(), strict=True))
+    tuples = objects(zip(*nodes.T.tolist(), strict=True))
     return pd.DataFrame(
         {
             "source": nodes[:, 0],
             "target": nodes[:, -1],
             "hops": np.full(len(nodes), nodes.shape[1] - 1, np.int64),
             "bottleneck": weakest[order],
-            "path": cells,
+            "path": tuples,
         }
     )
 
@@ -148,7 +148,7 @@ def _table(ids: Int64Array, walks: Codes, weakest: Int64Array) -> pd.DataFrame:
 def shortest_paths(
     edges: pd.DataFrame, sources: Ids, targets: Ids, cost: str = "inverse"
 ) -> pd.DataFrame:
-    """The cheapest path from each of some neurons to each of others.
+    """Return the path of lowest cost from each source to each target.
 
     Parameters
     ----------
@@ -156,8 +156,8 @@ def shortest_paths(
         An edge table; the rows of a pair are summed.
     sources, targets : int, Series, array or list
         Neurons.
-    cost : str
-        What an edge costs: ``"inverse"`` (1 / weight: strong edges are short), ``"hops"`` (1 each), or a
+    cost : str, default "inverse"
+        Cost of an edge: ``"inverse"`` (1 / weight: strong edges are short), ``"hops"`` (1 each), or a
         column of positive numbers.
 
     Returns
@@ -165,14 +165,14 @@ def shortest_paths(
     DataFrame
         One row for each source and target that are connected: ``source, target`` (int64), ``hops``
         (int64), ``bottleneck`` (int64, synapses of its weakest edge), ``path`` (tuple of the IDs),
-        ``cost`` (float64). Of several equally cheap paths, one.
+        ``cost`` (float64). If several paths have the lowest cost, one of them is returned.
 
     Raises
     ------
     InvalidEdgesError
-        A cost that is not a positive number.
+        A cost is not a positive number.
     MissingDependencyError
-        Needs SciPy: the extra ``graph``.
+        SciPy is not installed (extra ``graph``).
 
     Examples
     --------
@@ -184,33 +184,33 @@ def shortest_paths(
     [(1, 3)]
     """
     sparse, search = optional("scipy.sparse", "graph"), optional("scipy.sparse.csgraph", "graph")
-    pairs = one_row_a_pair(edges)
+    pairs = one_row_per_pair(edges)
     ids, pre, post = coded_ends(pairs)
     weight = pairs["weight"].to_numpy()
     costs, usable = _costs(pairs, cost)
     shape = (len(ids), len(ids))
     prices = sparse.csr_array((costs[usable], (pre[usable], post[usable])), shape=shape)
     weights = sparse.csr_array((weight, (pre, post)), shape=shape)
-    starts, ends = _places(ids, sources, "sources"), _places(ids, targets, "targets")
+    starts, ends = _positions(ids, sources, "sources"), _positions(ids, targets, "targets")
     rows = []
     for begin in range(0, len(starts), _SOURCES_AT_ONCE):
-        some = starts[begin : begin + _SOURCES_AT_ONCE]
-        distances, before = search.dijkstra(prices, indices=some, return_predecessors=True)
-        for place, start in enumerate(some.tolist()):
+        batch = starts[begin : begin + _SOURCES_AT_ONCE]
+        distances, before = search.dijkstra(prices, indices=batch, return_predecessors=True)
+        for row, start in enumerate(batch.tolist()):
             for end in ends.tolist():
-                if end != start and np.isfinite(distances[place, end]):
-                    walk = _walk_back(before[place], start, end)
+                if end != start and np.isfinite(distances[row, end]):
+                    walk = _walk_back(before[row], start, end)
                     weakest = min(int(weights[a, b]) for a, b in itertools.pairwise(walk))
                     path = tuple(ids[walk].tolist())
-                    rows.append((path, weakest, float(distances[place, end])))
-    cells = objects(path for path, _, _ in rows)
+                    rows.append((path, weakest, float(distances[row, end])))
+    tuples = objects(path for path, _, _ in rows)
     result = pd.DataFrame(
         {
             "source": np.array([path[0] for path, _, _ in rows], np.int64),
             "target": np.array([path[-1] for path, _, _ in rows], np.int64),
             "hops": np.array([len(path) - 1 for path, _, _ in rows], np.int64),
             "bottleneck": np.array([weakest for _, weakest, _ in rows], np.int64),
-            "path": cells,
+            "path": tuples,
             "cost": np.array([price for _, _, price in rows], np.float64),
         }
     )
@@ -218,7 +218,7 @@ def shortest_paths(
 
 
 def _costs(pairs: pd.DataFrame, cost: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The cost of each edge, and which edges can be used at all."""
+    """Return the cost of each edge, and which edges have a valid cost."""
     weight = pairs["weight"].to_numpy(dtype=np.float64)
     if cost == "hops":
         return np.ones(len(pairs)), np.ones(len(pairs), bool)
@@ -230,8 +230,8 @@ def _costs(pairs: pd.DataFrame, cost: str) -> tuple[npt.NDArray[np.float64], npt
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InvalidEdgesError(
-            f"{int(wrong.sum()):,} costs in {cost!r} are no positive numbers, the first at row "
-            f"{pairs.index[row]!r}: {column.iloc[row]!r}."
+            f"{int(wrong.sum()):,} costs in column {cost!r} are not positive numbers, the first in row "
+            f"{pairs.index[row]!r}: {column.iloc[row]!r}. Drop these rows or correct the values."
         )
     return costs, ~wrong
 

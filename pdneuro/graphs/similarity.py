@@ -1,4 +1,4 @@
-"""How alike neurons are in their partners."""
+"""Compare neurons by their partners."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pdneuro.tables.edges import require_edges
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.provenance import inherit
 
-#: Entries of the block of the product that is looked at at once.
+#: Maximum number of entries per block of the matrix product.
 _BLOCK = 10_000_000
 
 
@@ -32,29 +32,29 @@ def similarity(
     ----------
     edges : DataFrame
         An edge table; the rows of a pair are summed.
-    metric : {"cosine", "jaccard"}
-        Cosine of the vectors of synapse counts, or the share of partners in common.
-    of : {"both", "input", "output"}
-        Partners that count: presynaptic, postsynaptic, or both side by side.
+    metric : {"cosine", "jaccard"}, default "cosine"
+        Cosine of the vectors of synapse counts, or share of common partners.
+    of : {"both", "input", "output"}, default "both"
+        Partners to compare: both, presynaptic or postsynaptic.
     top : int, optional
-        Give the most similar neurons of each only: for many neurons.
+        Return only this number of most similar neurons per neuron.
     ids : Series, Index, array or list, optional
-        The neurons to compare with each other, by all their partners in the table. Default: all
-        neurons of the table, by rising ID.
+        The neurons to compare, by all their partners in the table. Default: all neurons of the table,
+        sorted by ID.
 
     Returns
     -------
     DataFrame
-        Without ``top`` a square matrix (float64, 0 to 1) with the IDs as index and columns; a neuron
-        without partners is 0 everywhere. With ``top``: ``id, other`` (int64), ``similarity`` (float64),
-        up to ``top`` rows a neuron, falling; similarities of 0 are left out.
+        Without ``top``, a square matrix (float64, 0 to 1) with the IDs as index and columns; a neuron
+        without partners has only zeros. With ``top``: ``id, other`` (int64), ``similarity`` (float64),
+        up to ``top`` rows per neuron, the most similar first; similarities of 0 are dropped.
 
     Raises
     ------
     TooLargeError
-        A matrix of more than 20,000 neurons: use ``top``.
+        The matrix would have more than 20,000 rows; use ``top``.
     MissingDependencyError
-        Needs SciPy: the extra ``graph``.
+        SciPy is not installed (extra ``graph``).
 
     Examples
     --------
@@ -76,18 +76,18 @@ def similarity(
     if of not in ("both", "input", "output"):
         raise ValueError(f"of must be 'both', 'input' or 'output', not {of!r}.")
     if top is not None and top < 1:
-        raise ValueError("top must be at least 1.")
+        raise ValueError(f"top must be at least 1, not {top}.")
     edges = require_edges(edges)
-    matrix, known = to_sparse(edges)
+    matrix, neurons = to_sparse(edges)
     sides = {"output": [matrix], "input": [matrix.T], "both": [matrix, matrix.T]}[of]
     features = sparse.csr_array(sparse.hstack(sides, format="csr"), dtype=np.float64)
     if ids is not None:
         column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
-        chosen = distinct_ids(column)
-        places = known.get_indexer(pd.Index(chosen))
-        nothing = sparse.csr_array((1, features.shape[1]), dtype=np.float64)
-        features = sparse.vstack([features, nothing], format="csr")[places]
-        known = pd.Index(chosen, name="id")
+        selected = distinct_ids(column)
+        rows = neurons.get_indexer(pd.Index(selected))
+        zeros = sparse.csr_array((1, features.shape[1]), dtype=np.float64)
+        features = sparse.vstack([features, zeros], format="csr")[rows]
+        neurons = pd.Index(selected, name="id")
     features.eliminate_zeros()
     if metric == "jaccard":
         features.data[:] = 1.0
@@ -95,22 +95,22 @@ def similarity(
     if metric == "cosine":
         features.data /= np.repeat(lengths, np.diff(features.indptr))
     sizes = np.diff(features.indptr)
-    if top is None and len(known) > MAX_DENSE:
+    if top is None and len(neurons) > MAX_DENSE:
         raise TooLargeError(
-            f"a matrix of {len(known):,} x {len(known):,} would take {len(known) ** 2 * 8 / 1e9:,.0f} "
-            "GB. Ask for the most similar neurons only (top=10), or choose some (ids=...)."
+            f"a matrix of {len(neurons):,} neurons would need {len(neurons) ** 2 * 8 / 1e9:,.0f} "
+            "GB. Request only the most similar neurons (top=10), or select some neurons (ids=...)."
         )
     blocks = _blocks(features, sizes if metric == "jaccard" else None)
-    table = _dense(blocks, known) if top is None else _best(blocks, known, top)
+    table = _dense(blocks, neurons) if top is None else _best(blocks, neurons, top)
     return inherit(table, edges)
 
 
 def _blocks(features: Any, sizes: Any) -> Any:
-    """Rows of the similarity matrix, some at a time, as sparse blocks."""
-    turned = features.T.tocsr()
+    """Yield the similarity matrix as sparse blocks of rows."""
+    transposed = features.T.tocsr()
     height = max(1, _BLOCK // max(features.shape[0], 1))
     for start in range(0, features.shape[0], height):
-        block = features[start : start + height] @ turned
+        block = features[start : start + height] @ transposed
         if sizes is not None:  # common partners to shares of all partners
             rows = np.repeat(sizes[start : start + height], np.diff(block.indptr))
             block.data /= rows + sizes[block.indices] - block.data
@@ -118,31 +118,31 @@ def _blocks(features: Any, sizes: Any) -> Any:
         yield start, block
 
 
-def _dense(blocks: Any, known: pd.Index[Any]) -> pd.DataFrame:
-    cells = np.zeros((len(known), len(known)))
+def _dense(blocks: Any, neurons: pd.Index[Any]) -> pd.DataFrame:
+    matrix = np.zeros((len(neurons), len(neurons)))
     for start, block in blocks:
-        cells[start : start + block.shape[0]] = block.toarray()
-    return pd.DataFrame(cells, index=known, columns=known, copy=False)
+        matrix[start : start + block.shape[0]] = block.toarray()
+    return pd.DataFrame(matrix, index=neurons, columns=neurons, copy=False)
 
 
-def _best(blocks: Any, known: pd.Index[Any], top: int) -> pd.DataFrame:
+def _best(blocks: Any, neurons: pd.Index[Any], top: int) -> pd.DataFrame:
     owners, others, values = [], [], []
     for start, block in blocks:
         counts = np.diff(block.indptr)
         rows = np.repeat(np.arange(block.shape[0]), counts)
-        cells = np.where(block.indices == rows + start, 0.0, block.data)  # not the neuron itself
-        limit = _lower_bound(cells, block.indptr[:-1], counts, top)
-        near = np.flatnonzero((cells >= limit[rows]) & (cells > 0))
-        rows, columns, found = rows[near], block.indices[near], cells[near]
-        order = np.lexsort((columns, -found, rows))
-        rows, columns, found = rows[order], columns[order], found[order]
+        scores = np.where(block.indices == rows + start, 0.0, block.data)  # exclude the neuron itself
+        limit = _lower_bound(scores, block.indptr[:-1], counts, top)
+        near = np.flatnonzero((scores >= limit[rows]) & (scores > 0))
+        rows, columns, best = rows[near], block.indices[near], scores[near]
+        order = np.lexsort((columns, -best, rows))
+        rows, columns, best = rows[order], columns[order], best[order]
         rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
         kept = rank < top
         owners.append(rows[kept] + start)
         others.append(columns[kept])
-        values.append(found[kept])
+        values.append(best[kept])
     empty = [np.empty(0, np.int64)]
-    ids = known.to_numpy()
+    ids = neurons.to_numpy()
     return pd.DataFrame(
         {
             "id": ids[np.concatenate(owners or empty)],
@@ -152,10 +152,10 @@ def _best(blocks: Any, known: pd.Index[Any], top: int) -> pd.DataFrame:
     )
 
 
-def _lower_bound(cells: Any, begin: Any, counts: Any, top: int) -> Any:
-    """A value that at least ``top`` cells of each row reach, without sorting the rows.
+def _lower_bound(scores: Any, begin: Any, counts: Any, top: int) -> Any:
+    """Return a value that at least ``top`` scores of each row reach, without sorting the rows.
 
-    Each row is cut into a few times ``top`` pieces; the ``top`` greatest of their maxima are cells of
+    Each row is split into a few times ``top`` pieces; the ``top`` greatest of their maxima are scores of
     the row. A row with fewer pieces has no bound.
     """
     length = np.maximum(1, -(-counts // (8 * top)))
@@ -165,5 +165,5 @@ def _lower_bound(cells: Any, begin: Any, counts: Any, top: int) -> Any:
     starts = begin[rows] + within * length[rows]
     maxima = np.full((len(counts), max(int(pieces.max(initial=0)), top)), -np.inf)
     if len(starts):
-        maxima[rows, within] = np.maximum.reduceat(cells, starts)
+        maxima[rows, within] = np.maximum.reduceat(scores, starts)
     return np.partition(maxima, -top, axis=1)[:, -top]

@@ -1,4 +1,4 @@
-"""Reconstructions to networkx and back."""
+"""Convert reconstructions to networkx trees, and trees to reconstructions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import InvalidSwcError, listing
-from pdneuro.graphs.node_attributes import collector_paused, records
+from pdneuro.graphs.node_attributes import garbage_collector_paused, records
 from pdneuro.tables.columns import column
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.skeletons import NEURON, ROOT, neuron_column, segments
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
-    """Reconstructions as trees that grow from their roots.
+    """Return reconstructions as a networkx graph, one tree per root.
 
     Parameters
     ----------
@@ -30,21 +30,21 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
     Returns
     -------
     networkx.DiGraph
-        Edges lead from the parent to the child, with ``length`` in µm. Nodes are the numbers of the
-        table, ``(neuron, number)`` where it holds several neurons; they have the attributes ``type, x,
-        y, z, radius`` and ``parent``, numbers that are missing left out. A node whose parent is missing,
-        or is the node itself, is a root. ``graph["pdneuro"]`` is the provenance as JSON text.
+        Edges lead from parent to child and have a ``length`` in µm. Nodes are the node numbers of the
+        table, or ``(neuron, number)`` if it has several neurons. Their attributes are ``type, x, y, z,
+        radius`` and ``parent``, without missing values. A node whose parent is missing, or
+        is the node itself, is a root. ``graph["pdneuro"]`` is the provenance as JSON text.
 
     Raises
     ------
     InvalidSwcError
         Two nodes of a neuron have the same number.
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     See Also
     --------
-    from_tree : the way back.
+    from_tree : the inverse.
 
     Examples
     --------
@@ -59,20 +59,21 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
     numbers = nodes["node"].tolist()
     names = numbers if codes is None else list(zip(nodes[NEURON].tolist(), numbers, strict=True))
     if len(set(names)) < len(names):
-        twice = pd.Series(names, dtype=object)
+        keys = pd.Series(names, dtype=object)
+        duplicates = keys[keys.duplicated()]
         raise InvalidSwcError(
-            f"{listing(twice[twice.duplicated()].tolist())} are numbers of several nodes, so they "
-            "cannot be the nodes of a graph; .neuro.check() lists them."
+            f"several nodes have the same number: {listing(duplicates.tolist())}. "
+            ".neuro.check() lists them; correct them in the table."
         )
     labels = ["type", "x", "y", "z", "radius", "parent"]
     labels += [name for name in nodes.columns if str(name).startswith("column_")]
     graph: nx.DiGraph[Any] = nx.DiGraph()
-    with collector_paused():
+    with garbage_collector_paused():
         graph.add_nodes_from(zip(names, records(nodes[labels]), strict=True))
         inner = np.flatnonzero(rows >= 0).tolist()
-        above, measured, known = rows.tolist(), lengths.tolist(), np.isfinite(lengths)
+        parents, values, finite = rows.tolist(), lengths.tolist(), np.isfinite(lengths)
         graph.add_edges_from(
-            (names[above[row]], names[row], {"length": measured[row]} if known[row] else {})
+            (names[parents[row]], names[row], {"length": values[row]} if finite[row] else {})
             for row in inner
         )
     if codes is None and NEURON in nodes.columns and len(nodes):
@@ -83,13 +84,13 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
 
 
 def from_tree(graph: nx.DiGraph[Any]) -> pd.DataFrame:
-    """The node table of a graph that :func:`to_tree` made, or of one like it.
+    """Return the node table of a graph like those of :func:`to_tree`.
 
     Parameters
     ----------
     graph : networkx.DiGraph
-        Nodes are whole numbers, or ``(neuron, number)``; with ``x, y, z`` in µm and, where known,
-        ``type`` (0 where it is absent) and ``radius``.
+        Nodes are integers or ``(neuron, number)``, with ``x, y, z`` in µm and, optionally, ``type``
+        (default 0) and ``radius``.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def from_tree(graph: nx.DiGraph[Any]) -> pd.DataFrame:
     Raises
     ------
     InvalidSwcError
-        A node has two parents, or no coordinates; the nodes are no numbers.
+        A node has several parents or no coordinates, or is not an integer.
 
     Examples
     --------
@@ -113,36 +114,39 @@ def from_tree(graph: nx.DiGraph[Any]) -> pd.DataFrame:
     several = bool(pairs) and all(pairs)
     numbers = [name[1] if several else name for name in names]
     if not all(isinstance(number, int | np.integer) for number in numbers):
-        raise InvalidSwcError("the nodes of the graph are not whole numbers; relabel them first.")
-    crowded = [name for name in names if graph.in_degree(name) > 1]
-    if crowded:
-        raise InvalidSwcError(f"nodes with several parents are no tree: {listing(crowded)}.")
-    above = {child: parent[1] if several else parent for parent, child in graph.edges}
+        raise InvalidSwcError("the nodes of the graph are not integers. Relabel them with integers.")
+    merged = [name for name in names if graph.in_degree(name) > 1]
+    if merged:
+        raise InvalidSwcError(f"nodes have several parents, so this is not a tree: {listing(merged)}.")
+    parent_of = {child: parent[1] if several else parent for parent, child in graph.edges}
     data = [graph.nodes[name] for name in names]
-    bare = [
+    without_position = [
         name
-        for name, cell in zip(names, data, strict=True)
-        if not {"x", "y", "z", "parent"} & cell.keys()
+        for name, attributes in zip(names, data, strict=True)
+        if not {"x", "y", "z", "parent"} & attributes.keys()
     ]
-    if bare:
-        raise InvalidSwcError(f"nodes without x, y, z: {listing(bare)}.")
-    parents = [above.get(name, cell.get("parent", ROOT)) for name, cell in zip(names, data, strict=True)]
+    if without_position:
+        raise InvalidSwcError(f"nodes lack x, y, z: {listing(without_position)}. Add these attributes.")
+    parents = [
+        parent_of.get(name, attributes.get("parent", ROOT))
+        for name, attributes in zip(names, data, strict=True)
+    ]
     owner = [name[0] for name in names] if several else [graph.graph.get(NEURON, "")] * len(names)
     table = pd.DataFrame(
         {
             NEURON: neuron_column(owner),
             "node": np.array(numbers, np.int64),
-            "type": np.array([cell.get("type", 0) for cell in data], np.int64),
+            "type": np.array([attributes.get("type", 0) for attributes in data], np.int64),
             **{
-                name: np.array([cell.get(name, np.nan) for cell in data], np.float64)
+                name: np.array([attributes.get(name, np.nan) for attributes in data], np.float64)
                 for name in ("x", "y", "z", "radius")
             },
             "parent": np.array(parents, np.int64),
         }
     )
-    extras = dict.fromkeys(key for cell in data for key in cell if str(key).startswith("column_"))
+    extras = dict.fromkeys(key for item in data for key in item if str(key).startswith("column_"))
     for name in extras:
-        table[name] = pd.Series(column([cell.get(name) for cell in data], str(name)))
+        table[name] = pd.Series(column([attributes.get(name) for attributes in data], str(name)))
     with contextlib.suppress(TypeError, ValueError):
         table.attrs = {KEY: dict(json.loads(graph.graph[KEY]))} if KEY in graph.graph else {}
     return table

@@ -1,4 +1,4 @@
-"""Pictures of edge tables, structures, reconstructions and volumes; each gives matplotlib axes."""
+"""Figures of edge tables, structures, reconstructions and volumes; each function returns axes."""
 
 from pdneuro.plots.edges import degree, fractions, hops
 from pdneuro.plots.matrices import matrix

@@ -1,4 +1,4 @@
-"""Pictures of edge tables: degrees, shares, hops."""
+"""Plot edge tables: degrees, fractions, hops."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 def degree(
     edges: pd.DataFrame, *, of: str = "both", weighted: bool = False, ax: Axes | None = None
 ) -> Axes:
-    """How many neurons have how many partners: the share with at least so many, on logarithmic axes.
+    """Plot the share of neurons with at least a number of partners, on logarithmic axes.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    of : {"both", "in", "out"}
-    weighted : bool
-        Synapses rather than partners.
+    of : {"both", "in", "out"}, default "both"
+        Partners to count: presynaptic (``"in"``), postsynaptic (``"out"``), or both as two lines.
+    weighted : bool, default False
+        Count synapses instead of partners.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -49,20 +50,20 @@ def degree(
     counts = tables.degree(edges)
     ax = style.axes(ax)
     names = {"in": "input from", "out": "output to"}
-    for place, (side, words) in enumerate(names.items()):
+    for line, (side, words) in enumerate(names.items()):
         if of not in ("both", side):
             continue
-        found = counts[f"{side}_{'weight' if weighted else 'degree'}"].to_numpy()
-        values, times = np.unique(found[found > 0], return_counts=True)
-        share = times[::-1].cumsum()[::-1] / max(len(found), 1)
-        label = f"{words} (mean {found.mean() if len(found) else 0:,.1f})"
+        numbers = counts[f"{side}_{'weight' if weighted else 'degree'}"].to_numpy()
+        values, times = np.unique(numbers[numbers > 0], return_counts=True)
+        share = times[::-1].cumsum()[::-1] / max(len(numbers), 1)
+        label = f"{words} (mean {numbers.mean() if len(numbers) else 0:,.1f})"
         ax.step(
             values,
             share,
             where="pre",
             label=label,
-            color=style.PALETTE[place],
-            ls=style.LINES[place],
+            color=style.PALETTE[line],
+            ls=style.LINES[line],
             lw=2,
             marker="o",
             ms=3,
@@ -87,21 +88,21 @@ def fractions(
     most: int = 30,
     ax: Axes | None = None,
 ) -> Axes:
-    """Where each neuron's input comes from, or its output goes: a bar each, parted by partner.
+    """Plot a bar per neuron that is divided by the partners of its input or output.
 
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Its column ``input_fraction`` or ``output_fraction`` is taken where there is one;
-        else the shares are of the edges present, as for :func:`pdneuro.tables.fractions`.
-    of : {"input", "output"}
+        An edge table. Its column ``input_fraction`` or ``output_fraction`` is used if it exists;
+        otherwise the fractions of the edges in the table, see :func:`pdneuro.tables.fractions`.
+    of : {"input", "output"}, default "input"
     group_by : hashable or labels, optional
-        A column that :func:`pdneuro.tables.annotate` put beside the edges (``"cell_type"``), or a Series
+        A column that :func:`pdneuro.tables.annotate` adds to the edges (``"cell_type"``), or a Series
         or mapping by ID: bars and their parts are groups. Default: neurons.
-    top : int
-        Partners with a colour of their own (at most 8); the others are one part.
-    most : int
-        Bars; the neurons or groups with the most synapses.
+    top : int, default 7
+        Number of partners with their own color (at most 8); the others are one part.
+    most : int, default 30
+        Maximum number of bars: the neurons or groups with the most synapses.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -111,7 +112,7 @@ def fractions(
     Raises
     ------
     MissingColumnsError
-        ``group_by`` is not beside the edges.
+        The edges do not have the column ``group_by``.
 
     Examples
     --------
@@ -142,12 +143,12 @@ def fractions(
     with np.errstate(divide="ignore", invalid="ignore"):
         totals = pd.Series(weight / part, index=edges[own].to_numpy())
     whole = totals[np.isfinite(totals)].groupby(level=0).first()
-    bar, half = (style.known(edges[key].to_numpy()) for key in keys)
+    bar, half = (style.groups_or_unknown(edges[key].to_numpy()) for key in keys)
     synapses = pd.Series(weight).groupby(bar).sum().nlargest(most)
     kept = bar.isin(synapses.index)
     named = pd.Series(weight)[kept].groupby(half[kept]).sum().nlargest(top).index
-    # By number: any name may be that of a group, also "other".
-    parts = half.map({name: place for place, name in enumerate(named)}).fillna(len(named)).astype(int)
+    # Parts are numbered, since any name may be a group, also "other".
+    parts = half.map({name: number for number, name in enumerate(named)}).fillna(len(named)).astype(int)
     each = pd.Series(weight)[kept].groupby([bar[kept], parts[kept]], sort=False).sum()
     sums = each.unstack(fill_value=0).sort_index(axis=1)
     pairs = pd.DataFrame({"bar": bar, "neuron": edges[own].to_numpy()}).drop_duplicates()
@@ -155,15 +156,15 @@ def fractions(
     shares = sums.div(wholes.reindex(sums.index), axis=0).reindex(synapses.index[::-1])
     ax = style.axes(ax, 7, max(2.6, 1.4 + 0.26 * len(shares)))
     left = np.zeros(len(shares))
-    for place in map(int, shares.columns):
-        rest = place == len(named)
-        wide = shares[place].fillna(0).to_numpy()
-        color = style.OTHER if rest else style.PALETTE[place]
-        hatch = "" if rest else style.HATCHES[place]
-        label = "all others" if rest else style.named(named.tolist())[place]
+    for number in map(int, shares.columns):
+        rest = number == len(named)
+        width = shares[number].fillna(0).to_numpy()
+        color = style.OTHER if rest else style.PALETTE[number]
+        hatch = "" if rest else style.HATCHES[number]
+        label = "all others" if rest else style.short_labels(named.tolist())[number]
         look: Any = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
-        ax.barh(range(len(shares)), wide, left=left, label=label, **look)
-        left += wide
+        ax.barh(range(len(shares)), width, left=left, label=label, **look)
+        left += width
     style.ticks(ax.yaxis, shares.index.tolist())
     ax.set_xlim(0, max([1.0, *left.tolist()]))
     ax.set_xlabel(f"share of {of}")
@@ -176,9 +177,9 @@ def fractions(
 
 
 def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """How far an expansion went: edges, and neurons not seen before, at each hop.
+    """Plot the number of edges and of new neurons at each hop.
 
-    At the first hop these are the neurons that were asked for, and their partners.
+    New neurons of the first hop are the queried neurons and their partners.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     MissingColumnsError
-        There is no column ``hop``.
+        The edges do not have a column ``hop``.
 
     Examples
     --------
@@ -204,7 +205,7 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     edges = require_edges(edges)
     if "hop" not in edges:
         raise MissingColumnsError(
-            "the edges have no column 'hop'; .edges(hops=2) and .expand(hops=2) give one."
+            "the edges do not have a column 'hop'. Use .edges(hops=2) or .expand(hops=2), which add it."
         )
     hop = edges["hop"].to_numpy()
     ends = pd.Series(np.tile(hop, 2), index=np.concatenate([edges["pre"], edges["post"]]))
@@ -219,23 +220,23 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         .sort_index()
     )
     ax = style.axes(ax)
-    for place, name in enumerate(counts):
+    for number, name in enumerate(counts):
         bars = ax.bar(
-            np.arange(len(counts)) + (place - 0.5) * 0.38,
+            np.arange(len(counts)) + (number - 0.5) * 0.38,
             counts[name],
             0.36,
             label=name,
-            color=style.PALETTE[place],
-            hatch=style.HATCHES[place],
+            color=style.PALETTE[number],
+            hatch=style.HATCHES[number],
             edgecolor="white",
         )
         ax.bar_label(bars, [f"{number:,.0f}" for number in counts[name]], fontsize=8)
     ax.set_xticks(range(len(counts)), [str(number) for number in counts.index])
     ax.set_xlabel("hop")
     ax.set_ylabel("number")
-    least = int(facts(edges).get("min_weight", 1))
-    if least > 1:
-        ax.set_title(f"pairs of at least {least:,} synapses", fontsize=10)
+    minimum = int(facts(edges).get("min_weight", 1))
+    if minimum > 1:
+        ax.set_title(f"pairs of at least {minimum:,} synapses", fontsize=10)
     if len(counts) and counts.to_numpy().max() > 50 * max(counts.to_numpy().min(), 1):
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.8)

@@ -1,4 +1,4 @@
-"""The picture of an adjacency matrix: neurons or groups, sorted or clustered, with bars of groups."""
+"""Plot an adjacency matrix of neurons or groups, sorted or clustered, with bars of groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pdneuro.tables.joins import Labels, are_labels, labels_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Largest side of a picture of a matrix: a screen has no more pixels.
+#: Maximum number of rows of a plotted matrix, about the pixels of a screen.
 MAX_SIDE = 3_000
 
 
@@ -34,37 +34,38 @@ def matrix(
     ids: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The adjacency matrix: rows are presynaptic, columns postsynaptic.
+    """Plot the adjacency matrix: rows are presynaptic, columns postsynaptic.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table. Rows of one pair are summed.
     group_by, values, ids
-        Cells and order of the matrix, see :func:`pdneuro.graphs.to_matrix`.
-    order : {"sorted", "clustered", "given"}
-        By falling sums of rows and columns; by similarity (average linkage of cosine distances); the
-        same order for both sides of a square matrix. Or as ``to_matrix`` gives it.
+        Groups, values and order of the matrix, see :func:`pdneuro.graphs.to_matrix`.
+    order : {"sorted", "clustered", "given"}, default "sorted"
+        Order of rows and columns: by their sums, the largest first; by similarity (average linkage of
+        cosine distances); or the order of ``to_matrix``. Both sides of a square matrix have the same
+        order.
     bars : hashable or labels, optional
-        The group of each row and column, drawn as bars of colours beside the matrix; rows of a group
-        stay together. A column that :func:`pdneuro.tables.annotate` put beside the edges
-        (``"cell_type"`` for ``cell_type_pre`` and ``cell_type_post``), or a Series or mapping by ID.
+        The group of each row and column, drawn as colored bars next to the matrix; rows of a group are
+        adjacent. A column that :func:`pdneuro.tables.annotate` adds to the edges (``"cell_type"`` for
+        ``cell_type_pre`` and ``cell_type_post``), or a Series or mapping by ID.
     log : bool, optional
-        Colours on a logarithmic scale. Default: for integers whose largest is 20 or more.
+        Use a logarithmic color scale. Default: for integers with a maximum of at least 20.
     ax : matplotlib.axes.Axes, optional
         Default: a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        With a colour bar. White is no connection; negative values get a scale with white at 0.
+        Axes with a color bar. White is no connection; negative values get a scale with white at 0.
 
     Raises
     ------
     TooLargeError
-        A side of more than 3,000: group it.
+        The matrix has more than 3,000 rows or columns: use ``group_by``.
     MissingDependencyError
-        Needs matplotlib: the extra ``plot``.
+        matplotlib is not installed (extra ``plot``).
 
     Examples
     --------
@@ -75,64 +76,64 @@ def matrix(
     if order not in ("sorted", "clustered", "given"):
         raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
     if bars is not None and group_by is not None:
-        raise ValueError("bars= tell the groups of neurons; with group_by= rows are groups already.")
+        raise ValueError("bars= cannot be combined with group_by=, which already groups the rows.")
     edges = require_edges(edges)
     table = to_matrix(edges, group_by, values=values, ids=ids)
     if max(table.shape, default=0) > MAX_SIDE:
         raise TooLargeError(
-            f"a picture of {table.shape[0]:,} x {table.shape[1]:,} has more cells than a screen has "
-            "pixels. Draw types: group_by=..., or some neurons: ids=...."
+            f"a matrix of {table.shape[0]:,} x {table.shape[1]:,} has more cells than a screen has "
+            "pixels. Plot groups (group_by=...) or some neurons (ids=...)."
         )
     ax = style.axes(ax, 6.6, 5.8)
     if not table.size:
         ax.set_title("no edges", fontsize=10)
         return ax
     sides = None if bars is None else [_groups(edges, side, bars) for side in table.axes]
-    places = _orders(table, order, sides)
-    table = table.iloc[places[0], places[1]]
+    orders = _orders(table, order, sides)
+    table = table.iloc[orders[0], orders[1]]
     cells = table.to_numpy(dtype=float, na_value=np.nan)
     whole = pd.api.types.is_integer_dtype(table.to_numpy().dtype)
     look = _look(cells[np.isfinite(cells) & (cells != 0)], whole=whole, log=log)
     image = ax.imshow(np.where(cells == 0, np.nan, cells), interpolation="nearest", **look)
     if sides is not None:
-        _draw_bars(ax, *(side.iloc[place] for side, place in zip(sides, places, strict=True)))
+        _draw_bars(ax, *(side.iloc[rows] for side, rows in zip(sides, orders, strict=True)))
     style.ticks(ax.xaxis, table.columns.tolist())
     ax.tick_params("x", rotation=90)
-    told = style.ticks(ax.yaxis, table.index.tolist())
+    labeled = style.ticks(ax.yaxis, table.index.tolist())
     ax.set_xlabel(f"postsynaptic ({table.shape[1]:,})")
-    ax.set_ylabel(f"presynaptic ({table.shape[0]:,})", labelpad=4 if told or bars is None else 16)
-    what = "synapses" if values == "weight" else str(values).replace("_", " ")
-    ax.figure.colorbar(image, ax=ax, label=f"{what} (white: none)", shrink=0.8)
+    ax.set_ylabel(f"presynaptic ({table.shape[0]:,})", labelpad=4 if labeled or bars is None else 16)
+    unit = "synapses" if values == "weight" else str(values).replace("_", " ")
+    ax.figure.colorbar(image, ax=ax, label=f"{unit} (white: none)", shrink=0.8)
     return ax
 
 
 def _look(present: npt.NDArray[np.float64], *, whole: bool, log: bool | None) -> dict[str, Any]:
-    """Colours for the cells that are not 0."""
+    """Return color map and norm for the values that are not 0."""
     colors = optional("matplotlib.colors", "plot")
     sizes = np.abs(present)
     largest = float(sizes.max(initial=1))
     if log is None:
         log = whole and largest >= 20
-    least = float(sizes.min(initial=largest))
+    smallest = float(sizes.min(initial=largest))
     if (present < 0).any():
-        norm = colors.SymLogNorm(least, vmin=-largest, vmax=largest) if log else None
+        norm = colors.SymLogNorm(smallest, vmin=-largest, vmax=largest) if log else None
         return {"cmap": "PuOr", "norm": norm or colors.CenteredNorm(halfrange=largest)}
-    norm = colors.LogNorm(least, max(largest, 2 * least)) if log else colors.Normalize(0, largest)
+    norm = colors.LogNorm(smallest, max(largest, 2 * smallest)) if log else colors.Normalize(0, largest)
     return {"cmap": style.sequential(), "norm": norm}
 
 
 def _groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Series[Any]:
-    """The group of each row or column of a matrix."""
+    """Return the group of each row or column of a matrix."""
     if are_labels(bars):
-        found = pd.Series(labels_of(np.asarray(side, np.int64), bars))
+        groups = pd.Series(labels_of(np.asarray(side, np.int64), bars))
     else:
-        known = [
+        labels_of_ends = [
             pd.Series(edges[name].to_numpy(), index=edges[end].to_numpy())
             for name, end in zip(label_columns(edges, [bars]), ("pre", "post"), strict=True)
         ]
-        labels = pd.concat(known)
-        found = side.to_series().map(labels[~labels.index.duplicated()])
-    return style.known(found.array).astype(str)
+        labels = pd.concat(labels_of_ends)
+        groups = side.to_series().map(labels[~labels.index.duplicated()])
+    return style.groups_or_unknown(groups.array).astype(str)
 
 
 def _orders(
@@ -140,33 +141,33 @@ def _orders(
 ) -> list[npt.NDArray[np.intp]]:
     cells = np.nan_to_num(table.to_numpy(dtype=float, na_value=0.0))
     if order == "given":
-        places = [np.arange(length) for length in cells.shape]
+        orders = [np.arange(length) for length in cells.shape]
     elif order == "sorted":
         both = np.abs(cells)
         if table.index.equals(table.columns):
-            places = [np.argsort(-(both.sum(1) + both.sum(0)), kind="stable")] * 2
+            orders = [np.argsort(-(both.sum(1) + both.sum(0)), kind="stable")] * 2
         else:
-            places = [np.argsort(-both.sum(1 - axis), kind="stable") for axis in (0, 1)]
+            orders = [np.argsort(-both.sum(1 - axis), kind="stable") for axis in (0, 1)]
     elif table.index.equals(table.columns):
-        places = [_clustered(np.hstack([cells, cells.T]))] * 2
+        orders = [_clustered(np.hstack([cells, cells.T]))] * 2
     else:
-        places = [_clustered(cells), _clustered(cells.T)]
+        orders = [_clustered(cells), _clustered(cells.T)]
     if sides is None:
-        return places
-    arranged = []
-    for place, groups in zip(places, sides, strict=True):
-        # The largest group first, its members in the order found.
+        return orders
+    grouped = []
+    for rows, groups in zip(orders, sides, strict=True):
+        # Within a group, members keep their order.
         sizes = groups.map(groups.value_counts())
-        ranked = pd.DataFrame({"size": -sizes, "group": groups}).iloc[place]
-        arranged.append(place[np.lexsort((np.arange(len(place)), ranked["group"], ranked["size"]))])
-    return arranged
+        ranked = pd.DataFrame({"size": -sizes, "group": groups}).iloc[rows]
+        grouped.append(rows[np.lexsort((np.arange(len(rows)), ranked["group"], ranked["size"]))])
+    return grouped
 
 
 def _clustered(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     if len(rows) < 3:
         return np.arange(len(rows))
     hierarchy = optional("scipy.cluster.hierarchy", "plot")
-    # Rows of zeros have no direction: a small number of their own keeps them together, at the end.
+    # Rows of zeros have no direction: a small constant keeps them together at the end.
     scaled = np.log1p(np.abs(rows)) + 1e-9
     norm = np.linalg.norm(scaled, axis=1, keepdims=True)
     tree = hierarchy.linkage(scaled / norm, "average", optimal_ordering=len(rows) <= 500)
@@ -180,7 +181,7 @@ def _draw_bars(ax: Axes, rows: pd.Series[Any], columns: pd.Series[Any]) -> None:
         values = side.to_numpy()
         starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
         for start, end in zip(starts, np.r_[starts[1:], len(values)], strict=True):
-            # In axes' coordinates across, in cells along.
+            # The width is in axes coordinates, the length in cells.
             if where == "row":
                 box = {"xy": (-0.03, start - 0.5), "width": 0.02, "height": end - start}
                 transform = ax.get_yaxis_transform()
@@ -191,7 +192,7 @@ def _draw_bars(ax: Axes, rows: pd.Series[Any], columns: pd.Series[Any]) -> None:
             ax.add_patch(patches.Rectangle(**box, **look, transform=transform, clip_on=False))
     ax.tick_params("y", pad=12)
     keys = [
-        patches.Patch(color=color, label=style.named([name])[0])
+        patches.Patch(color=color, label=style.short_labels([name])[0])
         for name, color in list(colors.items())[: len(style.PALETTE)]
     ]
     if len(colors) > len(style.PALETTE):

@@ -1,4 +1,4 @@
-"""The picture of a small graph."""
+"""Plot a small graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pdneuro.tables.joins import Labels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Most nodes of a drawn graph.
+#: Maximum number of nodes of a plotted graph.
 MAX_NODES = 300
 _OTHER = "other"
 
@@ -35,36 +35,36 @@ def graph(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """A small graph: arrows from pre to post, the wider the more synapses.
+    """Plot a small graph: arrows from pre to post, whose width shows the number of synapses.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
     nodes : DataFrame, optional
-        The neurons' own table, with a column of IDs; those without an edge are left out.
+        Table of neurons with a column of IDs. Neurons without an edge are not drawn.
     group_by : optional
-        Draw groups in place of neurons, as for :func:`pdneuro.tables.collapse`.
+        Labels, see :func:`pdneuro.tables.collapse`: draw groups instead of neurons.
     color : hashable, optional
-        Column of ``nodes``: its eight most frequent values get a colour and a shape each.
+        Column of ``nodes``. Its eight most frequent values each get a color and a shape.
     labels : bool or hashable, optional
-        Write the IDs (or groups), or a column of ``nodes``. Default: for up to 25 neurons or 40
-        groups.
-    layout : {"spring", "kamada_kawai", "circular", "shell"}
-        networkx' layouts.
-    seed : int
-        Of the layout: the same picture each time.
+        Write the IDs (or groups), or a column of ``nodes``. Default: IDs of up to 25 neurons, or up to
+        40 groups.
+    layout : {"spring", "kamada_kawai", "circular", "shell"}, default "spring"
+        Layout of networkx.
+    seed : int, default 0
+        Random seed of the layout.
     ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
     matplotlib.axes.Axes
-        A node in a ring has a connection onto itself.
+        A ring around a node is an edge to itself.
 
     Raises
     ------
     TooLargeError
-        More than 300 nodes.
+        The graph has more than 300 nodes.
 
     Examples
     --------
@@ -85,67 +85,69 @@ def graph(
     if layout not in layouts:
         raise ValueError(f"layout must be one of {', '.join(layouts)}, not {layout!r}.")
     if group_by is not None and (color is not None or nodes is not None):
-        raise ValueError("groups have no table of neurons: leave out nodes= and color=, or group_by=.")
+        raise ValueError("group_by= cannot be combined with nodes= and color=, which are per neuron.")
     for argument, column in (("color", color), ("labels", None if isinstance(labels, bool) else labels)):
         if column is not None:
             if nodes is None:
-                raise ValueError(f"{argument}= names a column of nodes=, the neurons' own table.")
+                raise ValueError(
+                    f"{argument}= is a column of nodes=. Pass nodes=, the table of neurons."
+                )
             roles.named_column(nodes, column)
     edges = require_edges(edges)
     if group_by is None:
         ends: Any = pd.unique(pd.concat([edges["pre"], edges["post"]]))
         if len(ends) > MAX_NODES:
-            _refuse(len(ends), "neurons")
+            _raise_too_large(len(ends), "neurons")
         drawn: nx.DiGraph[Any] = to_networkx(edges, nodes)
         drawn.remove_nodes_from(set(drawn) - set(ends.tolist()))
     else:
         sums = to_matrix(edges, group_by)
         names = sums.index.union(sums.columns, sort=False)
         if len(names) > MAX_NODES:
-            _refuse(len(names), "groups")
+            _raise_too_large(len(names), "groups")
         drawn = nx.DiGraph()
         for start, row in zip(sums.index, sums.to_numpy(), strict=True):
             drawn.add_weighted_edges_from(
                 (start, end, weight) for end, weight in zip(sums.columns, row, strict=True) if weight
             )
-    places = layouts[layout](drawn)
+    positions = layouts[layout](drawn)
     ax = style.axes(ax, 7, 6)
-    _draw_arrows(ax, drawn, places)
-    told: Any = drawn.nodes
-    groups: Any = pd.Series(dict(told(data=color)) if color is not None else {}, dtype=object)
-    _draw_nodes(ax, drawn, places, groups, color)
+    _draw_arrows(ax, drawn, positions)
+    nodes_of: Any = drawn.nodes
+    groups: Any = pd.Series(dict(nodes_of(data=color)) if color is not None else {}, dtype=object)
+    _draw_nodes(ax, drawn, positions, groups, color)
     if labels is None:
         labels = len(drawn) <= (40 if group_by is not None else 25)
     if labels is not False:
-        own = {node: node for node in drawn} if labels is True else dict(told(data=labels))
-        text = {node: style.named([name])[0] for node, name in own.items() if name is not None}
-        _write_labels(ax, text, places)
+        own = {node: node for node in drawn} if labels is True else dict(nodes_of(data=labels))
+        text = {node: style.short_labels([name])[0] for node, name in own.items() if name is not None}
+        _write_labels(ax, text, positions)
     ax.set_title(f"{len(drawn):,} nodes, {drawn.number_of_edges():,} edges", fontsize=10)
     ax.margins(0.08)
     ax.set_axis_off()
     return ax
 
 
-def _refuse(count: int, what: str) -> None:
+def _raise_too_large(count: int, unit: str) -> None:
     raise TooLargeError(
-        f"a drawing of {count:,} {what} cannot be read; {MAX_NODES} are the most. Keep the strong "
-        "edges (.neuro.threshold(...)), draw groups (group_by=...), or lay it out elsewhere: "
+        f"a plot of {count:,} {unit} is not readable; the maximum is {MAX_NODES}. Keep the strong "
+        "edges (.neuro.threshold(...)), plot groups (group_by=...), or export the graph: "
         ".neuro.to_gephi(folder)."
     )
 
 
-def _draw_arrows(ax: Axes, drawn: Any, places: dict[Any, Any]) -> None:
+def _draw_arrows(ax: Axes, drawn: Any, positions: dict[Any, Any]) -> None:
     import networkx as nx
 
     others = [(pre, post) for pre, post in drawn.edges if pre != post]
     weights = np.array([drawn.edges[pair].get("weight", 1) for pair in others], float)
-    wide = 0.4 + 2.6 * np.log1p(weights) / max(float(np.log1p(weights).max(initial=1)), 1e-9)
+    widths = 0.4 + 2.6 * np.log1p(weights) / max(float(np.log1p(weights).max(initial=1)), 1e-9)
     nx.draw_networkx_edges(
         drawn,
-        places,
+        positions,
         others,
         ax=ax,
-        width=wide.tolist(),
+        width=widths.tolist(),
         edge_color="#777777",
         alpha=0.6,
         arrowsize=8,
@@ -154,13 +156,13 @@ def _draw_arrows(ax: Axes, drawn: Any, places: dict[Any, Any]) -> None:
     )
 
 
-def _write_labels(ax: Axes, text: dict[Any, str], places: dict[Any, Any]) -> None:
+def _write_labels(ax: Axes, text: dict[Any, str], positions: dict[Any, Any]) -> None:
     effects = optional("matplotlib.patheffects", "plot")
     halo = [effects.withStroke(linewidth=2, foreground="white")]
     for node, name in text.items():
         ax.annotate(
             name,
-            tuple(places[node]),
+            tuple(positions[node]),
             (0, 6),
             textcoords="offset points",
             ha="center",
@@ -170,7 +172,7 @@ def _write_labels(ax: Axes, text: dict[Any, str], places: dict[Any, Any]) -> Non
 
 
 def _draw_nodes(
-    ax: Axes, drawn: Any, places: dict[Any, Any], groups: pd.Series[Any], color: Hashable | None
+    ax: Axes, drawn: Any, positions: dict[Any, Any], groups: pd.Series[Any], color: Hashable | None
 ) -> None:
     import networkx as nx
 
@@ -178,28 +180,28 @@ def _draw_nodes(
     colors = style.palette(names)
     parts = {name: [node for node in drawn if groups.get(node) == name] for name in names}
     rest = [node for node in drawn if groups.get(node) not in colors]
-    rings = np.array([places[pre] for pre, post in drawn.edges if pre == post]).reshape(-1, 2)
+    rings = np.array([positions[pre] for pre, post in drawn.edges if pre == post]).reshape(-1, 2)
     ax.scatter(rings[:, 0], rings[:, 1], s=170, facecolors="none", edgecolors="black", linewidths=1.1)
-    for place, (name, members) in enumerate(parts.items()):
+    for number, (name, members) in enumerate(parts.items()):
         nx.draw_networkx_nodes(
             drawn,
-            places,
+            positions,
             members,
             ax=ax,
             node_color=colors[name],
-            node_shape=style.MARKERS[place],
-            node_size=70 if style.MARKERS[place] in "os^D" else 120,
+            node_shape=style.MARKERS[number],
+            node_size=70 if style.MARKERS[number] in "os^D" else 120,
             linewidths=0.6,
             edgecolors="white",
-            label=style.named([name])[0],
+            label=style.short_labels([name])[0],
         )
-    plain = style.PALETTE[0] if color is None else style.OTHER
+    rest_color = style.PALETTE[0] if color is None else style.OTHER
     nx.draw_networkx_nodes(
         drawn,
-        places,
+        positions,
         rest,
         ax=ax,
-        node_color=plain,
+        node_color=rest_color,
         node_size=70,
         edgecolors="white",
         linewidths=0.6,

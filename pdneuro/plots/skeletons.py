@@ -1,4 +1,4 @@
-"""Pictures of reconstructions: in space, and as a dendrogram."""
+"""Plot reconstructions as projections and as dendrograms."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import DroppedRowsWarning, InvalidSwcError, warn
 from pdneuro.plots import style
-from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, segment_lengths, ways
+from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, paths_to_root, segment_lengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TYPES = {1: "soma", 2: "axon", 3: "basal dendrite", 4: "apical dendrite"}
-#: Dendrites in dark colours, the axon in a light one.
+#: Dark colors for dendrites, a light color for the axon.
 _COLORS = {1: "#000000", 2: "#E69F00", 3: "#0072B2", 4: "#D55E00"}
 
 
@@ -29,17 +29,17 @@ def skeleton(
     bar: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Reconstructions in a projection, with a scale bar.
+    """Plot a projection of reconstructions, with a scale bar.
 
     Parameters
     ----------
     nodes : DataFrame
         Node table (µm).
-    plane : str
-        Two of ``x``, ``y``, ``z``: across and up.
-    color_by : {"type", "neuron"}
-        What the colours tell. By type: soma black, axon orange, basal dendrite blue, apical dendrite
-        vermilion, others grey.
+    plane : str, default "xy"
+        Two of ``x``, ``y``, ``z``: the horizontal and the vertical axis.
+    color_by : {"type", "neuron"}, default "type"
+        What colors mean. By type: soma black, axon orange, basal dendrite blue, apical dendrite
+        vermilion, others gray.
     bar : float, optional
         Length of the scale bar in µm. Default: about a quarter of the width, rounded.
     ax : matplotlib.axes.Axes, optional
@@ -47,12 +47,12 @@ def skeleton(
     Returns
     -------
     matplotlib.axes.Axes
-        Of equal aspect, in µm. Segments without coordinates are left out.
+        Axes of equal aspect, in µm. Segments without coordinates are not drawn.
 
     Raises
     ------
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def skeleton(
     collections = optional("matplotlib.collections", "plot")
     patches = optional("matplotlib.patches", "plot")
     if len(plane) != 2 or len(set(plane)) != 2 or not set(plane) <= set("xyz"):
-        raise ValueError(f"plane is two of x, y, z, such as 'xz', not {plane!r}.")
+        raise ValueError(f"plane must be two of x, y, z, such as 'xz', not {plane!r}.")
     if color_by not in ("type", NEURON):
         raise ValueError(f"color_by must be 'type' or 'neuron', not {color_by!r}.")
     columns, names = arrays(nodes)
@@ -77,7 +77,7 @@ def skeleton(
         groups, labels, colors = columns.type, _TYPES, _COLORS
     else:
         groups = np.zeros(len(rows), np.intp) if columns.codes is None else columns.codes
-        labels = dict(enumerate(style.named(names.tolist())))
+        labels = dict(enumerate(style.short_labels(names.tolist())))
         colors = dict(zip(labels, style.palette(names.tolist()).values(), strict=True))
     ax = style.axes(ax, 6, 6)
     keys: list[Any] = []
@@ -106,7 +106,7 @@ def skeleton(
 
 
 def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """The branching of one neuron: path distance from the root across, a row for each tip.
+    """Plot the branching of one neuron: path distance from the root, one row per tip.
 
     Parameters
     ----------
@@ -117,19 +117,19 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Across in µm along the neurite. The parts of the neuron have the colours of :func:`skeleton`.
+        The horizontal axis is in µm along the neurite. Colors are those of :func:`skeleton`.
 
     Warns
     -----
     DroppedRowsWarning
-        Nodes whose way from the root is not known, for want of coordinates, are left out.
+        Nodes without a path from the root, because coordinates are missing, are not drawn.
 
     Raises
     ------
     InvalidSwcError
-        Several neurons, a cycle, or no nodes.
+        The table has several neurons, a cycle, or no nodes.
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     Examples
     --------
@@ -141,35 +141,35 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     columns, names = arrays(nodes)
     if columns.codes is not None:
         raise InvalidSwcError(
-            f"a dendrogram is of one neuron and the table holds {len(names):,}; choose one: "
+            f"a dendrogram shows one neuron, and the table has {len(names):,}. Select one: "
             f"nodes[nodes.neuron == {names.tolist()[0]!r}]."
         )
     rows = parents(columns)
     if not len(rows):
-        raise InvalidSwcError("the table holds no nodes.")
-    found = ways(rows, segment_lengths(columns, rows))
-    if len(found.cycle):
+        raise InvalidSwcError("the table has no nodes.")
+    to_root = paths_to_root(rows, segment_lengths(columns, rows))
+    if len(to_root.cycle):
         raise InvalidSwcError(
-            f"node {columns.node[found.cycle[0]]} is on a cycle, so there is no way from the root; "
-            ".neuro.check() lists all of them."
+            f"node {columns.node[to_root.cycle[0]]} is on a cycle, so the tree has no root for it. "
+            ".neuro.check() lists all nodes on cycles."
         )
     height, tips = _heights(rows)
-    far = found.distance
+    distance = to_root.distance
     inner = np.flatnonzero(rows >= 0)
-    known = np.isfinite(far[inner]) & np.isfinite(far[rows[inner]])
-    if not known.all():
+    finite = np.isfinite(distance[inner]) & np.isfinite(distance[rows[inner]])
+    if not finite.all():
         warn(
-            f"{int((~known).sum()):,} nodes have no coordinates, or lie beyond some that have none; "
-            "they are left out. .neuro.check() lists them.",
+            f"{int((~finite).sum()):,} nodes, or nodes on their path to the root, have no coordinates; "
+            "they are not drawn. .neuro.check() lists nodes without coordinates.",
             DroppedRowsWarning,
         )
-        inner = inner[known]
+        inner = inner[finite]
     up = rows[inner]
     corners = np.stack(
         [
-            np.column_stack([far[up], height[up]]),
-            np.column_stack([far[up], height[inner]]),
-            np.column_stack([far[inner], height[inner]]),
+            np.column_stack([distance[up], height[up]]),
+            np.column_stack([distance[up], height[inner]]),
+            np.column_stack([distance[inner], height[inner]]),
         ],
         axis=1,
     )
@@ -197,36 +197,36 @@ def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def _draw_somata(
     ax: Axes, points: Any, columns: Any, rows: Any, groups: Any, colors: dict[Any, str]
 ) -> bool:
-    """A disc in the size of the soma for each root of type 1."""
+    """Draw a disk of the size of the soma for each root of type 1."""
     patches = optional("matplotlib.patches", "plot")
-    discs = (
+    is_soma = (
         (rows < 0) & (columns.type == SOMA) & np.isfinite(columns.radius) & np.isfinite(points).all(1)
     )
-    for place in np.flatnonzero(discs):
-        color = colors.get(groups[place], style.OTHER)
-        ax.add_patch(patches.Circle(tuple(points[place]), columns.radius[place], color=color, lw=0))
-    return bool(discs.any()) and SOMA not in groups[rows >= 0]
+    for row in np.flatnonzero(is_soma):
+        color = colors.get(groups[row], style.OTHER)
+        ax.add_patch(patches.Circle(tuple(points[row]), columns.radius[row], color=color, lw=0))
+    return bool(is_soma.any()) and SOMA not in groups[rows >= 0]
 
 
 def _heights(rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.float64], int]:
-    """Where each node stands, between its lowest and its highest tip; and how many tips there are."""
+    """Return heights of nodes, midway between their lowest and highest tips, and the number of tips."""
     count = len(rows)
     children: list[list[int]] = [[] for _ in range(count)]
     roots: list[int] = []
     for node, above in enumerate(rows.tolist()):
         (children[above] if above >= 0 else roots).append(node)
     height = np.zeros(count)
-    walk, stack = [], roots[::-1]
+    visited, stack = [], roots[::-1]
     while stack:
         node = stack.pop()
-        walk.append(node)
+        visited.append(node)
         stack.extend(children[node][::-1])
     tips = 0
-    for node in walk:
+    for node in visited:
         if not children[node]:
             height[node] = tips
             tips += 1
-    for node in reversed(walk):
+    for node in reversed(visited):
         if children[node]:
             below = height[children[node]].tolist()
             height[node] = (min(below) + max(below)) / 2

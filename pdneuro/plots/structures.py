@@ -1,4 +1,4 @@
-"""Pictures of Allen structures, in the Atlas' own colours."""
+"""Plot Allen structures in the colors of the atlas."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pdneuro.tables import roles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Most structures of a picture.
+#: Maximum number of structures of a plot.
 MAX_STRUCTURES = 250
-_EDGE = "#333333"  # Allen's colours are light in places: an outline keeps them apart from the paper
+_EDGE = "#333333"  # some colors of the atlas are light: an outline separates them from the background
 
 
 def bars(
@@ -31,19 +31,19 @@ def bars(
     graph_id: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
-    """A bar for each structure, in the Atlas' colours.
+    """Plot a bar per structure, in the colors of the atlas.
 
     Parameters
     ----------
     table : DataFrame or Series
-        With a column of structures, or structures in the index, as ``groupby("structure_id")`` leaves
-        them. Rows of one structure are summed.
+        A table with a column of structures, or with structures as index, such as the result of
+        ``groupby("structure_id")``. Rows of one structure are summed.
     value : hashable, optional
-        The column of numbers. Default: of a Series its values, of a table the number of rows.
+        The column of numbers. Default: the values of a Series, or the number of rows of a DataFrame.
     on : hashable, optional
-        The column of structures, where the name does not say so.
-    order : {"graph", "value"}
-        The order of the Atlas, or falling values.
+        Column of structures. Default: recognized by a name such as ``structure_id`` or ``acronym``.
+    order : {"graph", "value"}, default "graph"
+        The order of the atlas, or by value, the largest first.
     graph_id : int, default 1
         The graph of structures: 1 is the adult mouse, 10 the human.
     ax : matplotlib.axes.Axes, optional
@@ -55,12 +55,12 @@ def bars(
     Raises
     ------
     TooLargeError
-        More than 250 structures: roll them up first.
+        There are more than 250 structures; roll them up first.
 
     Warns
     -----
     UnknownIdsWarning
-        Structures that are not in the graph have no bar.
+        Structures that are not in the graph are not drawn.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def tree(
     graph_id: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
-    """Structures with all that is above them, as a tree from left to right.
+    """Plot structures and their ancestors as a tree from left to right.
 
     Parameters
     ----------
@@ -104,13 +104,13 @@ def tree(
     Returns
     -------
     matplotlib.axes.Axes
-        Discs in the Atlas' colours; those of structures in the table are larger, the more so the larger
-        their value, which is written beside them.
+        Disks in the colors of the atlas. Structures in the table have larger disks, whose area shows
+        the value; the value is written next to them.
 
     Raises
     ------
     TooLargeError
-        More than 250 structures: roll them up first.
+        There are more than 250 structures; roll them up first.
 
     Examples
     --------
@@ -138,9 +138,11 @@ def tree(
     ax = style.axes(ax, 6.4, 1.2 + 0.23 * len(nodes))
     ax.add_collection(collections.LineCollection(corners, colors="#999999", linewidths=0.8, zorder=1))
     values = nodes["id"].map(sums.set_index("id")["value"]).to_numpy(float)
-    given = np.isfinite(values)
-    scale = np.abs(np.where(given, values, 0)) / max(float(np.abs(values[given]).max(initial=0)), 1e-12)
-    sizes = np.where(given, 40 + 160 * scale, 14)
+    has_value = np.isfinite(values)
+    scale = np.abs(np.where(has_value, values, 0)) / max(
+        float(np.abs(values[has_value]).max(initial=0)), 1e-12
+    )
+    sizes = np.where(has_value, 40 + 160 * scale, 14)
     look: dict[str, Any] = {
         "c": nodes["color"].tolist(),
         "edgecolors": _EDGE,
@@ -148,12 +150,12 @@ def tree(
         "zorder": 2,
     }
     ax.scatter(x, y, sizes, **look)
-    for place, acronym in enumerate(nodes["acronym"]):
-        text = f"{acronym}  {_written(values[place])}" if given[place] else str(acronym)
-        weight = "bold" if given[place] else "normal"
+    for row, acronym in enumerate(nodes["acronym"]):
+        text = f"{acronym}  {_written(values[row])}" if has_value[row] else str(acronym)
+        weight = "bold" if has_value[row] else "normal"
         ax.annotate(
             text,
-            (x[place], y[place]),
+            (x[row], y[row]),
             (9, 0),
             textcoords="offset points",
             va="center",
@@ -174,30 +176,34 @@ def tree(
 def _summed(
     table: pd.DataFrame | pd.Series[Any], value: Hashable | None, on: Hashable | None, graph_id: int
 ) -> tuple[pd.DataFrame, str]:
-    """One row a structure, in the order of the Atlas: ``id, acronym, color, value``; and a name."""
+    """Return a table ``id, acronym, color, value`` in the order of the atlas, and the values' name."""
     if isinstance(table, pd.Series) and roles.structure_columns([table.name]):
-        table, value = table.to_frame(), None  # a column of structures: their rows are counted
+        table, value = table.to_frame(), None  # count the rows of a column of structures
     if isinstance(table, pd.Series):
         if isinstance(table.index, pd.RangeIndex):
             raise TypeError(
-                "a Series has its structures in the index, as groupby(...).sum() leaves them; the index "
-                "is 0, 1, 2, ... . Give the table, or name the Series 'structure_id' to count its rows."
+                "a Series must have structures as index, such as groupby(...).sum() returns; its index "
+                "is 0, 1, 2, .... Pass the DataFrame, or name the Series 'structure_id' to count rows."
             )
-        places: pd.Series[Any] = pd.Series(table.index, index=table.index, name=table.index.name)
+        structure_ids: pd.Series[Any] = pd.Series(table.index, index=table.index, name=table.index.name)
         numbers, name = table, str(table.name or "value")
     else:
-        places = roles.structure_column(table, on)
+        structure_ids = roles.structure_column(table, on)
         if value is None:
             numbers, name = pd.Series(1, index=table.index), "rows"
         else:
             numbers, name = roles.named_column(table, value), str(value)
     if not pd.api.types.is_numeric_dtype(numbers.dtype):
-        raise TypeError(f"the values of {name!r} are {numbers.dtype}, not numbers: {numbers.iloc[0]!r}.")
-    found = structures.structures(places, "id", "acronym", "color", "graph_order", graph_id=graph_id)
-    found = found.assign(id=found["id"].abs(), value=numbers.to_numpy(dtype=float, na_value=np.nan))
-    found = found.dropna(subset=["id"])
+        raise TypeError(
+            f"column {name!r} must contain numbers, not {numbers.dtype}: {numbers.iloc[0]!r}."
+        )
+    rows = structures.structures(
+        structure_ids, "id", "acronym", "color", "graph_order", graph_id=graph_id
+    )
+    rows = rows.assign(id=rows["id"].abs(), value=numbers.to_numpy(dtype=float, na_value=np.nan))
+    rows = rows.dropna(subset=["id"])
     keys = ["id", "acronym", "color", "graph_order"]
-    sums = found.groupby(keys, sort=False, dropna=False)["value"].sum(min_count=1).reset_index()
+    sums = rows.groupby(keys, sort=False, dropna=False)["value"].sum(min_count=1).reset_index()
     sums["color"] = sums["color"].fillna(style.OTHER)
     return sums.sort_values("graph_order", kind="stable").reset_index(drop=True), name
 
@@ -209,6 +215,6 @@ def _written(number: float) -> str:
 def _require_readable(count: int) -> None:
     if count > MAX_STRUCTURES:
         raise TooLargeError(
-            f"a picture of {count:,} structures cannot be read; {MAX_STRUCTURES} are the most. Roll "
+            f"a plot of {count:,} structures is not readable; the maximum is {MAX_STRUCTURES}. Roll "
             'them up first: column.neuro.rollup("Brain - Major Divisions").'
         )

@@ -1,4 +1,4 @@
-"""Pictures of volumes: slices in µm, with the outlines of structures."""
+"""Plot slices of volumes in µm, with outlines of structures."""
 
 from __future__ import annotations
 
@@ -28,33 +28,34 @@ def slices(
     at: float | Sequence[float] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Slices through a volume, with the outlines of structures.
+    """Plot slices of a volume, with outlines of structures.
 
     Parameters
     ----------
     volume : xarray.DataArray
-        With the dims ``ap, dv, lr`` in µm. An annotation (integers, most of them
-        structures) is drawn in the Atlas' colours; negative values have colours of their own.
+        A volume with the dims ``ap, dv, lr`` in µm. An annotation (integers, most of them structures)
+        gets the colors of the atlas; negative values get a diverging color scale.
     annotation : xarray.DataArray, optional
-        Structure IDs, of any resolution: their outlines are drawn over the volume.
-    dim : {"ap", "dv", "lr"}
-        The axis that is cut: ``"ap"`` gives coronal, ``"dv"`` horizontal, ``"lr"`` sagittal slices.
+        Structure IDs of any resolution; their outlines are drawn over the volume.
+    dim : {"ap", "dv", "lr"}, default "ap"
+        Axis perpendicular to the slices: ``"ap"`` for coronal, ``"dv"`` for horizontal, ``"lr"`` for
+        sagittal slices.
     at : float or sequence of float, optional
-        Where, in µm. Default: in the middle.
+        Position of the slices in µm. Default: the middle.
     ax : matplotlib.axes.Axes or array of them, optional
-        One for each slice.
+        Axes for each slice. Default: a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Or an array of them, where ``at`` is a sequence. Axes are in µm.
+        An array of axes if ``at`` is a sequence. Axes are in µm.
 
     Raises
     ------
     InvalidVolumeError
         The array has other dims, or uneven coordinates.
     ValueError
-        A slice outside the volume.
+        A slice is outside the volume.
 
     Examples
     --------
@@ -67,45 +68,45 @@ def slices(
         raise ValueError(f"dim must be one of {', '.join(DIMS)}, not {dim!r}.")
     pyplot = optional("matplotlib.pyplot", "plot")
     array = in_order(volume)
-    known = None if annotation is None else in_order(annotation)
+    outlines = None if annotation is None else in_order(annotation)
     first, step, size = axis_of(array, dim)
     middle = first + step * (size // 2)
     wanted = [middle] if at is None else np.atleast_1d(np.asarray(at, float)).tolist()
     low, high = sorted((first - step / 2, first + step * (size - 0.5)))
-    outside = [place for place in wanted if not low <= place < high]
+    outside = [position for position in wanted if not low <= position < high]
     if outside:
-        raise ValueError(f"{dim} goes from {low:g} to {high:g} µm; {outside[0]:g} is outside.")
+        raise ValueError(f"at={outside[0]:g} is outside the volume: {dim} is {low:g} to {high:g} µm.")
     if ax is None:
         count = len(wanted)
         width = min(4.4 * count + 1, 15)
         _, ax = pyplot.subplots(1, count, figsize=(width, 4.2), layout="constrained", squeeze=False)
-    places = np.ravel(np.asarray(ax, dtype=object))
-    if len(places) != len(wanted):
-        raise ValueError(f"{len(wanted)} slices need {len(wanted)} axes, not {len(places)}.")
+    panels = np.ravel(np.asarray(ax, dtype=object))
+    if len(panels) != len(wanted):
+        raise ValueError(f"ax= must have one axes per slice, {len(wanted)}, not {len(panels)}.")
     look = _look(array)
     image = None
-    for axes, place in zip(places, wanted, strict=True):
-        image = _draw(axes, array, dim, place, look)
-        if known is not None:
-            _outline(axes, known, dim, place)
-        axes.set_title(f"{dim} {place:,.0f} µm", fontsize=10)
+    for axes, position in zip(panels, wanted, strict=True):
+        image = _draw(axes, array, dim, position, look)
+        if outlines is not None:
+            _outline(axes, outlines, dim, position)
+        axes.set_title(f"{dim} {position:,.0f} µm", fontsize=10)
     if image is not None and "norm" in look and "names" not in look:
-        places[0].figure.colorbar(
-            image, ax=places.tolist(), label=str(array.name or "value"), shrink=0.8
+        panels[0].figure.colorbar(
+            image, ax=panels.tolist(), label=str(array.name or "value"), shrink=0.8
         )
-    return places if at is not None and np.ndim(at) else places[0]
+    return panels if at is not None and np.ndim(at) else panels[0]
 
 
 def _look(array: Any) -> dict[str, Any]:
-    """Colours of the values: a scale for numbers, the Atlas' own for structures."""
+    """Return colors of the values: a scale for numbers, the colors of the atlas for structures."""
     colors = optional("matplotlib.colors", "plot")
     values = np.asarray(array.values)
     if values.dtype.kind in "ui":
         ids: pd.Series[Any] = pd.Series(np.unique(values[values != 0]).astype(np.int64))
-        found = structures.structures(ids, "color", on_missing="ignore")["color"]
-        # A picture's brightness is an integer as well, and few of its values are structures.
-        if found.notna().mean() > 0.5:
-            shown = colors.ListedColormap(found.fillna(style.OTHER).tolist())
+        atlas_colors = structures.structures(ids, "color", on_missing="ignore")["color"]
+        # Image brightness also is an integer, but few of its values are structure IDs.
+        if atlas_colors.notna().mean() > 0.5:
+            shown = colors.ListedColormap(atlas_colors.fillna(style.OTHER).tolist())
             return {"names": ids.to_numpy(), "norm": colors.NoNorm(), "cmap": shown}
     finite = values[np.isfinite(values)].astype(float)
     low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
@@ -115,10 +116,10 @@ def _look(array: Any) -> dict[str, Any]:
     return {"norm": colors.Normalize(0, high or 1.0), "cmap": cmap}
 
 
-def _plane(array: Any, dim: str, place: float) -> tuple[npt.NDArray[Any], list[str], list[float]]:
-    """The cells of a slice, what goes down and what across, and the edges of the picture in µm."""
+def _plane(array: Any, dim: str, position: float) -> tuple[npt.NDArray[Any], list[str], list[float]]:
+    """Return the values of a slice, its vertical and horizontal dims, and its extent in µm."""
     first, step, size = axis_of(array, dim)
-    number = min(max(int(np.floor((place - first) / step + 0.5)), 0), size - 1)
+    number = min(max(int(np.floor((position - first) / step + 0.5)), 0), size - 1)
     down, across = [other for other in DIMS if other != dim] if dim != "lr" else ["dv", "ap"]
     cells = np.asarray(array.isel({dim: number}).transpose(down, across).values)
     edges = []
@@ -128,8 +129,8 @@ def _plane(array: Any, dim: str, place: float) -> tuple[npt.NDArray[Any], list[s
     return cells, [down, across], [edges[0], edges[1], edges[3], edges[2]]
 
 
-def _draw(axes: Any, array: Any, dim: str, place: float, look: dict[str, Any]) -> Any:
-    cells, (down, across), extent = _plane(array, dim, place)
+def _draw(axes: Any, array: Any, dim: str, position: float, look: dict[str, Any]) -> Any:
+    cells, (down, across), extent = _plane(array, dim, position)
     if "names" in look:
         codes = np.searchsorted(look["names"], cells.astype(np.int64))
         shown = np.ma.masked_where(cells == 0, codes)
@@ -148,10 +149,10 @@ def _draw(axes: Any, array: Any, dim: str, place: float, look: dict[str, Any]) -
     return image
 
 
-def _outline(axes: Any, annotation: Any, dim: str, place: float) -> None:
-    """Lines between voxels of different structures."""
+def _outline(axes: Any, annotation: Any, dim: str, position: float) -> None:
+    """Draw lines between voxels of different structures."""
     collections = optional("matplotlib.collections", "plot")
-    cells, _, (left, right, bottom, top) = _plane(annotation, dim, place)
+    cells, _, (left, right, bottom, top) = _plane(annotation, dim, position)
     height, width = cells.shape
     x, y = np.linspace(left, right, width + 1), np.linspace(top, bottom, height + 1)
     rows, columns = np.nonzero(cells[:, 1:] != cells[:, :-1])
@@ -165,6 +166,6 @@ def _outline(axes: Any, annotation: Any, dim: str, place: float) -> None:
         axis=1,
     )
     lines = np.concatenate([upright, level])
-    # Light under dark: seen on any background.
+    # A light line under a dark one is visible on any background.
     axes.add_collection(collections.LineCollection(lines, colors="white", linewidths=1.6), autolim=False)
     axes.add_collection(collections.LineCollection(lines, colors="black", linewidths=0.7), autolim=False)

@@ -1,4 +1,4 @@
-"""Methods that need a source: one module per kind of query."""
+"""Methods that need a source: one module per type of query."""
 
 from pdneuro.queries import cave, edges, groups, neuromorpho, properties, structures
 

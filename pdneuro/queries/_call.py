@@ -1,4 +1,4 @@
-"""Steps that all queries share: the names asked for, and joining a result to a table."""
+"""Steps shared by all queries: a list of names, and joining a result to a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edges, partners and graphs of segments, hop by hop; and what an edge table gets from a source."""
+"""Edges, partners and graphs of segments; and edge tables with further edges or fractions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pdneuro.transport.report import collect_report
 if TYPE_CHECKING:
     import networkx as nx
 
-#: Maximum number of neurons to query with several hops, unless the caller sets another.
+#: Default maximum number of neurons to query with several hops.
 MAX_NODES = 50_000
 
 
@@ -265,7 +265,7 @@ def partners(
         labels = named[~named.index.duplicated()]
     elif group_by is not None:
         raise TypeError(
-            f"group_by={group_by!r} names a column of a DataFrame; give the label of each ID as a "
+            f"group_by={group_by!r} names a column, but ids is not a DataFrame. Pass labels by ID as a "
             "mapping or a Series."
         )
     table = edges(
@@ -524,7 +524,7 @@ def _check_budget(hop: int, count: int, counts: list[int], max_nodes: int, min_w
     if total > max_nodes:
         before = f" (so far {' + '.join(f'{n:,}' for n in counts)})" if counts else ""
         raise NodeBudgetError(
-            f"hop {hop} would query {count:,} neurons, {total:,} in all{before}: more than "
+            f"hop {hop} would query {count:,} neurons, {total:,} in total{before}: more than "
             f"max_nodes={max_nodes:,}. Raise min_weight (now {min_weight}), follow fewer hops, or "
             "pass a larger max_nodes."
         )
@@ -542,12 +542,12 @@ def _not_yet_queried(
 def _direction(upstream: bool, downstream: bool) -> str:
     """Return the word for the directions, as provenance stores it."""
     if not (upstream or downstream):
-        raise ValueError("choose upstream=True, downstream=True, or both.")
+        raise ValueError("upstream and downstream are both False. Set one or both to True.")
     return "both" if upstream and downstream else "upstream" if upstream else "downstream"
 
 
 def _completeness(min_weight: int, direction: str, within: bool, counts: list[int]) -> Mapping[str, Any]:
-    """Return what later steps must know about the edges that the table may lack."""
+    """Return the provenance from which later steps see that edges are missing."""
     return {
         "min_weight": int(min_weight),
         "direction": direction,

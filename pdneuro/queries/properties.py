@@ -81,7 +81,7 @@ def properties(
     """
     wanted = listed(names)
     if not wanted or not all(isinstance(name, str) and name for name in wanted):
-        raise ValueError('name the properties as text, such as .properties("link_pre", "size").')
+        raise ValueError('properties must be names, such as .properties("link_pre", "size").')
     options = Fetch.of(**fetch)
     column = roles.id_column(ids, on)
     distinct, rows = joins.distinct_rows(column)

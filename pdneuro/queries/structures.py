@@ -329,7 +329,7 @@ def _find_structures(
         )
         if policy == "raise":
             raise UnknownIdsError(message)
-        warn(f"{message} Their rows hold NA. Another species has another graph_id.", UnknownIdsWarning)
+        warn(f"{message} Their rows are NA. Another species has another graph_id.", UnknownIdsWarning)
     return tree, positions
 
 
@@ -338,7 +338,7 @@ def _shown(item: Any) -> str:
 
 
 def _other_species(table: Any, graph_id: int) -> npt.NDArray[np.bool_] | None:
-    """Rows of human cells in a table of the Cell Types Database, when the graph is the mouse's."""
+    """Return rows of human cells in a table of the Cell Types Database, if the graph is the mouse."""
     if graph_id != 1 or "donor__species" not in getattr(table, "columns", ()):
         return None
     species = table["donor__species"].astype(object)

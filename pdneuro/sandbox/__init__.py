@@ -1,4 +1,4 @@
-"""The services on this machine: a local HTTP server on a bundled synthetic brain, or on your files."""
+"""A local HTTP server that imitates all services, with a synthetic brain or with your files."""
 
 from pdneuro.sandbox.cave_data import root_ids
 from pdneuro.sandbox.connectome import edges, neurons

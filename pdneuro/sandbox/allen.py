@@ -1,4 +1,4 @@
-"""The sandbox's Allen Brain Atlas: queries, services, images, volumes and files."""
+"""The Allen Brain Atlas of the sandbox: queries, services, images, volumes and files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pdneuro.sandbox.allen_data import Model, Record
 from pdneuro.sandbox.rma import Evaluator, QueryError
 from pdneuro.sandbox.server import HTML_PAGE, Request, Response, file_response
 
-#: The smallest JPEG that viewers open.
+#: A tiny valid JPEG file.
 _JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////"
     "////////////////////////////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA="
@@ -54,7 +54,7 @@ _MICROARRAY = (
 
 
 class AllenApp:
-    """Answers the routes of api.brain-map.org, and of the archive under ``/informatics-archive``.
+    """An imitation of api.brain-map.org, with the archive under ``/informatics-archive``.
 
     Parameters
     ----------
@@ -63,32 +63,32 @@ class AllenApp:
     sets : list of dict, optional
         Your own structure sets.
 
-    Its public attributes may be changed at any time, to see how a client copes.
+    Public attributes can be changed at any time, to test a client.
     """
 
     def __init__(self, structures: list[Record] | None = None, sets: list[Record] | None = None) -> None:
         self._own = (structures, sets)
-        #: The total that is announced beside every answer; None tells the truth.
+        #: Total number of rows that each response reports; None is the true number.
         self.total: int | None = None
-        #: At most so many rows in an answer, whatever was asked for.
+        #: Maximum number of rows of a response, whatever the query requests.
         self.short: int | None = None
 
-    # Made at the first request: most who start the sandbox ask another service.
+    # Tables are loaded at the first request, since most sandboxes serve other services.
 
     @functools.cached_property
     def tree(self) -> list[Record]:
-        """The structures of graph 1."""
+        """Return the structures of graph 1."""
         rows = [row for row in self.models["Structure"].rows if row["graph_id"] == 1]
         return [{key: cell for key, cell in row.items() if key != "_set_ids"} for row in rows]
 
     @functools.cached_property
     def models(self) -> dict[str, Model]:
-        """All tables."""
+        """Return all tables."""
         return allen_data.tables(*self._own)
 
     @functools.cached_property
     def rma(self) -> Evaluator:
-        """What answers queries."""
+        """Return the evaluator of queries."""
         services: dict[str, Callable[[dict[str, str]], list[Record]]]
         services = dict.fromkeys(_SERVICES, self._genes)
         for family in _MICROARRAY:
@@ -100,13 +100,13 @@ class AllenApp:
         return Evaluator(self.models, services)
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+        """Return the response to a request."""
         path = request.path
         for pattern, route in _ROUTES:
-            found = re.fullmatch(pattern, path)
-            if found:
+            match = re.fullmatch(pattern, path)
+            if match:
                 try:
-                    return route(self, request, *found.groups())
+                    return route(self, request, *match.groups())
                 except QueryError as error:
                     return _envelope(str(error), 0, 0, success=False)
         return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
@@ -131,8 +131,8 @@ class AllenApp:
     def _schema(self, request: Request, name: str | None = None) -> Response:
         if name is not None and (name not in self.models or name.startswith("_")):
             raise QueryError(f"uninitialized constant ApiModel::{name}")
-        chosen = [name] if name else [key for key in self.models if not key.startswith("_")]
-        rows = [{"DataDescription": {key: self._described(key)}} for key in chosen]
+        names = [name] if name else [key for key in self.models if not key.startswith("_")]
+        rows = [{"DataDescription": {key: self._described(key)}} for key in names]
         return _envelope(rows, 0, len(rows))
 
     def _described(self, name: str) -> Record:
@@ -156,15 +156,15 @@ class AllenApp:
         if int(number) not in by_id:
             return _envelope([], 0, 0)
         path = f"/{number}/"
-        found = [by_id[int(number)]]
+        selected = [by_id[int(number)]]
         if request.query.get("ancestors") == "true":
-            line = found[0].get("structure_id_path", path).strip("/").split("/")
-            found = [by_id[int(part)] for part in line]
+            line = selected[0].get("structure_id_path", path).strip("/").split("/")
+            selected = [by_id[int(part)] for part in line]
         if request.query.get("descendants") == "true":
-            found += [
+            selected += [
                 r for r in rows if path in r.get("structure_id_path", "") and r["id"] != int(number)
             ]
-        shown = [{k: v for k, v in row.items() if not k.startswith("_")} for row in found]
+        shown = [{k: v for k, v in row.items() if not k.startswith("_")} for row in selected]
         return _envelope(shown, 0, len(shown))
 
     def _annotated(self, request: Request) -> Response:
@@ -180,12 +180,12 @@ class AllenApp:
 
     # -- services ---------------------------------------------------------------------------------
 
-    def _by_injection(self, given: dict[str, str]) -> list[Record]:
+    def _by_injection(self, parameters: dict[str, str]) -> list[Record]:
         rows = self.models["ApiConnectivity"].rows
         by_name = {str(key): row for row in self.tree for key in (row["id"], row["acronym"])}
         wanted = [
             by_name[name]["id"]
-            for name in given.get("injection_structures", "").split(",")
+            for name in parameters.get("injection_structures", "").split(",")
             if name in by_name
         ]
         paths = {row["id"]: row.get("structure_id_path", "") for row in self.tree}
@@ -204,10 +204,10 @@ class AllenApp:
             if not wanted or any(f"/{n}/" in paths.get(row["structure_id"], "") for n in wanted)
         ]
 
-    def _genes(self, given: dict[str, str]) -> list[Record]:
+    def _genes(self, parameters: dict[str, str]) -> list[Record]:
         return [
-            {"id": gene["id"] * 10, "gene-symbol": gene["acronym"], "r": 1.0 - place / 10}
-            for place, gene in enumerate(self.models["Gene"].rows)
+            {"id": gene["id"] * 10, "gene-symbol": gene["acronym"], "r": 1.0 - rank / 10}
+            for rank, gene in enumerate(self.models["Gene"].rows)
         ]
 
     # -- positions --------------------------------------------------------------------------------
@@ -223,14 +223,14 @@ class AllenApp:
                 "image_sync": {
                     "section_data_set_id": part,
                     "section_image_id": int(part) + 1,
-                    "section_number": 20 + place,
+                    "section_number": 20 + section,
                     "x": x * 0.95 + 8.5,
                     "y": y * 0.95 + 14.25,
                 }
             }
-            for place, part in enumerate(wanted.split(","))
+            for section, part in enumerate(wanted.split(","))
         ]
-        # As the real service: no counts beside a full answer.
+        # The real service reports no counts here either.
         return _envelope(rows, 0, 0, num_rows=0)
 
     # -- files ------------------------------------------------------------------------------------
@@ -275,16 +275,18 @@ class AllenApp:
         return file_response(request, _nrrd(volume, resolution))
 
     def _archive(self, request: Request, path: str) -> Response:
-        found = re.search(r"(annotation|average_template|ara_nissl)_(\d+)\.nrrd$", path)
+        file = re.search(r"(annotation|average_template|ara_nissl)_(\d+)\.nrrd$", path)
         mask = re.search(r"structure_masks_(\d+)/structure_(\d+)\.nrrd$", path)
         if mask:
-            known = allen_data.annotation(int(mask[1]))
-            return file_response(request, _nrrd((known == int(mask[2])).astype(np.uint8), int(mask[1])))
-        if found and found[1] == "annotation":
-            return file_response(request, _nrrd(allen_data.annotation(int(found[2])), int(found[2])))
-        if found:
-            volume = allen_data.intensity(found[1], 1, int(found[2])) * 500
-            return file_response(request, _nrrd(volume.astype(np.uint16), int(found[2])))
+            structures = allen_data.annotation(int(mask[1]))
+            return file_response(
+                request, _nrrd((structures == int(mask[2])).astype(np.uint8), int(mask[1]))
+            )
+        if file and file[1] == "annotation":
+            return file_response(request, _nrrd(allen_data.annotation(int(file[2])), int(file[2])))
+        if file:
+            volume = allen_data.intensity(file[1], 1, int(file[2])) * 500
+            return file_response(request, _nrrd(volume.astype(np.uint16), int(file[2])))
         if path.endswith(".obj"):
             return file_response(request, b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "text/plain")
         return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
@@ -336,7 +338,7 @@ def _csv(rows: list[Record]) -> bytes:
 
 
 def _member(name: str) -> zipfile.ZipInfo:
-    # A fixed date: the same archive twice is the same file.
+    # With a fixed date, the same data give the same bytes.
     return zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's Allen Brain Atlas: tables from ``data/allen.json.gz``, and computed volumes."""
+"""Data of the sandbox's Allen Brain Atlas: tables from ``data/allen.json.gz``, computed volumes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def tables(structures: list[Record] | None = None, sets: list[Record] | None = N
             {
                 "id": entry["id"],
                 "name": entry["name"],
-                "description": f"{entry['name']}, for trying things",
+                "description": f"{entry['name']}, for tests",
                 "_members": entry["members"],
             }
             for entry in sets
@@ -83,24 +83,24 @@ def nested(structures: list[Record]) -> Record:
 
 @functools.cache
 def annotation(resolution: int) -> Any:
-    """A block of brain: the structure of each voxel (ap, dv, lr), 0 outside; uint32."""
+    """Return a small volume with the structure of each voxel (ap, dv, lr), 0 outside; uint32."""
     shape = tuple(size // resolution for size in (1200, 800, 1000))
     leaves = [385, 549, 382, 672, 614454277]
     volume = np.zeros(shape, np.uint32)
     rim = max(1, 100 // resolution)
     inner = volume[rim:-rim, rim:-rim, rim:-rim]
-    for place, part in enumerate(np.array_split(np.arange(inner.shape[0]), len(leaves))):
-        inner[part] = leaves[place]
+    for leaf, part in zip(leaves, np.array_split(np.arange(inner.shape[0]), len(leaves)), strict=True):
+        inner[part] = leaf
     return volume
 
 
 @functools.cache
 def intensity(name: str, number: int, resolution: int) -> Any:
-    """A volume of the same block: densities between 0 and 1, energies up to 100; float32."""
+    """Return a volume of the same size: densities between 0 and 1, energies up to 100; float32."""
     rng = np.random.default_rng([number % 2**31, len(name), resolution])
-    known = annotation(resolution)
+    structures = annotation(resolution)
     top = 100.0 if "energy" in name else 1.0
-    volume = np.where(known > 0, rng.random(known.shape) * top, 0.0)
+    volume = np.where(structures > 0, rng.random(structures.shape) * top, 0.0)
     if name == "data_mask":
-        volume = (known > 0).astype(float)
+        volume = (structures > 0).astype(float)
     return volume.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The sandbox's BrainCircuits.io: documented routes, FastAPI's status codes, hourly snapshots."""
+"""The BrainCircuits.io of the sandbox: documented routes, FastAPI's status codes, hourly snapshots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pdneuro.sandbox.connectome import Connectome
 from pdneuro.sandbox.server import Request, Response, file_response
 
 PROJECTS = ("fruitfly_fafb_flywire", "fruitfly_fafb_flywire_public", "fruitfly_fanc_cave")
-#: Projects that are managed by CAVE: without a CAVE token the answer is 403.
+#: Projects that are managed by CAVE: without a CAVE token the response is 403.
 CAVE_PROJECTS = ("fruitfly_fanc_cave",)
 TOKEN, CAVE_TOKEN = "sandbox-token", "sandbox-cave-token"
 _PREFIX = "/circuit/segment/property/"
@@ -22,35 +22,35 @@ _FILES = "/files/"
 
 
 class BrainCircuitsApp:
-    """Answers the property and the graph routes for a connectome.
+    """An imitation of the property and graph routes for a connectome.
 
-    Its public attributes may be changed at any time, to see how a client copes.
+    Public attributes can be changed at any time, to test a client.
     """
 
     def __init__(self, connectome: Connectome) -> None:
         self.connectome = connectome
-        #: How an unknown ID is answered: left out, null, or an empty object.
+        #: Value of an unknown ID: ``"absent"``, ``"null"``, or else an empty object.
         self.unknown: str = "absent"
-        #: More segments than this in one request are refused with a 413.
+        #: Maximum number of segments per request; more are rejected with status 413.
         self.max_segments = 10_000
-        #: A request that holds one of these IDs is refused as a whole, with this status.
+        #: Status code by ID: a request with one of these IDs is rejected as a whole.
         self.poison: dict[int, int] = {}
-        #: At most so many segments of a request are answered; the rest is left out without a word.
+        #: Maximum number of segments per response; the others are missing without a warning.
         self.silent_cap: int | None = None
-        #: Materialisation times to answer with, in turn; by default the last full hour
-        #: before the start, so that no answer depends on the moment at which it is asked for.
+        #: Materialization times of the next responses. Default: the last full hour before the
+        #: start, so that responses do not depend on the time of the request.
         self.snapshots: Iterator[int] | None = None
         self._last_hour = int(time.time()) // 3600 * 3600 + 3
         self._parquet = functools.lru_cache(maxsize=2)(self._write_parquet)
         self._entry = functools.lru_cache(maxsize=None)(self._encode)
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+        """Return the response to a request."""
         if request.path.startswith(_FILES):
             return self._file(request)
-        refusal = _refuse(request)
-        if refusal:
-            return refusal
+        rejection = _reject(request)
+        if rejection:
+            return rejection
         if request.path == _DUMP:
             return self._dump(request)
         name = request.path.removeprefix(_PREFIX)
@@ -64,7 +64,7 @@ class BrainCircuitsApp:
         for number in segments:
             if number in self.poison:
                 return Response({"detail": "could not be processed"}, self.poison[number])
-        # In another order than asked, as the service's own example.
+        # As in the service's example, the order differs from the request.
         entries = [self._entry(name, number, self.unknown) for number in reversed(segments)]
         kept = [entry for entry in entries if entry is not None][: self.silent_cap]
         snapshot = next(self.snapshots) if self.snapshots else self._last_hour
@@ -78,7 +78,7 @@ class BrainCircuitsApp:
         return Response({"last_materialized": snapshot, **urls})
 
     def _file(self, request: Request) -> Response:
-        """A file of the dump, or the rest of it; whoever knows the address may have it."""
+        """Return a file of the graph, or the rest of it; its address contains a signature."""
         name = request.path.rpartition("/")[2].removesuffix(".parquet")
         if name not in ("nodes", "edges"):
             return Response({"detail": "Not Found"}, 404)
@@ -100,7 +100,7 @@ class BrainCircuitsApp:
         return f'"{number}":{json.dumps(value, separators=(",", ":"))}'.encode()
 
 
-def _refuse(request: Request) -> Response | None:
+def _reject(request: Request) -> Response | None:
     if not request.path.startswith((_PREFIX, _DUMP)):
         return Response({"detail": "Not Found"}, 404)
     if request.method != ("GET" if request.path == _DUMP else "POST"):
@@ -130,11 +130,11 @@ def _segments(request: Request) -> tuple[list[int], list[dict[str, Any]]]:
     errors = [
         {
             "type": "int_type",
-            "loc": ["body", "segments", place],
+            "loc": ["body", "segments", number],
             "msg": "Input should be a valid positive 64-bit integer",
             "input": entry,
         }
-        for place, entry in enumerate(segments)
+        for number, entry in enumerate(segments)
         if type(entry) is not int or not 0 < entry < 2**63
     ]
     return segments, errors
@@ -165,8 +165,8 @@ def _size(connectome: Connectome, number: int) -> Any:
 
 def _neurotransmitter(connectome: Connectome, number: int) -> Any:
     cells = connectome.cells(number)
-    found = {name: cells[name] for name in ("nt_type", "nt_type_score") if name in cells}
-    return found or None
+    values = {name: cells[name] for name in ("nt_type", "nt_type_score") if name in cells}
+    return values or None
 
 
 def _position(cells: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The sandbox's CAVE: the routes that caveclient needs, a token a datastack, a low row limit."""
+"""The CAVE of the sandbox: the routes of caveclient, one token per datastack, a low row limit."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from pdneuro.sandbox.cave_data import (
 from pdneuro.sandbox.server import Request, Response
 from pdneuro.transport import tokens
 
-#: The token of each datastack. None opens the other.
+#: The token of each datastack, which is not valid for the other.
 TOKENS = {"minnie65_public": "sandbox-microns-token", "v1dd_public": "sandbox-v1dd-token"}
 
 
 def cave_tokens() -> dict[str, str]:
-    """The tokens by the server that each datastack has at home."""
+    """Return tokens by the server of each datastack."""
     return {tokens.cave_host(name): token for name, token in TOKENS.items()}
 
 
@@ -38,15 +38,15 @@ _GRAPH = {f"{name}_graph": name for name in TOKENS}
 
 
 class CaveApp:
-    """Answers info, materialization and chunked-graph routes for two datastacks.
+    """An imitation of the info, materialization and chunked-graph services for two datastacks.
 
-    Its public attributes may be changed at any time, to see how a client copes.
+    Public attributes can be changed at any time, to test a client.
     """
 
     def __init__(self) -> None:
-        #: Rows in an answer at most; beyond, it is cut short, and only a ``Warning`` header says so.
+        #: Maximum number of rows of a response; longer ones are truncated, with a ``Warning`` header.
         self.row_limit = 300
-        #: Versions whose tables are gone.
+        #: Versions whose tables were deleted.
         self.expired: set[int] = set()
         #: Datastacks whose terms of service are not accepted.
         self.terms: set[str] = set()
@@ -54,23 +54,23 @@ class CaveApp:
         self.forbidden: set[str] = set()
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+        """Return the response to a request."""
         for pattern, route in _ROUTES:
-            found = re.fullmatch(pattern, request.path)
-            if not found:
+            match = re.fullmatch(pattern, request.path)
+            if not match:
                 continue
-            names = found.groupdict()
+            names = match.groupdict()
             name = names.pop("datastack", None) or _GRAPH.get(names.pop("graph", ""), "")
             if name and name not in TOKENS:
                 return Response({"error": f"datastack {name} not found"}, 404)
-            refusal = self._refuse(request, name) if name else None
-            if refusal:
-                return refusal
-            # Each token opens one datastack, so the routes without a name need none.
+            rejection = self._reject(request, name) if name else None
+            if rejection:
+                return rejection
+            # Tokens belong to datastacks, so routes without a datastack do not check the token.
             return route(self, request, **({"data": cave_data.datastack(name)} if name else {}), **names)
         return Response({"error": "not found"}, 404)
 
-    def _refuse(self, request: Request, name: str) -> Response | None:
+    def _reject(self, request: Request, name: str) -> Response | None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not token:
             return Response({"error": "no_token", "message": "No token was sent."}, 401)
@@ -138,8 +138,8 @@ class CaveApp:
         )
 
     def _metadata_of_all(self, request: Request, data: Datastack) -> Response:
-        found = [self._version(request, data, str(version)).body for version in VERSIONS]
-        return Response([entry for entry in found if entry["valid"]])
+        entries = [self._version(request, data, str(version)).body for version in VERSIONS]
+        return Response([entry for entry in entries if entry["valid"]])
 
     def _gone(self, version: str) -> Response | None:
         number = int(version)
@@ -171,49 +171,49 @@ class CaveApp:
         )
 
     def _query(self, request: Request, data: Datastack, version: str, table: str) -> Response:
-        refusal = self._gone(version)
-        if refusal:
-            return refusal
-        found = data.table(table, int(version))
-        if found is None:
+        missing = self._gone(version)
+        if missing:
+            return missing
+        content = data.table(table, int(version))
+        if content is None:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
-        asked = request.json()
-        return self._answer(_filtered(found, asked.get("filter_in_dict", {}).get(table)), asked)
+        query = request.json()
+        return self._answer(_filtered(content, query.get("filter_in_dict", {}).get(table)), query)
 
     def _join(self, request: Request, data: Datastack, version: str) -> Response:
-        refusal = self._gone(version)
-        if refusal:
-            return refusal
-        asked = request.json()
-        (one, on), (other, key) = asked["tables"]
-        suffixes = asked.get("suffix_map") or asked.get("suffixes") or {}
+        missing = self._gone(version)
+        if missing:
+            return missing
+        query = request.json()
+        (one, on), (other, key) = query["tables"]
+        suffixes = query.get("suffix_map") or query.get("suffixes") or {}
         left, right = data.table(one, int(version)), data.table(other, int(version))
         if left is None or right is None:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
-        filters = asked.get("filter_in_dict", {})
+        filters = query.get("filter_in_dict", {})
         left, right = _filtered(left, filters.get(one)), _filtered(right, filters.get(other))
         marks = (suffixes.get(one, "_x"), suffixes.get(other, "_y"))
         joined = left.merge(
             right.rename(columns={key: "__key"}), left_on=on, right_on="__key", suffixes=marks
         )
         joined = joined.rename(columns={"__key": f"{key}{marks[1]}"})
-        return self._answer(joined, asked)
+        return self._answer(joined, query)
 
-    def _answer(self, table: pd.DataFrame, asked: dict[str, Any]) -> Response:
+    def _answer(self, table: pd.DataFrame, query: dict[str, Any]) -> Response:
         headers = {"Content-Type": "data.arrow"}
-        # Also when the true number is the limit, as the real one does.
+        # Like the real server, this also warns if the table has exactly this number of rows.
         if len(table) >= self.row_limit:
             headers["Warning"] = f'201 - "Limited query to {self.row_limit} rows"'
             table = table.sample(frac=1, random_state=len(table)).head(self.row_limit)
-        if asked.get("select_columns"):
+        if query.get("select_columns"):
             names = [
                 n
                 for n in table.columns
-                if re.sub("_[xyz]$", "", n) in asked["select_columns"] or n in asked["select_columns"]
+                if re.sub("_[xyz]$", "", n) in query["select_columns"] or n in query["select_columns"]
             ]
             table = table[names]
-        resolution = asked.get("desired_resolution") or list(RESOLUTION)
-        table = table.head(asked.get("limit") or len(table)).copy()
+        resolution = query.get("desired_resolution") or list(RESOLUTION)
+        table = table.head(query.get("limit") or len(table)).copy()
         for axis, own, wanted in zip("xyz", RESOLUTION, resolution, strict=True):
             for name in table.columns:
                 if name.endswith(f"position_{axis}"):
@@ -243,7 +243,7 @@ class CaveApp:
 
 
 def _at(request: Request) -> int:
-    """The version whose state holds at a request's time; without one, the newest."""
+    """Return the version at the time of a request, by default the newest."""
     moment = float(request.query.get("timestamp", "inf"))
     return max((v for v, frozen in VERSIONS.items() if frozen <= moment), default=min(VERSIONS))
 

@@ -1,4 +1,4 @@
-"""Two synthetic datastacks of CAVE, from ``data/cave.json.gz``: root IDs with edits, tables, views."""
+"""Data of the sandbox's CAVE, from ``data/cave.json.gz``: two datastacks with edits, tables, views."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pandas as pd
 
 from pdneuro.sandbox import data
 
-#: Version -> unix seconds at which it was frozen. The first has expired on the second datastack.
+#: Materialization time of each version in Unix seconds.
 VERSIONS = {661: 1_688_000_000, 1300: 1_736_000_000}
 RESOLUTION = (4.0, 4.0, 40.0)
-#: A table that is too small for a neuron's synapses to fit: see the app's ``row_limit``.
+#: A table in which a query for all neurons exceeds the ``row_limit`` of the app.
 SYNAPSES = "synapses_pni_2"
 
 
 class Edit(NamedTuple):
-    """What became of a root ID between the two versions."""
+    """The edit of a root ID between the two versions."""
 
     kind: str
-    #: Root IDs that hold its chunks now, one a chunk; 0 where a chunk is in none.
+    #: Current root ID of each of its chunks; 0 if a chunk has none.
     now: tuple[int, ...]
 
 
@@ -41,7 +41,7 @@ class Datastack:
 
     @functools.cached_property
     def place_of_chunk(self) -> dict[int, tuple[int, int]]:
-        """Old root and number of each chunk."""
+        """Return the old root and the number of each chunk."""
         return {
             chunk: (root, number)
             for root, chunks in self.chunks.items()
@@ -50,16 +50,16 @@ class Datastack:
 
     @functools.cached_property
     def chunks_now(self) -> dict[int, list[int]]:
-        """Chunks of each root ID that there ever was."""
-        found = {root: list(chunks) for root, chunks in self.chunks.items()}
+        """Return the chunks of each old and current root ID."""
+        chunks_of = {root: list(chunks) for root, chunks in self.chunks.items()}
         for root, edit in self.edits.items():
             for chunk, now in zip(self.chunks[root], edit.now, strict=True):
                 if now:
-                    found.setdefault(now, []).append(chunk)
-        return found
+                    chunks_of.setdefault(now, []).append(chunk)
+        return chunks_of
 
     def root(self, chunk: int, version: int) -> int:
-        """Root ID of a chunk at a version."""
+        """Return the root ID of a chunk at a version."""
         if chunk not in self.place_of_chunk:
             return 0
         root, number = self.place_of_chunk[chunk]
@@ -68,7 +68,7 @@ class Datastack:
         return self.edits[root].now[number]
 
     def valid(self, version: int) -> set[int]:
-        """Root IDs of a version."""
+        """Return the root IDs of a version."""
         old = {*self.old.tolist()}
         if version == min(VERSIONS):
             return old
@@ -77,12 +77,12 @@ class Datastack:
         }
 
     def at(self, root: int, version: int, chunk: int = 0) -> int:
-        """What an old root ID is at a version, as told by one of its chunks; -1 stays outside."""
+        """Return the root ID at a version of one chunk of an old root ID; 0 and 1 are unchanged."""
         return root if root < 2 else self.root(self.chunks[root][chunk], version)
 
-    @functools.cache  # noqa: B019 - there are two of them
+    @functools.cache  # noqa: B019 - there are only two datastacks
     def table(self, name: str, version: int) -> pd.DataFrame | None:
-        """A table at a version, None where there is none of this name."""
+        """Return a table at a version, None if the table does not exist."""
         if name not in self._tables:
             return None
         table = self._tables[name].copy()
@@ -97,14 +97,14 @@ class Datastack:
 
 
 def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int]:
-    """Root IDs of the sandbox's CAVE, as they were at a version.
+    """Return the root IDs of the sandbox's CAVE at a version.
 
     Parameters
     ----------
-    name : {"minnie65_public", "v1dd_public"}
+    name : {"minnie65_public", "v1dd_public"}, default "minnie65_public"
         The datastack.
-    version : {661, 1300}
-        The first is older: half of its root IDs were edited since.
+    version : {661, 1300}, default 661
+        The materialization version. 661 is older; some of its root IDs were edited later.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int
     return pd.Series(ids, name="root_id", dtype="int64")
 
 
-#: Reference table -> the table whose rows it is about.
+#: The table that each reference table annotates.
 REFERENCES = {"cell_type_manual": "nucleus_detection_v0"}
 VIEWS = ("nucleus_view",)
 TABLES = ("nucleus_detection_v0", "cell_type_manual", "proofreading_status", SYNAPSES)

@@ -1,4 +1,4 @@
-"""The connectome that the sandbox serves: the bundled synthetic one, or a user's own files."""
+"""The connectome of the sandbox: the bundled synthetic brain, or files of the user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Table = pd.DataFrame | str | os.PathLike[str]
 
 @functools.cache
 def bundled(name: str) -> pd.DataFrame:
-    """The bundled table ``"neurons"`` or ``"edges"``, with all its columns."""
+    """Return the bundled table ``"neurons"`` or ``"edges"``, with all its columns."""
     with resources.as_file(resources.files(__package__) / "data" / f"{name}.csv.gz") as path:
         return read_table(path)
 
@@ -47,7 +47,7 @@ def neurons() -> pd.DataFrame:
 
 
 def edges() -> pd.DataFrame:
-    """The edges of the sandbox's brain, as an edge table ``pre, post, weight`` (int64).
+    """Return the edges of the sandbox, as an edge table ``pre, post, weight`` (int64).
 
     Examples
     --------
@@ -60,15 +60,15 @@ def edges() -> pd.DataFrame:
 
 
 class Connectome:
-    """Neurons and edges, laid out to answer by segment.
+    """Neurons and edges, indexed by segment.
 
     Parameters
     ----------
     edges : DataFrame or path
-        Any known dialect; without a header the columns are pre, post, weight.
+        Edges with any known column names; without a header the columns are pre, post, weight.
     neurons : DataFrame or path, optional
         A table with a column of IDs, or IDs in its first column; further columns are properties.
-        Neurons that stand only in ``edges`` are served too.
+        Neurons that are only in ``edges`` are added.
     """
 
     def __init__(self, edges: Table, neurons: Table | None = None) -> None:
@@ -76,29 +76,29 @@ class Connectome:
         pre, post = pairs["pre"].to_numpy(), pairs["post"].to_numpy()
         ends = np.concatenate([pre, post])
         self.table = _neuron_table(neurons)
-        known = ends if self.table is None else np.concatenate([self.table.index.to_numpy(), ends])
-        self.ids = np.unique(known)
-        self._place = {number: place for place, number in enumerate(self.ids.tolist())}
+        all_ids = ends if self.table is None else np.concatenate([self.table.index.to_numpy(), ends])
+        self.ids = np.unique(all_ids)
+        self._position = {number: position for position, number in enumerate(self.ids.tolist())}
         weight = pairs["weight"].to_numpy()
         self._down = _Partners(self.ids, pre, post, weight)
         self._up = _Partners(self.ids, post, pre, weight)
 
     def __contains__(self, number: int) -> bool:
-        return number in self._place
+        return number in self._position
 
     def partners(self, number: int) -> tuple[list[list[int]], list[list[int]]]:
-        """Downstream and upstream partners as ``[id, weight]``, by falling weight."""
-        place = self._place[number]
-        return self._down.of(place), self._up.of(place)
+        """Return downstream and upstream partners as ``[id, weight]``, the largest weight first."""
+        position = self._position[number]
+        return self._down.of(position), self._up.of(position)
 
     def links(self, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Synapses and partners, downstream and upstream."""
-        place = self._place[number]
-        return self._down.sums(place), self._up.sums(place)
+        """Return numbers of synapses and partners, downstream and upstream."""
+        position = self._position[number]
+        return self._down.sums(position), self._up.sums(position)
 
     @functools.cached_property
     def dump(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Nodes and edges as the service's graph dump has them."""
+        """Return nodes and edges in the format of the service's files."""
         edges = pd.DataFrame(
             {
                 "src": np.repeat(self.ids, np.diff(self._down.start)).astype(np.uint64),
@@ -117,7 +117,7 @@ class Connectome:
         return nodes.sort_values("size", **order), edges.sort_values("count", **order)
 
     def cells(self, number: int) -> dict[str, Any]:
-        """The neuron's row of the neurons table, missing cells left out."""
+        """Return the neuron's row of the neurons table, without missing values."""
         if self.table is None or number not in self.table.index:
             return {}
         row = self.table.loc[number]
@@ -131,7 +131,7 @@ def bundled_brain() -> Connectome:
 
 
 class _Partners:
-    """Partners of each neuron in one direction, by falling weight."""
+    """Partners of each neuron in one direction, the largest weight first."""
 
     def __init__(
         self,
@@ -140,18 +140,18 @@ class _Partners:
         other: npt.NDArray[np.int64],
         weight: npt.NDArray[np.int64],
     ) -> None:
-        place = np.searchsorted(ids, own)
-        order = np.lexsort((other, -weight, place))
+        position = np.searchsorted(ids, own)
+        order = np.lexsort((other, -weight, position))
         self.other, self.weight = other[order], weight[order]
-        self.start = np.searchsorted(place[order], np.arange(len(ids) + 1))
+        self.start = np.searchsorted(position[order], np.arange(len(ids) + 1))
         self.total = np.concatenate([[0], np.cumsum(self.weight)])
 
-    def of(self, place: int) -> list[list[int]]:
-        part = slice(self.start[place], self.start[place + 1])
+    def of(self, position: int) -> list[list[int]]:
+        part = slice(self.start[position], self.start[position + 1])
         return list(map(list, zip(self.other[part].tolist(), self.weight[part].tolist(), strict=True)))
 
-    def sums(self, place: int) -> tuple[int, int]:
-        start, end = self.start[place], self.start[place + 1]
+    def sums(self, position: int) -> tuple[int, int]:
+        start, end = self.start[position], self.start[position + 1]
         return int(self.total[end] - self.total[start]), int(end - start)
 
 
@@ -159,8 +159,8 @@ def _neuron_table(neurons: Table | None) -> pd.DataFrame | None:
     if neurons is None:
         return None
     table = neurons if isinstance(neurons, pd.DataFrame) else read_table(neurons)
-    named = roles.id_columns(table)
-    if not named and table.shape[1]:
+    id_columns = roles.id_columns(table)
+    if not id_columns and table.shape[1]:
         table = table.rename(columns={table.columns[0]: "root_id"})
     column = roles.id_column(table)
     ids = distinct_ids(column)

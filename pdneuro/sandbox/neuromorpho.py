@@ -1,4 +1,4 @@
-"""The sandbox's NeuroMorpho.org: its routes, and its ways with queries, pages and outages."""
+"""The NeuroMorpho.org of the sandbox: its routes, and its rules for queries, pages and outages."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _EMBEDDED = {
 
 
 class NeuroMorphoApp:
-    """Answers the routes of neuromorpho.org/api, and of its files under ``/dableFiles``.
+    """An imitation of neuromorpho.org/api, with its files under ``/dableFiles``.
 
     Parameters
     ----------
     count : int
-        Number of synthetic neurons; their IDs rise from 1.
+        Number of synthetic neurons; their IDs start at 1.
     records, measurements : list of dict, optional
-        Your own, in the service's shape, in place of synthetic ones.
+        Your own records in the format of the service, instead of synthetic records.
     files : mapping, optional
         Your own reconstructions: content by ``neuron_id``.
 
-    Its public attributes may be changed at any time, to see how a client copes.
+    Public attributes can be changed at any time, to test a client.
     """
 
     def __init__(
@@ -50,17 +50,17 @@ class NeuroMorphoApp:
         self._measured = {record["neuron_id"]: record for record in measurements}
         self._files = files or {}
         self._ids = range(1, count + 1) if self._own is None else list(self._own)
-        #: ``"html"``: a page with status 200 for everything; ``"empty"``: up, without any records.
+        #: ``"html"``: each response is a page with status 200; ``"empty"``: there are no records.
         self.outage: str | None = None
-        #: Whether a POST is understood; its documentation says that it is not.
+        #: Whether a POST is accepted; the service's documentation does not list it.
         self.post = True
-        #: What a query of measurements calls the ID.
+        #: Name of the ID in a query of measurements.
         self.id_field = "Neuron_id"
-        #: Records in a page at most, whatever was asked for.
+        #: Maximum number of records per page, whatever the query requests.
         self.largest_page = 500
-        #: A query of more IDs than this is refused with a 400.
+        #: Maximum number of IDs per query; more are rejected with status 400.
         self.most_ids = 500
-        #: A request about one of these neurons is refused with a 500.
+        #: A request for one of these neurons is rejected with status 500.
         self.poison: set[int] = set()
 
     @functools.cached_property
@@ -70,16 +70,16 @@ class NeuroMorphoApp:
         return {data.name_of(number): number for number in self._ids}
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+        """Return the response to a request."""
         if self.outage == "html":
             return Response(HTML_PAGE, 200, {"Content-Type": "text/html"})
         for pattern, methods, route in _ROUTES:
-            found = re.fullmatch(pattern, request.path)
-            if found and request.method not in methods(self):
+            match = re.fullmatch(pattern, request.path)
+            if match and request.method not in methods(self):
                 return _failure(request, 405, "Method Not Allowed")
-            if found:
+            if match:
                 try:
-                    return route(self, request, *map(unquote, found.groups()))
+                    return route(self, request, *map(unquote, match.groups()))
                 except _BadQuery as error:
                     return _failure(request, 400, str(error))
                 except _Poisoned:
@@ -164,7 +164,7 @@ class NeuroMorphoApp:
         size = min(int(request.query.get("size", 50)), self.largest_page)
         field, _, direction = request.query.get("sort", "").partition(",")
         if resource != "literature":
-            # As text, unless an order is asked for.
+            # The default order is that of the IDs as text.
             as_text = not field
             field = field or "neuron_id"
             ordered = sorted(found, key=lambda record: str(record[field]) if as_text else record[field])
@@ -174,7 +174,7 @@ class NeuroMorphoApp:
         if not here:
             return _failure(request, 404, f"Requested {resource}(s) not found")
         block = {"size": size, "totalElements": len(found), "totalPages": pages, "number": number}
-        # No _links: the documentation promises them, and they do not come.
+        # Like the real service, and unlike its documentation, pages have no _links.
         return Response({"_embedded": {_EMBEDDED[resource]: here}, "page": block})
 
     # -- fields -----------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class NeuroMorphoApp:
     def _fields(self, request: Request, resource: str) -> Response:
         record = self._records(resource)[0] if self._records(resource) else {}
         names = [name for name in record if name != "_links"]
-        names += [f"{name}_{place}" for name in ("brain_region", "cell_type") for place in (1, 2, 3)]
+        names += [f"{name}_{level}" for name in ("brain_region", "cell_type") for level in (1, 2, 3)]
         return Response({f"{resource.capitalize()} Fields": names})
 
     def _counted(self, resource: str, field: str) -> dict[str, int]:
@@ -212,14 +212,14 @@ class NeuroMorphoApp:
             record = self._record("neuron", number) or {}
             ending = f".{record['original_format'].rpartition('.')[2]}"
             names = {"CNG version": f"{name}.CNG.swc", "Source-Version": f"{name}{ending}"}
-            # Twelve of 190,000 are not there.
-            there = number in self._files if self._own is not None else number % 60
-            if record["archive"].lower() == archive and names.get(folder) == file and there:
+            # The real service also lacks some files: 12 of 190,000.
+            exists = number in self._files if self._own is not None else number % 60
+            if record["archive"].lower() == archive and names.get(folder) == file and exists:
                 original = folder != "CNG version"
                 if number in self._files:
                     return file_response(request, self._files[number], "text/plain")
                 if original and ending != ".swc":
-                    return file_response(request, b"a format of its own\n", "application/octet-stream")
+                    return file_response(request, b"another format\n", "application/octet-stream")
                 return file_response(request, data.swc(number, original=original), "text/plain")
         return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
 
@@ -227,12 +227,12 @@ class NeuroMorphoApp:
         return Response({"status": "UP"})
 
 
-class _BadQuery(Exception):  # noqa: N818 - no error of the sandbox
-    """The service calls a query invalid."""
+class _BadQuery(Exception):  # noqa: N818 - not an error of the sandbox
+    """The service reports an invalid query."""
 
 
-class _Poisoned(Exception):  # noqa: N818 - no error of the sandbox
-    """The service fails over this record."""
+class _Poisoned(Exception):  # noqa: N818 - not an error of the sandbox
+    """The service fails for this record."""
 
 
 def _failure(request: Request, status: int, message: str) -> Response:
@@ -247,7 +247,7 @@ def _failure(request: Request, status: int, message: str) -> Response:
 
 
 def _tests(value: str) -> list[Callable[[str], bool]]:
-    """What the values of a query mean to the service."""
+    """Return tests for the values of a query, by the rules of the service."""
     if len(value) > 1 and value[0] == value[-1] == '"':
         text = re.sub(r"\\(.)", r"\1", value[1:-1])
         return [functools.partial(str.__eq__, text)]
@@ -259,13 +259,13 @@ def _test(part: str) -> Callable[[str], bool]:
         pattern = re.compile(fnmatch.translate(part.replace("[", "[[]")))
         return lambda text: bool(pattern.match(text))
     words = part.split()
-    if len(words) > 1:  # only the last word counts, and any value that holds it will do
+    if len(words) > 1:  # the service compares only the last word
         return lambda text: words[-1] in text.split()
     return functools.partial(str.__eq__, part)
 
 
 def _values(record: Record, field: str) -> list[str]:
-    """The values of a field as text; levels of a list as ``brain_region_1`` and so on."""
+    """Return the values of a field as text; ``brain_region_1`` is the first level of a list."""
     level = re.fullmatch(r"(brain_region|cell_type)_([123])", field)
     if level:
         levels: list[str] = record[level[1]]

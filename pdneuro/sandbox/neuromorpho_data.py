@@ -1,4 +1,4 @@
-"""Synthetic neurons in the shape of NeuroMorpho.org's records, with reconstructions grown at random."""
+"""Data of the sandbox's NeuroMorpho.org: synthetic records and random reconstructions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 Record = dict[str, Any]
 
-#: Archive, its first paper's year, and the format in which its authors sent their files.
+#: Archive, year of its first paper, and format of its original files.
 _ARCHIVES = (
     ("Amber", 2010, "Neurolucida.swc"),
     ("Blue Ridge", 2012, "Neurolucida.dat"),
@@ -38,9 +38,9 @@ _TYPES = (
     ["microglia", "Glia"],
     ["Not reported"],
 )
-#: The six ways to say nothing.
+#: Values that the service uses for missing ones.
 _NOTHING = (None, "", "Not reported", "Not Reported", "Not applicable")
-#: A name with all that makes trouble in an address.
+#: A name with characters that must be encoded in an address.
 ODD_NAME = 'cell 0500 (a/b) "x" & #1, 50%'
 
 
@@ -49,7 +49,7 @@ def _pick(choices: Any, number: int, step: int) -> Any:
 
 
 def name_of(number: int) -> str:
-    """What a neuron is called."""
+    """Return the name of a neuron."""
     if number % 37 == 0:
         return f"CB_CKp25_2w_F_Animal{1 + number // 37 % 3:02}_{number // 37:02}"
     return ODD_NAME if number == 500 else f"cell_{number:04}"
@@ -57,7 +57,7 @@ def name_of(number: int) -> str:
 
 @functools.cache
 def neuron(number: int) -> Record:
-    """Record of a neuron, 45 keys."""
+    """Return the record of a neuron, with 45 keys."""
     siegert = number % 37 == 0
     archive, year, original = _SIEGERT if siegert else _pick(_ARCHIVES, number, 5)
     animal = _ANIMALS[0] if siegert else _pick(_ANIMALS, number, 1)
@@ -72,7 +72,7 @@ def neuron(number: int) -> Record:
         "neuron_id": number,
         "neuron_name": name,
         "archive": archive,
-        "note": 'Processed anew; see <a href="dableFiles/previous">here</a>.'
+        "note": 'Processed again; see <a href="dableFiles/previous">here</a>.'
         if number % 9 == 0
         else None,
         "age_scale": scale,
@@ -113,7 +113,7 @@ def neuron(number: int) -> Record:
         "max_weight": _pick(("350.0", "Not Reported"), number, 2),
         "png_url": f"http://neuromorpho.org/images/imageFiles/{archive}/{name}.png",
         "reference_pmid": [f"3000000{paper + 1}"],
-        # The two lists need not be of one length.
+        # The two lists may differ in length.
         "reference_doi": [f"10.1234/pdn.00{paper + 1}"] + ["10.1234/pdn.100"] * (number % 10 == 0),
         "physical_Integrity": "Dendrites Moderate",
         "_links": {
@@ -126,7 +126,7 @@ def neuron(number: int) -> Record:
 
 @functools.cache
 def _tree(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Places, radii, parents (0 for the root) and types of a tree that grows from a soma."""
+    """Return positions, radii, parents (0 for the root) and types of a random tree with a soma."""
     rng = np.random.default_rng(number)
     stems, count = 3 + number % 4, 60 + number % 90
     parent = np.zeros(count, np.int64)
@@ -140,22 +140,22 @@ def _tree(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         else:
             growing[tip] = node
     step = rng.normal(0, 6, (count, 3)).round(1)
-    place = np.zeros((count, 3))
+    position = np.zeros((count, 3))
     for node in range(1, count):
-        place[node] = place[parent[node] - 1] + step[node]
+        position[node] = position[parent[node] - 1] + step[node]
     radius = np.r_[6.0, rng.uniform(0.2, 1.2, count - 1).round(2)]
     kind = np.r_[1, np.full(count - 1, 3)]
-    return place.round(1), radius, parent, kind
+    return position.round(1), radius, parent, kind
 
 
 def morphometry(number: int) -> Record:
-    """Measurements of a neuron, 23 keys; they fit its reconstruction."""
-    place, radius, parent, _ = _tree(number)
+    """Return the measurements of a neuron, with 23 keys, computed from its reconstruction."""
+    position, radius, parent, _ = _tree(number)
     children = np.bincount(parent[1:] - 1, minlength=len(parent))
-    length = np.linalg.norm(place[1:] - place[parent[1:] - 1], axis=1)
+    length = np.linalg.norm(position[1:] - position[parent[1:] - 1], axis=1)
     surface = round(float((2 * np.pi * radius[1:] * length).sum()), 2)
     volume = round(float((np.pi * radius[1:] ** 2 * length).sum()), 2)
-    spread = np.ptp(place, axis=0).round(2)
+    spread = np.ptp(position, axis=0).round(2)
     bifurcations = float((children[1:] > 1).sum())
     rng = np.random.default_rng(number + 10**6)
     return {
@@ -171,7 +171,7 @@ def morphometry(number: int) -> Record:
         "height": float(spread[1]),
         "depth": float(spread[2]),
         "diameter": round(float((2 * radius[1:]).mean()), 4),
-        "eucDistance": round(float(np.linalg.norm(place, axis=1).max()), 3),
+        "eucDistance": round(float(np.linalg.norm(position, axis=1).max()), 3),
         "pathDistance": round(float(length.max() * 20), 3),
         "branch_Order": float(rng.integers(3, 12)),
         "contraction": round(float(rng.uniform(0.7, 1)), 6),
@@ -186,7 +186,7 @@ def morphometry(number: int) -> Record:
 
 
 def persistence(number: int) -> Record:
-    """Persistence vector of a neuron."""
+    """Return the persistence vector of a neuron."""
     rng = np.random.default_rng(number + 2 * 10**6)
     return {
         "neuron_id": number,
@@ -197,8 +197,8 @@ def persistence(number: int) -> Record:
 
 
 def swc(number: int, *, original: bool = False) -> bytes:
-    """The reconstruction of a neuron, tidy in structure and, by number, untidy in its text."""
-    place, radius, parent, kind = _tree(number)
+    """Return the reconstruction of a neuron; the format of the text varies with the number."""
+    position, radius, parent, kind = _tree(number)
     head = (
         []
         if number % 4 == 3
@@ -206,7 +206,7 @@ def swc(number: int, *, original: bool = False) -> bytes:
     )
     lines = list(head)
     for node, ((x, y, z), r, above, label) in enumerate(
-        zip(place, radius, parent, kind, strict=True), 1
+        zip(position, radius, parent, kind, strict=True), 1
     ):
         row = f"{node} {label} {x} {y} {z} {r} {above or -1}"
         lines.append(f" {row} " if number % 4 == 1 else row)
@@ -216,12 +216,12 @@ def swc(number: int, *, original: bool = False) -> bytes:
 
 
 def papers() -> list[Record]:
-    """The papers of the archives."""
+    """Return the papers of the archives."""
     return [
         {
-            "id": f"5f00000000000000000000{place:02x}",
-            "pmid": f"3000000{place}",
-            "doi": f"10.1234/pdn.00{place}",
+            "id": f"5f00000000000000000000{paper:02x}",
+            "pmid": f"3000000{paper}",
+            "doi": f"10.1234/pdn.00{paper}",
             "title": f"Neurons of {archive}",
             "authors": [f"{archive} A", "Doe J"],
             "journal": "Journal of Synthetic Neuroanatomy",
@@ -229,5 +229,5 @@ def papers() -> list[Record]:
             "publishedDate": (year - 1970) * 31_557_600_000,
             "articleStatus": "Positive",
         }
-        for place, (archive, year, _) in enumerate([*_ARCHIVES, _SIEGERT], 1)
+        for paper, (archive, year, _) in enumerate([*_ARCHIVES, _SIEGERT], 1)
     ]

@@ -1,4 +1,4 @@
-"""A small evaluator of Allen's query language, enough to try a client on; no code is shared with it."""
+"""A small evaluator of Allen's query language, to test clients; independent of pdneuro's client."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _CLOSING = {"[": "]", "(": ")"}
 
 
 class QueryError(Exception):
-    """What the service says of a query that it cannot answer."""
+    """The service's message about an invalid query."""
 
 
-# Each row is compared with the same texts, so a text is read once.
+# Results are cached, since each row is compared with the same texts.
 @functools.lru_cache(maxsize=1024)
 def split(text: str) -> tuple[str, ...]:
-    """Parts between the commas that are in no bracket and no quote."""
+    """Split a text at commas outside brackets and quotes."""
     parts, current, opened = [], "", []
     tokens = _TOKENS.findall(text)
     if "".join(tokens) != text:
@@ -44,7 +44,7 @@ def split(text: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1024)
 def brackets(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Word, what is in its square brackets, and what is in its parentheses."""
+    """Split a text into word, contents of square brackets, and contents of parentheses."""
     word = ""
     square: list[str] = []
     round_: list[str] = []
@@ -68,13 +68,13 @@ def brackets(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 
 class Evaluator:
-    """Answers queries over tables.
+    """An evaluator of queries over tables.
 
     Parameters
     ----------
     models : dict of str to Model
     services : dict of str to callable
-        Connected services: each gets its parameters, text by name, and gives rows.
+        Connected services: functions from parameters (text by name) to rows.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class Evaluator:
     ) -> None:
         self.models = models
         self.services = services
-        #: The server's own limit, and its page when none is asked for.
+        #: Maximum number of rows per response, and the default.
         self.row_limit, self.page = 25_000, 50
 
     def answer(self, query: str) -> tuple[list[Record], int, int]:
-        """Rows, the first row's number, and the rows that fit; the last stage's."""
+        """Return the last stage's rows, the number of the first row, and the number of matches."""
         variables: dict[str, list[Any]] = {}
         rows: list[Record] = []
         found: tuple[list[Record], int, int] | None = None
@@ -117,16 +117,16 @@ class Evaluator:
                 name, square, _ = brackets(rest)
                 if name not in self.services:
                     raise QueryError(f"undefined service '{name}'")
-                given = {}
+                parameters = {}
                 for entry in square:
                     key, _, value = _parsed(entry)
-                    given[key] = ",".join(str(v) for v in _values(value, variables))
-                rows = self.services[name](given)
-                begin = int(given.get("start_row", 0))
-                count = int(given.get("num_rows", 2000))
+                    parameters[key] = ",".join(str(v) for v in _values(value, variables))
+                rows = self.services[name](parameters)
+                begin = int(parameters.get("start_row", 0))
+                count = int(parameters.get("num_rows", 2000))
                 found = rows[begin : begin + count], begin, len(rows)
         if found is None:
-            raise QueryError("RMA::QueryFailed: nothing was asked")
+            raise QueryError("RMA::QueryFailed: empty query")
         return found
 
     def _model(
@@ -180,7 +180,7 @@ class Evaluator:
         ]
 
     def _meets(self, model: Model, row: Record, text: str, variables: dict[str, list[Any]]) -> bool:
-        """Whether a row has what one part of the criteria wants: filters, an association, or both."""
+        """Return True if a row meets one part of the criteria: filters, an association, or both."""
         word, square, round_ = brackets(text)
         if not word:
             return all(self._fits(model, row, entry, variables) for entry in square)
@@ -243,8 +243,8 @@ class Evaluator:
                 ranks = sorted(range(len(rows)), key=keys.__getitem__, reverse=way.strip() == "desc")
                 rows = [rows[rank] for rank in ranks]
         begin = int(options.get("start_row", 0))
-        given = _unquoted(options.get("num_rows", str(self.page)))
-        count = self.row_limit if given == "all" else min(int(given), self.row_limit)
+        limit = _unquoted(options.get("num_rows", str(self.page)))
+        count = self.row_limit if limit == "all" else min(int(limit), self.row_limit)
         page = rows[begin : begin + count]
         parts = [part for text in include for part in split(text)]
         shown = [self._shown(model, row, parts, variables) for row in page]
@@ -263,7 +263,7 @@ class Evaluator:
         try:
             return next(iter(self._column(model, row, column)), None)
         except QueryError:
-            if "." in column:  # a table further off: no order by it here
+            if "." in column:  # sorting by further tables is not supported
                 return None
             raise
 
@@ -290,7 +290,7 @@ class Evaluator:
         return found
 
     def _only(self, model: Model, row: Record, wanted: list[str]) -> Record:
-        """The chosen columns, by name or as table.column, also of the records inside."""
+        """Return columns by name or as table.column, also of nested records."""
         found: Record = {}
         for key, value in row.items():
             if key not in model.links:

@@ -1,4 +1,4 @@
-"""A small HTTP server with faults on request; each service is an app under its own prefix."""
+"""A small HTTP server that can simulate faults; each service is an app with its own prefix."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ HTML_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign
 
 @dataclass(frozen=True)
 class Request:
-    """What arrived. ``path`` is relative to the app's prefix; header names are lower-case."""
+    """A request. ``path`` is relative to the app's prefix; header names are lowercase."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    #: Address of the app that answers.
+    #: Address of the app.
     root: str = ""
-    #: The query as it came: a name may stand in it several times.
+    #: The unparsed query string, in which a name may occur several times.
     raw_query: str = ""
 
     def json(self) -> Any:
-        """The body, decoded."""
+        """Return the decoded body."""
         return json.loads(self.body)
 
 
 @dataclass
 class Response:
-    """What goes back: ``body`` is bytes, or anything that JSON can hold."""
+    """A response: ``body`` is bytes, or any value that JSON supports."""
 
     body: Any = b""
     status: int = 200
@@ -45,26 +45,26 @@ class Response:
 
 
 def file_response(request: Request, content: bytes, kind: str = "application/octet-stream") -> Response:
-    """A file, or the rest of it when the request names a range of this state of the file."""
-    mark = f'"{hashlib.blake2b(content, digest_size=8).hexdigest()}"'
-    headers = {"Content-Type": kind, "ETag": mark, "Accept-Ranges": "bytes"}
+    """Return a file, or the rest of it if the request has a range for this version of the file."""
+    etag = f'"{hashlib.blake2b(content, digest_size=8).hexdigest()}"'
+    headers = {"Content-Type": kind, "ETag": etag, "Accept-Ranges": "bytes"}
     begin = request.headers.get("range", "").removeprefix("bytes=").partition("-")[0]
-    if begin.isdigit() and request.headers.get("if-range", mark) == mark:
-        place = f"bytes {begin}-{len(content) - 1}/{len(content)}"
-        return Response(content[int(begin) :], 206, {**headers, "Content-Range": place})
+    if begin.isdigit() and request.headers.get("if-range", etag) == etag:
+        content_range = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        return Response(content[int(begin) :], 206, {**headers, "Content-Range": content_range})
     return Response(content, 200, headers)
 
 
 class App(Protocol):
-    """A service: answers requests."""
+    """An imitated service: a function from request to response."""
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+        """Return the response to a request."""
 
 
 @dataclass
 class Fault:
-    """Something that goes wrong with the next requests whose path contains ``path``."""
+    """A fault of the next requests whose path contains ``path``."""
 
     times: int = 1
     path: str = ""
@@ -78,22 +78,22 @@ class Fault:
 
 
 class LocalServer:
-    """Apps on a loopback port, each request in its own thread.
+    """A server of apps on a loopback port, with a thread per request.
 
     Parameters
     ----------
     apps : mapping
-        Prefix (such as ``"/braincircuits"``) to app.
+        App by prefix, such as ``"/braincircuits"``.
     port : int
-        0 takes a free one.
+        Port of the server; 0 selects a free port.
     latency : float
-        Seconds to wait before each answer.
+        Seconds to wait before each response.
     """
 
     def __init__(self, apps: Mapping[str, App], *, port: int = 0, latency: float = 0.0) -> None:
         self.apps = dict(apps)
         self.latency = latency
-        #: Every request so far, in order of arrival.
+        #: All requests so far, in order of arrival.
         self.requests: list[Request] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -112,12 +112,12 @@ class LocalServer:
         self._thread.join()
 
     def fail(self, **fault: Any) -> None:
-        """Make the next requests go wrong; see :class:`Fault`."""
+        """Make the next requests fail; see :class:`Fault`."""
         with self._lock:
             self._faults.append(Fault(**fault))
 
     def answer(self, request: Request) -> tuple[Response | None, bool]:
-        """The response (None: drop the connection), and whether to cut its body short."""
+        """Return the response (None: close the connection), and whether to truncate its body."""
         with self._lock:
             self.requests.append(request)
             fault = next((f for f in self._faults if f.times > 0 and f.path in request.path), None)
@@ -171,13 +171,13 @@ class _Http(ThreadingHTTPServer):
                 request.shutdown(2)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Ignore clients that close the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     owner: LocalServer
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # header and body leave in one packet
+    wbufsize = -1  # send header and body in one packet
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
@@ -197,9 +197,9 @@ class _Handler(BaseHTTPRequestHandler):
             raw_query=parts.query,
         )
         try:
-            response, cut = self.owner.answer(request)
-        except Exception as error:  # an app's fault is a 500, as on a real server
-            response, cut = Response({"detail": f"{type(error).__name__}: {error}"}, 500), False
+            response, truncated = self.owner.answer(request)
+        except Exception as error:  # like a real server, an exception in an app is a 500
+            response, truncated = Response({"detail": f"{type(error).__name__}: {error}"}, 500), False
         if response is None:
             self.close_connection = True
             with contextlib.suppress(OSError):
@@ -212,8 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if cut else body)
-        self.close_connection = self.close_connection or cut
+        self.wfile.write(body[: len(body) // 2] if truncated else body)
+        self.close_connection = self.close_connection or truncated
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silence: the requests are in ``LocalServer.requests``."""
+        """Print nothing: the requests are in ``LocalServer.requests``."""

@@ -1,4 +1,4 @@
-"""Start the sandbox and point pdneuro at it."""
+"""Start the sandbox and set pdneuro's options to it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pdneuro.transport import tokens
 
 
 class Sandbox:
-    """A running sandbox. Leave it by ``with``, or :meth:`stop`.
+    """A running sandbox: a context manager, or call :meth:`stop` at the end.
 
     Attributes
     ----------
     url : str
         Address of the server.
     options : dict
-        The options that point pdneuro at it.
+        Options of pdneuro for this server.
     braincircuits, allen, neuromorpho, cave : BrainCircuitsApp, AllenApp, NeuroMorphoApp, CaveApp
-        The services' behaviour, which may be changed.
+        Imitated services; their attributes can be changed.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class Sandbox:
         self.allen = AllenApp()
         self.neuromorpho = NeuroMorphoApp()
         self.cave = CaveApp()
-        # An app that stands here now may be replaced: the server looks it up at each request.
+        # The app is looked up at each request, since tests replace it.
         apps = {
             "/braincircuits": lambda request: self.braincircuits(request),
             "/allen": lambda request: self.allen(request),
@@ -65,11 +65,11 @@ class Sandbox:
         }
         self.tokens = {"braincircuits": TOKEN, **cave_tokens()}
         self.cave_token = CAVE_TOKEN
-        self._way_back = contextlib.ExitStack()
+        self._cleanup = contextlib.ExitStack()
 
     @property
     def requests(self) -> list[Request]:
-        """Every request so far.
+        """Return all requests so far.
 
         Examples
         --------
@@ -81,22 +81,22 @@ class Sandbox:
         return self._server.requests
 
     def fail(self, **fault: Any) -> None:
-        """Let the next requests go wrong.
+        """Make the next requests fail.
 
         Parameters
         ----------
-        times : int
-            How many of them. Default 1.
+        times : int, default 1
+            Number of requests that fail.
         path : str
-            Only those whose path contains this.
+            Only requests whose path contains this text fail.
         status, retry_after : int, float
-            Answer with this status, and a ``Retry-After`` header.
+            Status code and ``Retry-After`` header of the response.
         delay : float
-            Seconds to wait first.
+            Seconds to wait before the response.
         reset, truncate, html : bool
-            Drop the connection; send half of the body; send an HTML page.
+            Close the connection; send half of the body; send an HTML page.
         body : bytes
-            Send this body.
+            Body of the response.
 
         Examples
         --------
@@ -109,7 +109,7 @@ class Sandbox:
         self._server.fail(**fault)
 
     def settings(self) -> dict[str, str]:
-        """The environment variables that point another process at this sandbox.
+        """Return environment variables that set another process to this sandbox.
 
         Examples
         --------
@@ -129,26 +129,26 @@ class Sandbox:
         return {**options, **tokens}
 
     def point_here(self, cache_dir: Any = None) -> None:
-        """Point the options at this sandbox, with its token and a cache of its own.
+        """Set the options and tokens to this sandbox, with a separate cache.
 
         Examples
         --------
         >>> import pathlib, tempfile
         >>> with pdneuro.sandbox.start() as sandbox:
-        ...     sandbox.point_here(cache_dir=pathlib.Path(tempfile.mkdtemp()) / "answers")
+        ...     sandbox.point_here(cache_dir=pathlib.Path(tempfile.mkdtemp()) / "cache")
         ...     pathlib.Path(pdneuro.get_options()["cache_dir"]).name
-        'answers'
+        'cache'
         """
         if cache_dir is None:
-            cache_dir = self._way_back.enter_context(
+            cache_dir = self._cleanup.enter_context(
                 tempfile.TemporaryDirectory(prefix="pdneuro-sandbox-", ignore_cleanup_errors=True)
             )
         # Not as a block: the options hold in all threads, and in all cells of a notebook.
-        self._way_back.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
-        self._way_back.enter_context(tokens.overridden(**self.tokens))
+        self._cleanup.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
+        self._cleanup.enter_context(tokens.overridden(**self.tokens))
 
     def stop(self) -> None:
-        """Close the server and put the options back.
+        """Close the server and restore the options.
 
         Examples
         --------
@@ -160,7 +160,7 @@ class Sandbox:
         >>> pdneuro.get_options()["allen_url"] == before
         True
         """
-        self._way_back.close()
+        self._cleanup.close()
         self._server.stop()
 
     def __enter__(self) -> Sandbox:
@@ -181,19 +181,19 @@ def start(
     latency: float = 0.0,
     cache_dir: Any = None,
 ) -> Sandbox:
-    """Run the services on this machine and point the options at them, until the block is left.
+    """Start the sandbox and set the options to it until the end of the ``with`` block.
 
     Parameters
     ----------
     edges, neurons : DataFrame or path, optional
-        Your own data: edges in any known dialect (csv, tsv, txt, parquet, feather), neurons with a
-        column of IDs. Default: the bundled synthetic brain of 3,000 neurons and 45,000 edges.
-    port : int
-        0 takes a free one.
-    latency : float
-        Seconds to wait before each answer.
+        Your own data (csv, tsv, txt, parquet, feather): edges with any known column names, neurons
+        with a column of IDs. Default: the bundled synthetic brain of 3,000 neurons and 45,000 edges.
+    port : int, default 0
+        Port of the server; 0 selects a free port.
+    latency : float, default 0
+        Seconds to wait before each response.
     cache_dir : path, optional
-        Default: a temporary folder, deleted at the end.
+        Folder for the cache. Default: a temporary folder that is deleted at the end.
 
     Returns
     -------

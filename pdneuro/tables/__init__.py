@@ -1,4 +1,4 @@
-"""Pure functions on frames: no network, no disk."""
+"""Pure functions on DataFrames: no network, no files."""
 
 from pdneuro.tables.columns import explode, flatten, from_records
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold

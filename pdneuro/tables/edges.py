@@ -29,7 +29,7 @@ COLUMNS = ("pre", "post", "weight")
 
 
 def edge_table(pre: Any, post: Any, weight: Any) -> pd.DataFrame:
-    """An edge table from three arrays, which are taken over without a copy."""
+    """Return an edge table from three arrays, which are not copied."""
     arrays = zip(COLUMNS, (pre, post, weight), strict=True)
     return pd.DataFrame({name: np.asarray(a, np.int64) for name, a in arrays}, copy=False)
 
@@ -42,31 +42,31 @@ def as_edges(
     roi: Hashable | None = None,
     nt: Hashable | None = None,
 ) -> pd.DataFrame:
-    """Bring an edge table of any known dialect to ``pre``, ``post``, ``weight``.
+    """Convert an edge table with any known column names to ``pre``, ``post``, ``weight``.
 
     Parameters
     ----------
     frame : DataFrame
-        Edges, or synapses: without a weight column each row counts one.
+        Edges or synapses: without a weight column each row counts as one synapse.
     pre, post, weight, roi, nt : hashable, optional
-        Columns that play the role; ``nt`` is the transmitter. Default: recognised by name.
+        Columns with these roles; ``nt`` is the transmitter. Default: recognized by name.
 
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64, synapses), then ``roi`` and ``nt`` where they are there, then the
-        other columns; one that is called ``pre`` though another was chosen is ``pre_original``. The
-        index is kept, unless it holds the ends. Rows without a start or an end are left out with a
-        warning.
+        ``pre, post, weight`` (int64, synapses), then ``roi`` and ``nt`` if they exist, then the other
+        columns. If you choose another column for a role, an existing column ``pre`` becomes
+        ``pre_original``. The index stays the same, unless it contains the IDs. Rows without a
+        presynaptic or postsynaptic ID are dropped with a warning.
 
     Raises
     ------
     MissingColumnsError, AmbiguousColumnError
-        No columns, or several, may play a role; an adjacency matrix is no edge table.
+        No columns, or several, fit a role; or the frame is an adjacency matrix.
     InvalidEdgesError
-        Weights that are no whole numbers, negative, or missing.
+        A weight is negative, missing, or not an integer.
     InvalidIdError, PrecisionLossError
-        Endpoints that are no exact IDs.
+        A presynaptic or postsynaptic ID is not exact.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def as_edges(
     0   12    15       3
     """
     if not set(frame.index.names) <= {None} and not roles.endpoint_columns(frame.columns):
-        # groupby(["pre", "post"]).sum() leaves the ends in the index.
+        # groupby(["pre", "post"]).sum() returns the IDs as index.
         levels = [name for name in frame.index.names if name is not None]
         if roles.endpoint_columns(pd.Index(levels)):
             frame = frame.reset_index()
@@ -91,25 +91,25 @@ def as_edges(
     rest = frame.drop(columns=[name for name in taken if name in frame.columns])
     optional = {old: new for old, new in ((roi, "roi"), (nt, "nt")) if old is not None}
     others = rest.columns.drop(list(optional))
-    # Where others were chosen, columns with the standard names must not pass for them.
-    passed_over = others.intersection([*COLUMNS, *optional.values()])
+    # Columns with the standard names are renamed if other columns have their roles.
+    not_chosen = others.intersection([*COLUMNS, *optional.values()])
     renamed: dict[Hashable, Hashable] = {
         **optional,
-        **{name: f"{name}_original" for name in passed_over},
+        **{name: f"{name}_original" for name in not_chosen},
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
     inherit(edges, frame)
-    endless = np.zeros(len(frame), bool)
+    incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
-        endless |= False if mask is None else mask
-    if endless.any():
+        incomplete |= False if mask is None else mask
+    if incomplete.any():
         warn(
-            f"{int(endless.sum()):,} of {len(frame):,} edges have no start or no end (missing or 0) and "
-            f"were left out, the first at row {frame.index[int(np.argmax(endless))]!r}.",
+            f"{int(incomplete.sum()):,} of {len(frame):,} edges lack a pre- or postsynaptic ID (missing "
+            f"or 0) and were dropped, the first in row {frame.index[int(np.argmax(incomplete))]!r}.",
             DroppedRowsWarning,
         )
-        edges = edges[~endless]
+        edges = edges[~incomplete]
     return edges
 
 
@@ -121,7 +121,7 @@ def edge_roles(
     roi: Hashable | None = None,
     nt: Hashable | None = None,
 ) -> tuple[Hashable, Hashable, Hashable | None, Hashable | None, Hashable | None]:
-    """Columns that play the roles of :func:`as_edges`: those given, else recognised by name."""
+    """Return the columns with the roles of :func:`as_edges`: given, or recognized by name."""
     if pre is None or post is None:
         pairs = [
             pair
@@ -130,21 +130,21 @@ def edge_roles(
         ]
         if len(pairs) > 1:
             raise AmbiguousColumnError(
-                f"several pairs of columns may be the ends of the edges: {listing(map(str, pairs))}. "
+                f"several pairs of columns may contain the edges: {listing(map(str, pairs))}. "
                 "Choose: pre=..., post=..."
             )
         if not pairs:
-            raise MissingColumnsError(_no_ends(frame))
+            raise MissingColumnsError(_missing_ends_message(frame))
         pre, post = pairs[0]
-    given = ((weight, roles.WEIGHT_NAMES), (roi, roles.ROI_NAMES), (nt, roles.TRANSMITTER_NAMES))
+    others = ((weight, roles.WEIGHT_NAMES), (roi, roles.ROI_NAMES), (nt, roles.TRANSMITTER_NAMES))
     weight, roi, nt = (
         name if name is not None else roles.one_of(frame.columns, names, role)
-        for (name, names), role in zip(given, ("weight", "roi", "nt"), strict=True)
+        for (name, names), role in zip(others, ("weight", "roi", "nt"), strict=True)
     )
     return pre, post, weight, roi, nt
 
 
-def _no_ends(frame: pd.DataFrame) -> str:
+def _missing_ends_message(frame: pd.DataFrame) -> str:
     rows, columns = frame.shape
     names = frame.columns.map(str)
     numbered = bool(columns) and all(name.isdigit() for name in names)
@@ -152,20 +152,20 @@ def _no_ends(frame: pd.DataFrame) -> str:
         numbered and columns > 5
     ):
         return (
-            f"this looks like an adjacency matrix ({rows:,} x {columns:,}), not like an edge table. "
-            "Make edges of it first: pdneuro.graphs.from_matrix(frame)."
+            f"this looks like an adjacency matrix ({rows:,} x {columns:,}), not an edge table. "
+            "Convert it with pdneuro.graphs.from_matrix(frame)."
         )
-    known = [name for pair in roles.ENDPOINT_NAMES for name in pair]
-    alike = [repr(name) for name in frame.columns if did_you_mean(name, known)]
-    near = f" The nearest are {listing(alike)}." if alike else ""
+    known_names = [name for pair in roles.ENDPOINT_NAMES for name in pair]
+    similar = [repr(name) for name in frame.columns if did_you_mean(name, known_names)]
+    hint = f" Similar names: {listing(similar)}." if similar else ""
     return (
-        f"no start and end of edges recognised among {listing(map(repr, frame.columns), 12)}. "
-        f"Name them: pre=..., post=...{near}"
+        f"no pre- and postsynaptic IDs are recognized among {listing(map(repr, frame.columns), 12)}. "
+        f"Name them: pre=..., post=...{hint}"
     )
 
 
 def _weights(column: pd.Series[Any]) -> Int64Array:
-    """Whole, non-negative weights as int64."""
+    """Return non-negative integer weights as int64."""
     missing = column.isna()
     if missing.any():
         raise _invalid_weights(column, missing, "missing")
@@ -174,12 +174,14 @@ def _weights(column: pd.Series[Any]) -> Int64Array:
     if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
         numbers = pd.to_numeric(column.astype(object), errors="coerce")
         if numbers.isna().any():
-            raise _invalid_weights(column, numbers.isna(), "not whole numbers")
+            raise _invalid_weights(column, numbers.isna(), "not integers")
         column = numbers
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise InvalidEdgesError(f"the weights in {column.name!r} are {column.dtype}, not whole numbers.")
+        raise InvalidEdgesError(
+            f"column {column.name!r} must contain integer weights, not {column.dtype}."
+        )
     if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():
-        raise _invalid_weights(column, column % 1 != 0, "not whole numbers")
+        raise _invalid_weights(column, column % 1 != 0, "not integers")
     if (column < 0).any():
         raise _invalid_weights(column, column < 0, "negative")
     return column.to_numpy(dtype=np.int64)
@@ -190,13 +192,13 @@ def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str
     value = column.iloc[row]
     shown = value.item() if isinstance(value, np.generic) else value
     return InvalidEdgesError(
-        f"{int(wrong.sum()):,} weights in {column.name!r} are {reason}, the first at row "
-        f"{column.index[row]!r} ({shown!r}). Edge weights are numbers of synapses."
+        f"{int(wrong.sum()):,} weights in column {column.name!r} are {reason}, the first in row "
+        f"{column.index[row]!r} ({shown!r}). Correct them: weights are numbers of synapses."
     )
 
 
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame itself when it is an edge table, else what :func:`as_edges` makes of it."""
+    """Return the frame itself if it is an edge table, otherwise the result of :func:`as_edges`."""
     columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
     standard = all(isinstance(c, pd.Series) and c.dtype == np.int64 for c in columns)
     if not standard or ("neuropil" in frame.columns and "roi" not in frame.columns):
@@ -211,7 +213,7 @@ def collapse(
     *,
     roi: bool = False,
 ) -> pd.DataFrame:
-    """Sum the rows of each pair of neurons, or of each pair of groups, to one.
+    """Sum the rows of each pair of neurons, or of each pair of groups.
 
     Parameters
     ----------
@@ -219,22 +221,22 @@ def collapse(
         An edge table.
     group_by : hashable, list, mapping or Series, optional
         Columns of the neurons to group by: ``"type"`` means ``type_pre`` and ``type_post``, which
-        :func:`annotate` adds. Or a label for each ID. Default: each neuron by itself.
-    roi : bool
-        Keep the regions apart: one row a pair and region.
+        :func:`annotate` adds. Or a label for each ID. Default: pairs of neurons.
+    roi : bool, default False
+        Sum each region separately: one row per pair and region.
 
     Returns
     -------
     DataFrame
-        In order of first appearance. Pairs: ``pre, post, weight`` (int64), ``roi`` on request; ``hop``,
-        where there is one, is the smallest of the pair. Groups: ``{column}_pre, {column}_post`` for
+        In order of first appearance. Pairs: ``pre, post, weight`` (int64), with ``roi=True`` also
+        ``roi``; ``hop`` is the smallest of the pair. Groups: ``{column}_pre, {column}_post`` for
         each column, ``weight`` and ``n_pairs`` (int64, pairs of neurons with an edge). Neurons without
-        a label are gathered under NA.
+        a label have the label NA.
 
     Raises
     ------
     MissingColumnsError
-        The edges are not annotated with a column to group by, or have no regions.
+        A column to group by, or the column of regions, does not exist.
 
     Examples
     --------
@@ -264,12 +266,12 @@ def collapse(
 
 
 def label_columns(edges: pd.DataFrame, stems: Sequence[Any]) -> list[str]:
-    """The columns that hold labels of both ends: those of all starts, then those of all ends."""
+    """Return the columns with labels: all ``_pre`` columns, then all ``_post`` columns."""
     names = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
     for name in names:
         if name not in edges.columns:
             raise MissingColumnsError(
-                f"to group by {listing(map(repr, stems))} the edges need the column {name!r}. Add it "
+                f"grouping by {listing(map(repr, stems))} requires a column {name!r}. Add it "
                 f"with .neuro.annotate(neurons, {str(stems[0])!r}), or pass a label for each ID."
                 f"{did_you_mean(name, edges.columns)}"
             )
@@ -283,9 +285,9 @@ def sum_rows(
     keep: Sequence[Hashable] = (),
     also: Sequence[Hashable] = (),
 ) -> pd.DataFrame:
-    """One row for each combination of keys: ``weight`` (and ``also``) summed, ``hop`` the smallest.
+    """Return one row per combination of keys: sums of ``weight`` and ``also``, the smallest ``hop``.
 
-    Of the columns ``keep`` the first cell is taken.
+    Columns ``keep`` have the first value.
     """
     missing = [name for name in keys if name not in edges.columns]
     if missing:
@@ -299,27 +301,27 @@ def sum_rows(
     if len(groups.starts) == len(edges):
         result = edges[names].reset_index(drop=True)
     else:
-        # Totals are scattered to the first row of each group: order of appearance without a sort.
+        # Each total is written to the first row of its group, which keeps the order without sorting.
         first = groups.first
-        chosen = np.zeros(len(edges), bool)
-        chosen[first] = True
-        result = edges.loc[chosen, names].reset_index(drop=True)
+        is_first = np.zeros(len(edges), bool)
+        is_first[first] = True
+        result = edges.loc[is_first, names].reset_index(drop=True)
         for name in ("weight", *also, "hop"):
             if name in names:
                 reduce = np.minimum if name == "hop" else np.add
                 total = np.zeros(len(edges), np.int64)
                 total[first] = reduce.reduceat(edges[name].to_numpy()[groups.rows], groups.starts)
-                result[name] = total[chosen]
+                result[name] = total[is_first]
     return inherit(result, edges)
 
 
 def check_total(edges: pd.DataFrame) -> None:
-    """Refuse weights whose sum would run over 64 bits without a word."""
+    """Raise an error if the sum of the weights exceeds 64-bit integers, as these overflow silently."""
     total = float(edges["weight"].to_numpy().sum(dtype=np.float64))
     if total >= 2.0**63:
         raise InvalidEdgesError(
-            f"the weights add up to {total:.3g}, more than 64-bit integers hold. Is 'weight' a column "
-            "of IDs?"
+            f"the sum of the weights, {total:.3g}, is too large for 64 bits. Check that 'weight' "
+            "is not a column of IDs."
         )
 
 
@@ -331,16 +333,16 @@ def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.Dat
     edges : DataFrame
         An edge table.
     min_weight : int
-        Least number of synapses.
-    per : {"pair", "row"}
-        Compare the sum over all rows of a pair, or each row alone. The two differ where a pair has
-        one row a region.
+        Minimum number of synapses.
+    per : {"pair", "row"}, default "pair"
+        Compare the sum over all rows of a pair, or each row. They differ if a pair has several rows,
+        such as one row per region.
 
     Returns
     -------
     DataFrame
-        The rows kept, with their index and all their columns. ``attrs["pdneuro"]["min_weight"]`` says
-        that weaker edges are missing.
+        The remaining rows, with their index and all columns. ``attrs["pdneuro"]["min_weight"]`` stores
+        the threshold.
 
     Examples
     --------
@@ -367,7 +369,7 @@ def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.Dat
 
 
 def least_weight(edges: pd.DataFrame) -> int:
-    """Least weight of a pair that the table can hold, as far as its provenance tells."""
+    """Return the threshold of the table, as stored in its provenance; 1 if there is none."""
     return int(facts(edges).get("min_weight", 1))
 
 
@@ -379,35 +381,35 @@ def annotate(
     on: Hashable | None = None,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Put columns of the neurons beside both ends of each edge.
+    """Add columns of the neurons for both ends of each edge.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
     nodes : DataFrame, Series or mapping
-        A table with one row a neuron, or a label for each ID.
+        A table with one row per neuron, or a label for each ID.
     columns : hashable or list, optional
         Columns of ``nodes``. Default: all but the IDs.
     on : hashable, optional
-        The column of ``nodes`` that holds the IDs. Default: recognised by a name such as ``root_id``.
-    overwrite : bool
-        Replace columns that have the new names.
+        Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
+    overwrite : bool, default False
+        Replace existing columns of the same names.
 
     Returns
     -------
     DataFrame
-        The edges, row by row, with ``{column}_pre`` and ``{column}_post``: NA where a neuron is not in
-        ``nodes``. Integers stay integers (``Int64`` when something is missing).
+        The edges, row by row, with ``{column}_pre`` and ``{column}_post``: NA if a neuron is not in
+        ``nodes``. Integers stay integers (``Int64`` if something is missing).
 
     Raises
     ------
     MissingColumnsError, AmbiguousColumnError
-        A column is not there, or no column of IDs is recognised.
+        A column does not exist, or no column of IDs is recognized, or several are.
     ValueError
-        A neuron stands on several rows of ``nodes``.
+        A neuron appears in several rows of ``nodes``.
     ColumnExistsError
-        A new name is taken.
+        A new column already exists in the table.
 
     Examples
     --------
@@ -427,11 +429,11 @@ def annotate(
     if columns is None:
         columns = [name for name in nodes.columns if name != ids.name]
     names = list(columns) if isinstance(columns, list | tuple | pd.Index) else [columns]
-    chosen = {name: roles.named_column(nodes, name) for name in names}
+    labels = {name: roles.named_column(nodes, name) for name in names}
     added: dict[str, Any] = {}
     for end in ("pre", "post"):
-        found = lookup(edges[end].to_numpy(), ids, chosen)
-        added |= {f"{name}_{end}": cells for name, cells in found.items()}
+        values = lookup(edges[end].to_numpy(), ids, labels)
+        added |= {f"{name}_{end}": column for name, column in values.items()}
     order = [f"{name}_{end}" for name in names for end in ("pre", "post")]
     return add_columns(edges, {name: added[name] for name in order}, overwrite=overwrite)
 

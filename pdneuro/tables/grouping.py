@@ -1,4 +1,4 @@
-"""Rows with equal keys, brought together by one sort of packed integers."""
+"""Group rows with equal keys, by one sort of packed integers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pdneuro.tables.columns import array_of
 
 
 class Groups(NamedTuple):
-    """Rows ordered by group; within a group they keep their order.
+    """Rows sorted by group; within a group they keep their order.
 
     ``rows[starts[g] : starts[g + 1]]`` are the rows of the group ``g``.
     """
@@ -22,17 +22,17 @@ class Groups(NamedTuple):
 
     @property
     def first(self) -> npt.NDArray[np.intp]:
-        """The first row of each group."""
+        """Return the first row of each group."""
         return self.rows[self.starts]
 
     @property
     def sizes(self) -> npt.NDArray[np.intp]:
-        """Number of rows of each group."""
+        """Return the number of rows of each group."""
         return np.diff(self.starts, append=len(self.rows))
 
 
 def group_rows(*keys: pd.Series[Any]) -> Groups:
-    """Groups of the rows whose keys are all equal; missing keys are equal to each other."""
+    """Group rows whose keys are all equal; missing keys are equal to each other."""
     code, size = _codes(keys[0])
     for key in keys[1:]:
         further, count = _codes(key)
@@ -54,7 +54,7 @@ def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
 def sums_by_code(
     codes: npt.NDArray[np.integer[Any]], values: npt.NDArray[np.integer[Any]], size: int
 ) -> npt.NDArray[np.int64]:
-    """Sum of the values of each code; exact also beyond 2**53, where doubles are not."""
+    """Return the sum of the values of each code; exact also above 2**53."""
     if values.sum(dtype=np.float64) < 2.0**53:
         return np.bincount(codes, values, size).astype(np.int64)
     sums = np.zeros(size, np.int64)
@@ -63,20 +63,20 @@ def sums_by_code(
 
 
 def pairs_differ(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> bool:
-    """Whether no pair stands on two rows, as far as one cheap look tells; False means: look closer."""
-    # Pairs are mixed into one number each. Equal pairs give equal numbers, so different numbers prove
-    # that there are none; that other pairs fall together is a matter of 1 in 10**19.
-    mixed = first.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed += second.astype(np.uint64)
-    mixed.sort()
-    return not bool((mixed[1:] == mixed[:-1]).any())
+    """Return True if no pair occurs twice. Fast, but may return False for unique pairs."""
+    # Each pair is hashed to one number. If all numbers differ, all pairs differ; equal numbers of
+    # different pairs are possible, but very rare.
+    hashed = first.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    hashed += second.astype(np.uint64)
+    hashed.sort()
+    return not bool((hashed[1:] == hashed[:-1]).any())
 
 
 def group_codes(code: npt.NDArray[np.integer[Any]], size: int) -> Groups:
-    """Groups of equal codes, which are whole numbers below ``size``."""
+    """Group equal codes, which are integers below ``size``."""
     bits = max(len(code) - 1, 1).bit_length()
     if size.bit_length() + bits <= 63:
-        # Code and row in one integer: a plain sort is several times faster than argsort.
+        # Sorting code and row packed in one integer is several times faster than argsort.
         packed: Any = code.astype(np.int64) << bits
         packed |= np.arange(len(code))
         packed.sort()

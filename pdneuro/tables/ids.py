@@ -1,4 +1,4 @@
-"""Exact segment IDs: any column becomes int64, or is refused. No ID passes through a float."""
+"""Exact segment IDs: convert any column to int64, or raise. No ID is converted to a float."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pdneuro.errors import InvalidIdError, PrecisionLossError, listing
 
 Int64Array = npt.NDArray[np.int64]
 
-#: Doubles hold every whole number up to here, and only some beyond.
+#: Largest integer up to which doubles represent every integer.
 MAX_EXACT_FLOAT = 2**53
 MAX_ID = 2**63 - 1
 
-# So many distinct large IDs that all end in 000, or all fit a double, do not occur by chance.
+# This many distinct large IDs do not all end in 000, or all fit a double, by chance.
 _DAMAGE_SAMPLE = 20
 
-NEGATIVE = "negative, which no segment ID is"
-TOO_LARGE = "2**63 or more, beyond 64-bit signed integers"
+NEGATIVE = "negative, while segment IDs are positive"
+TOO_LARGE = "2**63 or more, too large for 64-bit signed integers"
 
 _Ids = tuple[Int64Array, npt.NDArray[np.bool_] | None]
 
@@ -32,32 +32,32 @@ _Ids = tuple[Int64Array, npt.NDArray[np.bool_] | None]
 def id_array(
     values: pd.Series[Any] | pd.Index[Any], name: Hashable | None = None
 ) -> tuple[Int64Array, npt.NDArray[np.bool_] | None]:
-    """IDs as int64 (0 where missing) and the mask of the missing, None when there are none."""
+    """Return IDs as int64 (0 if missing), and the mask of missing IDs, None if none are missing."""
     series = as_series(values, name)
     label = series.name if series.name is not None else name
     numbers, missing = _integers(series, label)
     zero = numbers == 0
-    # A large int64 column without zeros is passed on as it is: no copy, no mask.
+    # A large int64 column without zeros is returned without a copy or a mask.
     if zero.any():
         missing = zero if missing is None else missing | zero
     if missing is not None and not missing.any():
         missing = None
     if numbers.size and np.min(numbers) < 0:
         raise _invalid(series, numbers < 0, label, NEGATIVE)
-    _refuse_rounded(numbers, series, label)
+    _check_not_rounded(numbers, series, label)
     return numbers, missing
 
 
 def whole_numbers(values: pd.Series[Any]) -> _Ids:
-    """Any whole numbers as int64 (0 where missing), and the mask of the missing.
+    """Return any integers as int64 (0 if missing), and the mask of missing ones.
 
-    As :func:`id_array`, but zeros and negative numbers stand for themselves.
+    Unlike in :func:`id_array`, zeros and negative numbers are valid.
     """
     return _integers(values, values.name)
 
 
 def distinct_ids(values: pd.Series[Any] | pd.Index[Any]) -> Int64Array:
-    """Distinct IDs of a column in the order of first appearance, missing ones left out.
+    """Return the distinct IDs of a column in order of first appearance, without missing ones.
 
     Examples
     --------
@@ -76,20 +76,22 @@ def as_series(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
     if isinstance(values, pd.Series):
         return values
     if isinstance(values, pd.MultiIndex):
-        raise InvalidIdError("a MultiIndex is not a column of IDs; pass one level: get_level_values().")
+        raise InvalidIdError("a MultiIndex is not a column of IDs. Pass one level: get_level_values().")
     if isinstance(values, pd.Index):
         return pd.Series(values, name=values.name if name is None else name)
     if isinstance(values, pd.api.extensions.ExtensionArray):
         return pd.Series(values, name=name)
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
-            raise InvalidIdError(f"IDs are a column; this array has {values.ndim} dimensions.")
+            raise InvalidIdError(
+                f"an array of IDs must have one dimension, not {values.ndim}. Use .ravel()."
+            )
         return pd.Series(values, name=name)
     if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
         raise TypeError(
-            f"IDs are a Series, an Index, an array or a list, not {values!r:.60}; use [{values!r:.60}]."
+            f"IDs must be a Series, Index, array or list, not {values!r:.60}. Use [{values!r:.60}]."
         )
-    # A list goes in as objects: pandas would turn [id, None] into floats.
+    # With dtype object, pandas does not convert [id, None] to floats.
     return pd.Series(list(values), dtype=object, name=name)
 
 
@@ -115,7 +117,7 @@ def _from_integers(series: pd.Series[Any], label: Hashable | None) -> _Ids:
     kind = np.uint64 if "uint" in str(series.dtype).lower() else np.int64
     if missing is None or not missing.any():
         numbers = series.to_numpy(dtype=kind)
-    else:  # zero stands in for NA: to_numpy() alone would go through float64
+    else:  # without na_value, to_numpy() would convert to float64
         numbers = series.to_numpy(dtype=kind, na_value=0)
     if kind is np.uint64:
         over = numbers > MAX_ID
@@ -128,7 +130,7 @@ def _from_floats(series: pd.Series[Any], label: Hashable | None) -> _Ids:
     missing = series.isna().to_numpy()
     numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = np.where(missing, 0.0, numbers)
-    # float32 rounds from 2**24 on; a float64 column holds whole numbers up to 2**53.
+    # float32 is exact up to 2**24, float64 up to 2**53.
     digits = np.finfo(getattr(series.dtype, "numpy_dtype", series.dtype)).nmant + 1
     inexact = ~(np.abs(numbers) <= 2.0**digits)
     if inexact.any():
@@ -136,17 +138,17 @@ def _from_floats(series: pd.Series[Any], label: Hashable | None) -> _Ids:
             series,
             inexact,
             label,
-            f"{series.dtype}, which holds whole numbers exactly up to 2**{digits} only",
+            f"{series.dtype}, which is exact only up to 2**{digits}",
         )
     broken = numbers != np.floor(numbers)
     if broken.any():
-        raise _invalid(series, broken, label, "not whole numbers")
+        raise _invalid(series, broken, label, "not integers")
     return numbers.astype(np.int64), missing
 
 
 def _from_categories(series: pd.Series[Any], label: Hashable | None) -> _Ids:
     codes = series.cat.codes.to_numpy()
-    # Only categories in use count: a frame that was filtered still lists the others.
+    # A filtered column still lists categories that are not in use.
     used = np.unique(codes[codes >= 0])
     numbers, missing = _integers(pd.Series(series.cat.categories[used]), label)
     table = np.zeros(len(series.cat.categories) + 1, np.int64)
@@ -162,7 +164,7 @@ def _from_objects(series: pd.Series[Any], label: Hashable | None) -> _Ids:
     if kind == "string":  # parse each distinct text once
         codes, distinct = pd.factorize(items)
         parsed = [_parse(text) for text in distinct] + [None]
-    else:  # only equal objects of one type are the same ID, so nothing is merged here
+    else:  # equal objects of different types, such as 1 and True, are not the same ID
         codes, parsed = np.arange(len(items)), [_scalar(item) for item in items]
     faults = np.array([type(value) is _Fault for value in parsed], bool)
     if faults.any():
@@ -184,12 +186,12 @@ _ROUNDED = _Fault("rounded by a float or a spreadsheet")
 _NO_NUMBER = _Fault("not a number")
 _NEGATIVE = _Fault(NEGATIVE)
 _TOO_LARGE = _Fault(TOO_LARGE)
-_FRACTION = _Fault("not whole numbers")
+_FRACTION = _Fault("not integers")
 _BOOLEAN = _Fault("booleans")
 _DATE = _Fault("dates or times")
 _CONTAINER = _Fault("lists or other containers")
 
-# How pandas and Python write a missing value when a column is turned into text.
+# Text of missing values in pandas and Python.
 MISSING_TEXT = frozenset({"", "<NA>", "nan", "NaN", "NA", "None", "NaT", "null", "NULL", "N/A"})
 
 
@@ -205,9 +207,9 @@ def _parse(text: str) -> int | _Fault | None:
         return _NO_NUMBER
     if text[0] == "-":
         return _NEGATIVE
-    # "7.20576E+17" and "720575940621522189.0" were floats before they were text.
-    plain = text.replace(".", "", 1).isdigit() and text.isascii()
-    return _from_float(number) if plain else _ROUNDED if number == number else _NO_NUMBER
+    # Text such as "7.20576E+17" or "720575940621522189.0" was written from a float.
+    is_decimal = text.replace(".", "", 1).isdigit() and text.isascii()
+    return _from_float(number) if is_decimal else _ROUNDED if number == number else _NO_NUMBER
 
 
 def _from_float(number: float) -> int | _Fault | None:
@@ -240,10 +242,10 @@ def _scalar(item: object) -> int | _Fault | None:
     return _CONTAINER if isinstance(item, Iterable) else _NO_NUMBER
 
 
-def _refuse_rounded(numbers: Int64Array, series: pd.Series[Any], label: Hashable | None) -> None:
-    """Refuse integers that all were rounded before they became integers again."""
+def _check_not_rounded(numbers: Int64Array, series: pd.Series[Any], label: Hashable | None) -> None:
+    """Raise an error if all integers look as if a float or a spreadsheet had rounded them."""
     for reason, rounded in (("a float", _fits_double), ("a spreadsheet", _ends_in_000)):
-        # The head of a sound column settles it; only a suspicious one is looked at as a whole.
+        # Most columns are decided by their first rows; only suspicious ones are checked completely.
         if len(numbers) < _DAMAGE_SAMPLE or not rounded(numbers[:1000]):
             continue
         large = pd.unique(numbers[numbers > MAX_EXACT_FLOAT])
@@ -253,9 +255,9 @@ def _refuse_rounded(numbers: Int64Array, series: pd.Series[Any], label: Hashable
 
 
 def _fits_double(numbers: Int64Array) -> bool:
-    near = numbers.astype(np.float64)
-    inside = near < 2.0**63
-    return bool(inside.all() and (near.astype(np.int64) == numbers).all())
+    floats = numbers.astype(np.float64)
+    in_range = floats < 2.0**63
+    return bool(in_range.all() and (floats.astype(np.int64) == numbers).all())
 
 
 def _ends_in_000(numbers: Int64Array) -> bool:
@@ -263,7 +265,7 @@ def _ends_in_000(numbers: Int64Array) -> bool:
     return bool((large % 1000 == 0).all())
 
 
-def _offenders(series: pd.Series[Any], wrong: npt.NDArray[np.bool_], limit: int = 5) -> str:
+def _first_values(series: pd.Series[Any], wrong: npt.NDArray[np.bool_], limit: int = 5) -> str:
     rows = np.flatnonzero(wrong)
     shown = [
         f"{_python_value(series.iloc[row])!r} (row {_python_value(series.index[row])!r})"
@@ -280,8 +282,8 @@ def _invalid(
     series: pd.Series[Any], wrong: npt.NDArray[np.bool_], label: Hashable | None, reason: str
 ) -> InvalidIdError:
     return InvalidIdError(
-        f"{_named(label)} holds values that are {reason}: {_offenders(series, wrong)}. "
-        "Drop or correct these rows; leave an unknown ID missing (NA)."
+        f"{_named(label)} contains values that are {reason}: {_first_values(series, wrong)}. "
+        "Drop or correct these rows, or set unknown IDs to NA."
     )
 
 
@@ -290,8 +292,8 @@ def _precision_loss(
 ) -> PrecisionLossError:
     name = label if isinstance(label, str) else "root_id"
     return PrecisionLossError(
-        f"{_named(label)} is {reason}: the digits of {_offenders(series, wrong, limit=1)} are already "
-        f'gone and cannot be restored. Read the file again with dtype={{"{name}": "Int64"}} or as text '
+        f"{_named(label)} is {reason}: digits of {_first_values(series, wrong, limit=1)} are already "
+        f'lost and cannot be restored. Read the file again with dtype={{"{name}": "Int64"}} or as text '
         "(str), and keep the column out of spreadsheets and float arithmetic."
     )
 

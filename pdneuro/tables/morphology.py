@@ -1,4 +1,4 @@
-"""Lengths and counts of reconstructions: vectorised, in µm."""
+"""Measure reconstructions: lengths in µm and counts, without loops over nodes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pandas as pd
 
 from pdneuro.tables import roles
 from pdneuro.tables.provenance import inherit
-from pdneuro.tables.skeletons import NEURON, arrays, parents, segment_lengths, ways
+from pdneuro.tables.skeletons import NEURON, arrays, parents, paths_to_root, segment_lengths
 
 
 def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
-    """Distance of each node to its root, along the neurite.
+    """Return the distance of each node to its root, along the neurite.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
     Returns
     -------
     Series
-        float64, µm, same index. NaN for nodes whose way ends in a cycle, or leads over a node without
+        float64, µm, same index. NaN for nodes whose path to the root contains a cycle or a node without
         coordinates.
 
     Raises
     ------
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     Examples
     --------
@@ -41,37 +41,37 @@ def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
     """
     columns, _ = arrays(nodes)
     rows = parents(columns)
-    distance = ways(rows, segment_lengths(columns, rows)).distance
+    distance = paths_to_root(rows, segment_lengths(columns, rows)).distance
     return inherit(pd.Series(distance, index=nodes.index, name="path_distance"), nodes)
 
 
 def cable_length(
     nodes: pd.DataFrame, group_by: Hashable | Sequence[Hashable] = NEURON
 ) -> pd.Series[Any]:
-    """Length of the cable: the distances of all nodes to their parents, summed.
+    """Return the cable length: the sum of the distances of all nodes to their parents.
 
     Parameters
     ----------
     nodes : DataFrame
         Node table.
-    group_by : hashable or sequence
-        Columns to sum over, such as ``["neuron", "type"]``. A segment is of the type of the node that
+    group_by : hashable or sequence, default "neuron"
+        Columns to group by, such as ``["neuron", "type"]``. A segment has the type of the node that
         is farther from the root.
 
     Returns
     -------
     Series
-        float64, µm, indexed by ``group_by``. Segments with a missing number are left out.
+        float64, µm, indexed by ``group_by``. Segments with a missing number are skipped.
 
     Raises
     ------
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     Notes
     -----
-    Segments between nodes of the soma count. NeuroMorpho.org's own ``length`` comes from L-Measure,
-    which treats the soma in another way: the two differ by some per cent.
+    Segments between nodes of the soma count. NeuroMorpho.org's ``length`` is measured by L-Measure,
+    which treats the soma differently: the two values differ by a few percent.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def _key(nodes: pd.DataFrame, name: Hashable) -> Any:
 
 
 def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
-    """Counts and lengths of each neuron.
+    """Count and measure each neuron.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     Examples
     --------
@@ -126,11 +126,11 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
     children = np.bincount(rows[rows >= 0], minlength=len(rows))
     codes = np.zeros(len(rows), np.intp) if columns.codes is None else columns.codes
 
-    def count(which: Any) -> npt.NDArray[np.int64]:
-        return np.bincount(codes[which], minlength=len(names)).astype(np.int64)
+    def count(selected: Any) -> npt.NDArray[np.int64]:
+        return np.bincount(codes[selected], minlength=len(names)).astype(np.int64)
 
-    distance = pd.Series(ways(rows, length).distance).groupby(codes).max()
-    found = pd.DataFrame(
+    distance = pd.Series(paths_to_root(rows, length).distance).groupby(codes).max()
+    table = pd.DataFrame(
         {
             "nodes": count(slice(None)),
             "roots": count(rows < 0),
@@ -141,4 +141,4 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         },
         index=names,
     )
-    return inherit(found, nodes)
+    return inherit(table, nodes)

@@ -1,4 +1,4 @@
-"""Counts over pairs of neurons: degrees, reciprocal edges, motifs."""
+"""Count pairs of neurons: degrees, reciprocal edges, motifs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pdneuro.tables.provenance import inherit
 
 
 def degree(edges: pd.DataFrame) -> pd.DataFrame:
-    """Numbers of partners and synapses of each neuron in an edge table.
+    """Count the partners and synapses of each neuron in an edge table.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by neuron (``id``, int64, rising): ``in_degree``, ``out_degree`` (partners; an autapse
-        counts on both sides), ``in_weight``, ``out_weight`` (synapses), all int64.
+        Indexed by neuron (``id``, int64, sorted): ``in_degree``, ``out_degree`` (partners; an autapse
+        counts as both), ``in_weight``, ``out_weight`` (synapses), all int64.
 
     Examples
     --------
@@ -55,16 +55,16 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
 
 
 def coded_ends(edges: pd.DataFrame) -> tuple[Int64Array, Any, Any]:
-    """The neurons of an edge table (rising), and the places of each edge's start and end among them."""
+    """Return the sorted neurons of an edge table, and the positions of each edge's two ends in them."""
     (pre, starts), (post, ends) = (pd.factorize(edges[end].to_numpy()) for end in ("pre", "post"))
     ids = np.union1d(starts, ends).astype(np.int64, copy=False)
     kind = np.int32 if len(ids) < 2**31 else np.int64
-    places = [np.searchsorted(ids, known).astype(kind) for known in (starts, ends)]
-    return ids, places[0][pre], places[1][post]
+    positions = [np.searchsorted(ids, distinct).astype(kind) for distinct in (starts, ends)]
+    return ids, positions[0][pre], positions[1][post]
 
 
 def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
-    """Put the weight of the edge in the opposite direction beside each edge.
+    """Add the weight of the edge in the opposite direction to each edge.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The edges, row by row, with ``reciprocal_weight`` (int64, synapses; summed over the rows of the
-        opposite pair; 0 where there is none, and for autapses).
+        The edges, row by row, with ``reciprocal_weight`` (int64, synapses, summed over the rows of the
+        opposite pair; 0 if there is no such pair, and for autapses).
 
     Examples
     --------
@@ -91,21 +91,21 @@ def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
 
 
 def _opposite(edges: pd.DataFrame, pairs: pd.DataFrame) -> Int64Array:
-    """Weight of the opposite pair of each edge, 0 where there is none."""
+    """Return the weight of the opposite pair of each edge, 0 if there is none."""
     ids, pre, post = coded_ends(edges)
-    here = pd.Index(ids)
-    forward = here.get_indexer(pd.Index(pairs["pre"])) * len(ids) + here.get_indexer(
+    index = pd.Index(ids)
+    forward = index.get_indexer(pd.Index(pairs["pre"])) * len(ids) + index.get_indexer(
         pd.Index(pairs["post"])
     )
     backward = post.astype(np.int64) * len(ids) + pre
-    places = pd.Index(forward).get_indexer(pd.Index(backward))
+    rows = pd.Index(forward).get_indexer(pd.Index(backward))
     weight = np.append(pairs["weight"].to_numpy(), 0)
-    found: Int64Array = np.where(pre == post, 0, weight[places])
-    return found
+    opposite: Int64Array = np.where(pre == post, 0, weight[rows])
+    return opposite
 
 
 def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
-    """How the pairs of neurons in an edge table are connected.
+    """Count the pairs of neurons in an edge table by their connections.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
     Returns
     -------
     Series
-        int64, by motif: ``mutual`` (pairs with edges both ways), ``one_way``, ``unconnected`` (pairs of
-        neurons of the table without an edge), ``autapse`` (neurons with an edge on themselves).
+        int64, by motif: ``mutual`` (pairs with edges in both directions), ``one_way``, ``unconnected``
+        (pairs of neurons without an edge), ``autapse`` (neurons with an edge to themselves).
 
     Notes
     -----
-    The dyad census of Holland and Leinhardt (1970). The share of edges that are reciprocated is
+    This is the dyad census of Holland and Leinhardt (1970). The share of reciprocated edges is
     ``2 * mutual / (2 * mutual + one_way + autapse)``, as in networkx.
 
     Examples
@@ -136,7 +136,7 @@ def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
     pairs = collapse(edges)
     neurons = len(np.union1d(pairs["pre"], pairs["post"]))
     autapse = int((pairs["pre"] == pairs["post"]).sum())
-    # An edge of weight 0 counts as an edge, so the opposite ones are made to differ from "none".
+    # With weight 1 for all pairs, an edge of weight 0 also counts.
     both = int((_opposite(pairs, pairs.assign(weight=np.int64(1))) > 0).sum())
     mutual, one_way = both // 2, len(pairs) - both - autapse
     unconnected = neurons * (neurons - 1) // 2 - mutual - one_way

@@ -1,4 +1,4 @@
-"""Where a table came from: one small, flat, JSON-only entry in ``attrs``."""
+"""Provenance of tables: one small, flat, JSON-only entry in ``attrs``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 
 def facts(table: pd.DataFrame | pd.Series[Any]) -> dict[str, Any]:
-    """The provenance of a table; empty where it has none."""
+    """Return the provenance of a table; empty if it has none."""
     entry = table.attrs.get(KEY)
     return dict(entry) if isinstance(entry, dict) else {}
 
@@ -30,7 +30,7 @@ def note(result: Frame, **more: str | int | float | bool) -> Frame:
 
 def inherit(result: Frame, table: pd.DataFrame | pd.Series[Any]) -> Frame:
     """Copy the attributes of the table that a new object was made from, and return the new object."""
-    # A shallow copy would share the entry, and a change of the result would reach the given table.
+    # With a shallow copy, a change of the result would also change the given table.
     result.attrs = copy.deepcopy(table.attrs)
     return result
 
@@ -49,15 +49,15 @@ def stamp(
     Parameters
     ----------
     result : DataFrame or Series
-        A new object of pdneuro's own, never the caller's.
+        A new object, not an argument of the user.
     source, query : str
-        Who was asked, and what.
+        Source of the data, and the query.
     snapshots : sequence of int
-        Materialisation times of the answers, unix seconds.
+        Materialization times of the data in Unix seconds.
     earlier : mapping, optional
-        ``attrs`` of the table that this one was made from; its steps and snapshots are kept.
+        ``attrs`` of the table that this one was made from; its queries and snapshots are added.
     **more
-        Further facts: numbers, text.
+        Further values: numbers or text.
     """
     attrs = dict(earlier or {})
     before: dict[str, Any] = attrs[KEY] if isinstance(attrs.get(KEY), dict) else {}
@@ -75,33 +75,33 @@ def stamp(
         entry["materialized_timestamp"] = sorted({time for time in times if isinstance(time, int)})
         sources = [part for part in str(before.get("source") or "").split(" | ") if part]
         steps = str(before.get("query", "")).count(" | ") + 1
-        asked: list[int] = _list(before.get("asked_of")) or [0] * steps
+        positions: list[int] = _list(before.get("asked_of")) or [0] * steps
         sources += [] if source in sources else [source]
         if len(sources) > 1:
             entry["source"] = " | ".join(sources)
-            # Of which of the sources each of the queries was.
-            entry["asked_of"] = [*asked, sources.index(source)]
+            # Position of each query's source in the list of sources.
+            entry["asked_of"] = [*positions, sources.index(source)]
         entry = {**before, **entry}
     result.attrs = {**attrs, KEY: entry}
     return result
 
 
-def extend(joined: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def extend(joined: pd.DataFrame, result: pd.DataFrame) -> pd.DataFrame:
     """Add the provenance of a result to a table that its columns were joined to."""
-    entry = facts(found)
-    known = ("version", "source", "query", "materialized_timestamp", "requested_at")
+    entry = facts(result)
+    standard = ("version", "source", "query", "materialized_timestamp", "requested_at")
     return stamp(
         joined,
         source=entry["source"],
         query=f"join_{entry['query']}",
         snapshots=entry["materialized_timestamp"],
         earlier=joined.attrs,
-        **{name: value for name, value in entry.items() if name not in known},
+        **{name: value for name, value in entry.items() if name not in standard},
     )
 
 
 def has_part(name: str, part: str) -> bool:
-    """Whether a source's name holds a word that begins like this: ``fanc`` in ``fruitfly_fanc_cave``.
+    """Return True if a word of a source's name starts with ``part``: ``fanc`` in ``fruitfly_fanc_cave``.
 
     >>> has_part("minnie65_public", "minnie"), has_part("my_fancy_brain", "fanc")
     (True, False)

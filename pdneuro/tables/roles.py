@@ -1,4 +1,4 @@
-"""Which column plays which role, by the names that the field uses."""
+"""Recognize the roles of columns by names that are common in the field."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 from pdneuro.tables.ids import as_series, id_array
 
-#: Columns of segment IDs. ``id`` counts only where no other name is there: CAVE's annotations have both.
+#: Columns of segment IDs. ``id`` counts only without another name: CAVE's annotations have both.
 SEGMENT_NAMES = ("root_id", "pt_root_id", "segment_id", "segmentid", "bodyId", "body", "flywire_id")
 _LAST_RESORT = "id"
-#: IDs of something else that look alike.
+#: Similar names of other IDs.
 LOOK_ALIKES = ("supervoxel_id", "pt_supervoxel_id", "target_id", "nucleus_id")
 
-#: Columns of Allen structures: IDs, and names that count where there are no IDs.
+#: Columns of Allen structures: IDs, and names, which count only without IDs.
 STRUCTURE_ID_NAMES = ("structure_id", "structure__id", "structureId", "allen_id", "ccf_id")
 STRUCTURE_NAMES = (
     "structure",
@@ -29,7 +29,7 @@ STRUCTURE_NAMES = (
     "region",
 )
 
-#: Start and end of an edge, as the neighbouring tools call them.
+#: Columns of presynaptic and postsynaptic IDs in related tools.
 ENDPOINT_NAMES = (
     ("pre", "post"),
     ("pre_pt_root_id", "post_pt_root_id"),
@@ -47,9 +47,9 @@ TRANSMITTER_NAMES = ("nt", "top_nt", "nt_type", "predicted_nt", "pred_nt")
 
 
 def id_columns(frame: pd.DataFrame) -> list[Hashable]:
-    """Columns whose name says that they hold segment IDs."""
-    found = _named(frame.columns, SEGMENT_NAMES)
-    return found or _named(frame.columns, (_LAST_RESORT,))
+    """Return columns with a name for segment IDs."""
+    names = _named(frame.columns, SEGMENT_NAMES)
+    return names or _named(frame.columns, (_LAST_RESORT,))
 
 
 def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
@@ -66,9 +66,9 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     Raises
     ------
     MissingColumnsError
-        There is no such column, or none is recognised.
+        The column does not exist, or no column is recognized.
     AmbiguousColumnError
-        Several are recognised, or several columns have the name.
+        Several columns are recognized, or several have the name.
     TypeError
         ``on`` is given for something other than a DataFrame.
     """
@@ -78,7 +78,7 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
         candidates = id_columns(frame)
         if len(candidates) > 1:
             raise AmbiguousColumnError(
-                f"several columns may hold the segment IDs: {listing(map(repr, candidates))}. Choose: "
+                f"several columns may contain segment IDs: {listing(map(repr, candidates))}. Choose: "
                 f"on={candidates[0]!r}."
             )
         if candidates:
@@ -87,7 +87,7 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
             return pd.Series(frame.index, index=frame.index, name=frame.index.name)
         else:
             raise MissingColumnsError(
-                f"no column of segment IDs is recognised among {_columns(frame)}. Name it: on=..., or "
+                f"no column of segment IDs is recognized among {_columns(frame)}. Name it: on=..., or "
                 f"rename it to {SEGMENT_NAMES[0]!r}.{_nearest(frame, SEGMENT_NAMES)}"
             )
     return named_column(frame, on)
@@ -102,7 +102,7 @@ def exact_ids(
     ----------
     values : Series, Index, array, list or DataFrame
         Integers of any width (NumPy, nullable, Arrow), decimal text, objects, categoricals. Floats
-        only when each is whole and at most 2**53.
+        only if each is an integer and at most ``2**53``.
     on : hashable, optional
         Column of a DataFrame that holds the IDs. Default: recognized by a name such as ``root_id``.
     name : hashable, optional
@@ -111,17 +111,17 @@ def exact_ids(
     Returns
     -------
     Series
-        Same length, order and index. ``int64``; ``Int64`` where something is missing. Missing
+        Same length, order and index. ``int64``; ``Int64`` if something is missing. Missing
         values, blank text and 0 ("no segment") are missing.
 
     Raises
     ------
     PrecisionLossError
-        Digits were lost before pdneuro saw the column: floats beyond 2**53, text such as
+        Digits were lost before pdneuro saw the column: floats beyond ``2**53``, text such as
         ``7.2E+17``, or a column in which all IDs were rounded by a float or a spreadsheet.
     InvalidIdError
-        Negative numbers, booleans, dates, lists, text that is no number, numbers from 2**63 on. Names
-        the first values and their rows.
+        Negative numbers, booleans, dates, lists, text that is not a number, numbers from ``2**63``. The
+        message shows the first values and their rows.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def exact_ids(
 
 
 def structure_columns(columns: Iterable[Hashable]) -> list[Hashable]:
-    """Columns whose name says that they hold Allen structures."""
+    """Return columns with a name for Allen structures: of IDs, or without them of names."""
     names = list(columns)
     return _named(names, STRUCTURE_ID_NAMES) or _named(names, STRUCTURE_NAMES)
 
@@ -149,26 +149,26 @@ def structure_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        found = structure_columns(frame.columns)
-        if len(found) > 1:
+        candidates = structure_columns(frame.columns)
+        if len(candidates) > 1:
             raise AmbiguousColumnError(
-                f"several columns may hold the structures: {listing(map(repr, found))}. Choose: "
-                f"on={found[0]!r}."
+                f"several columns may contain the structures: {listing(map(repr, candidates))}. Choose: "
+                f"on={candidates[0]!r}."
             )
-        if not found and frame.index.name in (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES):
-            found = [frame.index.name]
-        if not found:
+        if not candidates and frame.index.name in (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES):
+            candidates = [frame.index.name]
+        if not candidates:
             raise MissingColumnsError(
-                f"no column of structures is recognised among {_columns(frame)}. Name it: on=..., or "
+                f"no column of structures is recognized among {_columns(frame)}. Name it: on=..., or "
                 f"rename it to {STRUCTURE_ID_NAMES[0]!r}."
                 f"{_nearest(frame, (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES))}"
             )
-        on = found[0]
+        on = candidates[0]
     return named_column(frame, on)
 
 
 def neuromorpho_columns(columns: Iterable[Hashable]) -> list[Hashable]:
-    """Columns whose name says that they hold NeuroMorpho.org's neurons: IDs, or names without IDs."""
+    """Return columns with a name for NeuroMorpho.org's neurons: of IDs, or without them of names."""
     names = list(columns)
     return _named(names, ("neuron_id",)) or _named(names, ("neuron_name",))
 
@@ -178,24 +178,24 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        found = neuromorpho_columns([*frame.columns, *frame.index.names])
-        if len(found) > 1:
+        candidates = neuromorpho_columns([*frame.columns, *frame.index.names])
+        if len(candidates) > 1:
             raise AmbiguousColumnError(
-                f"several columns may hold the neurons: {listing(map(repr, found))}. Choose: "
-                f"on={found[0]!r}."
+                f"several columns may contain the neurons: {listing(map(repr, candidates))}. Choose: "
+                f"on={candidates[0]!r}."
             )
-        if not found:
+        if not candidates:
             raise MissingColumnsError(
-                f"no column of NeuroMorpho.org's neurons is recognised among {_columns(frame)}. Name "
+                f"no column of NeuroMorpho.org's neurons is recognized among {_columns(frame)}. Name "
                 "it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
                 f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"
             )
-        on = found[0]
+        on = candidates[0]
     return named_column(frame, on)
 
 
 def point_columns(columns: pd.Index[Any]) -> list[Hashable]:
-    """Three columns that hold points in the reference space, by their names."""
+    """Return the three columns of points in the reference space, by their names."""
     for names in (("ap", "dv", "lr"), ("x", "y", "z")):
         if set(names) <= set(columns):
             return list(names)
@@ -203,12 +203,12 @@ def point_columns(columns: pd.Index[Any]) -> list[Hashable]:
 
 
 def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
-    """One column, or an index level, by its name."""
+    """Return a column, or an index level, by its name."""
     if name in frame.columns:
         column = frame[name]
         if isinstance(column, pd.DataFrame):
             raise AmbiguousColumnError(
-                f"{column.shape[1]} columns are called {name!r}; rename all but one."
+                f"{column.shape[1]} columns have the name {name!r}. Rename all but one."
             )
         return column
     if name is not None and name in frame.index.names:
@@ -219,7 +219,7 @@ def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
 
 
 def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
-    """Pairs of columns that may be the start and the end of an edge."""
+    """Return pairs of columns that may contain presynaptic and postsynaptic IDs."""
     pairs = []
     for pre, post in ENDPOINT_NAMES:
         starts, ends = _named(columns, (pre,)), _named(columns, (post,))
@@ -229,19 +229,19 @@ def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
 
 
 def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable | None:
-    """The one column with one of these names, None when there is none."""
-    found = _named(columns, names)
-    if len(found) > 1:
+    """Return the column with one of these names, None if there is none."""
+    candidates = _named(columns, names)
+    if len(candidates) > 1:
         raise AmbiguousColumnError(
-            f"several columns may be the {role}: {listing(map(repr, found))}. Choose one: {role}=..."
+            f"several columns may be the {role}: {listing(map(repr, candidates))}. Choose: {role}=..."
         )
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def _only_column(values: Any, on: Hashable | None) -> pd.Series[Any]:
     if on is not None:
         raise TypeError(
-            f"on={on!r} names a column of a DataFrame, but this is a {type(values).__name__}; drop it."
+            f"on={on!r} is for a DataFrame, but this is a {type(values).__name__}. Remove on=."
         )
     return as_series(values)
 
@@ -256,14 +256,14 @@ def _index_holds_ids(index: pd.Index[Any]) -> bool:
         return False
     if isinstance(index.name, str):
         return index.name.casefold() in {name.casefold() for name in SEGMENT_NAMES}
-    # read_csv(index_col=0) of a file without a header over its IDs leaves an unnamed index.
+    # read_csv(index_col=0) returns an unnamed index if the header lacks a name for the IDs.
     return index.name is None and pd.api.types.is_integer_dtype(index) and bool(index.min() > 10**15)
 
 
 def _nearest(frame: pd.DataFrame, names: Iterable[str]) -> str:
-    """The columns whose names come near to those of a role."""
-    near = [repr(column) for column in frame.columns if did_you_mean(column, names)]
-    return f" Did you mean on={' or on='.join(near[:3])}?" if near else ""
+    """Return a sentence that suggests columns with names similar to those of a role."""
+    similar = [repr(column) for column in frame.columns if did_you_mean(column, names)]
+    return f" Did you mean on={' or on='.join(similar[:3])}?" if similar else ""
 
 
 def _columns(frame: pd.DataFrame) -> str:

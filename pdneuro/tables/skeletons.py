@@ -1,7 +1,7 @@
-"""The node table of reconstructions: its columns, who is whose parent, and what is wrong.
+"""The node table of reconstructions: its columns, parents and problems.
 
-A node table has the columns ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` may be
-absent where there is one. The parent of a root is -1. Nothing here repairs a table.
+A node table has the columns ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` is
+optional for a single neuron. The parent of a root is -1. Nothing here repairs a table.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ NEURON = "neuron"
 ROOT = -1
 SOMA = 1
 NO_SOMA = "no soma"
-#: What can be wrong with a node, and with a neuron.
+#: Problems of a node or a neuron, with their descriptions.
 _PROBLEMS = {
     "self-parent": "the node is its own parent",
     "missing parent": "there is no node {parent}",
-    "cycle": "the way to the root comes back to the node",
-    "duplicate": "node {node} stands there already",
+    "cycle": "the path to the root returns to the node",
+    "duplicate": "node {node} occurs before",
     "no coordinates": "x, y or z is missing",
     "no radius": "the radius is missing",
     NO_SOMA: "no node is of type 1",
 }
-#: What stands in place of a row of the parent.
+#: Values instead of the row of a parent: a root, a missing parent, a node that is its own parent.
 _NO_PARENT, _MISSING, _SELF = -1, -2, -3
 
 Rows = npt.NDArray[np.intp]
@@ -45,24 +45,24 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def is_node_table(table: pd.DataFrame) -> bool:
-    """Whether a table has the columns of a reconstruction."""
+    """Return True if a table has the columns of a reconstruction."""
     return set(COLUMNS) <= set(table.columns)
 
 
 def required(nodes: pd.DataFrame) -> pd.DataFrame:
-    """The table itself, or an error that names the columns it lacks."""
+    """Return the table itself, or raise an error that names the missing columns."""
     if not is_node_table(nodes):
         absent = [name for name in COLUMNS if name not in nodes.columns]
-        left = [name for name in nodes.columns if name not in COLUMNS]
+        others = [name for name in nodes.columns if name not in COLUMNS]
         raise MissingColumnsError(
-            f"a node table has the columns {', '.join(COLUMNS)}; {listing(absent, 7)} are absent."
-            f"{did_you_mean(absent[0], left)} Read one with pdneuro.neuromorpho.read_swc(path)."
+            f"a node table has the columns {', '.join(COLUMNS)}; this table lacks {listing(absent, 7)}."
+            f"{did_you_mean(absent[0], others)} pdneuro.neuromorpho.read_swc(path) returns a node table."
         )
     return nodes
 
 
 class Nodes(NamedTuple):
-    """The columns of a node table as arrays; ``codes`` number the neurons, None where there is one."""
+    """The columns of a node table as arrays; ``codes`` number the neurons, None for one neuron."""
 
     codes: Rows | None
     node: Int64Array
@@ -75,14 +75,16 @@ class Nodes(NamedTuple):
 
     @classmethod
     def of(cls, columns: Iterable[Any], codes: Rows | None = None) -> Nodes:
-        """Seven columns as arrays of the right kind."""
-        kinds = [DTYPE[name] for name in COLUMNS]
-        arrays: list[Any] = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+        """Convert seven columns to arrays with the dtypes of a node table."""
+        dtypes = [DTYPE[name] for name in COLUMNS]
+        arrays: list[Any] = [
+            np.array(column, kind) for column, kind in zip(columns, dtypes, strict=True)
+        ]
         return cls(codes, *arrays)
 
 
 def arrays(table: pd.DataFrame) -> tuple[Nodes, pd.Index[Any]]:
-    """The arrays of a node table, and its neurons in order of appearance."""
+    """Return the arrays of a node table, and its neurons in order of appearance."""
     required(table)
     codes, names = None, pd.Index([""], name=NEURON)
     if NEURON in table.columns:
@@ -92,16 +94,16 @@ def arrays(table: pd.DataFrame) -> tuple[Nodes, pd.Index[Any]]:
 
 
 def segments(table: pd.DataFrame) -> tuple[Rows, FloatArray, Rows | None]:
-    """For each row the row of its parent (negative: none), the distance, the number of its neuron."""
+    """Return each row's parent row (negative: none), the distance to it, and the neuron's code."""
     nodes, _ = arrays(table)
     rows = parents(nodes)
     return rows, segment_lengths(nodes, rows), nodes.codes
 
 
 def parents(nodes: Nodes) -> Rows:
-    """For each row the row of its parent; negative for a root, a missing parent, an own parent.
+    """Return the row of each row's parent; negative for a root, a missing parent, or its own parent.
 
-    Of several nodes with the same number the first is the parent.
+    If several nodes have the same number, the first one is the parent.
     """
     node, parent, count = nodes.node, nodes.parent, len(nodes.node)
     if nodes.codes is None and count and node[0] == 1 and (np.diff(node) == 1).all():
@@ -113,8 +115,8 @@ def parents(nodes: Nodes) -> Rows:
             labels = labels + np.tile(nodes.codes, 2) * len(values)
             keys, wanted = labels[:count], labels[count:]
         order = np.argsort(keys, kind="stable")
-        places = np.minimum(np.searchsorted(keys, wanted, sorter=order), count - 1)
-        rows = np.where(keys[order[places]] == wanted, order[places], _MISSING)
+        positions = np.minimum(np.searchsorted(keys, wanted, sorter=order), count - 1)
+        rows = np.where(keys[order[positions]] == wanted, order[positions], _MISSING)
     else:
         rows = np.empty(0, np.intp)
     rows[parent == ROOT] = _NO_PARENT
@@ -123,9 +125,9 @@ def parents(nodes: Nodes) -> Rows:
 
 
 def segment_lengths(nodes: Nodes, rows: Rows) -> FloatArray:
-    """Distance of each node to its parent in µm; 0 where it has none."""
-    above = np.where(rows >= 0, rows, np.arange(len(rows)))
-    squares = [np.square(place - place[above]) for place in (nodes.x, nodes.y, nodes.z)]
+    """Return the distance of each node to its parent in µm; 0 if it has no parent."""
+    parent = np.where(rows >= 0, rows, np.arange(len(rows)))
+    squares = [np.square(axis - axis[parent]) for axis in (nodes.x, nodes.y, nodes.z)]
     return np.where(rows >= 0, np.sqrt(sum(squares)), 0.0)
 
 
@@ -135,38 +137,38 @@ def _labels() -> pd.Index[Any]:
 
 
 def frame(nodes: Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
-    """The table of one neuron; ``extras`` are the words beyond the seven numbers of each row."""
-    # Labels are ready-made or objects: to make an index of text takes longer than all else here.
+    """Return the table of one neuron; ``extras`` are the words after the seven numbers of each row."""
+    # Labels are cached or objects, since creating an index of text takes more time than the rest.
     dtype = pd.CategoricalDtype(pd.Index([name], dtype=object))
     neuron = pd.Categorical.from_codes(np.zeros(len(nodes.node), np.int8), dtype=dtype)
     table = pd.DataFrame(dict(enumerate([neuron, *nodes[1:]])))
     table.columns = _labels()
-    for place in range(max(map(len, extras), default=0)):
-        words = [row[place] if place < len(row) else None for row in extras]
-        table[f"column_{place + 8}"] = pd.array(words, dtype=TEXT)
+    for number in range(max(map(len, extras), default=0)):
+        words = [row[number] if number < len(row) else None for row in extras]
+        table[f"column_{number + 8}"] = pd.array(words, dtype=TEXT)
     return table
 
 
 def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable]) -> pd.DataFrame:
-    """Node tables one below the other, under the names of their neurons."""
+    """Concatenate node tables, with the names of their neurons."""
     if not tables:
         return empty()
     names = dict.fromkeys(name for table in tables for name in table.columns[1:])
     parts: dict[str, Any] = {NEURON: neuron_column(neurons).repeat([len(table) for table in tables])}
     for name in names:
-        if name in COLUMNS:  # much faster than concat() for many small tables
+        if name in COLUMNS:  # for many small tables, this is much faster than concat()
             parts[name] = np.concatenate([table[name].to_numpy() for table in tables])
         else:
-            nothing = [
+            columns = [
                 table[name] if name in table else pd.Series(index=table.index, dtype=TEXT)
                 for table in tables
             ]
-            parts[name] = pd.concat(nothing).array
+            parts[name] = pd.concat(columns).array
     return pd.DataFrame(parts)
 
 
 def neuron_column(names: Sequence[Hashable]) -> Any:
-    """The column ``neuron``: IDs as integers, names as categories."""
+    """Return the column ``neuron``: IDs as integers, names as categories."""
     if names and all(isinstance(name, int | np.integer) for name in names):
         return np.array(names, np.int64)
     codes, labels = pd.factorize(pd.Series(cast(Any, names), dtype=object))
@@ -174,7 +176,7 @@ def neuron_column(names: Sequence[Hashable]) -> Any:
 
 
 def by_neuron(nodes: pd.DataFrame) -> list[tuple[Hashable, pd.DataFrame]]:
-    """The neurons of a table, each with its own rows."""
+    """Return the neurons of a table, each with its rows."""
     required(nodes)
     if NEURON not in nodes.columns:
         return [("neuron", nodes)]
@@ -182,60 +184,60 @@ def by_neuron(nodes: pd.DataFrame) -> list[tuple[Hashable, pd.DataFrame]]:
 
 
 def empty() -> pd.DataFrame:
-    """A node table without nodes."""
+    """Return a node table without nodes."""
     return frame(Nodes.of([[]] * len(COLUMNS)), [], "").iloc[:0]
 
 
-# -- what is wrong --------------------------------------------------------------------------------
+# -- problems ---------------------------------------------------------------------------------------
 
 
-class Ways(NamedTuple):
-    """The way of each node up to its root."""
+class PathsToRoot(NamedTuple):
+    """The path of each node to its root."""
 
-    #: Path distance in µm; NaN where it ends in a cycle.
+    #: Path distance in µm; NaN if the path ends in a cycle.
     distance: FloatArray
     #: Rows of nodes on a cycle.
     cycle: Rows
 
 
-def ways(rows: Rows, length: FloatArray) -> Ways:
-    """Sum lengths from each node to its root, by steps that double."""
+def paths_to_root(rows: Rows, length: FloatArray) -> PathsToRoot:
+    """Sum lengths from each node to its root; the length of a step doubles in each iteration."""
     count = len(rows)
     distance = np.where(rows >= 0, length, 0.0)
-    above = np.where(rows >= 0, rows, count)  # one further row stands for what is above the roots
+    above = np.where(rows >= 0, rows, count)  # an extra row is the parent of all roots
     above = np.append(above, count)
     distance = np.append(distance, 0.0)
     for _ in range(max(count, 1).bit_length() + 1):
         if (above == count).all():
-            return Ways(distance[:-1], np.empty(0, np.intp))
+            return PathsToRoot(distance[:-1], np.empty(0, np.intp))
         distance += distance[above]
         above = above[above]
     lost = above[:-1] != count
-    return Ways(np.where(lost, np.nan, distance[:-1]), np.unique(above[:-1][lost]))
+    return PathsToRoot(np.where(lost, np.nan, distance[:-1]), np.unique(above[:-1][lost]))
 
 
 def find_problems(nodes: Nodes) -> dict[str, Rows]:
-    """The rows of all that is wrong, by kind; of a neuron without soma its first row."""
-    if _is_tidy(nodes):
+    """Return the rows of all problems by kind; for a neuron without soma, its first row."""
+    if _is_simple(nodes):
         return {}
     rows = parents(nodes)
-    found = {}
+    problems = {}
     if (rows < _NO_PARENT).any():
-        found["self-parent"] = np.flatnonzero(rows == _SELF)
-        found["missing parent"] = np.flatnonzero(rows == _MISSING)
-    if not (rows < np.arange(len(rows))).all():  # where parents come first there is no way back
-        found["cycle"] = ways(rows, np.zeros(len(rows))).cycle
+        problems["self-parent"] = np.flatnonzero(rows == _SELF)
+        problems["missing parent"] = np.flatnonzero(rows == _MISSING)
+    if not (rows < np.arange(len(rows))).all():  # there is no cycle if parents come first
+        problems["cycle"] = paths_to_root(rows, np.zeros(len(rows))).cycle
     if nodes.codes is not None or not (np.diff(nodes.node) > 0).all():
         keys = pd.DataFrame({"neuron": 0 if nodes.codes is None else nodes.codes, "node": nodes.node})
-        found["duplicate"] = np.flatnonzero(keys.duplicated().to_numpy())
-    found["no coordinates"] = np.flatnonzero(~np.isfinite(nodes.x + nodes.y + nodes.z))
-    found["no radius"] = np.flatnonzero(~np.isfinite(nodes.radius))
-    found[NO_SOMA] = _without_soma(nodes)
-    return {kind: places for kind, places in found.items() if len(places)}
+        problems["duplicate"] = np.flatnonzero(keys.duplicated().to_numpy())
+    problems["no coordinates"] = np.flatnonzero(~np.isfinite(nodes.x + nodes.y + nodes.z))
+    problems["no radius"] = np.flatnonzero(~np.isfinite(nodes.radius))
+    problems[NO_SOMA] = _without_soma(nodes)
+    return {kind: rows for kind, rows in problems.items() if len(rows)}
 
 
-def _is_tidy(nodes: Nodes) -> bool:
-    """Whether one neuron is numbered from 1 on, parents first, with all numbers and a soma."""
+def _is_simple(nodes: Nodes) -> bool:
+    """Return True for one complete neuron with a soma, numbered from 1, with parents first."""
     node, parent = nodes.node, nodes.parent
     return bool(
         nodes.codes is None
@@ -258,7 +260,7 @@ def _without_soma(nodes: Nodes) -> Rows:
 
 
 def check(nodes: pd.DataFrame) -> pd.DataFrame:
-    """What is wrong with reconstructions.
+    """List the problems of reconstructions.
 
     Parameters
     ----------
@@ -268,15 +270,15 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a problem, empty where all is sound: ``neuron``, ``row`` (position in the table, Int64),
+        One row per problem, empty for valid tables: ``neuron``, ``row`` (position in the table, Int64),
         ``node`` (Int64), ``kind`` (``"self-parent"``, ``"missing parent"``, ``"cycle"``,
         ``"duplicate"``, ``"no coordinates"``, ``"no radius"``, ``"no soma"``) and ``detail`` (text).
-        Several roots are no problem; :func:`morphology` counts them.
+        Several roots are valid; :func:`morphology` counts them.
 
     Raises
     ------
     MissingColumnsError
-        The table is no node table.
+        The table is not a node table.
 
     Examples
     --------
@@ -287,12 +289,12 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
     0           1     2  missing parent  there is no node 7
     """
     columns, _ = arrays(nodes)
-    found = find_problems(columns)
-    rows = np.concatenate([*found.values(), np.empty(0, np.intp)]).astype(np.intp)
+    by_kind = find_problems(columns)
+    rows = np.concatenate([*by_kind.values(), np.empty(0, np.intp)]).astype(np.intp)
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
-    kinds = np.repeat(list(found), [*map(len, found.values())])[order].tolist()
-    whole = np.array([kind == NO_SOMA for kind in kinds], bool)
+    kinds = np.repeat(list(by_kind), [*map(len, by_kind.values())])[order].tolist()
+    of_neuron = np.array([kind == NO_SOMA for kind in kinds], bool)
     node, parent = columns.node[rows], columns.parent[rows]
     details = [
         _PROBLEMS[kind].format(node=own, parent=above)
@@ -302,8 +304,8 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
     problems = pd.DataFrame(
         {
             NEURON: neurons,
-            "row": pd.arrays.IntegerArray(rows.astype(np.int64), whole),
-            "node": pd.arrays.IntegerArray(node.astype(np.int64), whole),
+            "row": pd.arrays.IntegerArray(rows.astype(np.int64), of_neuron),
+            "node": pd.arrays.IntegerArray(node.astype(np.int64), of_neuron),
             "kind": pd.Series(kinds, dtype=TEXT),
             "detail": pd.Series(details, dtype=TEXT),
         }

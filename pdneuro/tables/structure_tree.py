@@ -1,4 +1,4 @@
-"""A tree of brain structures: lookups over whole columns, without a loop over rows."""
+"""A tree of brain structures, with lookups for whole columns instead of single rows."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from pdneuro.tables.ids import MISSING_TEXT, whole_numbers
 Rows = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-#: Places that are no row of the tree: outside the brain (ID 0), not in the tree, no value.
+#: Values instead of a row of the tree: outside the brain (ID 0), not in the tree, a missing value.
 VOID, UNKNOWN, MISSING = -1, -2, -3
 _NEEDED = ("id", "acronym", "name", "parent_structure_id")
-#: The acronym and the name of what is outside the brain.
+#: Acronym and name of ID 0, which is outside the brain.
 VOID_NAME = "void"
-#: Columns of a tree, in their order; the service may have sent more.
+#: Columns of a tree, in their order; further columns of the service follow.
 COLUMNS = (
     "id",
     "acronym",
@@ -49,11 +49,11 @@ _NUMBERS = ("id", "parent_structure_id", "graph_order", "st_level", "depth")
 
 
 class Places(NamedTuple):
-    """Where the values of a column are in a tree."""
+    """The rows of a tree for the values of a column."""
 
-    #: Row of the tree, or VOID, UNKNOWN, MISSING.
+    #: Row of the tree; or VOID, UNKNOWN or MISSING.
     rows: Rows
-    #: Values with a minus: the left hemisphere; None where there are none.
+    #: True for negative IDs, which are in the left hemisphere; None if there are none.
     left: Mask | None
     #: Whether the values are acronyms.
     acronyms: bool
@@ -61,7 +61,7 @@ class Places(NamedTuple):
     complete: bool = False
 
     def signed(self, ids: Any) -> Any:
-        """IDs with a minus on the left."""
+        """Return IDs, which are negative in the left hemisphere."""
         if self.left is None:
             return ids
         sign = np.where(self.left, -1, 1)
@@ -69,16 +69,16 @@ class Places(NamedTuple):
 
 
 class StructureTree:
-    """Structures of one graph, in the order of a walk through the tree.
+    """Structures of one graph, in depth-first order.
 
     Parameters
     ----------
     structures : DataFrame
-        One row a structure: ``id``, ``acronym``, ``name``, ``parent_structure_id``; with
-        ``graph_order`` siblings are in its order. ``structure_sets``, lists of records with ``id`` and
-        ``name``, tell the sets.
-    name : str
-        For messages.
+        One row per structure: ``id``, ``acronym``, ``name``, ``parent_structure_id``. If there is a
+        ``graph_order``, it sorts siblings. ``structure_sets`` are lists of records with ``id`` and
+        ``name``.
+    name : str, default "structures"
+        Name of the graph in messages.
 
     Attributes
     ----------
@@ -87,31 +87,31 @@ class StructureTree:
         ``graph_order``, ``st_level``, ``depth`` (0 at the root), ``color_hex_triplet`` (text),
         ``structure_id_path`` (text such as ``"/997/8/"``).
     sets : DataFrame
-        ``set_id`` (int64), ``set_name``, ``structure_id`` (int64): one row a member.
+        ``set_id`` (int64), ``set_name``, ``structure_id`` (int64): one row per member.
 
     Notes
     -----
-    ID 0 is outside the brain: its acronym is ``"void"``, it has no ancestors and is under nothing. A
-    negative ID is the structure in the left hemisphere; ancestors, descendants and roll-ups of it are
-    negative, too.
+    ID 0 is outside the brain: its acronym is ``"void"``, and it has no ancestors. A
+    negative ID is the structure in the left hemisphere; its ancestors, descendants and roll-ups are
+    negative too.
     """
 
     def __init__(self, structures: pd.DataFrame, name: str = "structures") -> None:
         self.name = name
         missing = [column for column in _NEEDED if column not in structures.columns]
         if missing:
-            raise InvalidResponseError(f"the structures have no {listing(map(repr, missing))}.")
+            raise InvalidResponseError(f"the structures lack the fields {listing(map(repr, missing))}.")
         order, self._parent, self._depth = _walk(structures)
         table = structures.iloc[order].reset_index(drop=True)
         self._ids = table["id"].to_numpy(np.int64)
         self._sets = _members(table)
         count = len(table)
-        reach = np.arange(count) + 1
+        end = np.arange(count) + 1
         for row in range(count - 1, -1, -1):  # the end of each subtree, from the leaves up
             if self._parent[row] >= 0:
                 above = self._parent[row]
-                reach[above] = max(reach[above], reach[row])
-        self._end = reach
+                end[above] = max(end[above], end[row])
+        self._end = end
         self._lineage = np.full((count, int(np.max(self._depth, initial=0)) + 1), -1)
         for row in range(count):
             above = self._parent[row]
@@ -138,35 +138,34 @@ class StructureTree:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The structures, in the order of a walk through the tree."""
+        """Return the structures, in depth-first order."""
         return self._frame.copy()
 
     @property
     def sets(self) -> pd.DataFrame:
-        """The members of the structure sets."""
+        """Return the members of the structure sets."""
         return self._sets.copy()
 
     @property
     def fields(self) -> list[str]:
-        """What :meth:`take` gives."""
+        """Return the fields that :meth:`take` accepts."""
         return [*self._frame.columns, "color"]
 
     # -- from a column to places ------------------------------------------------------------------
 
     def locate(self, values: pd.Series[Any]) -> Places:
-        """Where the values of a column are.
+        """Return the rows of the tree for the values of a column.
 
         Parameters
         ----------
         values : Series
-            IDs (integers of any kind, whole floats, decimal text) or acronyms. An acronym counts as it
-            is written; one that is not there counts without regard to case, if that fits one
-            structure only.
+            IDs (integers of any type, integral floats, decimal text) or acronyms. An acronym is matched
+            as written; otherwise regardless of case, if only one structure matches.
 
         Raises
         ------
         AmbiguousStructureError
-            An acronym fits several structures.
+            An acronym matches several structures.
         PrecisionLossError, InvalidIdError
             The values are not exact IDs. Negative IDs are allowed.
         """
@@ -174,8 +173,8 @@ class StructureTree:
         if isinstance(dtype, pd.CategoricalDtype):
             codes = values.cat.codes.to_numpy()
             used = np.unique(codes[codes >= 0])
-            found = self.locate(pd.Series(values.cat.categories[used], name=values.name))
-            return _spread(found, used, codes, len(values.cat.categories))
+            of_categories = self.locate(pd.Series(values.cat.categories[used], name=values.name))
+            return _repeat(of_categories, used, codes, len(values.cat.categories))
         if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype):
             if values.empty:
                 return Places(np.empty(0, np.intp), None, acronyms=True, complete=True)
@@ -202,7 +201,7 @@ class StructureTree:
     def _locate_objects(self, values: pd.Series[Any]) -> Places:
         try:
             codes, distinct = pd.factorize(values)
-        except TypeError:  # lists and the like: the error names them
+        except TypeError:  # for lists and other containers, whole_numbers() raises a better error
             whole_numbers(values)
             raise
         items = np.append(np.asarray(distinct, object), [None])  # the code -1: missing
@@ -211,47 +210,46 @@ class StructureTree:
         is_text = np.array([isinstance(item, str) for item in items], bool)
         if (~is_text[:-1]).any():
             others = np.flatnonzero(~is_text[:-1])
-            found = self._locate_numbers(*whole_numbers(pd.Series(items[others], name=values.name)))
-            rows[others] = found.rows
-            left[others] = False if found.left is None else found.left
+            places = self._locate_numbers(*whole_numbers(pd.Series(items[others], name=values.name)))
+            rows[others] = places.rows
+            left[others] = False if places.left is None else places.left
         texts = np.flatnonzero(is_text)
         if len(texts):
             rows[texts], left[texts] = self._locate_texts(
                 pd.Index([item.strip() for item in items[texts]], dtype=object), values.name
             )
-        words = [items[place] for place in texts if items[place].strip() not in MISSING_TEXT]
+        words = [items[code] for code in texts if items[code].strip() not in MISSING_TEXT]
         acronyms = any(_number(word) is None for word in words)
         return Places(rows[codes], left[codes] if left.any() else None, acronyms)
 
     def _locate_texts(self, texts: pd.Index[Any], column: Any) -> tuple[Rows, Mask]:
         rows = self._by_acronym.get_indexer(texts)
         left = np.zeros(len(texts), bool)
-        open_places = np.flatnonzero(rows < 0)
-        for place in open_places:
-            text = texts[int(place)]
+        not_acronyms = np.flatnonzero(rows < 0)
+        for position in not_acronyms:
+            text = texts[int(position)]
             number = _number(text)
             if number is not None:
-                rows[place] = self._rows_of(np.array([abs(number)]))[0]
-                left[place] = number < 0
+                rows[position] = self._rows_of(np.array([abs(number)]))[0]
+                left[position] = number < 0
             elif text in self._shared:
-                self._ambiguous(text, self._shared[text], column)
+                self._raise_ambiguous(text, self._shared[text], column)
             elif text in MISSING_TEXT:
-                rows[place] = MISSING
+                rows[position] = MISSING
             elif text == VOID_NAME:
-                rows[place] = VOID
+                rows[position] = VOID
             else:
-                alike = self._folded.get(text.casefold(), ())
-                if len(alike) > 1:
-                    self._ambiguous(text, alike, column)
-                rows[place] = alike[0] if alike else UNKNOWN
+                similar = self._folded.get(text.casefold(), ())
+                if len(similar) > 1:
+                    self._raise_ambiguous(text, similar, column)
+                rows[position] = similar[0] if similar else UNKNOWN
         return rows, left
 
-    def _ambiguous(self, text: str, rows: Iterable[int], column: Any) -> None:
-        known = [f"{self._frame['acronym'].iloc[row]} ({self._ids[row]})" for row in rows]
-        place = "" if column is None else f" in column {column!r}"
+    def _raise_ambiguous(self, text: str, rows: Iterable[int], column: Any) -> None:
+        matches = [f"{self._frame['acronym'].iloc[row]} ({self._ids[row]})" for row in rows]
+        where = "" if column is None else f" in column {column!r}"
         raise AmbiguousStructureError(
-            f"the acronym {text!r}{place} fits {' and '.join(known)}. Write it as it is there, or use "
-            "IDs."
+            f"the acronym {text!r}{where} matches {' and '.join(matches)}. Use this case, or use IDs."
         )
 
     @functools.cached_property
@@ -261,19 +259,19 @@ class StructureTree:
 
     @functools.cached_property
     def _acronyms(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        rows_of: dict[str, list[int]] = {}
         for row, acronym in enumerate(self._frame["acronym"]):
             if isinstance(acronym, str):
-                found.setdefault(acronym, []).append(row)
-        return found
+                rows_of.setdefault(acronym, []).append(row)
+        return rows_of
 
     @functools.cached_property
     def _by_acronym(self) -> pd.Index[Any]:
-        """Acronyms by row; those of several structures are no one's."""
+        """Return acronyms by row, without those of several structures."""
         names = np.array([None] * len(self), object)
         for acronym, rows in self._acronyms.items():
             names[rows[0]] = acronym if len(rows) == 1 else None
-        # A row without an acronym of its own must not be found by any text.
+        # Rows without a unique acronym get a tuple, which no text matches.
         blank = np.flatnonzero([name is None for name in names])
         names[blank] = [(row,) for row in blank]
         return pd.Index(names, dtype=object, tupleize_cols=False)
@@ -284,15 +282,15 @@ class StructureTree:
 
     @functools.cached_property
     def _folded(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        rows_of: dict[str, list[int]] = {}
         for acronym, rows in self._acronyms.items():
-            found.setdefault(acronym.casefold(), []).extend(rows)
-        return found
+            rows_of.setdefault(acronym.casefold(), []).extend(rows)
+        return rows_of
 
     # -- from places to columns -------------------------------------------------------------------
 
     def take(self, places: Places, field: str) -> Any:
-        """A field of the structures at some places, NA where there is none.
+        """Return a field of structures, NA if there is no structure.
 
         Parameters
         ----------
@@ -317,9 +315,9 @@ class StructureTree:
         cells = self._cells(field)
         if field not in ("acronym", "name") or not (places.rows == VOID).any():
             return take_or_na(cells, rows)
-        # One entry more, at the end: outside the brain.
-        named = pd.array([*cells, VOID_NAME, None], dtype=TEXT)
-        return named.take(np.where(places.rows == VOID, len(cells), np.where(rows < 0, -1, rows)))
+        # A further entry at the end is for ID 0, outside the brain.
+        with_void = pd.array([*cells, VOID_NAME, None], dtype=TEXT)
+        return with_void.take(np.where(places.rows == VOID, len(cells), np.where(rows < 0, -1, rows)))
 
     def _cells(self, field: str) -> Any:
         if field == "color":
@@ -328,12 +326,12 @@ class StructureTree:
         elif field in self._frame:
             return array_of(self._frame[field])
         raise UnknownStructureError(
-            f"structures have no field {field!r}; they have {', '.join(self.fields)}."
+            f"structures do not have a field {field!r}. Their fields are {', '.join(self.fields)}."
             f"{did_you_mean(field, self.fields)}"
         )
 
     def acronyms(self, rows: Rows) -> pd.Categorical:
-        """The acronyms of rows of the tree."""
+        """Return the acronyms of rows of the tree."""
         codes, names = self._acronym_codes
         return pd.Categorical.from_codes(codes[rows], names, validate=False)
 
@@ -343,7 +341,7 @@ class StructureTree:
         return codes.astype(np.int16 if len(names) < 2**15 else np.int32), names
 
     def same_kind(self, places: Places, rows: Rows) -> Any:
-        """Structures by row (-1: none), as IDs where ``places`` came from IDs, else as acronyms."""
+        """Return structures by row (-1: none), as IDs or acronyms like the values of ``places``."""
         if places.acronyms:
             return take_or_na(self._cells("acronym"), rows)
         return places.signed(take_or_na(self._ids, rows))
@@ -351,45 +349,45 @@ class StructureTree:
     # -- relations --------------------------------------------------------------------------------
 
     def above(self, rows: Rows, *, include_self: bool) -> tuple[Rows, Rows]:
-        """Ancestors from the root down: how many each row has, and the row of each ancestor."""
+        """Return the number of ancestors of each row, and their rows, from the root down."""
         counts = np.where(rows >= 0, self._depth[rows] + include_self, 0)
         starts, lines = self._lines
         return counts, lines[_runs(starts[rows], counts)]
 
     def below(self, rows: Rows, *, include_self: bool) -> tuple[Rows, Rows]:
-        """Descendants in graph order: how many each row has, and the row of each descendant."""
+        """Return the number of descendants of each row, and their rows, in graph order."""
         first = rows + (not include_self)
         counts = np.where(rows >= 0, self._end[rows] - first, 0)
         return counts, _runs(first, counts)
 
     @functools.cached_property
     def _lines(self) -> tuple[Rows, Rows]:
-        """The way from the root to each structure, one after the other, and where each begins."""
+        """Return the start of each structure's path from the root, and all paths in one array."""
         lengths = self._depth + 1
         return np.cumsum(lengths) - lengths, self._lineage[self._lineage >= 0]
 
     def parents(self, rows: Rows) -> Rows:
-        """The parent's row of each row, -1 where there is none."""
+        """Return the parent's row of each row, -1 if there is none."""
         return np.where(rows >= 0, self._parent[rows], -1)
 
     def depths(self, rows: Rows) -> Rows:
-        """How far each row is from the root; -1 for places outside the tree."""
+        """Return the depth of each row, 0 at the root; -1 outside the tree."""
         return np.where(rows >= 0, self._depth[rows], -1)
 
     def nearest(self, rows: Rows, members: Rows) -> Rows:
         """Return the nearest member at or above each row, -1 if there is none."""
         nearest = np.full(len(self), -1)
-        chosen = np.zeros(len(self), bool)
-        chosen[members] = True
+        is_member = np.zeros(len(self), bool)
+        is_member[members] = True
         for depth in range(self._lineage.shape[1]):
             level = np.flatnonzero(self._depth == depth)
             parents = self._parent[level]
             inherited = np.where(parents >= 0, nearest[parents], -1)
-            nearest[level] = np.where(chosen[level], level, inherited)
+            nearest[level] = np.where(is_member[level], level, inherited)
         return _of_rows(nearest, rows, -1)
 
     def within(self, rows: Rows, members: Rows, *, include_self: bool) -> Mask:
-        """Return whether each row is under one of the members; False outside the tree."""
+        """Return True for each row below one of the members; False outside the tree."""
         inside = np.zeros(len(self), bool)
         for row in members:
             inside[row + (not include_self) : self._end[row]] = True
@@ -397,64 +395,65 @@ class StructureTree:
 
     # -- structures and sets that a call names ----------------------------------------------------
 
-    def members(self, which: Any) -> Rows:
-        """Rows of the structures that a call names.
+    def members(self, names: Any) -> Rows:
+        """Return the rows of the structures that a call names.
 
         Parameters
         ----------
-        which : int, str or iterable
-            A structure set by ID or name; else a structure, or several, by ID or acronym.
+        names : int, str or iterable
+            A structure set by ID or name; otherwise one or several structures by ID or acronym.
 
         Raises
         ------
         UnknownStructureError
-            There is no such set or structure.
+            The set or structure does not exist.
         """
-        if isinstance(which, str) or np.ndim(which) == 0:
-            ids = self._set(which)
+        if isinstance(names, str) or np.ndim(names) == 0:
+            ids = self._set(names)
             if ids is not None:
                 return self._by_id.get_indexer(pd.Index(ids))
-        return self.rows(which)
+        return self.rows(names)
 
-    def rows(self, which: Any) -> Rows:
-        """Rows of structures by ID or acronym; errors as for :meth:`members`."""
-        single = isinstance(which, str) or np.ndim(which) == 0
-        given = [which] if single else list(which)
-        if not given:
-            raise UnknownStructureError("no structures are named: the list is empty.")
-        rows = self.locate(pd.Series(given, dtype=object)).rows
-        lost = [item for item, row in zip(given, rows, strict=True) if row < 0]
-        if lost:
-            raise UnknownStructureError(f"{self.name} has no {self._near(lost)}.")
+    def rows(self, names: Any) -> Rows:
+        """Return the rows of structures by ID or acronym; UnknownStructureError as :meth:`members`."""
+        single = isinstance(names, str) or np.ndim(names) == 0
+        listed = [names] if single else list(names)
+        if not listed:
+            raise UnknownStructureError("the list of structures is empty. Name at least one.")
+        rows = self.locate(pd.Series(listed, dtype=object)).rows
+        unknown = [item for item, row in zip(listed, rows, strict=True) if row < 0]
+        if unknown:
+            raise UnknownStructureError(f"{self.name} does not contain {self._suggestions(unknown)}.")
         return np.asarray(rows, np.intp)
 
-    def _set(self, which: Any) -> npt.NDArray[np.int64] | None:
-        """IDs of the structures in a set, None where there is no such set."""
+    def _set(self, name: Any) -> npt.NDArray[np.int64] | None:
+        """Return the IDs of the structures in a set, None if the set does not exist."""
         table = self._sets
-        if isinstance(which, str):
-            chosen = table["set_name"].map(_normalized) == _normalized(which)
-        elif isinstance(which, int | np.integer) and not isinstance(which, bool):
-            chosen = table["set_id"] == int(which)
+        if isinstance(name, str):
+            in_set = table["set_name"].map(_normalized) == _normalized(name)
+        elif isinstance(name, int | np.integer) and not isinstance(name, bool):
+            in_set = table["set_id"] == int(name)
         else:
             return None
-        ids = table.loc[chosen, "structure_id"].to_numpy(np.int64)
+        ids = table.loc[in_set, "structure_id"].to_numpy(np.int64)
         return ids if len(ids) else None
 
-    def _near(self, lost: list[Any]) -> str:
-        known = [*self._acronyms, *self._sets["set_name"].dropna().unique()]
-        said = []
-        for item in lost[:5]:
-            near = difflib.get_close_matches(str(item), known, n=3)
-            named = self._frame.loc[self._frame["name"] == item, "acronym"]
-            near = near or list(named)
-            said.append(repr(item) + (f" (did you mean {' or '.join(near)}?)" if near else ""))
-        return listing([*said, *lost[5:]])
+    def _suggestions(self, unknown: list[Any]) -> str:
+        """Return the unknown names, each with similar known names."""
+        names = [*self._acronyms, *self._sets["set_name"].dropna().unique()]
+        texts = []
+        for item in unknown[:5]:
+            similar = difflib.get_close_matches(str(item), names, n=3)
+            with_this_name = self._frame.loc[self._frame["name"] == item, "acronym"]
+            similar = similar or list(with_this_name)
+            texts.append(repr(item) + (f" (did you mean {' or '.join(similar)}?)" if similar else ""))
+        return listing([*texts, *unknown[5:]])
 
     def hint(self, texts: Iterable[str]) -> str:
-        """Words about unknown texts that are names of structures, not acronyms."""
+        """Return a sentence about unknown texts that are names of structures, not acronyms."""
         names = dict(zip(self._frame["name"], self._frame["acronym"], strict=True))
-        found = [f"{text!r} is {names[text]!r}" for text in texts if text in names]
-        return f" Names are not looked up, acronyms are: {listing(found)}." if found else ""
+        pairs = [f"{text!r} is {names[text]!r}" for text in texts if text in names]
+        return f" Use acronyms instead of names: {listing(pairs)}." if pairs else ""
 
     # -- the table --------------------------------------------------------------------------------
 
@@ -462,7 +461,7 @@ class StructureTree:
         parents = take_or_na(self._ids, self._parent)
         table["parent_structure_id"] = pd.array(parents, dtype="Int64")
         table["depth"] = self._depth
-        # Some copies have lists of integers here, and nested ones nothing.
+        # The path is computed, since tables of other origin have lists of integers or lack it.
         table["structure_id_path"] = pd.array(
             [f"/{'/'.join(str(self._ids[row]) for row in line if row >= 0)}/" for line in self._lineage],
             dtype=TEXT,
@@ -472,48 +471,48 @@ class StructureTree:
 
 
 def from_nested(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The structures of a graph that is nested under ``children``, as flat records."""
-    found, waiting = [], [dict(record)]
+    """Return the structures of a graph that is nested under ``children``, as flat records."""
+    flat, waiting = [], [dict(record)]
     while waiting:
         node = waiting.pop()
         children = node.pop("children", None) or []
-        found.append(node)
+        flat.append(node)
         waiting += [dict(child) for child in reversed(children)]
-    return found
+    return flat
 
 
 def _walk(table: pd.DataFrame) -> tuple[Rows, Rows, Rows]:
-    """The order of a walk through the tree, and by that order each parent's place and the depth."""
+    """Return the depth-first order of the rows, and in this order each row's parent and depth."""
     ids = table["id"].tolist()
-    place_of = {number: place for place, number in enumerate(ids)}
-    if len(place_of) != len(ids):
-        raise InvalidResponseError("the structures repeat an ID.")
+    row_of = {number: row for row, number in enumerate(ids)}
+    if len(row_of) != len(ids):
+        raise InvalidResponseError("several structures have the same ID.")
     parents = table["parent_structure_id"].tolist()
     keys = table["graph_order"].tolist() if "graph_order" in table.columns else list(range(len(ids)))
     children: dict[int | None, list[int]] = {}
-    for place, parent in enumerate(parents):
-        above = None if pd.isna(parent) else place_of.get(int(parent))
-        children.setdefault(above, []).append(place)
+    for row, parent in enumerate(parents):
+        above = None if pd.isna(parent) else row_of.get(int(parent))
+        children.setdefault(above, []).append(row)
     for group in children.values():
-        group.sort(key=lambda place: (pd.isna(keys[place]), keys[place]))
+        group.sort(key=lambda row: (pd.isna(keys[row]), keys[row]))
     order: list[int] = []
     above_in_order, depths = [], []
-    waiting = [(place, -1, 0) for place in reversed(children.get(None, []))]
+    waiting = [(row, -1, 0) for row in reversed(children.get(None, []))]
     while waiting:
-        place, above, depth = waiting.pop()
+        row, above, depth = waiting.pop()
         here = len(order)
-        order.append(place)
+        order.append(row)
         above_in_order.append(above)
         depths.append(depth)
-        waiting += [(child, here, depth + 1) for child in reversed(children.get(place, []))]
+        waiting += [(child, here, depth + 1) for child in reversed(children.get(row, []))]
     if len(order) < len(ids):
-        lost = [ids[place] for place in sorted(set(range(len(ids))) - set(order))]
-        raise InvalidResponseError(f"structures are their own ancestors: {listing(lost)}.")
+        unreached = [ids[row] for row in sorted(set(range(len(ids))) - set(order))]
+        raise InvalidResponseError(f"structures are their own ancestors: {listing(unreached)}.")
     return np.array(order, np.intp), np.array(above_in_order, np.intp), np.array(depths, np.intp)
 
 
 def _members(table: pd.DataFrame) -> pd.DataFrame:
-    """Structure sets in long form, from lists of records in the cells."""
+    """Return structure sets in long form, from lists of records in a column."""
     lists: Any = table["structure_sets"] if "structure_sets" in table.columns else []
     entries = [
         (entry.get("id"), entry.get("name"), number)
@@ -526,7 +525,7 @@ def _members(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _runs(first: Rows, counts: Rows) -> Rows:
-    """Runs of consecutive numbers, one after the other: where each begins, and how long it is."""
+    """Concatenate runs of consecutive numbers, given the first number and the length of each run."""
     numbers = np.repeat(first - (np.cumsum(counts) - counts), counts)
     numbers += np.arange(len(numbers))
     return numbers
@@ -540,21 +539,21 @@ def _of_rows(values: npt.NDArray[Any], rows: Rows, outside: Any) -> npt.NDArray[
     return result
 
 
-def _spread(found: Places, used: Rows, codes: Rows, count: int) -> Places:
-    """Places of categories, repeated over the rows."""
+def _repeat(of_categories: Places, used: Rows, codes: Rows, count: int) -> Places:
+    """Repeat the places of categories for all rows."""
     rows = np.full(count + 1, MISSING)
-    rows[used] = found.rows
+    rows[used] = of_categories.rows
     left = None
-    if found.left is not None:
-        marks = np.zeros(count + 1, bool)
-        marks[used] = found.left
-        left = marks[codes]
-    return Places(rows[codes], left, found.acronyms)
+    if of_categories.left is not None:
+        left_categories = np.zeros(count + 1, bool)
+        left_categories[used] = of_categories.left
+        left = left_categories[codes]
+    return Places(rows[codes], left, of_categories.acronyms)
 
 
 def _number(text: str) -> int | None:
-    """Return the whole number that a text consists of, None for another text."""
-    # pandas writes whole numbers of a column with missing values as "385.0".
+    """Return the integer that a text consists of, None for another text."""
+    # pandas writes integers of a column with missing values as "385.0".
     digits = text.strip().removesuffix(".0")
     return int(digits) if re.fullmatch(r"-?[0-9]+", digits) else None
 

@@ -1,4 +1,4 @@
-"""SWC files: as messy as they come in, with every number as it was out."""
+"""Read SWC files, also those that break the format's rules; write numbers unchanged."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pdneuro.tables.skeletons import COLUMNS, DTYPE, NO_SOMA, Nodes, find_proble
 
 
 def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
-    """The node table of an SWC file.
+    """Return the node table of an SWC file.
 
     Parameters
     ----------
     data : bytes
-        The file as it is: any encoding, line ends, comments, blanks or tabs.
+        The content of the file: any encoding, line ends, comments, spaces or tabs.
     name : str
-        What the neuron is called.
-    strict : bool
-        Refuse a file with anything that :func:`check` lists.
+        Name of the neuron.
+    strict : bool, default False
+        Raise an error for a file with a problem that :func:`check` lists.
 
     Returns
     -------
@@ -33,12 +33,12 @@ def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
     Raises
     ------
     InvalidSwcError
-        No line can be read as a node; with ``strict``, what is wrong with the file.
+        No line is a node; or, with ``strict``, the file has problems.
 
     Warns
     -----
     UnreadableLinesWarning
-        Lines that are no nodes were left out.
+        Lines that are not nodes were skipped.
     """
     content = _as_ascii(data)
     if content.lstrip()[:1] == b"<":
@@ -53,18 +53,18 @@ def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
     counts = {"problems": sum(map(len, problems.values()))} if problems else {}
     note(table, source="file", query=f"read_swc({name})", **counts)
     if strict and (problems or unreadable):
-        found = [
+        listed = [
             kind if kind == NO_SOMA else f"{kind} at node {listing(nodes.node[rows].tolist(), 3)}"
             for kind, rows in problems.items()
         ]
-        found += [f"unreadable {listing(unreadable, 3)}"] if unreadable else []
+        listed += [f"unreadable {listing(unreadable, 3)}"] if unreadable else []
         raise InvalidSwcError(
-            f"{name} is no sound reconstruction: {'; '.join(found)}. Without strict=True it is read as "
-            "it is, and .neuro.check() lists what is wrong."
+            f"{name} is not a valid reconstruction: {'; '.join(listed)}. With strict=False it is read "
+            "unchanged, and .neuro.check() lists the problems."
         )
     if unreadable:
         warn(
-            f"{len(unreadable):,} lines of {name} are no nodes and were left out: "
+            f"{len(unreadable):,} lines of {name} are not nodes and were skipped: "
             f"{listing(unreadable, 3)}.",
             UnreadableLinesWarning,
         )
@@ -72,7 +72,7 @@ def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
 
 
 def _as_ascii(data: bytes) -> bytes:
-    """The bytes in an encoding whose digits, blanks and line ends are those of ASCII."""
+    """Convert the content to an encoding with the digits, spaces and line ends of ASCII."""
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8")):
         if data.startswith(mark):
             data = data.decode(encoding, "replace").encode().removeprefix(b"\xef\xbb\xbf")
@@ -80,13 +80,13 @@ def _as_ascii(data: bytes) -> bytes:
 
 
 def _quick(content: bytes) -> Nodes | None:
-    """The nodes of a file of seven numbers a line; None where it needs a closer look."""
+    """Return the nodes of a file with seven numbers per line; None for other files."""
     if not re.search(rb"^[ \t]*[^#\s]", content, re.M):
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a number such as 12.0 where a whole one is due
-            # Not pandas' reader: before pandas 3.1 it does not round correctly.
+            warnings.simplefilter("error")  # raise for a number such as 12.0 in a column of integers
+            # Before pandas 3.1, pandas' reader does not round correctly.
             rows = np.loadtxt(content.decode("latin-1").split("\n"), DTYPE, ndmin=1)
     except (ValueError, OverflowError, DeprecationWarning):
         return None
@@ -94,30 +94,30 @@ def _quick(content: bytes) -> Nodes | None:
 
 
 def _line_by_line(content: bytes, name: str) -> tuple[Nodes, list[list[str]], list[str]]:
-    """Nodes, further words and unreadable lines of a file with lines of several kinds."""
+    """Return nodes, further words and unreadable lines of a file with different kinds of lines."""
     rows: list[list[Any]] = []
     extras: list[list[str]] = []
     unreadable: list[str] = []
     lines = re.split(r"\r\n|\r|\n", content.decode("latin-1"))
     split = [_words(line) for line in lines]
-    # Without a radius throughout; a single such row was cut off.
-    bare = all(len(words) in (0, 6) for words in split)
+    # If all rows lack a radius, the file has none; a single such row is truncated.
+    without_radius = all(len(words) in (0, 6) for words in split)
     for number, (line, words) in enumerate(zip(lines, split, strict=True), 1):
         if not words:
             continue
-        row = _row([*words[:5], "nan", words[5]] if bare else words)
+        row = _row([*words[:5], "nan", words[5]] if without_radius else words)
         if row is not None:
             rows.append(row)
             extras.append(words[len(COLUMNS) :])
-        elif rows or any(_number(word) is not None for word in words):  # else a header without its mark
+        elif rows or any(_number(word) is not None for word in words):  # otherwise a header without "#"
             unreadable.append(f"line {number} ({line.strip()[:60]!r})")
     if not rows:
-        raise InvalidSwcError(f"{name} holds no nodes: no line has the seven numbers of an SWC file.")
+        raise InvalidSwcError(f"{name} contains no nodes: no line has the seven numbers of an SWC file.")
     return Nodes.of(list(zip(*rows, strict=True))), extras, unreadable
 
 
 def _words(line: str) -> list[str]:
-    """What stands on a line, up to a comment; commas part numbers, or are their decimal points."""
+    """Split a line up to a comment; commas separate numbers, or are decimal points."""
     text = line.partition("#")[0].strip(" \t,;")
     if not text:
         return []
@@ -128,14 +128,14 @@ def _words(line: str) -> list[str]:
 
 
 def _row(words: list[str]) -> list[Any] | None:
-    """The seven numbers of a node; None where the words are none."""
+    """Return the seven numbers of a node; None if the words are not a node."""
     if len(words) < 7:
         return None
-    whole = [_whole(_number(words[place])) for place in (0, 1, 6)]
-    place = [_number(word) for word in words[2:6]]
-    if None in whole or None in place:
+    integers = [_integer(_number(words[column])) for column in (0, 1, 6)]
+    floats = [_number(word) for word in words[2:6]]
+    if None in integers or None in floats:
         return None
-    return [whole[0], whole[1], *place, whole[2]]
+    return [integers[0], integers[1], *floats, integers[2]]
 
 
 def _number(word: str) -> int | float | None:
@@ -149,39 +149,39 @@ def _number(word: str) -> int | float | None:
         return None
 
 
-def _whole(number: int | float | None) -> int | None:
-    """A whole number that stands for a node; a float such as ``12.0`` is one."""
+def _integer(number: int | float | None) -> int | None:
+    """Return a number as an integer, also a float such as ``12.0``; None if it is not an integer."""
     if number is None or not np.isfinite(number) or number != int(number):
         return None
     return int(number) if abs(number) < 2**63 else None
 
 
 def neuron_name(file: str) -> str:
-    """What a neuron is called whose file has this name."""
+    """Return the name of a neuron from the name of its file."""
     return re.sub(r"(\.CNG)?\.swc$", "", file, flags=re.I)
 
 
 def text(nodes: pd.DataFrame) -> str:
-    """The SWC file of one neuron; every number reads back as it was.
+    """Return the SWC file of one neuron; numbers are the same when they are read again.
 
     Parameters
     ----------
     nodes : DataFrame
-        Node table. Columns beyond the seven of the format are written behind them.
+        Node table. Further columns are written after the seven columns of the format.
     """
     table = required(nodes)
     extras = [name for name in table.columns if re.fullmatch(r"column_\d+", str(name))]
-    known = facts(nodes)
-    # One line per fact, since a further line of a text would not be a comment.
-    about = [
-        f"# {word}: {' '.join(str(known[word]).split())}"
+    provenance = facts(nodes)
+    # Texts are written in one line, since a second line would not be a comment.
+    comments = [
+        f"# {word}: {' '.join(str(provenance[word]).split())}"
         for word in ("source", "query", "licence")
-        if word in known
+        if word in provenance
     ]
-    head = ["# SWC, written by pdneuro", *about, "# node type x y z radius parent"]
+    head = ["# SWC, written by pdneuro", *comments, "# node type x y z radius parent"]
     text = table[[*COLUMNS]].to_csv(sep=" ", header=False, index=False, na_rep="NA", lineterminator="\n")
     rows = text.splitlines()
-    for name in extras:  # as they were: words, and none where a row has no more of them
+    for name in extras:  # rows may have different numbers of further words
         words = table[name].astype(object).where(table[name].notna(), "").tolist()
         rows = [f"{row} {word}".rstrip() for row, word in zip(rows, words, strict=True)]
     return "\n".join([*head, *rows, ""])

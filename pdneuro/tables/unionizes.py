@@ -1,4 +1,4 @@
-"""Structure unionizes: the signal of experiments by structure, as a matrix."""
+"""Structure unionizes, the signal of experiments by structure: select, roll up, pivot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pdneuro.errors import AmbiguousColumnError, InvalidQueryError, MissingColum
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.structure_tree import StructureTree
 
-#: Columns that add up over the parts of a structure.
+#: Columns that are sums over the parts of a structure.
 SUMS = (
     "normalized_projection_volume",
     "projection_volume",
@@ -22,7 +22,7 @@ SUMS = (
     "sum_projection_pixels",
     "volume",
 )
-#: Columns that are the ratio of two such sums.
+#: Columns that are ratios of two such sums.
 RATIOS = {
     "projection_density": ("sum_projection_pixels", "sum_pixels"),
     "projection_energy": ("sum_projection_pixel_intensity", "sum_pixels"),
@@ -32,60 +32,61 @@ _EXPERIMENT_NAMES = ("section_data_set_id", "experiment_id", "data_set_id")
 
 
 def experiment_column(unionizes: pd.DataFrame) -> str:
-    """The name of the column of experiments."""
-    found = [name for name in _EXPERIMENT_NAMES if name in unionizes.columns]
-    if not found:
+    """Return the name of the column of experiments."""
+    names = [name for name in _EXPERIMENT_NAMES if name in unionizes.columns]
+    if not names:
         raise MissingColumnsError(
-            f"no column of experiments ({', '.join(_EXPERIMENT_NAMES)}) among "
+            f"there is no column of experiments ({', '.join(_EXPERIMENT_NAMES)}) among "
             f"{listing(map(repr, unionizes.columns), 12)}."
         )
-    return found[0]
+    return names[0]
 
 
-def chosen(unionizes: pd.DataFrame, hemisphere: int | None, is_injection: bool | None) -> pd.DataFrame:
-    """Rows of one hemisphere, within or outside the injection; one a structure and experiment.
+def select(unionizes: pd.DataFrame, hemisphere: int | None, is_injection: bool | None) -> pd.DataFrame:
+    """Return the rows of one hemisphere, inside or outside the injection.
 
     Raises
     ------
     AmbiguousColumnError
-        Without a choice there are several.
+        The table has several hemispheres, or rows inside and outside, and the call selects none; or
+        several rows have the same experiment and structure.
     """
     table = unionizes
-    given = {"hemisphere_id": hemisphere, "is_injection": is_injection}
-    for name, wanted in given.items():
+    selection = {"hemisphere_id": hemisphere, "is_injection": is_injection}
+    for name, wanted in selection.items():
         if name not in table.columns:
             continue
-        known = sorted(table[name].dropna().unique().tolist())
+        values = sorted(table[name].dropna().unique().tolist())
         if wanted is not None:
             table = table[(table[name] == wanted).fillna(False).astype(bool)]
-        elif len(known) > 1:
+        elif len(values) > 1:
             argument = name.removesuffix("_id")
             raise AmbiguousColumnError(
-                f"the table has rows of several {name}: {listing(known)}. Choose: {argument}="
-                f"{known[-1]!r}."
+                f"the table has rows of several {name}: {listing(values)}. Choose: {argument}="
+                f"{values[-1]!r}."
             )
-    twice = table.duplicated([experiment_column(table), "structure_id"])
-    if twice.any():
-        row = table[twice].iloc[0]
+    duplicate = table.duplicated([experiment_column(table), "structure_id"])
+    if duplicate.any():
+        row = table[duplicate].iloc[0]
         raise AmbiguousColumnError(
-            f"{int(twice.sum()):,} rows repeat an experiment and structure, such as "
-            f"{row[experiment_column(table)]} and {row['structure_id']}; drop the ones too many."
+            f"{int(duplicate.sum()):,} rows repeat an experiment and structure, such as "
+            f"{row[experiment_column(table)]} and {row['structure_id']}. Drop the duplicates."
         )
     return table
 
 
 def rolled_up(unionizes: pd.DataFrame, value: str, tree: StructureTree, to: Any) -> pd.DataFrame:
-    """A value by the members of a structure set.
+    """Sum a value by the members of a structure set.
 
-    A structure's row holds all that lies under it already. So a member's own row is its value where
-    there is one; else the topmost of the rows under it are summed, ratios by their two sums.
+    The row of a structure already includes all its descendants. So a member's own row is its value, if
+    there is one; otherwise the topmost rows below it are summed (for ratios, both of their sums).
 
     Parameters
     ----------
     unionizes : DataFrame
-        One row an experiment and structure.
+        One row per experiment and structure.
     value : str
-        A column that adds up, or a ratio with its two columns.
+        A column that is a sum, or a ratio of two columns.
     tree : StructureTree
     to : int, str or iterable
         See :func:`pdneuro.queries.structures.rollup`.
@@ -98,12 +99,12 @@ def rolled_up(unionizes: pd.DataFrame, value: str, tree: StructureTree, to: Any)
     parts = RATIOS.get(value, (value,))
     if value not in (*SUMS, *RATIOS):
         raise InvalidQueryError(
-            f"{value!r} is no sum over structures; choose among {', '.join((*RATIOS, *SUMS))}."
+            f"{value!r} cannot be summed over structures. Use one of {', '.join((*RATIOS, *SUMS))}."
         )
     missing = [name for name in parts if name not in unionizes.columns]
     if missing:
         raise MissingColumnsError(
-            f"rolling up {value!r} needs the columns {listing(map(repr, missing))}."
+            f"rolling up {value!r} requires the columns {listing(map(repr, missing))}."
         )
     experiment = experiment_column(unionizes)
     rows = tree.locate(unionizes["structure_id"]).rows
@@ -124,7 +125,7 @@ def rolled_up(unionizes: pd.DataFrame, value: str, tree: StructureTree, to: Any)
 def _topmost(
     tree: StructureTree, rows: npt.NDArray[np.intp], member: npt.NDArray[np.intp], experiments: Any
 ) -> npt.NDArray[np.bool_]:
-    """Rows that lie under no other row of their experiment and member."""
+    """Return True for rows that are not below another row of their experiment and member."""
     groups = group_rows(experiments)
     code = np.empty(len(rows), np.int64)
     code[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
@@ -133,17 +134,17 @@ def _topmost(
     known = pd.Index(np.unique(present))
     top = np.ones(len(rows), bool)
     above = tree.parents(rows)
-    # Up from each row to its member: whoever is there already holds this row's signal.
+    # An ancestor of a row, up to its member, already includes the signal of the row.
     while True:
-        open_rows = (above >= 0) & (rows != member) & (tree.depths(above) >= tree.depths(member))
-        if not open_rows.any():
+        unfinished = (above >= 0) & (rows != member) & (tree.depths(above) >= tree.depths(member))
+        if not unfinished.any():
             return top
-        covered = open_rows & (known.get_indexer(pd.Index(code * size + above)) >= 0)
+        covered = unfinished & (known.get_indexer(pd.Index(code * size + above)) >= 0)
         top &= ~covered
-        above = np.where(open_rows, tree.parents(above), -1)
+        above = np.where(unfinished, tree.parents(above), -1)
 
 
 def pivoted(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Experiments as rows, structures as columns; NaN where an experiment lacks a structure."""
+    """Return experiments as rows, structures as columns; NaN if an experiment lacks a structure."""
     matrix = table.pivot(index=experiment_column(table), columns="structure_id", values=value)
     return matrix.astype("float64")

@@ -1,4 +1,4 @@
-"""Volumes and tables: values at points, means by structure."""
+"""Values of volumes at points, and means of volumes by structure."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 #: Axes of a volume: front to back, top to bottom, left to right.
 DIMS = ("ap", "dv", "lr")
-#: Voxels that are worked on at once.
+#: Maximum number of voxels per step, which limits memory.
 _SLAB = 8_000_000
 
 
 def at(volume: xr.DataArray, points: Any) -> pd.Series[Any]:
-    """Values of a volume at points.
+    """Return the values of a volume at points.
 
     Parameters
     ----------
     volume : xarray.DataArray
-        With the dims ``ap, dv, lr`` in µm, evenly spaced; in any order.
+        A volume with the dims ``ap, dv, lr`` in µm, evenly spaced, in any order.
     points : DataFrame or array
-        Columns ``ap, dv, lr`` or ``x, y, z``, or three columns in that order; µm from the corner of
+        Columns ``ap, dv, lr`` or ``x, y, z``, or three columns in that order, in µm from the corner of
         the volume.
 
     Returns
     -------
     Series
-        The value of the voxel that holds each point, on the index of ``points``. Points outside the
-        volume, or without coordinates, are NA; the IDs of an annotation stay integers (``Int64``
-        where something is NA).
+        The value of the voxel of each point, with the index of ``points``. Points outside the
+        volume, or without coordinates, are NA; the IDs of an annotation stay integers (``Int64`` if
+        something is NA).
 
     Raises
     ------
     InvalidVolumeError
-        The array has other dims, or its coordinates are uneven.
+        The array has other dims, or unevenly spaced coordinates.
     MissingColumnsError
-        The points have other columns.
+        The columns of the points are not recognized.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def sample(
     volume: xr.DataArray,
     columns: Sequence[Hashable] = ("x", "y", "z"),
 ) -> pd.Series[Any]:
-    """Values of a volume at the points of a table.
+    """Return the values of a volume at the points of a table.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def sample(
     volume : xarray.DataArray
         Volume with the dimensions ``ap, dv, lr`` in µm.
     columns : three names
-        The columns with ap, dv, lr in µm.
+        The columns with ap, dv, lr in µm. Default: ``x, y, z``.
 
     Returns
     -------
@@ -80,9 +80,9 @@ def sample(
     Raises
     ------
     InvalidVolumeError
-        The array has other dims, or its coordinates are uneven.
+        The array has other dims, or unevenly spaced coordinates.
     MissingColumnsError
-        The points have other columns.
+        The columns of the points are not recognized.
 
     Examples
     --------
@@ -95,26 +95,28 @@ def sample(
     """
     array = in_order(volume)
     if len(columns) != 3:
-        raise MissingColumnsError(f"a point has three columns, not {listing(map(repr, columns))}.")
+        raise MissingColumnsError(f"columns= must be three names, not {listing(map(repr, columns))}.")
     inside = np.ones(len(table), bool)
     flat = np.zeros(len(table), np.intp)
     for dim, name in zip(DIMS, columns, strict=True):
         first, step, size = axis_of(array, dim)
         values = _coordinates(roles.named_column(table, name))
         with np.errstate(invalid="ignore"):
-            place = np.floor((values - first) / step + 0.5)
-            good = (place >= 0) & (place < size)
-        inside &= good
-        flat = flat * size + np.where(good, place, 0).astype(np.intp)
-    cells = np.asarray(array.values).reshape(-1)
-    found = cells.take(flat)
-    if cells.dtype.kind == "u":  # IDs: signed as everywhere else, still exact
-        found = found.astype(np.int64)
-    if found.dtype.kind == "f":
-        result: Any = np.where(inside, found, np.nan).astype(found.dtype)
+            index = np.floor((values - first) / step + 0.5)
+            valid = (index >= 0) & (index < size)
+        inside &= valid
+        flat = flat * size + np.where(valid, index, 0).astype(np.intp)
+    voxels = np.asarray(array.values).reshape(-1)
+    at_points = voxels.take(flat)
+    if voxels.dtype.kind == "u":  # structure IDs are signed in tables; the conversion is exact
+        at_points = at_points.astype(np.int64)
+    if at_points.dtype.kind == "f":
+        result: Any = np.where(inside, at_points, np.nan).astype(at_points.dtype)
     else:
         result = (
-            found if inside.all() else take_or_na(found, np.where(inside, np.arange(len(found)), -1))
+            at_points
+            if inside.all()
+            else take_or_na(at_points, np.where(inside, np.arange(len(at_points)), -1))
         )
     return pd.Series(result, index=table.index, name=volume.name)
 
@@ -122,31 +124,31 @@ def sample(
 def structure_means(
     volume: xr.DataArray, annotation: xr.DataArray, *, tree: Any = None, to: Any = None
 ) -> pd.DataFrame:
-    """Mean of a volume in each structure.
+    """Return the mean of a volume in each structure.
 
     Parameters
     ----------
     volume : xarray.DataArray
-        With the dims ``ap, dv, lr`` in µm. NaN is left out.
+        A volume with the dims ``ap, dv, lr`` in µm. NaN is skipped.
     annotation : xarray.DataArray
-        The structure ID of each voxel; of any resolution: each voxel of the volume has the ID at its
-        centre. 0 is left out.
+        The structure ID of each voxel, in any resolution: each voxel of the volume has the ID at its
+        center. 0 is skipped.
     tree : StructureTree, optional
-        From :func:`pdneuro.allen.structure_tree`. With it each structure's mean is over all voxels
-        below it, too.
+        The result of :func:`pdneuro.allen.structure_tree`. With a tree, the mean of a structure includes
+        its descendants.
     to : int, str or iterable, optional
-        With ``tree``: only the members of this set; see :func:`pdneuro.queries.structures.rollup`.
+        With ``tree``, only the members of this set; see :func:`pdneuro.queries.structures.rollup`.
 
     Returns
     -------
     DataFrame
-        Index ``structure_id`` (int64), in the order of the IDs; ``mean`` (float64) and ``voxels``
+        Index ``structure_id`` (int64, sorted); ``mean`` (float64) and ``voxels``
         (int64), the number of voxels with a value.
 
     Raises
     ------
     InvalidVolumeError
-        An array has other dims, or uneven coordinates.
+        An array has other dims, or unevenly spaced coordinates.
 
     Examples
     --------
@@ -155,26 +157,28 @@ def structure_means(
     >>> means.loc[385].round(2).tolist()
     [0.45, 96.0]
     """
-    array, known = in_order(volume), in_order(annotation)
+    array, structures = in_order(volume), in_order(annotation)
     axes = []
     for dim in DIMS:
-        first, step, size = axis_of(known, dim)
-        place = np.floor((np.asarray(array[dim].values, np.float64) - first) / step + 0.5)
-        axes.append(np.where((place >= 0) & (place < size), place, -1).astype(np.intp))
-    voxels, labels = np.asarray(array.values), np.asarray(known.values)
+        first, step, size = axis_of(structures, dim)
+        position = np.floor((np.asarray(array[dim].values, np.float64) - first) / step + 0.5)
+        axes.append(np.where((position >= 0) & (position < size), position, -1).astype(np.intp))
+    voxels, labels = np.asarray(array.values), np.asarray(structures.values)
     parts = []
-    # A slab at a time: a brain at 25 µm has 77 million voxels.
+    # A brain at 25 µm has 77 million voxels, so the loop limits memory.
     slabs = -(-voxels.size // _SLAB)
     for slab in np.array_split(np.arange(len(axes[0])), max(min(slabs, len(axes[0])), 1)):
         ids = labels[np.ix_(axes[0][slab], *axes[1:])].astype(np.int64)
-        for axis, place in enumerate((axes[0][slab], *axes[1:])):  # voxels beyond the annotation
-            ids[(slice(None),) * axis + (place < 0,)] = 0
+        for axis, position in enumerate((axes[0][slab], *axes[1:])):  # voxels outside the annotation
+            ids[(slice(None),) * axis + (position < 0,)] = 0
         values = voxels[slab].astype(np.float64)
         kept = (ids != 0) & ~np.isnan(values)
-        codes, found = pd.factorize(ids[kept])
-        sums = np.bincount(codes, values[kept], minlength=len(found))
+        codes, distinct_ids = pd.factorize(ids[kept])
+        sums = np.bincount(codes, values[kept], minlength=len(distinct_ids))
         parts.append(
-            pd.DataFrame({"sum": sums, "count": np.bincount(codes, minlength=len(found))}, found)
+            pd.DataFrame(
+                {"sum": sums, "count": np.bincount(codes, minlength=len(distinct_ids))}, distinct_ids
+            )
         )
     total = pd.concat(parts).groupby(level=0).sum()
     distinct: Any = total.index.to_numpy(np.int64)
@@ -193,22 +197,22 @@ def _upwards(
     sums: npt.NDArray[np.float64],
     counts: npt.NDArray[np.int64],
 ) -> tuple[Any, Any, Any]:
-    """Sums and counts of structures with all that is below them."""
+    """Return sums and counts of structures including their descendants."""
     rows = tree.locate(pd.Series(ids)).rows
     repeats, above = tree.above(rows, include_self=True)
     total = np.bincount(above, np.repeat(sums, repeats), minlength=len(tree))
     number = np.bincount(above, np.repeat(counts, repeats), minlength=len(tree))
-    chosen = np.flatnonzero(number) if to is None else np.sort(tree.members(to))
-    found = tree.frame["id"].to_numpy()[chosen]
-    return found, total[chosen], number[chosen].astype(np.int64)
+    rows = np.flatnonzero(number) if to is None else np.sort(tree.members(to))
+    selected_ids = tree.frame["id"].to_numpy()[rows]
+    return selected_ids, total[rows], number[rows].astype(np.int64)
 
 
 def _point_columns(table: pd.DataFrame) -> list[Hashable]:
-    found = roles.point_columns(table.columns)
-    if found or table.shape[1] == 3:
-        return found or list(table.columns)
+    names = roles.point_columns(table.columns)
+    if names or table.shape[1] == 3:
+        return names or list(table.columns)
     raise MissingColumnsError(
-        f"points have the columns ap, dv, lr or x, y, z; there are {listing(map(repr, table.columns))}."
+        f"points must have the columns ap, dv, lr or x, y, z, not {listing(map(repr, table.columns))}."
     )
 
 
@@ -217,31 +221,33 @@ def _coordinates(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
         numbers = pd.to_numeric(column)
     except (ValueError, TypeError) as error:
         raise InvalidVolumeError(
-            f"column {column.name!r} holds no coordinates in µm: {error}."
+            f"column {column.name!r} does not contain coordinates in µm: {error}."
         ) from error
     return numbers.to_numpy(np.float64, na_value=np.nan)
 
 
 def in_order(volume: xr.DataArray) -> xr.DataArray:
-    """The volume with its axes in the order of :data:`DIMS`."""
+    """Return the volume with its axes in the order of :data:`DIMS`."""
     if not hasattr(volume, "dims") or not hasattr(volume, "transpose"):
         raise InvalidVolumeError(
-            f"a volume is an xarray.DataArray, as pdneuro.allen.annotation_volume() gives, not a "
+            f"a volume must be an xarray.DataArray, such as pdneuro.allen.annotation_volume(), not "
             f"{type(volume).__name__}."
         )
     if set(volume.dims) != set(DIMS):
         raise InvalidVolumeError(
-            f"a volume has the dims {', '.join(DIMS)}, not {', '.join(map(str, volume.dims))}. "
-            "Rename them: array.rename(x='ap', ...)."
+            f"a volume must have the dims {', '.join(DIMS)}, not {', '.join(map(str, volume.dims))}. "
+            "Rename them with array.rename(x='ap', ...)."
         )
     return volume.transpose(*DIMS)
 
 
 def axis_of(volume: xr.DataArray, dim: str) -> tuple[float, float, int]:
-    """First coordinate, step and length of an axis."""
+    """Return the first coordinate, the step and the length of an axis."""
     values = np.asarray(volume[dim].values, np.float64)
     steps = np.diff(values)
     if not len(values) or (len(steps) and not np.allclose(steps, steps[0], rtol=1e-6)):
-        raise InvalidVolumeError(f"the coordinates of {dim!r} are uneven; sample by .sel() instead.")
+        raise InvalidVolumeError(
+            f"the coordinates of {dim!r} are not evenly spaced. Use .sel() instead."
+        )
     step = float(steps[0]) if len(steps) else float(np.ravel(volume.attrs.get("resolution", 1.0))[0])
     return float(values[0]), step, len(values)

@@ -1,4 +1,4 @@
-"""Weights in other terms: shares of a neuron's input or output, and signs by transmitter."""
+"""Convert weights to fractions of a neuron's input or output, or to signed weights."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ def fractions(
     *,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Put the share of the neuron's input or output beside each edge.
+    """Add each edge's share of the input or output of its neuron.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    of : {"input", "output"}
-        Share of all input of the postsynaptic neuron, or of all output of the presynaptic one.
-    total : {"present"}, Series or mapping
-        The denominators: sums over the rows of the table; or given, a number of synapses for each ID.
-    overwrite : bool
-        Replace a column that has the new name.
+    of : {"input", "output"}, default "input"
+        Share of all input of the postsynaptic neuron, or of all output of the presynaptic neuron.
+    total : {"present"}, Series or mapping, default "present"
+        The denominators: sums over the rows of the table, or a number of synapses for each ID.
+    overwrite : bool, default False
+        Replace an existing column of the same name.
 
     Returns
     -------
     DataFrame
-        The edges, row by row, with ``input_fraction`` or ``output_fraction`` (Float64, 0 to 1; NA where
+        The edges, row by row, with ``input_fraction`` or ``output_fraction`` (Float64, 0 to 1; NA if
         the total is unknown or 0). ``attrs["pdneuro"]`` has ``fractions_of`` and ``fractions_total``.
 
     Warns
     -----
     IncompleteEdgesWarning
-        ``total="present"``, and the table is known to lack edges: it was thresholded, or fetched from
-        one side.
+        ``total="present"``, and the table is known to lack edges: it has a threshold, or one direction
+        only.
     InconsistentEdgesWarning
-        A given total is smaller than the weights that are present.
+        A total is smaller than the weights in the table.
 
     Examples
     --------
@@ -75,12 +75,12 @@ def fractions(
     codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     present = np.bincount(codes, weight, len(ids))
     if are_labels(total):
-        found = pd.Series(labels_of(np.asarray(ids, np.int64), total))
-        given = pd.to_numeric(found.astype(object), errors="coerce").astype("Float64")
-        wrong = given.isna() & found.notna()
+        totals = pd.Series(labels_of(np.asarray(ids, np.int64), total))
+        numbers = pd.to_numeric(totals.astype(object), errors="coerce").astype("Float64")
+        wrong = numbers.isna() & totals.notna()
         if wrong.any():
-            raise InvalidEdgesError(f"totals are numbers of synapses, not {found[wrong].iloc[0]!r}.")
-        known, sums = given.notna().to_numpy(), given.to_numpy(dtype=float, na_value=0.0)
+            raise InvalidEdgesError(f"total must be numbers of synapses, not {totals[wrong].iloc[0]!r}.")
+        known, sums = numbers.notna().to_numpy(), numbers.to_numpy(dtype=float, na_value=0.0)
         smaller = known & (sums < present)
         if smaller.any():
             warn(
@@ -93,35 +93,35 @@ def fractions(
         _warn_of_missing_edges(edges, of, len(ids))
         known, sums = np.ones(len(ids), bool), present
     else:
-        what = repr(total) if isinstance(total, str | int | float) else f"a {type(total).__name__}"
+        value = repr(total) if isinstance(total, str | int | float) else type(total).__name__
         raise ValueError(
-            f"total must be 'present', 'source', or a Series or mapping of totals by ID, not {what}."
+            f"total must be 'present', 'source', or a Series or mapping of totals by ID, not {value}."
         )
     known = known & (sums > 0)
     shares = weight / np.where(known, sums, 1.0)[codes]
-    cells = pd.arrays.FloatingArray(np.where(known[codes], shares, 0.0), ~known[codes])
-    result = add_columns(edges, {f"{of}_fraction": cells}, overwrite=overwrite)
+    column = pd.arrays.FloatingArray(np.where(known[codes], shares, 0.0), ~known[codes])
+    result = add_columns(edges, {f"{of}_fraction": column}, overwrite=overwrite)
     return note(result, fractions_of=of, fractions_total="given" if are_labels(total) else "present")
 
 
 def _warn_of_missing_edges(edges: pd.DataFrame, of: str, neurons: int) -> None:
-    """Sums over the rows are no totals where rows are known to be missing."""
-    known = facts(edges)
+    """Warn if rows are known to be missing, since sums over the rows are then too small."""
+    provenance = facts(edges)
     reasons = []
     if least_weight(edges) > 1:
-        reasons.append(f"pairs of fewer than {least_weight(edges)} synapses were left out")
-    # Complete are the inputs of the neurons that were asked for their upstream side.
+        reasons.append(f"pairs of fewer than {least_weight(edges)} synapses were dropped")
+    # Only neurons whose upstream edges were requested have all their inputs.
     side = "upstream" if of == "input" else "downstream"
-    if known.get("within"):
-        reasons.append("it holds the edges among some neurons only")
-    elif known.get("direction") not in (None, side, "both"):
-        reasons.append(f"it was fetched from the other side ({known['direction']})")
-    elif known.get("direction") == "both" and neurons > int(known.get("asked", neurons)):
-        reasons.append(f"{neurons - int(known['asked']):,} of its neurons were not asked themselves")
+    if provenance.get("within"):
+        reasons.append("the table contains only edges among some neurons")
+    elif provenance.get("direction") not in (None, side, "both"):
+        reasons.append(f"only {provenance['direction']} edges were requested")
+    elif provenance.get("direction") == "both" and neurons > int(provenance.get("asked", neurons)):
+        reasons.append(f"{neurons - int(provenance['asked']):,} of the neurons were not queried")
     if reasons:
         warn(
-            f"these fractions are not of all {of}, but of the edges in the table: "
-            f"{listing(reasons)}. total='source' asks for the totals, or pass them: total=series.",
+            f"these fractions are of the edges in the table, not of all {of}: "
+            f"{listing(reasons)}. Use total='source' to request the totals, or pass total=series.",
             IncompleteEdgesWarning,
         )
 
@@ -135,34 +135,34 @@ def sign(
     other: int = 0,
     check: bool = True,
 ) -> pd.DataFrame:
-    """Put the sign of each edge, by transmitter, and its signed weight beside it.
+    """Add the sign of each edge, by its transmitter, and its signed weight.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    nt : hashable
-        Column with the transmitter; ``annotate(neurons, "nt")`` adds ``nt_pre``.
+    nt : hashable, default "nt_pre"
+        Column of transmitters; ``annotate(neurons, "nt")`` adds ``nt_pre``.
     inhibitory, excitatory : str or list of str
-        Transmitters that inhibit and that excite. There is no default: it depends on the animal and the
-        receptors. Upper and lower case are the same.
-    other : {0, -1, 1}
+        Inhibitory and excitatory transmitters, in any case. There is no default, since they depend on
+        the animal and the receptors.
+    other : {0, -1, 1}, default 0
         Sign of all other transmitters, and of edges without one.
-    check : bool
-        Refuse a column in which none of the transmitters occurs: they may be spelled otherwise.
+    check : bool, default True
+        Raise an error if the column contains none of the transmitters, which may be spelled differently.
 
     Returns
     -------
     DataFrame
         The edges, row by row, with ``sign`` (int64: -1, 0, 1) and ``signed_weight`` (int64). ``weight``
-        stays as it is; ``to_sparse(values="signed_weight")`` makes a signed matrix.
+        stays the same; ``to_sparse(values="signed_weight")`` returns a signed matrix.
 
     Raises
     ------
     MissingColumnsError
-        There is no such column.
+        The column ``nt`` does not exist.
     ValueError
-        A transmitter is on both lists, or none of those named occurs in the column.
+        A transmitter is in both lists, or the column contains none of them.
 
     Examples
     --------
@@ -183,16 +183,16 @@ def sign(
     words = [str(name).strip().casefold() for name in names]
     if check and words and signs and not signs.keys() & set(words):
         raise ValueError(
-            f"none of {listing(sorted(signs))} occurs in column {nt!r}, which holds "
+            f"column {nt!r} does not contain {listing(sorted(signs))}. Its values are "
             f"{listing(map(repr, names))}."
         )
-    # The last entry stands for a missing transmitter, whose code is -1.
+    # The last entry is for missing transmitters, whose code is -1.
     table = np.array([*(signs.get(word, other) for word in words), other], np.int64)
-    found = table[codes]
-    added = {"sign": found, "signed_weight": found * edges["weight"].to_numpy()}
+    edge_signs = table[codes]
+    added = {"sign": edge_signs, "signed_weight": edge_signs * edges["weight"].to_numpy()}
     return add_columns(edges, added, overwrite=True)
 
 
 def _words(names: str | Iterable[str]) -> set[str]:
-    given = [names] if isinstance(names, str) else list(names)
-    return {name.strip().casefold() for name in given}
+    listed = [names] if isinstance(names, str) else list(names)
+    return {name.strip().casefold() for name in listed}

@@ -1,4 +1,4 @@
-"""The accessors: thin, stateless, self-describing."""
+"""The accessors: methods are functions, and the repr describes the object."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_methods_of_the_allen_classes_are_documented_and_typed(method: object) -
     test_public_functions_are_documented_and_typed(method)
 
 
-def test_accessors_hold_nothing_and_never_raise() -> None:
+def test_an_accessor_stores_only_its_object_and_never_raises() -> None:
     for obj in (
         pd.Series(["x"]),
         pd.Series(dtype=object),
@@ -137,7 +137,7 @@ def test_accessors_hold_nothing_and_never_raise() -> None:
     assert "2 groups" in repr(pd.DataFrame({"a": [1, 2]}).groupby("a").neuro)
 
 
-def test_columns_are_looked_up_at_each_call(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_a_column_is_recognized_again_at_each_call(sandbox: Sandbox, ids: pd.Series) -> None:
     frame = pd.DataFrame({"root_id": ids})
     frame.neuro.edges()
     del frame["root_id"]
@@ -145,7 +145,7 @@ def test_columns_are_looked_up_at_each_call(sandbox: Sandbox, ids: pd.Series) ->
         frame.neuro.edges()
 
 
-def test_the_repr_says_what_was_recognised(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_the_repr_lists_recognized_roles(sandbox: Sandbox, ids: pd.Series) -> None:
     table = pd.DataFrame({"root_id": [7.2e17, None], "pre": [1, 2], "post": [3, 4]})
     said = repr(table.neuro)
     for words in (
@@ -164,7 +164,7 @@ def test_the_repr_says_what_was_recognised(sandbox: Sandbox, ids: pd.Series) -> 
 
 
 @pytest.mark.skipif(find_spec("caveclient") is not None, reason="caveclient is here")
-def test_an_absent_extra_is_named(sandbox: Sandbox) -> None:
+def test_a_missing_package_is_an_error_that_names_the_extra(sandbox: Sandbox) -> None:
     with pytest.raises(errors.MissingDependencyError, match=r"pdneuro\[cave\].*pandas 2"):
         pd.Series([5]).neuro.is_latest(source="cave:minnie65_public")
 
@@ -205,7 +205,7 @@ def test_errors_are_one_family_and_survive_pickling() -> None:
     assert (type(back), back.status, back.url) == (errors.ServerError, 500, "https://host/x")
 
 
-def test_warnings_point_at_the_callers_line(sandbox: Sandbox) -> None:
+def test_warnings_show_the_line_of_the_user(sandbox: Sandbox) -> None:
     with pytest.warns(errors.UnknownIdsWarning) as caught:
         pd.Series([123]).neuro.properties("size")
     assert caught[0].filename == __file__

@@ -1,4 +1,4 @@
-"""Objects that explain themselves: what is recognised, what comes next, where a table came from."""
+"""The repr of accessors, and the provenance and citation of tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pdneuro.sandbox import Sandbox
 
 
 def described(obj: Any) -> dict[str, list[str]]:
-    """The calls that are proposed, and what is missing."""
+    """Return the suggested calls and the missing things of a repr."""
     lines = repr(obj.neuro).splitlines()
     start = next((place for place, line in enumerate(lines) if line.startswith("  next:")), len(lines))
     calls = [re.match(r"(?:  next:|       ) (\.\S.*?)  ", line) for line in lines[start:]]
@@ -54,7 +54,7 @@ OBJECTS = {
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_the_three_calls_that_are_proposed_work_as_they_stand(sandbox: Sandbox, name: str) -> None:
+def test_suggested_calls_run_unchanged(sandbox: Sandbox, name: str) -> None:
     obj = OBJECTS[name]()
     calls = described(obj)["next"]
     assert 1 <= len(calls) <= 3
@@ -75,10 +75,10 @@ def test_the_three_calls_that_are_proposed_work_as_they_stand(sandbox: Sandbox, 
             assert eval(f"obj.neuro{call}", names) is not None, call
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_things_are_listed() -> None:
     table = pd.DataFrame({"root_id": [7.2e17, None], "bodyId": [1, 2]})
     missing = " ".join(described(table)["missing"])
-    for words in ("digits of 'root_id'", "a source", "which of the columns"):
+    for words in ("digits of 'root_id'", "a source", "a choice of the column"):
         assert words in missing
     assert "digits" not in " ".join(described(pd.DataFrame({"root_id": [5.0, None]}))["missing"])
     with pdneuro.set_options(source="fruitfly_fafb_flywire"):
@@ -87,13 +87,13 @@ def test_what_is_missing_is_said() -> None:
     assert "each row counts as one synapse" in described(edges)["missing"][0]
 
 
-def test_thresholded_edges_say_so(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_the_threshold_of_edges_is_listed(sandbox: Sandbox, ids: pd.Series) -> None:
     edges = ids.neuro.edges(min_weight=4)
     assert described(edges)["missing"] == ["pairs of fewer than 4 synapses"]
     assert "fruitfly_fafb_flywire" in repr(edges.neuro)
 
 
-def test_cave_columns_propose_what_keeps_them_current() -> None:
+def test_cave_columns_suggest_cave_methods() -> None:
     with pdneuro.set_options(source="cave:minnie65_public@1300"):
         assert described(pd.Series([5], name="root_id"))["next"][0] == ".is_latest()"
 
@@ -118,7 +118,7 @@ class Tags(HTMLParser):
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_notebooks_show_the_same_as_a_table(sandbox: Sandbox, name: str) -> None:
+def test_notebooks_show_the_same_text_as_a_table(sandbox: Sandbox, name: str) -> None:
     obj = OBJECTS[name]()
     page = Tags()
     page.feed(obj.neuro._repr_html_())
@@ -127,7 +127,7 @@ def test_notebooks_show_the_same_as_a_table(sandbox: Sandbox, name: str) -> None
         assert call in page.text
 
 
-def test_names_of_columns_are_no_html() -> None:
+def test_html_in_column_names_is_escaped() -> None:
     table = pd.DataFrame({"<script>alert(1)</script>": [1]})
     assert "<script>" not in table.neuro._repr_html_()
     assert "&lt;script&gt;" in table.neuro._repr_html_()
@@ -158,15 +158,15 @@ def test_names_of_columns_are_no_html() -> None:
         (lambda: pd.DataFrame({"node": [1], "typ": 1}).neuro.check(), "'typ'"),
     ],
 )
-def test_an_error_about_a_column_names_the_nearest(ask: Any, near: str) -> None:
+def test_an_error_about_a_column_suggests_a_similar_name(ask: Any, near: str) -> None:
     with pytest.raises(errors.MissingColumnsError, match=re.escape(near)):
         ask()
 
 
-# -- where a table came from -------------------------------------------------------------------------
+# -- provenance ------------------------------------------------------------------------------------
 
 
-def test_provenance_is_a_row_a_source(sandbox: Sandbox) -> None:
+def test_provenance_has_one_row_per_source(sandbox: Sandbox) -> None:
     neurons = pdneuro.sandbox.neurons().head(3)
     table = neurons.neuro.join_properties("size", "neurotransmitter").assign(structure_id=385)
     table = table.neuro.join_structures("acronym")
@@ -191,14 +191,14 @@ def test_queries_stay_with_their_source(sandbox: Sandbox) -> None:
     assert "10.1016/j.cell.2024.03.016" in table.neuro.cite()
 
 
-def test_times_are_of_the_service_that_told_them(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_times_belong_to_the_service_that_reported_them(sandbox: Sandbox, ids: pd.Series) -> None:
     brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons(), name="home@flywire")
     table = ids.to_frame().neuro.join_properties("size").neuro.join_properties("cell_type", source=brain)
     assert table.neuro.provenance["snapshot"].isna().tolist() == [False, True]
     assert table.neuro.provenance["service"].isna().tolist() == [False, True]
 
 
-def test_what_is_made_of_a_result_knows_where_it_came_from(
+def test_a_table_made_from_a_result_keeps_its_provenance(
     sandbox: Sandbox, ids: pd.Series, tmp_path: Path
 ) -> None:
     edges = ids.neuro.edges()
@@ -209,7 +209,7 @@ def test_what_is_made_of_a_result_knows_where_it_came_from(
     assert pdneuro.files.read_table(tmp_path / "edges.parquet").neuro.cite() == edges.neuro.cite()
 
 
-def test_malformed_provenance_is_passed_over(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_malformed_provenance_is_ignored(sandbox: Sandbox, ids: pd.Series) -> None:
     for times in (5, "2024", ["a"], None):
         table = ids.to_frame()
         table.attrs["pdneuro"] = {
@@ -232,10 +232,10 @@ def test_a_version_is_the_snapshot_of_cave() -> None:
     assert "10.1038/s41592-024-02426-z" in text
 
 
-def test_cite_names_what_was_used_and_no_more(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_cite_lists_only_the_sources_of_the_table(sandbox: Sandbox, ids: pd.Series) -> None:
     edges = ids.neuro.edges().neuro.cite()
     assert "10.1038/s41586-024-07558-y" in edges
-    assert "10.1016/j.cell.2024.03.016" not in edges  # transmitters were not asked for
+    assert "10.1016/j.cell.2024.03.016" not in edges  # transmitters were not requested
     assert "10.1016/j.cell.2024.03.016" in ids.neuro.properties("neurotransmitter").neuro.cite()
     cells = pdneuro.allen.cells().neuro.cite()
     assert "10.1038/s41593-019-0417-0" in cells
@@ -263,7 +263,7 @@ def _from_neuromorpho(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def test_bibtex_entries_are_whole(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_bibtex_entries_are_complete(sandbox: Sandbox, ids: pd.Series) -> None:
     table = ids.to_frame().neuro.join_properties("neurotransmitter").assign(neuron_id=range(1, 11))
     table = table.neuro.join_neuromorpho("reference_doi")
     text = table.neuro.cite("bibtex")
@@ -286,7 +286,7 @@ def test_local_files_have_no_papers(ids: pd.Series) -> None:
     assert "doi" not in text
 
 
-def test_a_table_of_no_known_origin_cannot_be_cited() -> None:
+def test_a_table_without_provenance_cannot_be_cited() -> None:
     with pytest.raises(errors.ProvenanceError, match="merge or"):
         pd.DataFrame({"a": [1]}).neuro.cite()
     with pytest.raises(ValueError, match="'text' or 'bibtex'"):
@@ -294,14 +294,14 @@ def test_a_table_of_no_known_origin_cannot_be_cited() -> None:
 
 
 def test_every_paper_is_complete() -> None:
-    from pdneuro.citations import known
+    from pdneuro.citations import catalog
 
     works = [
         work
-        for origin in (*known().datasets.values(), *known().services.values())
+        for origin in (*catalog().datasets.values(), *catalog().services.values())
         for work in origin.works
     ]
-    works += [part.work for part in known().parts]
+    works += [part.work for part in catalog().parts]
     for work in works:
         assert re.fullmatch(r"10\.\d{4,}/\S+", work.doi)
         assert re.fullmatch(r"\d+-\d+", work.pages)

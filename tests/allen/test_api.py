@@ -1,4 +1,4 @@
-"""The Allen query language and the thirteen classes: what goes on the wire, and what comes back."""
+"""The Allen query language and the thirteen classes: requests and results."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ CALLS = {
 
 
 class Recorder:
-    """A server that answers nothing, and knows the bytes of each address asked for."""
+    """A server with empty responses, which records the bytes of each requested address."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
@@ -111,29 +111,29 @@ def api(sandbox: Sandbox) -> allen.RmaApi:
 
 
 def asked(sandbox: Sandbox) -> list[str]:
-    """The queries that the sandbox got."""
+    """Return the queries that the sandbox received."""
     return [request.query["q"] for request in sandbox.requests if "q" in request.query]
 
 
-# -- the wire ----------------------------------------------------------------------------------------
+# -- requests ----------------------------------------------------------------------------------------
 
 
 def recorded() -> dict[str, list[dict[str, Any]]]:
-    """The recorded calls and their addresses, by method."""
+    """Return the recorded calls and their addresses, by method."""
     found: dict[str, list[dict[str, Any]]] = {}
     for pair in json.loads(shared(PAIRS).read_text()):
         found.setdefault(f"{pair['class']}.{pair['method']}", []).append(pair)
     return found
 
 
-def test_every_recorded_call_is_tried() -> None:
+def test_every_recorded_call_has_a_test() -> None:
     assert {method: len(pairs) for method, pairs in recorded().items()} == CALLS
 
 
 @pytest.mark.parametrize(
     ("method", "number"), [(method, number) for method in CALLS for number in range(CALLS[method])]
 )
-def test_the_same_call_asks_for_the_same_address(
+def test_a_call_sends_the_same_address_as_allensdk(
     method: str, number: int, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = recorded()[method][number]
@@ -157,7 +157,7 @@ def test_the_same_call_asks_for_the_same_address(
                 patch.setattr("pdneuro.allen.api.connected_services.warn", lambda *_: None)
                 answer = getattr(client, pair["method"])(*args, **kwargs)
     except errors.InvalidResponseError:
-        assert "download" in recorder.addresses[0]  # the empty answer is no file, and is not kept
+        assert "download" in recorder.addresses[0]  # the empty response is not a file, and is not saved
         assert not [file for file in tmp_path.rglob("*") if file.suffix in (".jpg", ".nrrd", ".mhd")]
     found = recorder.addresses or [answer]
     assert len(found) == 1
@@ -167,7 +167,7 @@ def test_the_same_call_asks_for_the_same_address(
         assert found[0] == pair["wire_url"].replace(OLD, recorder.url)
 
 
-def test_the_base_may_have_a_path_and_moves_no_files(recorder: Recorder) -> None:
+def test_a_base_address_may_have_a_path_and_does_not_change_file_addresses(recorder: Recorder) -> None:
     client = allen.OntologiesApi(f"{recorder.url}/some/where/")
     client.get_structure_graphs()
     assert recorder.addresses[0].startswith(
@@ -181,7 +181,7 @@ def test_the_base_may_have_a_path_and_moves_no_files(recorder: Recorder) -> None
     )
 
 
-def test_values_with_special_characters_arrive_as_they_are(recorder: Recorder) -> None:
+def test_values_with_special_characters_arrive_unchanged(recorder: Recorder) -> None:
     client = allen.OntologiesApi()
     client.get_structures(structure_graph_names=["Ammon's horn", "A&B, C+D #1 100%"])
     raw = recorder.addresses[0].partition("?q=")[2]
@@ -245,7 +245,7 @@ def test_ids_of_any_kind_of_sequence(ids: Any, recorder: Recorder) -> None:
         pd.Series([2.0**60]),
     ],
 )
-def test_ids_that_are_none_are_refused_and_nothing_is_sent(ids: Any, recorder: Recorder) -> None:
+def test_invalid_ids_are_rejected_without_a_request(ids: Any, recorder: Recorder) -> None:
     with pytest.raises(errors.InvalidQueryError):
         allen.GlifApi().get_neuronal_models_by_id(ids)
     assert not recorder.addresses
@@ -269,7 +269,7 @@ def test_numpy_numbers_floats_and_tuples_in_service_parameters_are_not_dropped(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": 1}, b"x", pd.NA, [None], [[]]])
-def test_what_cannot_be_written_is_refused(value: Any, recorder: Recorder) -> None:
+def test_values_that_a_query_cannot_express_are_rejected(value: Any, recorder: Recorder) -> None:
     with pytest.raises(errors.InvalidQueryError, match="row"):
         allen.RmaApi().service_query(
             "mouse_correlation", {"row": value} if value is not pd.NA else [("row", [value])]
@@ -291,7 +291,7 @@ def test_what_cannot_be_written_is_refused(value: Any, recorder: Recorder) -> No
         ({"excpt": ["a", "b"]}, "[except$eqa,b]"),
     ],
 )  # fmt: skip
-def test_options_as_they_are_written(options: dict[str, Any], text: str) -> None:
+def test_options_are_written_in_the_syntax_of_the_service(options: dict[str, Any], text: str) -> None:
     assert payload.model_stage("Structure", **options) == f"model::Structure,rma::options{text}"
 
 
@@ -310,7 +310,7 @@ def test_options_as_they_are_written(options: dict[str, Any], text: str) -> None
         {"number": 5},
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(errors.InvalidQueryError):
         payload.model_stage("Structure", **options)
 
@@ -327,7 +327,7 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None
         ("[a$eq(1])", "too many"),
     ],
 )
-def test_malformed_criteria_are_refused_with_the_place(
+def test_malformed_criteria_are_rejected_with_their_position(
     criteria: Any, where: str, recorder: Recorder
 ) -> None:
     with pytest.raises(errors.InvalidQueryError, match=where):
@@ -348,7 +348,7 @@ def test_unknown_options_of_a_query_are_rejected_before_it_is_sent(recorder: Rec
     assert not recorder.addresses
 
 
-def test_pieces_of_criteria_are_joined_with_nothing_and_filters_follow_the_model() -> None:
+def test_parts_of_criteria_are_joined_and_filters_follow_the_model() -> None:
     stage = payload.model_stage(
         "WellKnownFile",
         filters={"attachable_id": 5, "id": [1, 2], "name": "two words", "none": None},
@@ -373,7 +373,7 @@ def test_the_compound_query_fills_each_key_with_its_own_values(recorder: Recorde
     )
 
 
-def test_start_row_is_honoured_by_every_table(recorder: Recorder) -> None:
+def test_every_table_starts_at_start_row(recorder: Recorder) -> None:
     allen.OntologiesApi().get_structures(1, num_rows=10, start_row=5)
     allen.CellTypesApi().get_ephys_features(num_rows=10, start_row=5)
     allen.MouseConnectivityApi().get_experiments(num_rows=10, start_row=np.int64(5))
@@ -381,7 +381,7 @@ def test_start_row_is_honoured_by_every_table(recorder: Recorder) -> None:
         assert "[num_rows$eq10][start_row$eq5]" in unquote(address)
 
 
-def test_true_is_also_one_and_numpys(recorder: Recorder) -> None:
+def test_true_may_be_1_or_a_numpy_bool(recorder: Recorder) -> None:
     client = allen.MouseConnectivityApi()
     for yes in (True, np.bool_(True), 1):
         client.get_structure_unionizes([1], is_injection=yes, refresh=True)
@@ -393,24 +393,24 @@ def test_true_is_also_one_and_numpys(recorder: Recorder) -> None:
         assert url.endswith("?annotation=true")
 
 
-def test_no_selector_is_a_clear_error(recorder: Recorder) -> None:
+def test_a_call_without_a_selector_is_an_error(recorder: Recorder) -> None:
     with pytest.raises(errors.InvalidQueryError, match="structure_graph_ids=1"):
         allen.OntologiesApi().get_structures()
     assert not recorder.addresses
 
 
-def test_services_are_checked_before_they_are_asked(recorder: Recorder) -> None:
+def test_parameters_of_services_are_checked_before_the_request(recorder: Recorder) -> None:
     services = allen.ConnectedServices()
     assert services.services()["service"].nunique() == 30
     with pytest.raises(errors.InvalidQueryError, match="Did you mean 'mouse_correlation'"):
         services.query("mouse_corelation", row=1)
-    with pytest.raises(errors.InvalidQueryError, match="needs set, structures2"):
+    with pytest.raises(errors.InvalidQueryError, match="requires set, structures2"):
         services.build_url("mouse_differential", {"structures1": [1]})
-    with pytest.warns(errors.DoubtfulParameterWarning, match="set is one of mouse, mouse_coronal"):
+    with pytest.warns(errors.DoubtfulParameterWarning, match="set must be one of mouse, mouse_coronal"):
         services.build_url("mouse_correlation", {"set": "rat", "row": 1})
-    with pytest.warns(errors.DoubtfulParameterWarning, match="declares no 'colour'"):
-        url = services.build_url("mouse_correlation", {"set": "mouse", "row": 1, "colour": "red"})
-    assert "colour" not in url
+    with pytest.warns(errors.DoubtfulParameterWarning, match="'tint' is not declared"):
+        url = services.build_url("mouse_correlation", {"set": "mouse", "row": 1, "tint": "red"})
+    assert "tint" not in url
     with pytest.warns(errors.DoubtfulParameterWarning, match="three numbers"):
         services.build_url("mouse_connectivity_injection_coordinate", {"seed_point": [1, 2]})
     agea = {"set": "mouse", "seed_age": "P4", "map_age": "P4", "seed_point": [1, 2, 3]}
@@ -419,10 +419,10 @@ def test_services_are_checked_before_they_are_asked(recorder: Recorder) -> None:
     assert not recorder.addresses
 
 
-# -- answers -----------------------------------------------------------------------------------------
+# -- responses ----------------------------------------------------------------------------------------
 
 
-def test_honest_dtypes(api: allen.RmaApi) -> None:
+def test_dtypes_of_columns(api: allen.RmaApi) -> None:
     table = allen.OntologiesApi().get_structures([1])
     colors = table.set_index("acronym")["color_hex_triplet"]
     assert colors[["SuG", "cbf", "VS"]].tolist() == ["019399", "188064", "0E9684"]
@@ -482,7 +482,7 @@ def test_the_schema(api: allen.RmaApi) -> None:
 
 
 @pytest.mark.parametrize("model", [["Structure"], "", None, "a b", "Structure;"])
-def test_a_model_is_a_name(model: Any, api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_a_class_must_be_a_name(model: Any, api: allen.RmaApi, sandbox: Sandbox) -> None:
     with pytest.raises(errors.InvalidQueryError, match="class name"):
         api.model_query(model)
     assert not sandbox.requests
@@ -509,9 +509,7 @@ def test_pipes_and_services(api: allen.RmaApi) -> None:
 # -- errors ------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_model_or_field_is_the_services_own_error(
-    api: allen.RmaApi, sandbox: Sandbox
-) -> None:
+def test_the_service_reports_unknown_classes_and_fields(api: allen.RmaApi, sandbox: Sandbox) -> None:
     with pytest.raises(
         errors.QueryRefusedError, match=r"uninitialized constant ApiModel::Gen\b"
     ) as caught:
@@ -521,7 +519,7 @@ def test_an_unknown_model_or_field_is_the_services_own_error(
         api.model_query("Gene", criteria="[foo$eq1]")
     with pytest.raises(errors.QueryRefusedError, match="Association 'foo' not found"):
         api.model_query("Gene", criteria="foo[id$eq1]")
-    # An error is never kept: it is asked again.
+    # An error is not cached: the next call sends a request.
     before = len(sandbox.requests)
     with pytest.raises(errors.QueryRefusedError):
         api.model_query("Gen")
@@ -540,7 +538,7 @@ def test_an_unknown_model_or_field_is_the_services_own_error(
         (b"<html>maintenance</html>", errors.InvalidResponseError, "maintenance"),
     ],
 )
-def test_answers_that_are_none(
+def test_invalid_responses_are_errors(
     body: bytes, error: type[Exception], words: str, api: allen.RmaApi, sandbox: Sandbox
 ) -> None:
     sandbox.fail(body=body)
@@ -558,7 +556,7 @@ def test_http_errors(status: int, api: allen.RmaApi, sandbox: Sandbox) -> None:
     assert caught.value.url
 
 
-def test_it_tries_again_and_in_the_end_gives_up(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_failed_requests_are_repeated_until_the_last_retry(api: allen.RmaApi, sandbox: Sandbox) -> None:
     with pdneuro.set_options(retries=2):
         sandbox.fail(times=2, status=503)
         assert len(api.model_query("Hemisphere")) == 3
@@ -571,10 +569,10 @@ def test_it_tries_again_and_in_the_end_gives_up(api: allen.RmaApi, sandbox: Sand
             api.model_query("Organism")
 
 
-# -- the cache of answers ----------------------------------------------------------------------------
+# -- the cache of responses -------------------------------------------------------------------------
 
 
-def test_answers_are_kept_and_read_offline(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_responses_are_cached_and_read_offline(api: allen.RmaApi, sandbox: Sandbox) -> None:
     first = api.model_query("Hemisphere")
     count = len(sandbox.requests)
     pd.testing.assert_frame_equal(api.model_query("Hemisphere"), first)
@@ -590,7 +588,7 @@ def test_answers_are_kept_and_read_offline(api: allen.RmaApi, sandbox: Sandbox) 
     assert len(sandbox.requests) == count + 2
 
 
-def test_clearing_the_cache_forgets_answers(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_clearing_the_cache_removes_responses(api: allen.RmaApi, sandbox: Sandbox) -> None:
     api.model_query("Hemisphere")
     pdneuro.cache.clear(older_than=3600)
     pdneuro.cache.clear(property="size")
@@ -601,7 +599,7 @@ def test_clearing_the_cache_forgets_answers(api: allen.RmaApi, sandbox: Sandbox)
     assert len(sandbox.requests) == 2
 
 
-def test_a_service_that_is_down_for_days(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_an_old_response_is_used_while_the_service_is_down(api: allen.RmaApi, sandbox: Sandbox) -> None:
     first = api.model_query("Hemisphere")
     sandbox.fail(times=10, status=503)
     with (
@@ -617,7 +615,9 @@ def test_a_service_that_is_down_for_days(api: allen.RmaApi, sandbox: Sandbox) ->
 # -- many rows, many IDs -----------------------------------------------------------------------------
 
 
-def test_pages_end_on_an_empty_one_and_hold_each_row_once(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_pages_end_at_an_empty_page_and_each_row_appears_once(
+    api: allen.RmaApi, sandbox: Sandbox
+) -> None:
     whole = api.model_query("ProjectionStructureUnionize", num_rows="all")
     paged = api.model_query("ProjectionStructureUnionize", page_size=500)
     assert len(paged) == len(whole)
@@ -627,7 +627,7 @@ def test_pages_end_on_an_empty_one_and_hold_each_row_once(api: allen.RmaApi, san
     assert all("[order$eqid]" in query for query in pages)
 
 
-def test_short_pages_and_a_lying_total(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_short_pages_and_a_wrong_total(api: allen.RmaApi, sandbox: Sandbox) -> None:
     sandbox.allen.short = 7
     sandbox.allen.total = 10**6
     with pytest.warns(errors.IncompleteTableWarning, match=r"announced 1,000,000 rows and 38 came"):
@@ -637,13 +637,15 @@ def test_short_pages_and_a_lying_total(api: allen.RmaApi, sandbox: Sandbox) -> N
     assert "order$eqname,id" in asked(sandbox)[-1]
 
 
-def test_a_short_table_is_not_passed_over(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_a_truncated_table_is_a_warning(api: allen.RmaApi, sandbox: Sandbox) -> None:
     with pytest.warns(errors.IncompleteTableWarning, match="page_size"):
         assert len(api.model_query("ProjectionStructureUnionize")) == 50
-    assert len(api.model_query("ProjectionStructureUnionize", num_rows=10)) == 10  # as asked for
+    assert len(api.model_query("ProjectionStructureUnionize", num_rows=10)) == 10  # the requested number
 
 
-def test_all_goes_on_where_the_server_stops(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_rows_are_requested_beyond_the_limit_of_the_server(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox.allen.rma.row_limit = 100
     monkeypatch.setattr(send, "ROW_LIMIT", 100)
     rows = allen.MouseConnectivityApi().get_structure_unionizes([100140756, 100140949])
@@ -651,14 +653,14 @@ def test_all_goes_on_where_the_server_stops(sandbox: Sandbox, monkeypatch: pytes
     assert rows["id"].is_unique
 
 
-def test_a_server_that_does_not_go_on_is_found_out(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_a_server_that_repeats_a_page_is_an_error(api: allen.RmaApi, sandbox: Sandbox) -> None:
     same = b'{"success": true, "start_row": 0, "num_rows": 1, "total_rows": 9, "msg": [{"id": 1}]}'
     sandbox.fail(times=3, body=same)
     with pytest.raises(errors.InvalidResponseError, match="repeats the one before"):
         api.model_query("Gene", page_size=5)
 
 
-def test_a_record_that_two_pages_share_is_one(api: allen.RmaApi, sandbox: Sandbox) -> None:
+def test_a_record_on_two_pages_appears_once(api: allen.RmaApi, sandbox: Sandbox) -> None:
     def page(*rows: dict[str, Any]) -> bytes:
         return json.dumps(
             {"success": True, "num_rows": len(rows), "total_rows": 9440, "msg": rows}
@@ -672,7 +674,7 @@ def test_a_record_that_two_pages_share_is_one(api: allen.RmaApi, sandbox: Sandbo
     assert table["sets"].tolist() == [[{"id": 5}], [{"id": 6}], []]
 
 
-def test_fifty_thousand_ids_are_asked_in_parts(sandbox: Sandbox) -> None:
+def test_fifty_thousand_ids_are_requested_in_parts(sandbox: Sandbox) -> None:
     ids = np.arange(100_000_000, 100_050_000)
     ids[[10, 20_000, 49_999]] = [100140756, 126862385, 180296424]
     table = allen.MouseConnectivityApi().get_experiments(ids, num_rows="all", order="id+desc")
@@ -680,13 +682,13 @@ def test_fifty_thousand_ids_are_asked_in_parts(sandbox: Sandbox) -> None:
     queries = asked(sandbox)
     assert len(queries) == -(-50_000 // payload.MAX_IDS)
     assert max(map(len, queries)) < 5_000
-    # What had arrived is not asked again.
+    # The responses received so far are not requested again.
     count = len(sandbox.requests)
     allen.MouseConnectivityApi().get_experiments(ids, num_rows="all", order="id+desc")
     assert len(sandbox.requests) == count
 
 
-def test_two_long_lists(sandbox: Sandbox) -> None:
+def test_two_long_lists_are_split_into_several_requests(sandbox: Sandbox) -> None:
     experiments, structures = np.arange(100_140_500, 100_141_000), np.arange(1, 1001)
     how = {"is_injection": False, "hemisphere_ids": 3}
     rows = allen.MouseConnectivityApi().get_structure_unionizes(
@@ -698,7 +700,7 @@ def test_two_long_lists(sandbox: Sandbox) -> None:
     assert set(rows["id"]) == set(plain.loc[plain["structure_id"] <= 1000, "id"])
 
 
-def test_when_a_part_fails_the_others_stay(sandbox: Sandbox) -> None:
+def test_parts_before_a_failure_stay_cached(sandbox: Sandbox) -> None:
     ids = np.arange(1, 4001)
     sandbox.fail(status=500)
     with pytest.raises(errors.ServerError):
@@ -763,7 +765,7 @@ def test_models_of_cells(sandbox: Sandbox) -> None:
     assert files["modfiles"] == {"470000001": "modfiles/Ca.mod"}
 
 
-def test_classes_say_where_they_ask() -> None:
+def test_the_repr_of_a_class_shows_its_address() -> None:
     assert repr(allen.SvgApi("http://host/x/")) == "<SvgApi at http://host/x>"
     with pytest.raises(errors.InvalidQueryError, match="base_uri"):
         allen.GridDataApi("http://host")

@@ -1,4 +1,4 @@
-"""Volumes, images and other files of the Allen Institute; tables made of its answers; their cache."""
+"""Volumes, images and other files of the Allen Institute; tables of its responses; saved results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.conftest import shared
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Files below a folder, but for those of a download that can be gone on with."""
+    """Return the files in a folder, without parts of downloads that can be resumed."""
     names = sorted(path.name for path in folder.rglob("*") if path.is_file())
     return [name for name in names if ".part" not in name]
 
@@ -49,7 +49,7 @@ DOWNLOADS = {
 
 
 @pytest.mark.parametrize("name", DOWNLOADS)
-def test_a_file_is_there_as_a_whole(name: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_file_exists_only_when_it_is_complete(name: str, sandbox: Sandbox, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     path = DOWNLOADS[name](folder / name)
     assert path == folder / name
@@ -59,7 +59,7 @@ def test_a_file_is_there_as_a_whole(name: str, sandbox: Sandbox, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["section.jpg", "density.nrrd", "image.svg"])
 @pytest.mark.parametrize("fault", ["html", "status", "error", "empty"])
-def test_what_is_no_file_never_gets_its_name(
+def test_an_invalid_response_is_not_saved_as_a_file(
     fault: str, name: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     kinds: dict[str, dict[str, Any]] = {
@@ -75,14 +75,14 @@ def test_what_is_no_file_never_gets_its_name(
     assert DOWNLOADS[name](tmp_path / "out" / name).exists()  # and the next call succeeds
 
 
-def test_markup_is_no_image(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_markup_is_not_an_image(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.fail(body=b'<?xml version="1.0"?><Response success="false"><msg>no image</msg></Response>')
     with pytest.raises(errors.InvalidResponseError, match="no image"):
         DOWNLOADS["section.jpg"](tmp_path / "x.jpg")
     assert not (tmp_path / "x.jpg").exists()
 
 
-def test_a_download_cut_in_the_middle_is_gone_on_with(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_truncated_download_resumes(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "density.nrrd"
     client = allen.MouseConnectivityApi()
     sandbox.fail(truncate=True)
@@ -98,7 +98,7 @@ def test_a_download_cut_in_the_middle_is_gone_on_with(sandbox: Sandbox, tmp_path
     assert not list(tmp_path.glob("*.part*"))
 
 
-def test_files_get_the_names_of_old(
+def test_files_have_the_names_of_allensdk(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -111,18 +111,18 @@ def test_files_get_the_names_of_old(
     )
 
 
-def test_offline_there_is_no_download(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_nothing_is_downloaded_offline(sandbox: Sandbox, tmp_path: Path) -> None:
     with pdneuro.set_options(offline=True), pytest.raises(errors.OfflineError, match=r"x\.jpg"):
         DOWNLOADS["section.jpg"](tmp_path / "x.jpg")
 
 
-def test_a_folder_is_no_file(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidQueryError, match="is a folder"):
         DOWNLOADS["section.jpg"](tmp_path)
     assert not sandbox.requests
 
 
-def test_an_archive_is_unpacked_or_nothing_is(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_archive_is_extracted_completely_or_not_at_all(sandbox: Sandbox, tmp_path: Path) -> None:
     grid = allen.GridDataApi()
     grid.download_gene_expression_grid_data(69816930, "energy", tmp_path / "a" / "x")
     assert leftovers(tmp_path / "a") == ["data_set.xml", "energy.mhd", "energy.raw"]
@@ -132,7 +132,7 @@ def test_an_archive_is_unpacked_or_nothing_is(sandbox: Sandbox, tmp_path: Path) 
     assert leftovers(tmp_path / "b") == []
 
 
-def test_an_archive_cannot_write_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_archive_cannot_write_outside_its_folder(sandbox: Sandbox, tmp_path: Path) -> None:
     wicked = tmp_path / "w.zip"
     with zipfile.ZipFile(wicked, "w") as archive:
         archive.writestr("../outside.txt", "x")
@@ -151,7 +151,7 @@ def test_all_files_of_a_model(sandbox: Sandbox, tmp_path: Path) -> None:
     assert (tmp_path / "modfiles" / "Ca.mod").exists()
     assert (tmp_path / "318808428.nwb").exists()
     count = len(sandbox.requests)
-    client.cache_data(472299294, tmp_path)  # all is there
+    client.cache_data(472299294, tmp_path)  # all files exist
     assert len(sandbox.requests) == count
     with pytest.raises(errors.NotFoundError):
         client.cache_data(5, tmp_path)
@@ -232,7 +232,7 @@ def test_values_at_points(sandbox: Sandbox) -> None:
             points.neuro.sample(wrong)
     with pytest.raises(errors.InvalidVolumeError, match="column 'y'"):
         annotation.neuro.at(points.assign(y="north"))
-    with pytest.raises(errors.InvalidVolumeError, match="uneven"):
+    with pytest.raises(errors.InvalidVolumeError, match="not evenly spaced"):
         annotation.isel(ap=[0, 1, 5]).neuro.at(points)
 
 
@@ -248,7 +248,7 @@ def test_means_by_structure(resolution: int, sandbox: Sandbox, monkeypatch: pyte
         assert row["mean"] == pytest.approx(chosen.mean(dtype=np.float64))
     assert 0 not in means.index
     assert 614454277 in means.index
-    # Another resolution: each voxel has the structure at its centre.
+    # In another resolution, each voxel has the structure at its center.
     finer = density.neuro.structure_means(allen.annotation_volume(25))
     pd.testing.assert_frame_equal(finer, means)
     tree = allen.structure_tree()
@@ -261,7 +261,7 @@ def test_means_by_structure(resolution: int, sandbox: Sandbox, monkeypatch: pyte
     )
 
 
-def test_missing_values_count_in_no_mean(sandbox: Sandbox) -> None:
+def test_missing_values_do_not_count_in_means(sandbox: Sandbox) -> None:
     energy = allen.grid_data(69816930)
     annotation = allen.annotation_volume(100)
     whole = energy.neuro.structure_means(annotation)
@@ -269,18 +269,18 @@ def test_missing_values_count_in_no_mean(sandbox: Sandbox) -> None:
     assert means["mean"].notna().all()
     assert (means["voxels"] <= whole["voxels"].reindex(means.index)).all()
     assert 0 < means["voxels"].sum() < whole["voxels"].sum()
-    # Values that are missing give the same means as voxels that are not there.
+    # Missing values give the same means as missing voxels.
     half = energy.isel(ap=energy["ap"].to_numpy() > 500).neuro.structure_means(annotation)
     pd.testing.assert_frame_equal(means, half)
 
 
-def test_broken_volumes_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_invalid_volumes_are_rejected(sandbox: Sandbox, tmp_path: Path) -> None:
     allen.GridDataApi().download_gene_expression_grid_data(5, "density", tmp_path / "x")
     header, voxels = tmp_path / "density.mhd", tmp_path / "density.raw"
     assert allen.read_volume(header).name == "density"
     full = voxels.read_bytes()
     voxels.write_bytes(full[:-5])
-    with pytest.raises(errors.InvalidVolumeError, match="cut short"):
+    with pytest.raises(errors.InvalidVolumeError, match="truncated"):
         allen.read_volume(header)
     voxels.unlink()
     with pytest.raises(errors.InvalidVolumeError, match="cannot be read"):
@@ -306,7 +306,9 @@ def test_big_endian_volumes(sandbox: Sandbox, tmp_path: Path) -> None:
     assert volume.attrs["resolution"] == [25, 25, 50]
 
 
-def test_without_pynrrd_the_extra_is_named(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pynrrd_the_error_names_the_extra(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "nrrd", None)
     with pytest.raises(errors.MissingDependencyError, match=r"pdneuro\[volumes\]"):
         allen.annotation_volume(100)
@@ -369,20 +371,20 @@ def test_unionizes_as_a_matrix(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "value", ["projection_density", "projection_volume", "projection_energy", "projection_intensity"]
 )
-def test_rolling_up_counts_nothing_twice(value: str, sandbox: Sandbox) -> None:
+def test_roll_up_counts_nothing_twice(value: str, sandbox: Sandbox) -> None:
     table = rows(hemisphere_ids=3)
     whole = allen.projection_matrix(table, value, rollup=["Isocortex", "TH", "VIS"])
     assert whole.columns.tolist() == [315, 669, 549]  # graph order
-    # The members' own rows are there: they count as they are, whatever lies under them.
+    # If the members have rows, these count, whatever rows are below them.
     plain = allen.projection_matrix(table, value)
     pd.testing.assert_frame_equal(whole, plain[[315, 669, 549]], check_names=False)
-    # Without them, their parts add up to the same, also when parts of parts are in the table.
+    # Without them, the sums of their parts are the same, also if parts of parts are in the table.
     tree = allen.structure_tree()
     under = pd.Series(tree.frame["id"]).neuro.is_under([315, 549], include_self=False)
     parts = table[table["structure_id"].isin(tree.frame["id"][under])]
     rebuilt = allen.projection_matrix(parts, value, rollup=["Isocortex", "TH"])
     np.testing.assert_allclose(rebuilt.to_numpy(float), whole[[315, 549]].to_numpy(float))
-    with pytest.raises(errors.InvalidQueryError, match="no sum"):
+    with pytest.raises(errors.InvalidQueryError, match="cannot be summed"):
         allen.projection_matrix(table, "max_voxel_x", rollup=["TH"])
 
 
@@ -420,7 +422,7 @@ FORMATS = ["csv", "json", "parquet"]
 
 
 def wild() -> pd.DataFrame:
-    """A table with all that CSV files lose."""
+    """Return a table with all values and dtypes that CSV files lose."""
     return pd.DataFrame(
         {
             "color": ["019399", "0E9684", None],
@@ -457,7 +459,7 @@ def wild() -> pd.DataFrame:
         lambda table: pd.DataFrame(),
     ],
 )
-def test_what_is_written_reads_back_as_it_was(change: Any, fmt: str, tmp_path: Path) -> None:
+def test_a_saved_result_is_read_back_unchanged(change: Any, fmt: str, tmp_path: Path) -> None:
     table = change(wild())
     table.attrs = {"pdneuro": {"source": "allen", "times": [1]}}
     cache = allen.Cache(tmp_path)
@@ -482,7 +484,9 @@ CELLS = st.recursive(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells=st.lists(CELLS, min_size=1, max_size=6), texts=st.lists(st.text(), min_size=6, max_size=6))
 @example(cells=[None, ""], texts=[""] * 6)
-def test_any_cells_read_back(fmt: str, cells: list[Any], texts: list[str], tmp_path: Path) -> None:
+def test_any_cells_are_read_back_unchanged(
+    fmt: str, cells: list[Any], texts: list[str], tmp_path: Path
+) -> None:
     table = pd.DataFrame(
         {"cell": pd.Series(cells, dtype=object), "text": pd.Series(texts[: len(cells)], dtype=object)}
     )
@@ -496,7 +500,7 @@ def test_any_cells_read_back(fmt: str, cells: list[Any], texts: list[str], tmp_p
 @pytest.mark.parametrize(
     "cell", [(1, 2), {1: 2}, {"a": np.int64(1)}, pd.Timestamp("2020-01-01"), object()]
 )
-def test_what_would_come_back_changed_is_refused(cell: Any, tmp_path: Path) -> None:
+def test_a_result_that_would_change_is_not_saved(cell: Any, tmp_path: Path) -> None:
     table = pd.DataFrame({"fine": [1], "cell": pd.Series([cell], dtype=object)})
     with pytest.raises(errors.CacheError, match="column 'cell'"):
         allen.Cache(tmp_path).to_cache(table, "x.csv")
@@ -533,7 +537,7 @@ def test_wrapping_a_call(fmt: str, sandbox: Sandbox, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read, asked)
     assert read["color_hex_triplet"].tolist()[-1] == "0E9684"
     assert len(sandbox.requests) == count
-    # Another question is not answered with this file.
+    # Another call does not read this file.
     with pytest.raises(errors.CacheError, match="another call"):
         cache.wrap(client.model_query, f"s.{fmt}", cache=False, **{**how, "num_rows": 5})
     assert len(cache.wrap(client.model_query, f"s.{fmt}", **{**how, "num_rows": 5})) == 5
@@ -563,9 +567,9 @@ def test_decorated_functions(sandbox: Sandbox, tmp_path: Path) -> None:
     assert calls == [2, 3]
     assert squares([1, 2], to_cache=True) == [1, 4]
     assert calls == [2, 3, 2]
-    with pytest.raises(errors.CacheError, match="no file"):
+    with pytest.raises(errors.CacheError, match="does not exist"):
         squares([5], to_cache=False)
-    # The default folder is pdneuro's own.
+    # The default folder is in the cache folder.
     kept = allen.cacheable()(allen.OntologiesApi().get_structures)
     assert len(kept(1)) == len(kept(1, to_cache=False)) == 37
     assert list(
@@ -581,7 +585,7 @@ def test_damaged_and_foreign_cache_files(tmp_path: Path) -> None:
         with pytest.raises(errors.CacheError, match=r"x\."):
             cache.read(path)
     (tmp_path / "y.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(errors.CacheError, match=r"no file y\.csv\.json"):
+    with pytest.raises(errors.CacheError, match=r"file y\.csv\.json, .* is missing"):
         cache.read("y.csv")
     (tmp_path / "y.json").write_text("[1]")
     with pytest.raises(errors.CacheError, match="not written by pdneuro"):

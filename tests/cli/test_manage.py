@@ -1,4 +1,4 @@
-"""The command line and the sandbox, as a person meets them."""
+"""Commands for the demo, the sandbox, tokens and the cache."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from pdneuro.sandbox import Sandbox
 from tests.conftest import child, shared
 
 
-def test_the_demo_runs_and_writes_what_it_says(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_demo_runs_and_writes_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     for words in ("join_properties", "(3,000 rows)", "DiGraph with", "0 requests", "What to try next"):
@@ -57,13 +55,13 @@ def test_tokens_by_command(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     said = capsys.readouterr()
     assert "my-secret" not in said.out + said.err
     assert re.search(r"braincircuits +True", said.out)
-    assert "None was saved" in said.out
+    assert "No token was saved" in said.out
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     assert main(["token", "set", "cave"]) == 1
     assert "one word" in capsys.readouterr().err
 
 
-def test_a_terminal_is_asked_without_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_does_not_show_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "typed")
@@ -82,14 +80,14 @@ def test_the_cache_by_command(
     assert "fruitfly_fafb_flywire" in capsys.readouterr().out
     assert main(["cache", "export", str(tmp_path / "kept")]) == 0
     assert main(["cache", "clear", "--property", "size"]) == 0
-    assert "10 answers forgotten" in capsys.readouterr().out
+    assert "10 cached responses deleted" in capsys.readouterr().out
     assert main(["cache", "load", str(tmp_path / "kept")]) == 0
-    assert "10 answers added" in capsys.readouterr().out
+    assert "10 responses added" in capsys.readouterr().out
     assert main(["cache", "export"]) == 1
-    assert "needs a file" in capsys.readouterr().err
+    assert "requires a file" in capsys.readouterr().err
 
 
-def test_wrong_words_get_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["nonsense"])
     assert stopped.value.code == 2
@@ -103,7 +101,7 @@ def test_wrong_words_get_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("interrupts")
-def test_the_sandbox_serves_a_persons_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_serves_files_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     big = 720575940621522189
     pd.DataFrame({"source": [big, big + 1], "target": [big + 1, big + 2], "syn_count": [7, 3]}).to_csv(
         tmp_path / "edges.tsv", sep="\t", index=False
@@ -131,7 +129,7 @@ def test_the_sandbox_serves_a_persons_own_files(tmp_path: Path, monkeypatch: pyt
         assert process.returncode == 0
 
 
-def test_a_reader_that_stops_early_gives_the_status_of_a_broken_pipe(tmp_path: Path) -> None:
+def test_a_closed_pipe_gives_the_status_of_a_broken_pipe(tmp_path: Path) -> None:
     pdneuro.sandbox.neurons().to_csv(tmp_path / "neurons.csv", index=False)
     pdneuro.sandbox.edges().to_csv(tmp_path / "edges.csv", index=False)
     command = [sys.executable, "-m", "pdneuro", "edges", str(tmp_path / "neurons.csv"), "--quiet"]
@@ -145,7 +143,7 @@ def test_a_reader_that_stops_early_gives_the_status_of_a_broken_pipe(tmp_path: P
 
 class TestFiles:
     @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz", "t.parquet", "t.feather", "t.txt"])
-    def test_ids_stay_exact_beside_missing_ones(self, tmp_path: Path, name: str) -> None:
+    def test_ids_stay_exact_in_a_column_with_missing_ones(self, tmp_path: Path, name: str) -> None:
         ids = [720575940621522189, 720575940621522191, None if name != "t.txt" else 5]
         table = pd.DataFrame({"root_id": pd.array(ids, "Int64"), "n": [1.5, 2.5, 0.5]})
         path = tmp_path / name
@@ -165,7 +163,7 @@ class TestFiles:
         assert list(table.columns) == ["0", "1", "2"]
 
     def test_an_unknown_ending(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="no known format"):
+        with pytest.raises(ValueError, match="has an unknown format"):
             read_table(tmp_path / "t.xlsx")
 
 
@@ -187,7 +185,7 @@ class TestSandbox:
     def test_the_bundled_brain_has_ids_of_18_digits(self) -> None:
         assert (pdneuro.sandbox.neurons()["root_id"] // 10**17 == 7).all()
 
-    def test_options_and_tokens_come_back(self) -> None:
+    def test_options_and_tokens_are_restored(self) -> None:
         before = pdneuro.get_options()
         with pdneuro.sandbox.start() as running:
             assert pdneuro.get_options()["braincircuits_url"].startswith(running.url)
@@ -198,7 +196,7 @@ class TestSandbox:
         assert tokens.get("braincircuits") is None
         assert not folder.exists()
 
-    def test_the_sums_agree_as_on_the_service(self) -> None:
+    def test_sums_agree_as_in_the_service(self) -> None:
         with pdneuro.sandbox.start():
             found = pdneuro.sandbox.neurons()["root_id"].neuro.properties("link_pre", "link_post")
         assert found["nr_pre"].sum() == found["nr_post"].sum()
@@ -214,7 +212,9 @@ class TestSandbox:
             ({"json": {"segments": [1] * 10_001}}, 413), ({}, 200),
         ],
     )  # fmt: skip
-    def test_it_is_strict(self, sandbox: Sandbox, change: dict, status: int) -> None:
+    def test_the_sandbox_rejects_what_the_service_rejects(
+        self, sandbox: Sandbox, change: dict, status: int
+    ) -> None:
         import requests
 
         options = {

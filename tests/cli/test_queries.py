@@ -1,4 +1,4 @@
-"""The commands on tables: a file in, a file out, with every ID as it was."""
+"""Commands that read a table and write a table, with exact IDs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from pdneuro.sandbox import Sandbox
 from tests.conftest import child
 
 FORMATS = [".csv", ".tsv", ".csv.gz", ".tsv.xz", ".parquet", ".feather"]
-#: The largest int64, the neighbours of 2**53, and IDs that a double cannot hold.
+#: The largest int64, the neighbors of 2**53, and IDs that a double cannot hold.
 IDS = [2**63 - 1, 2**53 + 1, 720575940621522189, 648518346504017761]
 
 
 @pytest.mark.parametrize("before", FORMATS)
 @pytest.mark.parametrize("after", FORMATS)
-def test_ids_go_through_every_format_unharmed(tmp_path: Path, before: str, after: str) -> None:
+def test_ids_are_exact_in_every_format(tmp_path: Path, before: str, after: str) -> None:
     table = pd.DataFrame({"root_id": pd.array([*IDS, None], "Int64"), "name": list("abcde")})
     write_table(table, tmp_path / f"in{before}")
     write_table(read_table(tmp_path / f"in{before}"), tmp_path / f"out{after}")
@@ -39,7 +39,7 @@ def test_ids_go_through_every_format_unharmed(tmp_path: Path, before: str, after
 
 
 def run(*words: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, pd.DataFrame, str]:
-    """Exit status, the table on stdout, what was said on stderr."""
+    """Return the exit status, the table on stdout, and the text on stderr."""
     status = main([str(word) for word in words])
     said = capsys.readouterr()
     table = pd.read_csv(StringIO(said.out)) if said.out.strip() else pd.DataFrame()
@@ -48,7 +48,7 @@ def run(*words: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, pd.DataFr
 
 @pytest.fixture
 def neurons(tmp_path: Path, sandbox: Sandbox, ids: pd.Series) -> Path:
-    """A file with cells that a careless reader changes."""
+    """Write a file with cells that pd.read_csv would change."""
     table = pd.DataFrame({"root_id": ids.astype(str), "code": "007", "share": "1.50", "note": "NA"})
     table.loc[3, "root_id"] = ""
     file = tmp_path / "neurons.csv"
@@ -56,7 +56,7 @@ def neurons(tmp_path: Path, sandbox: Sandbox, ids: pd.Series) -> Path:
     return file
 
 
-def test_fetch_leaves_the_other_cells_as_they_are_written(
+def test_fetch_does_not_change_other_cells(
     neurons: Path, tmp_path: Path, ids: pd.Series, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "known.csv"
@@ -83,7 +83,7 @@ def test_fetch_to_parquet_has_dtypes(
     assert table["root_id"].isna().sum() == 1
 
 
-def test_a_second_run_asks_for_what_is_new_only(
+def test_a_second_run_requests_only_new_ids(
     sandbox: Sandbox, neurons: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("fetch", neurons, "-p", "size", "--batch-size", 3)
@@ -95,8 +95,8 @@ def test_a_second_run_asks_for_what_is_new_only(
 
 
 @pytest.mark.usefixtures("interrupts")
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    """A real process, killed by Ctrl-C between two batches."""
+def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
+    """Interrupt a real process by Ctrl-C between two batches."""
     ids = pdneuro.sandbox.neurons()["root_id"].head(40)
     file = tmp_path / "ids.csv"
     ids.to_csv(file, index=False)
@@ -117,7 +117,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
             first.send_signal(signal.SIGINT)
             said = first.communicate(timeout=300)[1]
             assert first.returncode == 130
-        assert "goes on from there" in said
+        assert "the same command resumes" in said
         assert not (tmp_path / "out.csv").exists()
         before = len(sandbox.requests)
         again = subprocess.run(command, check=False, timeout=300, **settings)
@@ -161,7 +161,7 @@ def test_structures_by_command(
     ]
 
 
-def test_neuromorpho_by_search_and_beside_a_table(
+def test_neuromorpho_by_search_and_joined_to_a_table(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--where", "archive=Siegert", "--where", "species=mouse", "--where", "species=rat")
@@ -198,7 +198,7 @@ def test_reconstructions_by_command(
     assert table["row"].tolist() == [1]
 
 
-# -- files as they come -----------------------------------------------------------------------------
+# -- formats of files -----------------------------------------------------------------------------
 
 A, B = "720575940609676979", "720575940622217710"
 
@@ -216,7 +216,7 @@ A, B = "720575940609676979", "720575940622217710"
         (f"{A},,1\n{B},b,2\n", None),
     ],
 )
-def test_rows_and_cells_stay_in_files_as_they_come(
+def test_rows_and_cells_of_files_stay_unchanged(
     tmp_path: Path,
     sandbox: Sandbox,
     text: str,
@@ -238,7 +238,7 @@ def test_a_text_file_with_tabs_keeps_its_empty_cells(tmp_path: Path) -> None:
     assert read_table(file, verbatim=True).iloc[0].tolist() == [A, "", "x"]
 
 
-def test_whole_numbers_beside_fractions_keep_their_digits(tmp_path: Path) -> None:
+def test_large_integers_in_a_column_of_floats_keep_their_digits(tmp_path: Path) -> None:
     file = tmp_path / "mixed.csv"
     file.write_text(f"root_id,x\n1,{A}\n2,1.5\n")
     assert read_table(file)["x"].tolist() == [A, "1.5"]
@@ -260,13 +260,13 @@ def test_lists_of_ids_in_parquet_stay_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "column name is missing"),
+        ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "Add a missing column name"),
         ("far.csv", f"root_id,x\n{A},1,\n{B},2,5\n".encode(), "more cells than its header (2)"),
         ("s.csv", f"root_id;x\n{A};1\n".encode(), "semicolons"),
         ("e.csv", b"", "is empty"),
-        ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "not in UTF-8"),
-        ("x.csv.gz", b"\x1f\x8b\x08\x00abc", "cannot be unpacked"),
-        ("x.csv.xz", b"nothing", "cannot be unpacked"),
+        ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "is not UTF-8"),
+        ("x.csv.gz", b"\x1f\x8b\x08\x00abc", "cannot be decompressed"),
+        ("x.csv.xz", b"nothing", "cannot be decompressed"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
@@ -285,7 +285,7 @@ def test_a_file_that_cannot_be_read_is_named(
     assert sandbox.requests == []
 
 
-def test_the_place_to_write_is_looked_at_first(
+def test_the_output_path_is_checked_first(
     neurons: Path, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "dir.csv").mkdir()
@@ -295,7 +295,9 @@ def test_the_place_to_write_is_looked_at_first(
     assert run("fetch", neurons, "-p", "size", "-o", "-", capsys=capsys)[1].shape == (10, 5)
 
 
-def test_a_link_stays_one(neurons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_symbolic_link_stays_a_link(
+    neurons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "real.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     assert run("fetch", neurons, "-p", "size", "-o", tmp_path / "link.csv", capsys=capsys)[0] == 0
@@ -303,7 +305,7 @@ def test_a_link_stays_one(neurons: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "real.csv").read_text() != "old"
 
 
-# -- each option does what it says ------------------------------------------------------------------
+# -- options ---------------------------------------------------------------------------------------
 
 
 def test_options_of_edges(neurons: Path, ids: pd.Series, capsys: pytest.CaptureFixture[str]) -> None:
@@ -341,7 +343,7 @@ def test_options_of_fetch(
     assert "--overwrite" in run("fetch", neurons, "-p", "size", capsys=capsys)[2]
 
 
-def test_a_column_of_ones_own_is_not_replaced_by_the_rollup(
+def test_an_existing_column_is_not_replaced_by_the_rollup(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "cells.csv"
@@ -351,7 +353,7 @@ def test_a_column_of_ones_own_is_not_replaced_by_the_rollup(
     assert table["structure_acronym"].tolist() == ["VISp"]
 
 
-def test_a_name_of_digits_is_a_name(
+def test_a_name_that_consists_of_digits_is_a_name(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "names.csv"
@@ -360,7 +362,7 @@ def test_a_name_of_digits_is_a_name(
     assert table["species"].isna().all()
 
 
-def test_the_settings_that_the_sandbox_prints_are_a_shells(sandbox: Sandbox) -> None:
+def test_a_shell_can_read_the_settings_of_the_sandbox(sandbox: Sandbox) -> None:
     lines = "".join(f"export {name}={value}\n" for name, value in sandbox.settings().items())
     script = f"{lines}{sys.executable} -c \"import pdneuro; print(pdneuro.get_options()['cave_url'], pdneuro.tokens.get('v1dd_public'))\""
     said = subprocess.run(["sh", "-e", "-c", script], check=True, capture_output=True, text=True)
@@ -368,10 +370,10 @@ def test_the_settings_that_the_sandbox_prints_are_a_shells(sandbox: Sandbox) -> 
     assert said.stderr == ""
 
 
-# -- what goes wrong -------------------------------------------------------------------------------
+# -- errors ---------------------------------------------------------------------------------------
 
 
-def test_floats_are_refused_before_anything_is_asked(
+def test_floats_are_rejected_before_a_request(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for text in ("7.20575940621522e+17", "720575940621522189.0"):
@@ -386,7 +388,7 @@ def test_floats_are_refused_before_anything_is_asked(
     assert sandbox.requests == []
 
 
-def test_failed_ids_leave_a_table_and_status_3(
+def test_with_failed_ids_a_table_is_written_with_status_3(
     sandbox: Sandbox, neurons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("fetch", neurons, "-p", "size", "--batch-size", 3, capsys=capsys)[0] == 0
@@ -417,10 +419,10 @@ def test_unknown_ids_are_a_warning_on_stderr(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fetch", "absent.csv", "-p", "size"], "there is no file absent.csv"),
-        (["fetch", "table.docx", "-p", "size"], "no known format"),
-        (["neuromorpho", "--where", "archive=Siegert", "-o", "x.txt"], "no format to write"),
-        (["edges", "absent.csv", "--source", "nowhere:x"], "there is no file"),
+        (["fetch", "absent.csv", "-p", "size"], "the file absent.csv does not exist"),
+        (["fetch", "table.docx", "-p", "size"], "has an unknown format"),
+        (["neuromorpho", "--where", "archive=Siegert", "-o", "x.txt"], "cannot be written"),
+        (["edges", "absent.csv", "--source", "nowhere:x"], "the file absent.csv does not exist"),
         (["neuromorpho"], "--where FIELD=VALUE"),
         (["neuromorpho", "--where", "species"], "FIELD=VALUE"),
         (["neuromorpho", "--where", "specie=rat"], "Did you mean 'species'"),
@@ -429,7 +431,7 @@ def test_unknown_ids_are_a_warning_on_stderr(
         (["swc", "check", "absent.swc"], "absent.swc"),
     ],
 )
-def test_wrong_input_is_one_line(
+def test_an_error_is_one_line(
     sandbox: Sandbox, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, text = run(*words, capsys=capsys)
@@ -438,7 +440,7 @@ def test_wrong_input_is_one_line(
     assert "Traceback" not in text
 
 
-def test_a_column_that_is_not_there_names_the_nearest(
+def test_an_unknown_column_suggests_a_similar_name(
     neurons: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, said = run("edges", neurons, "--column", "rootid", capsys=capsys)
@@ -478,7 +480,7 @@ def test_the_examples_of_the_help_can_be_read() -> None:
             assert parser().parse_args(words[1:]).run
 
 
-def test_wrong_words_are_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_command_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["fetch", "file.csv"])
     assert stopped.value.code == 2

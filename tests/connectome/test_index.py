@@ -1,4 +1,4 @@
-"""When an index on disk is used again, and when it is built again."""
+"""Indexes on disk: when an index is reused, and when it is built again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOMENT = 1_700_000_000_000_000_000
 
 
 def write(path: Path, text: str, *, moment: int = MOMENT) -> Path:
-    """A file with a fixed time of change, in nanoseconds."""
+    """Write a file with a fixed time of change, in nanoseconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.utime(path, ns=(moment, moment))
@@ -128,7 +128,7 @@ def test_a_changed_file_replaces_its_own_index_only(tmp_path: Path) -> None:
     assert (kept / "weight.npy").stat().st_mtime_ns == stamp
 
 
-def test_an_index_is_found_by_another_way_to_the_file(tmp_path: Path) -> None:
+def test_an_index_is_found_by_another_path_to_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n")
     link = tmp_path / "link.csv"
     link.symlink_to(file)
@@ -142,7 +142,7 @@ def test_an_index_is_found_by_another_way_to_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("free", [0, 200, 100_000])
-def test_a_full_disk_costs_the_index_and_leaves_nothing(tmp_path: Path, free: int) -> None:
+def test_on_a_full_disk_no_index_is_saved(tmp_path: Path, free: int) -> None:
     """``free`` decides which of the arrays is the first that does not fit."""
     file = tmp_path / "edges.csv"
     pdneuro.sandbox.edges().to_csv(file, index=False)
@@ -157,7 +157,7 @@ def test_a_full_disk_costs_the_index_and_leaves_nothing(tmp_path: Path, free: in
     assert len(indexes()) == 1
 
 
-def test_an_index_that_is_cut_is_built_again(tmp_path: Path) -> None:
+def test_a_truncated_index_is_built_again(tmp_path: Path) -> None:
     file = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n3,4,6\n")
     expected = rows(Connectome.from_files(file))
     for name in ("ids", "start", "partner", "weight"):

@@ -42,7 +42,7 @@ def test_columns_of_neurons_are_read_later_from_another_folder(elsewhere: Callab
     assert brain.neurons["root_id"].tolist() == [1, 2]
 
 
-def test_a_copy_keeps_all_that_it_was_opened_with(tmp_path: Path) -> None:
+def test_a_copy_has_all_options_of_the_original(tmp_path: Path) -> None:
     (tmp_path / "edges.csv").write_text("a,b,w1,w2\n1,2,5,70\n")
     (tmp_path / "neurons.csv").write_text("old,new,side\n3,30,left\n")
     brain = Connectome.from_files(
@@ -74,7 +74,7 @@ def test_the_home_folder_is_written_as_a_tilde() -> None:
     assert IDS.neuro.edges(source="~/edges.csv")["weight"].tolist() == [5]
 
 
-def test_names_of_files_may_hold_any_letters(tmp_path: Path) -> None:
+def test_names_of_files_may_contain_any_letters(tmp_path: Path) -> None:
     path = tmp_path / "Zürich — 蝇" / "kanten µm.csv"
     path.parent.mkdir()
     pd.DataFrame({"pre": [1], "post": [2], "weight": [3]}).to_csv(path, index=False)

@@ -1,4 +1,4 @@
-"""A local connectome as a source: the same answers as the service, from files of any kind."""
+"""A local connectome as a source: the same results as the service, from files of any format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ordered(edges: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def brain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sandbox's brain as two files, with the properties that the service tells; made once."""
+    """Write the sandbox's brain to two files, with the properties of the service, once for all tests."""
     folder = tmp_path_factory.mktemp("brain")
     with pdneuro.sandbox.start(cache_dir=folder / "cache"):
         neurons = pdneuro.sandbox.neurons()
@@ -43,7 +43,7 @@ def brain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def files(tmp_path: Path, sandbox: Sandbox, brain: Path) -> tuple[Path, Path]:
-    """Copies of the brain's two files, which a test may change."""
+    """Return copies of the brain's two files, which a test may change."""
     names = ("edges.parquet", "neurons.parquet")
     edges, neurons = (Path(shutil.copy(brain / name, tmp_path / name)) for name in names)
     return edges, neurons
@@ -54,7 +54,7 @@ def local(files: tuple[Path, Path]) -> pdneuro.Connectome:
     return pdneuro.Connectome.from_files(*files)
 
 
-#: Questions whose answers must not depend on where they come from.
+#: Queries that must give the same result with each source.
 VERBS: dict[str, Callable[[pd.Series, Any], Any]] = {
     "link_pre": lambda ids, s: ids.neuro.properties("link_pre", source=s),
     "link_post": lambda ids, s: ids.neuro.properties("link_post", source=s),
@@ -91,7 +91,7 @@ def bare(result: Any) -> Any:
 
 @pytest.mark.filterwarnings("ignore::pdneuro.errors.UnknownIdsWarning")
 @pytest.mark.parametrize("verb", VERBS)
-def test_same_answers_from_the_service_and_the_file(
+def test_a_file_gives_the_same_results_as_the_service(
     verb: str, local: pdneuro.Connectome, sandbox: Sandbox
 ) -> None:
     ids = pdneuro.sandbox.neurons()["root_id"].iloc[::70].reset_index(drop=True)
@@ -110,7 +110,7 @@ def test_same_answers_from_the_service_and_the_file(
 
 
 @pytest.mark.parametrize("name", ["link_pre", "size", "neurotransmitter", "connectivity"])
-def test_missing_and_unknown_ids_are_the_same_four_nothings(
+def test_missing_and_unknown_ids_have_the_same_states_as_with_the_service(
     name: str, local: Any, sandbox: Sandbox
 ) -> None:
     known = pdneuro.sandbox.neurons()["root_id"].iloc[0]
@@ -133,7 +133,7 @@ edge_lists = st.lists(st.tuples(st.integers(1, 7), st.integers(1, 7), st.integer
 
 @given(rows=edge_lists, asked=st.sets(st.integers(1, 8)), up=st.booleans(), down=st.booleans())
 @settings(deadline=None)
-def test_the_index_finds_what_a_scan_finds(
+def test_the_index_returns_the_same_edges_as_a_scan(
     rows: list[tuple[int, int, int]], asked: set[int], up: bool, down: bool
 ) -> None:
     edges = pd.DataFrame(rows, columns=COLUMNS, dtype="int64")
@@ -160,7 +160,7 @@ def test_wide_numbers_are_indexed_exactly() -> None:
 
 
 class TestFiles:
-    """Edges in any of the usual files."""
+    """Edges in files of all supported formats."""
 
     def write(self, kind: str, folder: Path) -> Path:
         edges = pdneuro.sandbox.edges()
@@ -190,7 +190,7 @@ class TestFiles:
             edges.astype({"pre": str, "post": "category"}).to_parquet(path)
         elif kind == "partitioned":
             path = folder / "parts"
-            # Each pair in two regions, in folders of their own.
+            # Each pair in two regions, in separate folders.
             halves = [
                 edges.assign(neuropil="ME", weight=1),
                 edges.assign(neuropil="LO", weight=edges["weight"] - 1),
@@ -224,19 +224,19 @@ class TestFiles:
         brain = pdneuro.Connectome.from_files(path)
         pd.testing.assert_frame_equal(ordered(brain.to_frame()), ordered(pdneuro.sandbox.edges()))
         ids = pdneuro.sandbox.neurons()["root_id"].head(5)
-        # As a path, and as text, where a source is asked for.
+        # source= accepts a path and a text.
         for source in (path, str(path)):
             pd.testing.assert_frame_equal(
                 bare(ids.neuro.edges(source=source)), bare(ids.neuro.edges(source=brain))
             )
 
-    def test_the_option_takes_it_too(self, files: tuple[Path, Path], local: Any) -> None:
+    def test_a_connectome_can_be_the_option_source(self, files: tuple[Path, Path], local: Any) -> None:
         ids = pdneuro.sandbox.neurons()["root_id"].head(5)
         for source in (local, files[0], str(files[0])):
             with pdneuro.set_options(source=source):
                 assert ids.neuro.edges().attrs["pdneuro"]["source"] == "connectome:edges"
 
-    def test_integers_beside_missing_ones_stay_exact(self, tmp_path: Path) -> None:
+    def test_integers_in_a_column_with_missing_ones_stay_exact(self, tmp_path: Path) -> None:
         frame = pd.DataFrame(
             {"pre": pd.array([BASE + 1, None], "Int64"), "post": [BASE + 3, 5], "weight": 1}
         )
@@ -249,14 +249,14 @@ class TestFiles:
                 brain = pdneuro.Connectome.from_files(tmp_path / name)
             assert brain.to_frame().to_numpy().tolist() == [[BASE + 1, BASE + 3, 1]]
 
-    def test_errors_name_the_file_and_the_way_out(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"no file .*nothing\.csv"):
+    def test_errors_name_the_file_and_what_to_do(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"the file .*nothing\.csv does not exist"):
             pdneuro.Connectome.from_files(tmp_path / "nothing.csv")
         (tmp_path / "empty").mkdir()
-        with pytest.raises(FileNotFoundError, match="holds no table"):
+        with pytest.raises(FileNotFoundError, match="does not contain a table"):
             pdneuro.Connectome.from_files(tmp_path / "empty")
         (tmp_path / "x.docx").write_text("")
-        with pytest.raises(ValueError, match="no known format"):
+        with pytest.raises(ValueError, match="has an unknown format"):
             pdneuro.Connectome.from_files(tmp_path / "x.docx")
         pd.DataFrame({"a": [1], "b": [2]}).to_csv(tmp_path / "e.csv", index=False)
         with pytest.raises(errors.MissingColumnsError, match="pre="):
@@ -273,7 +273,7 @@ class TestFiles:
         mixed.mkdir()
         for name in ("a.csv", "b.tsv"):
             (mixed / name).write_text("pre,post\n1,2\n")
-        with pytest.raises(ValueError, match="several kinds"):
+        with pytest.raises(ValueError, match="mixes formats"):
             pdneuro.Connectome.from_files(mixed)
 
     def test_a_neurons_file_with_ids_in_an_unnamed_column(self, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ class TestFiles:
 
 
 class TestIndex:
-    """Built once, kept beside the cache."""
+    """The index is built once and saved in the cache folder."""
 
     def count_builds(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls: list[int] = []
@@ -312,10 +312,10 @@ class TestIndex:
         assert len(pdneuro.Connectome.from_files(*files).to_frame()) == 10
         assert len(builds) == 2
         home = pdneuro.get_options()["cache_dir"] / "indexes"
-        assert len(list(home.iterdir())) == 1  # the old one is gone
+        assert len(list(home.iterdir())) == 1  # the old index was deleted
         assert home.parent.stat().st_mode & 0o077 == 0
 
-    def test_a_damaged_index_is_built_anew(
+    def test_a_damaged_index_is_built_again(
         self, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         builds = self.count_builds(monkeypatch)
@@ -328,7 +328,7 @@ class TestIndex:
             pd.testing.assert_frame_equal(pdneuro.Connectome.from_files(*files).to_frame(), whole)
         assert len(builds) == 3
 
-    def test_a_cache_that_cannot_be_used_costs_time_only(
+    def test_without_a_usable_cache_the_index_is_built_in_memory(
         self, files: tuple[Path, Path], tmp_path: Path
     ) -> None:
         (tmp_path / "file").write_text("")
@@ -351,7 +351,7 @@ class TestIndex:
     def test_copies_for_other_processes(
         self, files: tuple[Path, Path], local: pdneuro.Connectome
     ) -> None:
-        assert len(pickle.dumps(local)) < 2_000  # the path travels, not the edges
+        assert len(pickle.dumps(local)) < 2_000  # a pickle contains the path, not the edges
         in_memory = pdneuro.Connectome(pdneuro.sandbox.edges(), name="mine")
         ids = pdneuro.sandbox.neurons()["root_id"].head(5)
         for brain in (local, in_memory):
@@ -361,14 +361,18 @@ class TestIndex:
 
 
 class TestProperties:
-    def test_a_table_of_neurons_knows_more_than_thresholded_edges(self) -> None:
+    def test_sums_of_the_table_of_neurons_replace_sums_of_thresholded_edges(self) -> None:
         edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 3], "weight": [9, 8, 7]})
         neurons = pd.DataFrame(
             {"segment_id": np.array([1, 2], np.uint64), "nr_pre": [20.0, None], "size": [5, 6]}
         )
         brain = pdneuro.Connectome(edges, neurons)
         found = pd.Series([1, 2, 3]).neuro.properties("link_pre", source=brain)
-        assert found["nr_pre"].tolist() == [20, 7, 0]  # missing: as the edges have it
+        assert found["nr_pre"].tolist() == [
+            20,
+            7,
+            0,
+        ]  # a missing number is replaced by the sum of the edges
         assert found["nr_downstream_partner"].tolist() == [2, 1, 0]
         assert found.dtypes.eq("int64").all()
         sizes = pd.Series([1, 3]).neuro.properties("size", source=brain)
@@ -376,9 +380,11 @@ class TestProperties:
         report = pdneuro.last_report()
         assert report["status"].tolist() == ["answered", "none"]
 
-    def test_an_unknown_property_names_those_that_are_there(self, local: pdneuro.Connectome) -> None:
+    def test_an_unknown_property_is_an_error_that_lists_the_properties(
+        self, local: pdneuro.Connectome
+    ) -> None:
         with pytest.raises(
-            errors.NotFoundError, match=r"no property 'celltype'.*Did you mean 'cell_type'"
+            errors.NotFoundError, match=r"does not have a property 'celltype'.*Did you mean 'cell_type'"
         ):
             pdneuro.sandbox.neurons().head(2).neuro.join_properties("celltype", source=local)
 
@@ -440,7 +446,7 @@ class TestDownload:
         assert "authorization" not in sent["edges.parquet"]
         assert "authorization" not in sent["nodes.parquet"]
 
-    def test_a_broken_off_download_goes_on_where_it_stopped(self, sandbox: Sandbox) -> None:
+    def test_an_interrupted_download_resumes(self, sandbox: Sandbox) -> None:
         sandbox.fail(path="edges.parquet", truncate=True)
         with pytest.raises(errors.TruncatedResponseError, match="truncated"):
             pdneuro.Connectome.download(SERVICE)
@@ -454,7 +460,7 @@ class TestDownload:
         assert len(brain.to_frame()) == 45_000
         assert not list(home.rglob("*.part*"))
 
-    def test_retries_go_on_too(self, sandbox: Sandbox) -> None:
+    def test_retries_resume_too(self, sandbox: Sandbox) -> None:
         sandbox.fail(path="edges.parquet", truncate=True, times=2)
         with pdneuro.set_options(retries=2):
             assert len(pdneuro.Connectome.download(SERVICE).to_frame()) == 45_000
@@ -462,7 +468,7 @@ class TestDownload:
         assert ranges[0] is None
         assert all(ranges[1:])
 
-    def test_a_file_that_changed_meanwhile_is_begun_anew(self, sandbox: Sandbox) -> None:
+    def test_a_file_that_changed_is_downloaded_from_the_start(self, sandbox: Sandbox) -> None:
         sandbox.fail(path="edges.parquet", truncate=True)
         with pytest.raises(errors.TruncatedResponseError):
             pdneuro.Connectome.download(SERVICE)
@@ -505,12 +511,12 @@ class TestDownload:
         pdneuro.Connectome.download(SERVICE, refresh=True)
         assert len(sandbox.requests) == sent + 3
 
-    def test_a_local_source_has_no_dump(self, files: tuple[Path, Path]) -> None:
-        with pytest.raises(errors.UnknownSourceError, match="offers no download"):
+    def test_a_local_source_cannot_be_downloaded(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(errors.UnknownSourceError, match="does not offer a download"):
             pdneuro.Connectome.download(str(files[0]))
 
 
-def test_the_files_may_go_after_indexing(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_files_may_be_deleted_after_indexing(files: tuple[Path, Path], tmp_path: Path) -> None:
     brain = pdneuro.Connectome.from_files(files[0])
     shutil.move(files[0], tmp_path / "moved.parquet")
     assert len(brain.to_frame()) == 45_000

@@ -1,4 +1,4 @@
-"""Out of the edge table and back: each export is read by the library or format it is for."""
+"""Exports of edge tables: each is read back by its library or in its format."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ def edges() -> pd.DataFrame:
 class TestNetworkx:
     @given(given_rows=rows)
     @settings(deadline=None)
-    def test_indistinguishable_from_the_plain_graph(
-        self, given_rows: list[tuple[int, int, int]]
-    ) -> None:
+    def test_the_graph_equals_one_made_by_networkx(self, given_rows: list[tuple[int, int, int]]) -> None:
         pairs = tables.collapse(table(given_rows))
         plain = nx.from_pandas_edgelist(pairs, "pre", "post", True, create_using=nx.DiGraph)
         graph = graphs.to_networkx(table(given_rows))
@@ -82,7 +80,7 @@ class TestNetworkx:
         assert graph.in_degree(5) == 1
         assert nx.utils.graphs_equal(graph.copy(), graph)
 
-    def test_edges_are_added_one_by_one_where_adjacency_gives_copies(
+    def test_edges_are_added_one_by_one_if_adjacency_returns_copies(
         self, edges: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         expected = edges.neuro.to_networkx()
@@ -115,7 +113,7 @@ class TestNetworkx:
             pd.testing.assert_frame_equal(ordered(again), ordered(given_edges.neuro.collapse()))
             assert again.attrs == given_edges.attrs
 
-    def test_back_in(self, edges: pd.DataFrame) -> None:
+    def test_a_graph_is_converted_back(self, edges: pd.DataFrame) -> None:
         pairs = edges.neuro.collapse().assign(nt=["ACH", None, "GABA", "ACH"])
         back = graphs.from_networkx(pairs.neuro.to_networkx())
         pd.testing.assert_frame_equal(ordered(back), ordered(pairs))
@@ -126,25 +124,25 @@ class TestNetworkx:
         assert back["n"].tolist()[2] == 2**60 + 1
         assert graphs.from_networkx(nx.DiGraph()).dtypes.eq("int64").all()
 
-    def test_back_in_refusals(self) -> None:
+    def test_invalid_graphs_are_rejected(self) -> None:
         with pytest.raises(ValueError, match=r"undirected.*to_directed"):
             graphs.from_networkx(nx.Graph([(1, 2)]))
         with pytest.raises(TypeError, match="DataFrame"):
             graphs.from_networkx(NEURONS)
         with pytest.raises(errors.InvalidIdError, match="'pre'"):
             graphs.from_networkx(nx.DiGraph([("KC", 1)]))
-        with pytest.raises(errors.InvalidEdgesError, match="not whole"):
+        with pytest.raises(errors.InvalidEdgesError, match="not integers"):
             graphs.from_networkx(nx.DiGraph([(1, 2, {"weight": 0.5})]))
 
-    def test_large_graphs_are_announced(
+    def test_a_large_graph_is_a_warning(
         self, edges: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys.modules["pdneuro.graphs.networkx"], "_LARGE", 3)
-        with pytest.warns(errors.LargeGraphWarning, match=r"4 edges takes about .* GB.*to_sparse"):
+        with pytest.warns(errors.LargeGraphWarning, match=r"4 edges needs about .* GB.*to_sparse"):
             edges.neuro.to_networkx()
 
     def test_a_backend_is_passed_on_and_none_is_set(self, edges: pd.DataFrame, tmp_path: Path) -> None:
-        """A backend of our own, installed as networkx finds them: by its entry points."""
+        """Install a backend for the test, which networkx finds by its entry points."""
         with pytest.raises(ImportError, match="nowhere"):
             edges.neuro.to_networkx(backend="nowhere")
         (tmp_path / "toy-1.0.dist-info").mkdir()
@@ -217,14 +215,14 @@ class TestMatrices:
         assert matrix.toarray().tolist() == [[0, 5, 0], [7, 0, 0], [0, 0, 0]]
         shares, _ = edges.neuro.fractions().neuro.to_sparse(values="input_fraction")
         assert shares.sum(axis=0).tolist() == pytest.approx([1, 1, 1])
-        with pytest.raises(ValueError, match="twice"):
+        with pytest.raises(ValueError, match="duplicate"):
             edges.neuro.to_sparse(ids=[1, 1])
-        with pytest.raises(errors.InvalidEdgesError, match="not numbers"):
+        with pytest.raises(errors.InvalidEdgesError, match="must contain numbers"):
             edges.assign(nt="x").neuro.to_sparse(values="nt")
 
     @given(given_rows=rows)
     @settings(deadline=None)
-    def test_frames_and_arrays_come_back(self, given_rows: list[tuple[int, int, int]]) -> None:
+    def test_frames_and_arrays_are_converted_back(self, given_rows: list[tuple[int, int, int]]) -> None:
         edges = table(given_rows)
         pairs = ordered(edges.neuro.collapse())
         matrix = edges.neuro.to_matrix()
@@ -236,7 +234,9 @@ class TestMatrices:
         pd.testing.assert_frame_equal(ordered(array.neuro.to_edges()), pairs)
         pd.testing.assert_frame_equal(ordered(array.T.neuro.to_edges()), pairs)
 
-    def test_labels_become_coordinates_and_come_back(self, edges: pd.DataFrame, tmp_path: Path) -> None:
+    def test_labels_become_coordinates_and_are_converted_back(
+        self, edges: pd.DataFrame, tmp_path: Path
+    ) -> None:
         annotated = edges.neuro.annotate(NEURONS, ["type", "size"])
         annotated.attrs = {"pdneuro": {"source": "x"}}
         array = annotated.neuro.to_xarray()
@@ -252,7 +252,7 @@ class TestMatrices:
         assert kept["group_pre"].dtype == np.int64
         assert array.groupby("type_pre").sum().sel(type_pre="KC").sum().item() == 7
 
-    def test_arrays_that_are_no_edges(self) -> None:
+    def test_arrays_that_are_not_edges_are_rejected(self) -> None:
         array = xr.DataArray(np.ones((2, 2)), dims=("x", "y"))
         assert "missing: dims of edges" in repr(array.neuro)
         with pytest.raises(errors.MissingColumnsError, match=r"'pre' and 'post', not \('x', 'y'\)"):
@@ -263,7 +263,7 @@ class TestMatrices:
             bare.neuro.to_edges()
         ids = [BASE, BASE + 1]
         half = xr.DataArray([[0.5, 0], [0, np.nan]], {"pre": ids, "post": ids}, ("pre", "post"))
-        with pytest.raises(errors.InvalidEdgesError, match="not whole"):
+        with pytest.raises(errors.InvalidEdgesError, match="not integers"):
             half.neuro.to_edges()
         assert (half * 2).neuro.to_edges()["weight"].tolist() == [1]
         rounded = half.assign_coords(pre=[float(BASE), 1.0])
@@ -338,7 +338,7 @@ class TestFolders:
         assert f'"{BASE + 1}"' in (folder / "edges.csv").read_text()
         assert sorted(p.name for p in folder.iterdir()) == ["edges.csv", "nodes.csv"]
 
-    def test_columns_with_the_programs_own_names_step_aside(
+    def test_columns_with_names_of_the_program_are_renamed(
         self, edges: pd.DataFrame, tmp_path: Path
     ) -> None:
         nodes = NEURONS.rename(columns={"type": "Label", "size": "name"})
@@ -362,7 +362,7 @@ class TestFolders:
         assert set(nodes["name"]) == {str(BASE + n) for n in (1, 2, 3, 9)}
 
 
-def test_provenance_travels(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_provenance_is_in_every_export(sandbox: Sandbox, ids: pd.Series) -> None:
     found = ids.neuro.edges(min_weight=5)
     entry = found.attrs["pdneuro"]
     assert json.loads(found.neuro.to_networkx().graph["pdneuro"]) == entry

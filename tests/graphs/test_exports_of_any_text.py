@@ -38,7 +38,7 @@ def test_any_letters_are_written_as_utf_8(program: str, tmp_path: Path) -> None:
     assert nodes["type"].isna().tolist() == [False, True]
 
 
-def test_labels_of_gephi_may_hold_any_letters(tmp_path: Path) -> None:
+def test_labels_of_gephi_may_contain_any_letters(tmp_path: Path) -> None:
     folder = EDGES.neuro.to_gephi(tmp_path, NODES, label="type")
     assert read(folder, "nodes.csv")["Label"].tolist() == ["Kenyon-Zelle β₂", "12"]
 
@@ -52,7 +52,7 @@ def test_only_ids_and_text_are_quoted(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_full_disk_leaves_the_files_of_before(program: str, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_files(program: str, tmp_path: Path) -> None:
     folder = export(EDGES, program, tmp_path / "out")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     with full_disk(1000), pytest.raises(OSError, match="large"):

@@ -1,4 +1,4 @@
-"""The real larval connectome (Winding et al.): pdneuro against networkx and SciPy on the raw file."""
+"""The real larval connectome (Winding et al.): pdneuro compared with networkx and SciPy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def plain(raw: pd.DataFrame) -> nx.DiGraph:
 def edges(
     request: pytest.FixtureRequest, raw: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
 ) -> pd.DataFrame:
-    """All edges, by way of the service, of a local connectome, and of the file as a table."""
+    """Return all edges from the service, from a local connectome, and from the file as a table."""
     path = shared("braincircuits/G_edgelist.txt.gz")
     if request.param == "frame":
         return raw.neuro.as_edges()
@@ -51,7 +51,7 @@ def edges(
         return neurons.neuro.edges()
 
 
-def test_every_way_gives_the_edges_of_the_file(edges: pd.DataFrame, raw: pd.DataFrame) -> None:
+def test_every_reader_returns_the_edges_of_the_file(edges: pd.DataFrame, raw: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(ordered(edges), ordered(raw.astype("int64")))
 
 
@@ -98,7 +98,7 @@ def test_two_hop_neighbourhoods(raw: pd.DataFrame, plain: nx.DiGraph, tmp_path: 
         assert {neuron, *expanded["post"]} == reached or near.empty
 
 
-def test_exports_come_back(raw: pd.DataFrame, tmp_path: Path) -> None:
+def test_exports_are_converted_back(raw: pd.DataFrame, tmp_path: Path) -> None:
     edges = raw.neuro.as_edges()
     expected = ordered(raw.astype("int64"))
     nx.write_graphml(edges.neuro.to_networkx(), tmp_path / "g.graphml")

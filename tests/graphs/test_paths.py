@@ -16,13 +16,13 @@ EDGES = pd.DataFrame(
 @pytest.mark.parametrize("cost", [np.inf, -np.inf, np.nan, 0.0, -1.0])
 def test_a_cost_that_is_not_a_positive_number_is_an_error(cost: float) -> None:
     edges = EDGES.assign(length=[1.0, 5.0, cost])
-    with pytest.raises(errors.InvalidEdgesError, match=r"1 costs in 'length'.* row 2"):
+    with pytest.raises(errors.InvalidEdgesError, match=r"1 costs in column 'length'.* row 2"):
         edges.neuro.shortest_paths(1, 3, cost="length")
 
 
 def test_a_missing_cost_is_an_error() -> None:
     edges = EDGES.assign(length=pd.array([1, None, 1], "Int64"))
-    with pytest.raises(errors.InvalidEdgesError, match=r"1 costs in 'length'.* row 1"):
+    with pytest.raises(errors.InvalidEdgesError, match=r"1 costs in column 'length'.* row 1"):
         edges.neuro.shortest_paths(1, 3, cost="length")
 
 

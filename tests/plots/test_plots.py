@@ -1,4 +1,4 @@
-"""Pictures: compared with the ones in ``baseline/``, which were looked at; and what they refuse.
+"""Plots: compared with the inspected figures in ``baseline/``; and invalid arguments.
 
 New baselines: ``python -m pytest tests/plots/test_plots.py --mpl-generate-path=tests/plots/baseline``, then look.
 """
@@ -31,7 +31,7 @@ def neurons() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def brain(neurons: pd.DataFrame) -> pd.DataFrame:
-    """Edges among eight cell types, with types and sides beside them."""
+    """Return edges among eight cell types, with columns of types and sides."""
     types = neurons["cell_type"].value_counts().head(8).index
     ids = neurons.loc[neurons["cell_type"].isin(types), "root_id"]
     edges = pdneuro.sandbox.edges().neuro.as_edges()
@@ -45,7 +45,7 @@ def cells() -> pd.DataFrame:
     return pd.DataFrame({"structure_id": pd.array(ids, "Int64"), "n": range(12)})
 
 
-# -- the pictures -----------------------------------------------------------------------------------
+# -- the figures -----------------------------------------------------------------------------------
 
 
 @picture
@@ -72,7 +72,7 @@ def test_degree(brain: pd.DataFrame) -> Any:
 
 @picture
 def test_graph_of_neurons(neurons: pd.DataFrame, brain: pd.DataFrame) -> Any:
-    # Circular: a spring's places depend on the machine's arithmetic.
+    # Circular, since positions of the spring layout depend on the machine's arithmetic.
     edges = brain.neuro.threshold(12)
     return edges.neuro.plot.graph(neurons, color="side", layout="circular").figure
 
@@ -129,7 +129,7 @@ def test_slice_of_an_annotation() -> Any:
     return pdneuro.allen.annotation_volume(100).neuro.plot.slices(dim="lr").figure
 
 
-# -- what all of them do ----------------------------------------------------------------------------
+# -- all plots -------------------------------------------------------------------------------------
 
 
 def drawn(neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def drawn(neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame) -> di
 
 
 @pytest.mark.parametrize("name", plots.__all__)
-def test_axes_are_taken_and_given_back_and_labelled(
+def test_given_axes_are_used_labeled_and_returned(
     name: str, neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame
 ) -> None:
     from matplotlib import pyplot
@@ -176,7 +176,7 @@ def test_a_series_with_structures_in_its_index_is_drawn(cells: pd.DataFrame) -> 
     assert ax.get_ylabel() == "n"
 
 
-def test_the_bars_have_the_colours_of_the_atlas(cells: pd.DataFrame) -> None:
+def test_the_bars_have_the_colors_of_the_atlas(cells: pd.DataFrame) -> None:
     from matplotlib import colors
 
     ax = cells.neuro.plot.bars()
@@ -197,7 +197,7 @@ def test_fractions_add_up_to_what_the_table_says(neurons: pd.DataFrame) -> None:
     drawn = {int(label.get_text()): ends[row] for row, label in enumerate(ax.get_yticklabels())}
     expected = edges.groupby("post")["input_fraction"].sum().to_dict()
     assert drawn == pytest.approx({key: float(value) for key, value in expected.items()})
-    assert max(drawn.values()) < 0.9  # thresholded: what is missing stays missing
+    assert max(drawn.values()) < 0.9  # with a threshold, missing edges stay missing
 
 
 def test_fractions_of_groups_are_of_the_whole_input_of_the_group() -> None:
@@ -221,7 +221,7 @@ def test_hops_count_each_neuron_once() -> None:
     assert [bar.get_height() for bar in ax.patches] == [2, 1, 1, 3, 1, 0]
 
 
-def test_a_group_that_is_called_other_is_one_of_its_own() -> None:
+def test_a_group_with_the_name_other_is_a_group() -> None:
     edges = pd.DataFrame(
         {
             "pre": [1, 2, 3],
@@ -267,7 +267,7 @@ def test_outlines_lie_between_structures() -> None:
     assert expected <= edges
 
 
-def test_a_picture_is_no_annotation() -> None:
+def test_an_image_is_not_an_annotation() -> None:
     template = pdneuro.allen.template_volume(100)
     ax = template.neuro.plot.slices()
     assert ax.images[0].get_cmap().name == "gray"
@@ -284,7 +284,7 @@ def test_a_column_of_structures_is_counted(cells: pd.DataFrame) -> None:
     assert not [text for text in unknown.texts if text.get_text().endswith("0")]
 
 
-def test_unknown_places_are_left_out_of_a_dendrogram() -> None:
+def test_nodes_without_coordinates_are_not_in_a_dendrogram() -> None:
     nodes = pdneuro.neuromorpho.swc(1)
     with pytest.warns(errors.DroppedRowsWarning, match="no coordinates"):
         nodes.assign(x=nodes["x"].where(nodes.index > 40)).neuro.plot.dendrogram()
@@ -301,7 +301,7 @@ def test_the_clustered_order_brings_like_neurons_together() -> None:
     assert sides in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
 
 
-def test_slices_lie_where_the_axes_say() -> None:
+def test_slices_are_at_the_positions_of_the_axes() -> None:
     volume = pdneuro.allen.annotation_volume(100)
     ax = volume.neuro.plot.slices(at=450)
     left, right, bottom, top = ax.images[0].get_extent()
@@ -319,7 +319,7 @@ def test_real_reconstructions_are_drawn() -> None:
         assert segments == known.sum()
 
 
-# -- colours that everyone tells apart --------------------------------------------------------------
+# -- colors for color-blind readers ----------------------------------------------------------------
 
 
 def lightness(color: Any) -> float:
@@ -331,24 +331,24 @@ def lightness(color: Any) -> float:
     return float(116 * np.cbrt(np.dot(linear, [0.2126, 0.7152, 0.0722])) - 16)
 
 
-def test_the_scale_darkens_evenly_and_starts_apart_from_white() -> None:
+def test_the_color_scale_darkens_evenly_and_differs_from_white() -> None:
     steps = [lightness(color) for color in style.sequential()(np.linspace(0, 1, 20))]
     assert steps[0] < 82
     assert (np.diff(steps) < -1).all()
 
 
-def test_neighbouring_colours_differ_in_grey() -> None:
+def test_neighboring_colors_differ_in_lightness() -> None:
     steps = np.abs(np.diff([lightness(color) for color in style.PALETTE]))
     assert steps.min() > 8
     assert len(style.MARKERS) == len(style.HATCHES) == len(style.PALETTE)
 
 
-# -- what is refused --------------------------------------------------------------------------------
+# -- invalid arguments ------------------------------------------------------------------------------
 
 
-def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> None:
+def test_too_large_to_read_is_an_error_with_advice(brain: pd.DataFrame) -> None:
     many = pd.DataFrame({"pre": range(1, 302), "post": range(2, 303), "weight": 1})
-    with pytest.raises(errors.TooLargeError, match=r"302 neurons.*300 are the most.*group_by"):
+    with pytest.raises(errors.TooLargeError, match=r"302 neurons.*the maximum is 300.*group_by"):
         many.neuro.plot.graph()
     wide = pd.DataFrame({"pre": 1, "post": range(2, 3003), "weight": 1})
     with pytest.raises(errors.TooLargeError, match="group_by"):
@@ -360,8 +360,8 @@ def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> No
     [
         (lambda e: e.neuro.plot.matrix(order="rows"), ValueError, "'sorted', 'clustered' or 'given'"),
         (lambda e: e.neuro.plot.matrix(bars="celltype"), errors.MissingColumnsError, "annotate"),
-        (lambda e: e.neuro.plot.matrix("cell_type", bars="side"), ValueError, "groups already"),
-        (lambda e: e.neuro.plot.graph(labels="nosuch"), ValueError, "labels= names"),
+        (lambda e: e.neuro.plot.matrix("cell_type", bars="side"), ValueError, "already groups the rows"),
+        (lambda e: e.neuro.plot.graph(labels="nosuch"), ValueError, "labels= is a column of nodes="),
         (lambda e: e.neuro.plot.degree(of="up"), ValueError, "'both', 'in' or 'out'"),
         (lambda e: e.neuro.plot.graph(color="side"), ValueError, "nodes="),
         (lambda e: e.neuro.plot.graph(e.assign(root_id=e.pre).head(1), color="sid"), errors.MissingColumnsError, "side"),
@@ -371,7 +371,7 @@ def test_too_large_to_read_is_an_error_with_a_way_out(brain: pd.DataFrame) -> No
         (lambda e: e.neuro.plot.fractions(top=9), ValueError, "1 to 8"),
         (lambda e: e.neuro.plot.hops(), errors.MissingColumnsError, "hops=2"),
         (lambda e: e.neuro.plot.bars(), errors.MissingColumnsError, "structure_id"),
-        (lambda e: e.neuro.plot.bars("side_pre", on="pre"), TypeError, "not numbers"),
+        (lambda e: e.neuro.plot.bars("side_pre", on="pre"), TypeError, "must contain numbers"),
         (lambda e: e.neuro.plot.skeleton(), errors.MissingColumnsError, "radius"),
     ],
 )  # fmt: skip
@@ -393,14 +393,14 @@ def test_wrong_reconstructions_and_volumes_are_named() -> None:
     with pytest.raises(errors.InvalidSwcError, match="cycle"):
         loop.neuro.plot.dendrogram()
     volume = pdneuro.allen.annotation_volume(100)
-    with pytest.raises(ValueError, match=r"0 to 1200 µm; 5000 is outside"):
+    with pytest.raises(ValueError, match=r"at=5000 is outside the volume: ap is 0 to 1200 µm"):
         volume.neuro.plot.slices(at=5000)
     one = volume.neuro.plot.slices()
-    with pytest.raises(ValueError, match="2 slices need 2 axes"):
+    with pytest.raises(ValueError, match="one axes per slice, 2, not 1"):
         volume.neuro.plot.slices(at=[100, 200], ax=one)
 
 
-def test_empty_tables_give_empty_pictures(sandbox: Sandbox) -> None:
+def test_empty_tables_give_empty_figures(sandbox: Sandbox) -> None:
     nothing = pd.Series([], dtype="int64", name="root_id").neuro.edges()
     for name in ("matrix", "degree", "graph", "fractions"):
         ax = getattr(nothing.neuro.plot, name)()
@@ -418,7 +418,7 @@ def test_empty_tables_give_empty_pictures(sandbox: Sandbox) -> None:
     assert [patch for patch in ax.patches if patch.get_height()] == []
 
 
-def test_matplotlib_is_loaded_by_the_first_picture_only() -> None:
+def test_matplotlib_is_imported_by_the_first_plot() -> None:
     script = (
         "import sys, pandas as pd, pdneuro\n"
         "pd.DataFrame({'pre': [1], 'post': [2]}).neuro.plot\n"

@@ -193,7 +193,7 @@ class TestTables:
             pytest.raises(errors.NotFoundError, match="has no datastack 'nowhere'"),
         ):
             roots.neuro.cave(NUCLEI, source="cave:nowhere")
-        with pytest.raises(errors.UnknownSourceError, match="names no"):
+        with pytest.raises(errors.UnknownSourceError, match="unknown source"):
             roots.neuro.cave(NUCLEI, source="cave:minnie65_public@new")
         with pytest.raises(errors.UnknownSourceError, match="is not a CAVE datastack"):
             roots.neuro.cave(NUCLEI, source="fruitfly_fafb_flywire")
@@ -321,7 +321,7 @@ class TestFreshness:
         assert found.index.equals(ids.index)
         assert ids[:6].astype("int64").neuro.is_latest(source=NEW).dtype == bool
         sent = [r for r in sandbox.requests if r.path.endswith("is_latest_roots")]
-        assert len(sent) == 2  # one a call, and asked anew
+        assert len(sent) == 2  # one per call, and requested again
 
     def test_what_became_of_each(self, sandbox: Sandbox, stack: Datastack) -> None:
         ids = pd.Series([*stack.old, 5])
@@ -499,7 +499,7 @@ def test_an_old_client_is_refused(monkeypatch: pytest.MonkeyPatch, sandbox: Sand
 
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "5.21.0")
     with (
-        pdneuro.set_options(timeout=7.25),  # a client of its own
+        pdneuro.set_options(timeout=7.25),  # a separate client
         pytest.raises(
             errors.MissingDependencyError, match=r"caveclient 5.21.0 is too old.*pdneuro\[cave\]"
         ),
@@ -569,7 +569,7 @@ class TestStrict:
         ids = pd.Series(sorted(stack.valid(1300))[:60])
         whole = ids.neuro.synapses(["size"], source=NEW, upstream=False)
         limit = sandbox.cave.row_limit
-        assert len(whole) > limit  # the limit has been told once; later a full page is enough
+        assert len(whole) > limit  # the limit was reported once; later a full page is enough
         through(sandbox, change)
         again = ids.neuro.synapses(["size"], source=NEW, upstream=False, refresh=True)
         assert len(again) == len(whole)
@@ -788,7 +788,7 @@ class RealStack:
 def test_real_synapses_and_a_real_table(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     real = RealStack()
     monkeypatch.setattr(cave_data, "datastack", lambda name: real)
-    sandbox.cave.row_limit = 2_000  # a fraction of what is there: batches have to be halved
+    sandbox.cave.row_limit = 2_000  # a fraction of the rows: batches have to be halved
     ids = pd.Series(real.synapses["post_pt_root_id"].unique())
     edges = ids.neuro.upstream(source=OLD)
     rows = real.synapses[real.synapses["pre_pt_root_id"] > 1]  # one has no segment

@@ -27,7 +27,7 @@ def ordered(edges: pd.DataFrame) -> pd.DataFrame:
     return edges[columns].sort_values(columns, ignore_index=True)
 
 
-def test_the_whole_brain_comes_back_each_edge_once(sandbox: Sandbox) -> None:
+def test_the_edges_of_all_neurons_are_the_whole_brain(sandbox: Sandbox) -> None:
     neurons = pdneuro.sandbox.neurons()
     found = neurons.neuro.edges(on="root_id")
     assert found.dtypes.eq("int64").all()
@@ -98,14 +98,14 @@ def test_edges_agree_with_a_plain_breadth_first_search(
         assert {tuple(row[:3]): row[3] for row in found.itertuples(index=False, name=None)} == expected
 
 
-def test_hops_stop_before_the_fetch_that_would_exceed_the_budget(
+def test_hops_stop_before_the_request_that_would_exceed_the_budget(
     sandbox: Sandbox, ids: pd.Series
 ) -> None:
     one_hop = ids.neuro.edges(min_weight=3)
     reached = len(set(one_hop["pre"]) | set(one_hop["post"]) | set(ids))
     asked = len(sandbox.requests)
     with pytest.raises(
-        errors.NodeBudgetError, match=rf"hop 2 .* {reached:,} in all.*max_nodes={reached - 1:,}"
+        errors.NodeBudgetError, match=rf"hop 2 .* {reached:,} in total.*max_nodes={reached - 1:,}"
     ):
         ids.neuro.edges(hops=2, min_weight=3, max_nodes=reached - 1)
     assert len(sandbox.requests) == asked
@@ -116,7 +116,7 @@ def test_hops_stop_before_the_fetch_that_would_exceed_the_budget(
         ids.neuro.edges(hops=0)
 
 
-def test_shorthands_are_the_two_sides(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_upstream_and_downstream_are_the_two_directions(sandbox: Sandbox, ids: pd.Series) -> None:
     edges = pdneuro.sandbox.edges()
     pd.testing.assert_frame_equal(ordered(ids.neuro.upstream()), ordered(edges[edges["post"].isin(ids)]))
     pd.testing.assert_frame_equal(
@@ -159,7 +159,7 @@ def test_partners_by_label(sandbox: Sandbox, ids: pd.Series) -> None:
         ids.neuro.partners(group_by=pd.concat([types, types]))
 
 
-def test_groups_are_asked_once_and_kept_apart(sandbox: Sandbox) -> None:
+def test_groups_share_one_download_and_stay_separate(sandbox: Sandbox) -> None:
     neurons = pdneuro.sandbox.neurons().head(60)
     groups = neurons.groupby("side")
     inside = groups.neuro.edges(within=True)
@@ -196,14 +196,14 @@ def test_groups_are_asked_once_and_kept_apart(sandbox: Sandbox) -> None:
         },
     ],
 )
-def test_partners_of_another_shape_are_understood(sandbox: Sandbox, entry: dict[str, Any]) -> None:
+def test_partners_in_another_format_are_read(sandbox: Sandbox, entry: dict[str, Any]) -> None:
     sandbox.fail(body=json.dumps({"materialized_timestamp": 1, "results": {"1": entry}}).encode())
     assert pd.Series([1]).neuro.edges().to_numpy().tolist() == [[1, 2, 5]]
     assert "segment_id" in pd.Series([1]).neuro.records("connectivity")
     assert len(sandbox.requests) == 1
 
 
-def test_partners_straight_under_the_answer_are_understood_for_one_segment(sandbox: Sandbox) -> None:
+def test_partners_without_an_entry_per_segment_are_read_for_one_segment(sandbox: Sandbox) -> None:
     sandbox.fail(body=b'{"downstream": [{"segmentid": "2", "synaptic_count": 5}], "upstream": []}')
     assert pd.Series([1]).neuro.edges().to_numpy().tolist() == [[1, 2, 5]]
 
@@ -217,7 +217,7 @@ def test_partners_straight_under_the_answer_are_understood_for_one_segment(sandb
         "no",
     ],
 )
-def test_partners_that_make_no_sense_are_an_error_and_not_stored(sandbox: Sandbox, entry: Any) -> None:
+def test_invalid_partners_are_an_error_and_not_cached(sandbox: Sandbox, entry: Any) -> None:
     sandbox.fail(body=json.dumps({"results": {"1": entry}}).encode())
     with pytest.raises(errors.InvalidResponseError):
         pd.Series([1]).neuro.edges()
@@ -231,7 +231,7 @@ def test_counts_beyond_30_bits_stay_exact(sandbox: Sandbox) -> None:
     assert pd.Series([1]).neuro.edges()["weight"].tolist() == [weight]
 
 
-def test_ends_that_disagree_are_reported(sandbox: Sandbox) -> None:
+def test_different_weights_at_the_two_ends_are_a_warning(sandbox: Sandbox) -> None:
     results = {
         "1": {"downstream": [{"segmentid": "2", "synaptic_count": 5}], "upstream": []},
         "2": {"downstream": [], "upstream": [{"segmentid": "1", "synaptic_count": 4}]},
@@ -278,7 +278,7 @@ class TestGraph:
         assert dict(graph.adjacency()) == dict(plain.adjacency())
         assert json.loads(graph.graph["pdneuro"])["source"].startswith("braincircuits:")
 
-    def test_nodes_bring_attributes(self) -> None:
+    def test_columns_of_nodes_become_attributes(self) -> None:
         nodes = pd.DataFrame(
             {
                 "root_id": [BASE + 1, BASE + 9, None],
@@ -312,7 +312,7 @@ class TestTables:
         everything.loc[0, "weight"] = 99
         assert edges.loc[0, "weight"] == 3
 
-    def test_dialects(self) -> None:
+    def test_column_names_of_other_tools_are_recognized(self) -> None:
         for pre, post in (
             ("pre", "post"),
             ("source", "target"),
@@ -331,10 +331,10 @@ class TestTables:
     @pytest.mark.parametrize(
         ("weights", "words"),
         [
-            ([1.5], "not whole"),
+            ([1.5], "not integers"),
             ([None], "missing"),
             ([-1], "negative"),
-            (["many"], "whole numbers"),
+            (["many"], "not integers"),
             ([True], "bool"),
         ],
     )
@@ -342,7 +342,7 @@ class TestTables:
         with pytest.raises(errors.InvalidEdgesError, match=words):
             as_edges(pd.DataFrame({"pre": [1], "post": [2], "weight": weights}))
 
-    def test_rows_without_an_end_are_left_out_aloud(self) -> None:
+    def test_rows_without_an_end_are_dropped_with_a_warning(self) -> None:
         table = pd.DataFrame({"pre": [1, 0, 3], "post": pd.array([2, 2, None], "Int64"), "weight": 1})
         with pytest.warns(errors.DroppedRowsWarning, match="2 of 3 edges"):
             assert as_edges(table).index.tolist() == [0]
@@ -358,14 +358,14 @@ class TestTables:
         assert type(found.attrs["pdneuro"]["min_weight"]) is int
         assert found.attrs == ids.neuro.edges(min_weight=2).attrs
 
-    def test_ambiguity_names_the_choices(self) -> None:
+    def test_an_ambiguous_column_is_an_error_that_lists_the_candidates(self) -> None:
         table = pd.DataFrame({"pre": [1], "post": [2], "source": [1], "target": [2]})
         with pytest.raises(errors.AmbiguousColumnError, match="source"):
             as_edges(table)
         assert as_edges(table, pre="source", post="target").iloc[0].tolist()[:2] == [1, 2]
         with pytest.raises(errors.AmbiguousColumnError, match="weight"):
             as_edges(pd.DataFrame({"pre": [1], "post": [2], "count": [1], "syn_count": [1]}))
-        with pytest.raises(errors.MissingColumnsError, match="no start and end"):
+        with pytest.raises(errors.MissingColumnsError, match="no pre- and postsynaptic IDs"):
             as_edges(pd.DataFrame({"a": [1], "b": [2]}))
 
 
@@ -384,7 +384,7 @@ def test_one_hop_has_no_limit_of_neurons_and_two_hops_have(tmp_path: Any) -> Non
         pd.testing.assert_frame_equal(ordered(more), chain)
 
 
-def test_a_real_connectome_comes_back_as_it_is_in_the_file(tmp_path: Any) -> None:
+def test_a_real_connectome_equals_its_file(tmp_path: Any) -> None:
     """The chain of the design, on a server loaded with real edges and real IDs."""
     edges_file = shared("braincircuits/G_edgelist.txt.gz")
     ids_file = shared("braincircuits/Completeness_783.csv.gz")

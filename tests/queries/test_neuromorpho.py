@@ -1,4 +1,4 @@
-"""NeuroMorpho.org: selections, joins, files; and a service that is odd, slow, down or empty."""
+"""NeuroMorpho.org: selections, joins, files; and a service that is slow, down or empty."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def paths(sandbox: Sandbox) -> list[str]:
 
 
 def truth(**wanted: str) -> list[int]:
-    """IDs of the sandbox whose records hold these values."""
+    """Return IDs of the sandbox whose records contain these values."""
 
     def fits(record: dict[str, Any], name: str, value: str) -> bool:
         cell = record[name]
@@ -45,7 +45,7 @@ def truth(**wanted: str) -> list[int]:
     return [r["neuron_id"] for r in records if all(fits(r, *pair) for pair in wanted.items())]
 
 
-# -- the catalogue --------------------------------------------------------------------------------
+# -- selections -----------------------------------------------------------------------------------
 
 
 class TestSelect:
@@ -62,7 +62,7 @@ class TestSelect:
         ],
         ids=str,
     )
-    def test_values_mean_what_they_say(
+    def test_filters_select_exact_values(
         self, sandbox: Sandbox, wanted: dict[str, str], post: bool
     ) -> None:
         sandbox.neuromorpho.post = post
@@ -88,7 +88,7 @@ class TestSelect:
             species="drosophila melanogaster"
         )
         assert neuromorpho.select(species="r?t")["species"].unique().tolist() == ["rat"]
-        # Beside a wildcard, words are not taken apart either.
+        # With a wildcard, words are not split either.
         mixed = neuromorpho.select(species=["drosophila melanogaster", "r*"])
         assert set(mixed["species"]) == {"rat", "drosophila melanogaster"}
 
@@ -99,7 +99,7 @@ class TestSelect:
         pages = [request.query["page"] for request in sandbox.requests if "page" in request.query]
         assert Counter(pages) == {str(number): 1 for number in range(math.ceil(640 / 70))}
 
-    def test_rows_that_shift_between_pages_are_asked_for_again(self, sandbox: Sandbox) -> None:
+    def test_rows_that_move_between_pages_are_requested_again(self, sandbox: Sandbox) -> None:
         sandbox.neuromorpho.largest_page = 300
         whole = sandbox.neuromorpho
         seen: list[str] = []
@@ -115,7 +115,7 @@ class TestSelect:
         sandbox.neuromorpho = shifting  # type: ignore[assignment]
         assert neuromorpho.select(everything=True)["neuron_id"].tolist() == list(range(1, 641))
 
-    def test_a_short_table_does_not_go_unnoticed(self, sandbox: Sandbox) -> None:
+    def test_a_truncated_selection_is_a_warning(self, sandbox: Sandbox) -> None:
         whole = sandbox.neuromorpho
 
         def short(request: Any) -> Any:
@@ -127,20 +127,20 @@ class TestSelect:
         with pytest.warns(errors.IncompleteTableWarning, match="announced 125 records and 3 came"):
             assert len(neuromorpho.select(species="rat")) == 3
 
-    def test_nothing_fits(self, sandbox: Sandbox) -> None:
+    def test_a_selection_without_matches_is_empty(self, sandbox: Sandbox) -> None:
         nothing, some = neuromorpho.select(species="Rat"), neuromorpho.select(species="rat")
         assert nothing.empty
         assert nothing.dtypes.equals(some.dtypes)
         assert list(nothing.columns) == FIELDS
         assert neuromorpho.select(species="Rat", raw=True).empty
 
-    def test_everything_has_to_be_said(self, sandbox: Sandbox) -> None:
+    def test_selecting_everything_must_be_explicit(self, sandbox: Sandbox) -> None:
         with pytest.raises(errors.InvalidQueryError, match="everything=True"):
             neuromorpho.select()
         assert not sandbox.requests
 
     @pytest.mark.parametrize("value", [None, [], [None], {}, b"rat", [["rat"]]])
-    def test_filters_that_say_nothing(self, sandbox: Sandbox, value: Any) -> None:
+    def test_empty_filters_are_rejected(self, sandbox: Sandbox, value: Any) -> None:
         with pytest.raises(errors.InvalidQueryError, match="species="):
             neuromorpho.select(species=value)
 
@@ -148,14 +148,14 @@ class TestSelect:
         ("name", "near"),
         [("specie", "'species'"), ("Species", "'species'"), ("brain_regions", "'brain_region'")],
     )
-    def test_unknown_fields_name_their_neighbours(self, sandbox: Sandbox, name: str, near: str) -> None:
+    def test_unknown_fields_suggest_similar_names(self, sandbox: Sandbox, name: str, near: str) -> None:
         with pytest.raises(errors.UnknownFieldError, match=f"no field {name!r}. Did you mean {near}"):
             neuromorpho.select(**{name: "x"})
         with pytest.raises(errors.UnknownFieldError, match=near):
             pd.Series([1]).neuro.neuromorpho(name)
         assert set(paths(sandbox)) <= {"/api/neuron/fields"}
 
-    def test_levels_can_be_asked_for(self, sandbox: Sandbox) -> None:
+    def test_levels_can_be_selected(self, sandbox: Sandbox) -> None:
         found = neuromorpho.select(brain_region_1="hippocampus")
         assert found["neuron_id"].tolist() == truth(brain_region="hippocampus")
 
@@ -168,7 +168,7 @@ class TestSelect:
         with pytest.raises(errors.InvalidQueryError, match="not a column of lists"):
             neuromorpho.select(species="rat", explode="species")
 
-    def test_kept_for_offline_use(self, sandbox: Sandbox) -> None:
+    def test_selections_are_cached_for_offline_use(self, sandbox: Sandbox) -> None:
         online = neuromorpho.select(species="rat"), neuromorpho.select(neuron_name="CB_*")
         count = len(sandbox.requests)
         with pdneuro.set_options(offline=True):
@@ -184,7 +184,7 @@ class TestSelect:
 def test_the_other_lists(sandbox: Sandbox) -> None:
     assert {"species", "brain_region_1"} <= set(neuromorpho.fields())
     species = neuromorpho.field_values("species")
-    assert "dragonfly " in species  # as the service writes it
+    assert "dragonfly " in species  # the spelling of the service
     counted = neuromorpho.counts("species")
     assert counted.sum() == 640
     assert set(counted.index) == set(species)
@@ -206,7 +206,7 @@ def test_literature(sandbox: Sandbox) -> None:
         neuromorpho.literature()
 
 
-# -- honest values --------------------------------------------------------------------------------
+# -- dtypes --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     assert "volume: µm³" in entry["units"]
 
 
-def test_words_in_place_of_numbers_are_told() -> None:
+def test_non_numeric_values_are_a_warning() -> None:
     records = [{"neuron_id": 1, "volume": "about 3"}, {"neuron_id": 2, "volume": "3.5"}]
     with pytest.warns(errors.UnreadableValuesWarning, match="'volume'.*'about 3'"):
         found = field_types.frame(records, FIELDS)
@@ -312,7 +312,7 @@ class TestJoins:
     @pytest.mark.parametrize(
         "names", [[data.ODD_NAME], [data.ODD_NAME, "cell_0001"], ["cell_0003"], ["a/b", "cell_0004"]]
     )
-    def test_names_that_make_trouble_in_an_address(
+    def test_names_with_special_characters_in_an_address(
         self, sandbox: Sandbox, names: list[str], post: bool
     ) -> None:
         sandbox.neuromorpho.post = post
@@ -333,7 +333,7 @@ class TestJoins:
             pd.Series([1, "x"], index=["a", "b"], name="n").neuro.neuromorpho()
         assert not sandbox.requests
 
-    def test_what_a_column_holds(self, sandbox: Sandbox) -> None:
+    def test_the_key_of_a_column_is_recognized(self, sandbox: Sandbox) -> None:
         as_text = pd.Series(["1", "2"], name="neuron_id")
         assert as_text.neuro.neuromorpho("species")["species"].tolist() == ["rat", "human"]
         assert as_text.rename("x").neuro.neuromorpho("species", key="neuron_id")["species"].notna().all()
@@ -395,7 +395,7 @@ class TestJoins:
         assert wide.loc["b"].isna().all()
         assert narrow["scaling_factor"].dtype == "Float64"
 
-    def test_columns_that_are_there(self, sandbox: Sandbox) -> None:
+    def test_existing_columns_are_not_replaced(self, sandbox: Sandbox) -> None:
         table = pd.DataFrame({"neuron_id": [1], "species": ["mine"]})
         with pytest.raises(errors.ColumnExistsError, match="'species'"):
             table.neuro.join_neuromorpho("species")
@@ -409,12 +409,12 @@ class TestJoins:
         indexed = pd.DataFrame({"mine": [4]}, index=pd.Index([2], name="neuron_id"))
         assert indexed.neuro.join_neuromorpho("species")["species"].tolist() == ["human"]
 
-    def test_a_refused_chunk_is_split(self, sandbox: Sandbox) -> None:
+    def test_a_rejected_batch_is_split(self, sandbox: Sandbox) -> None:
         sandbox.neuromorpho.most_ids = 60
         found = pd.Series(range(1, 301)).neuro.neuromorpho("neuron_id")
         assert found["neuron_id"].tolist() == list(range(1, 301))
 
-    def test_one_bad_record_does_not_spoil_the_rest(self, sandbox: Sandbox) -> None:
+    def test_one_invalid_record_does_not_affect_the_others(self, sandbox: Sandbox) -> None:
         sandbox.neuromorpho.poison = {33}
         ids = pd.Series(range(1, 101))
         with pytest.warns(errors.PartialResultWarning, match="1 IDs could not be fetched"):
@@ -430,7 +430,9 @@ class TestJoins:
         max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
     @given(ids=st.lists(st.integers(1, 640) | st.none(), max_size=30), asked=st.integers(1, 9))
-    def test_any_rows_find_their_own(self, sandbox: Sandbox, ids: list[int | None], asked: int) -> None:
+    def test_any_order_of_rows_gets_the_right_records(
+        self, sandbox: Sandbox, ids: list[int | None], asked: int
+    ) -> None:
         column = pd.Series(ids, dtype="Int64")
         found = column.neuro.neuromorpho("neuron_name", batch_size=asked)
         assert found.index.equals(column.index)
@@ -498,7 +500,7 @@ class TestFiles:
         pd.testing.assert_frame_equal(neuromorpho.swc(table), nodes)
         assert len(neuromorpho.swc("cell_0002")) == 62
 
-    def test_a_file_that_is_not_there(self, sandbox: Sandbox) -> None:
+    def test_a_missing_file_is_an_error(self, sandbox: Sandbox) -> None:
         with pytest.warns(errors.UnknownIdsWarning, match="60, 5555|5555"):
             nodes = pd.Series([60, 61, 5555]).neuro.swc()
         assert nodes["neuron"].unique().tolist() == [61]
@@ -509,12 +511,12 @@ class TestFiles:
         assert empty.empty
         assert list(empty.columns) == list(nodes.columns)
 
-    def test_a_page_in_place_of_a_file(self, sandbox: Sandbox) -> None:
+    def test_a_web_page_instead_of_a_file_is_an_error(self, sandbox: Sandbox) -> None:
         neuromorpho.neuron(2)
         sandbox.fail(path="/dableFiles/", html=True)
         with pytest.raises(errors.InvalidResponseError, match="HTML page"):
             neuromorpho.swc(2)
-        assert len(neuromorpho.swc(2)) == 62  # nothing of the page was stored
+        assert len(neuromorpho.swc(2)) == 62  # the page was not cached
 
     def test_source_versions(self, sandbox: Sandbox, tmp_path: Path) -> None:
         by_format = {number: data.neuron(number)["original_format"] for number in (1, 5, 10, 37)}
@@ -528,27 +530,29 @@ class TestFiles:
             "cell_0001.swc",
             "cell_0005.dat",
         ]
-        assert (tmp_path / "out" / "cell_0005.dat").read_bytes() == b"a format of its own\n"
+        assert (tmp_path / "out" / "cell_0005.dat").read_bytes() == b"another format\n"
         assert (tmp_path / "out" / "cell_0001.swc").read_bytes() == data.swc(1, original=True)
         with pytest.raises(ValueError, match="'CNG' or 'source'"):
             ids.neuro.swc("raw")
 
-    def test_standard_files_are_saved_as_they_are(self, sandbox: Sandbox, tmp_path: Path) -> None:
+    def test_standard_files_are_saved_unchanged(self, sandbox: Sandbox, tmp_path: Path) -> None:
         neuromorpho.swc([1, 500], folder=tmp_path / "new")
         assert (tmp_path / "new" / "cell_0001.CNG.swc").read_bytes() == data.swc(1)
         assert len(list((tmp_path / "new").iterdir())) == 2
 
-    def test_unsound_files(self, sandbox: Sandbox) -> None:
+    def test_invalid_files(self, sandbox: Sandbox) -> None:
         files = {1: b"1 1 0 0 0 1 -1\n2 3 0 0 1 1 7\n", 2: b"nothing\n"}
         sandbox.neuromorpho = NeuroMorphoApp(records=[data.neuron(1), data.neuron(2)], files=files)
         assert neuromorpho.swc(1).attrs["pdneuro"]["problems"] == 1
-        with pytest.raises(errors.InvalidSwcError, match="1 is no sound reconstruction: missing parent"):
+        with pytest.raises(
+            errors.InvalidSwcError, match="1 is not a valid reconstruction: missing parent"
+        ):
             neuromorpho.swc(1, strict=True)
-        with pytest.raises(errors.InvalidSwcError, match="holds no nodes"):
+        with pytest.raises(errors.InvalidSwcError, match="contains no nodes"):
             neuromorpho.swc(2)
 
 
-# -- a service in trouble -------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------
 
 CALLS = {
     "select": lambda: neuromorpho.select(species="rat"),
@@ -569,7 +573,7 @@ class TestTrouble:
         with pytest.raises(errors.InvalidResponseError, match="HTML page"):
             CALLS[call]()
         sandbox.neuromorpho.outage = None
-        assert len(CALLS[call]())  # nothing of the page was stored
+        assert len(CALLS[call]())  # the page was not cached
 
     @pytest.mark.parametrize("call", CALLS)
     def test_down(self, sandbox: Sandbox, call: str) -> None:
@@ -579,7 +583,7 @@ class TestTrouble:
         assert neuromorpho.health()["status"] == "down"
 
     @pytest.mark.parametrize("call", ["select", "join", "name", "morphometry", "one", "swc"])
-    def test_up_with_an_empty_data_base(self, sandbox: Sandbox, call: str) -> None:
+    def test_a_service_with_an_empty_database(self, sandbox: Sandbox, call: str) -> None:
         sandbox.neuromorpho.outage = "empty"
         with pytest.raises(errors.ServiceUnavailableError, match="data base is empty"):
             CALLS[call]()
@@ -588,13 +592,13 @@ class TestTrouble:
         sandbox.neuromorpho.outage = None
         assert len(CALLS[call]())
 
-    def test_a_wrong_address_is_no_empty_answer(self, sandbox: Sandbox) -> None:
+    def test_a_wrong_address_is_not_an_empty_result(self, sandbox: Sandbox) -> None:
         with pdneuro.set_options(neuromorpho_url=f"{sandbox.url}/neuromorpho/nowhere"):
             for call in ("select", "join", "one"):
                 with pytest.raises(errors.NotFoundError):
                     CALLS[call]()
 
-    def test_nobody_there(self, sandbox: Sandbox) -> None:
+    def test_a_server_that_does_not_exist(self, sandbox: Sandbox) -> None:
         with (
             pdneuro.set_options(neuromorpho_url="http://127.0.0.1:9/api"),
             pytest.raises(errors.ConnectionFailedError),
@@ -619,7 +623,7 @@ class TestTrouble:
                 CALLS[call]()
             assert len(CALLS[call]())
 
-    def test_what_had_arrived_is_stored(self, sandbox: Sandbox) -> None:
+    def test_responses_before_an_error_are_cached(self, sandbox: Sandbox) -> None:
         ids = pd.Series(range(1, 11))
         ids.head(4).neuro.neuromorpho("species")
         sandbox.neuromorpho.outage = "html"
@@ -628,7 +632,7 @@ class TestTrouble:
         with pdneuro.set_options(offline=True):
             assert ids.head(4).neuro.neuromorpho("species")["species"].notna().all()
 
-    def test_old_answers_serve_while_the_service_is_down(self, sandbox: Sandbox) -> None:
+    def test_old_responses_are_used_while_the_service_is_down(self, sandbox: Sandbox) -> None:
         before = neuromorpho.select(species="rat")
         sandbox.fail(times=99, status=503)
         with (
@@ -639,7 +643,7 @@ class TestTrouble:
         pd.testing.assert_frame_equal(after, before)
 
 
-# -- manners --------------------------------------------------------------------------------------
+# -- politeness -----------------------------------------------------------------------------------
 
 
 def test_five_requests_a_second_over_all_threads(sandbox: Sandbox) -> None:
@@ -674,7 +678,7 @@ def test_five_requests_a_second_over_all_threads(sandbox: Sandbox) -> None:
     assert np.median(gaps) >= 0.04
 
 
-def test_waiting_for_a_turn_can_be_ended() -> None:
+def test_waiting_for_the_rate_limit_can_be_interrupted() -> None:
     stop, server = threading.Event(), Server("nowhere.example")
     assert server.wait_turn(0.1, stop)
     threading.Timer(0.1, stop.set).start()
@@ -683,7 +687,7 @@ def test_waiting_for_a_turn_can_be_ended() -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_requests_say_who_asks_and_no_page_is_scraped(sandbox: Sandbox) -> None:
+def test_requests_name_pdneuro_and_no_page_is_scraped(sandbox: Sandbox) -> None:
     for call in CALLS.values():
         call()
     agents = {request.headers["user-agent"] for request in sandbox.requests}
@@ -717,7 +721,7 @@ def test_cite(sandbox: Sandbox) -> None:
 # -- real records ---------------------------------------------------------------------------------
 
 
-def test_real_records_go_through_every_verb(sandbox: Sandbox) -> None:
+def test_real_records_work_in_every_method(sandbox: Sandbox) -> None:
     folder = shared("neuromorpho/json")
     page = json.loads((folder / "neuron_select_hippocampus_principal_page0_2022.json").read_text())
     first = json.loads((folder / "neuron_id_1.json").read_text())
@@ -758,25 +762,25 @@ def test_real_records_go_through_every_verb(sandbox: Sandbox) -> None:
     assert all(doi in cited for record in records for doi in record["reference_doi"])
 
 
-def test_the_real_404_is_understood(sandbox: Sandbox) -> None:
+def test_the_real_404_is_recognized(sandbox: Sandbox) -> None:
     body = shared("neuromorpho/json/error_404.json").read_bytes()
     sandbox.fail(times=1, status=404, body=body)
     with pytest.raises(errors.NotFoundError, match="no neuron 'AA1544'"):
         neuromorpho.neuron("AA1544")
 
 
-# -- answers that look like others ----------------------------------------------------------------
+# -- responses that look valid -------------------------------------------------------------------
 
 
 def replaced(sandbox: Sandbox, answer: Any) -> None:
-    """Let ``answer`` speak first: a response, or None for the app's own."""
+    """Call ``answer`` before the app: it returns a response, or None for the response of the app."""
     app = sandbox.neuromorpho
     sandbox.neuromorpho = lambda request: answer(request, app) or app(request)  # type: ignore[assignment]
 
 
 class TestLookAlikes:
     @pytest.mark.parametrize("call", ["select", "join", "name", "one", "fields", "counts"])
-    def test_another_servers_404_is_no_answer(self, sandbox: Sandbox, call: str) -> None:
+    def test_a_404_of_another_server_is_an_error(self, sandbox: Sandbox, call: str) -> None:
         body = {"status": 404, "error": "Not Found", "message": "No message available", "path": "/x"}
         app = sandbox.neuromorpho
         sandbox.neuromorpho = lambda request: Response(body, 404)  # type: ignore[assignment]
@@ -787,9 +791,7 @@ class TestLookAlikes:
 
     @pytest.mark.parametrize("call", ["select", "join", "counts"])
     @pytest.mark.parametrize("probe", [{"fields": {"mouse": 0}}, {"fields": {}}, None])
-    def test_a_data_base_has_to_show_that_it_is_filled(
-        self, sandbox: Sandbox, call: str, probe: Any
-    ) -> None:
+    def test_an_empty_database_is_detected(self, sandbox: Sandbox, call: str, probe: Any) -> None:
         def empty(request: Any, app: Any) -> Response:
             if "partition" in request.path and probe is not None:
                 return Response(probe)
@@ -807,7 +809,7 @@ class TestLookAlikes:
         if probe != {"fields": {"mouse": 0}}:
             assert len(CALLS[call]())
 
-    def test_lists_that_list_nothing(self, sandbox: Sandbox) -> None:
+    def test_lists_in_another_format_are_errors(self, sandbox: Sandbox) -> None:
         sandbox.fail(body=b'{"message": "hello"}')
         with pytest.raises(errors.InvalidResponseError):
             neuromorpho.fields()
@@ -825,7 +827,7 @@ class TestLookAlikes:
             (b"  \n", "text/plain"),
         ],
     )
-    def test_what_is_no_file_is_not_kept(self, sandbox: Sandbox, body: bytes, kind: str) -> None:
+    def test_an_invalid_file_is_not_cached(self, sandbox: Sandbox, body: bytes, kind: str) -> None:
         app = sandbox.neuromorpho
         replaced(
             sandbox,
@@ -838,7 +840,7 @@ class TestLookAlikes:
         sandbox.neuromorpho = app
         assert len(neuromorpho.swc(4)) == 64
 
-    def test_a_404_of_a_site_that_is_mended_is_not_kept(self, sandbox: Sandbox) -> None:
+    def test_a_404_during_maintenance_is_not_cached(self, sandbox: Sandbox) -> None:
         neuromorpho.neuron([4, 5])
         app = sandbox.neuromorpho
         sandbox.neuromorpho = lambda r: Response(
@@ -856,11 +858,11 @@ class TestLookAlikes:
             neuromorpho.swc([8], "source", folder=tmp_path / "x")
         assert (tmp_path / "x" / "cell_0008.xml").read_bytes().startswith(b"<?xml")
 
-    def test_one_broken_file_of_many(self, sandbox: Sandbox) -> None:
+    def test_one_invalid_file_of_many(self, sandbox: Sandbox) -> None:
         files = {number: data.swc(number) for number in (1, 4)} | {2: b"# broken\n"}
         sandbox.neuromorpho = NeuroMorphoApp(records=[data.neuron(n) for n in (1, 2, 4)], files=files)
         with pytest.warns(
-            errors.UnreadableFileWarning, match="1 files cannot be read.*2 holds no nodes"
+            errors.UnreadableFileWarning, match="1 files cannot be read.*2 contains no nodes"
         ):
             nodes = neuromorpho.swc([1, 2, 4])
         assert nodes["neuron"].unique().tolist() == [1, 4]
@@ -877,7 +879,7 @@ class TestLookAlikes:
         assert text.neuro.join_neuromorpho("species")["species"].tolist() == ["rat", "human"]
 
     @pytest.mark.parametrize("status", [403, 405, 414])
-    def test_whatever_a_long_question_is_refused_for(self, sandbox: Sandbox, status: int) -> None:
+    def test_a_rejected_long_query_is_split(self, sandbox: Sandbox, status: int) -> None:
         def refuse(request: Any, app: Any) -> Response | None:
             return Response(b"no", status) if len(request.raw_query) > 300 else None
 
@@ -885,7 +887,7 @@ class TestLookAlikes:
         ids = pd.Series(range(101, 301))
         assert (ids.neuro.neuromorpho("neuron_id")["neuron_id"] == ids).all()
 
-    def test_another_spelling_is_tried_before_a_chunk_is_split(self, sandbox: Sandbox) -> None:
+    def test_another_spelling_is_tried_before_a_batch_is_split(self, sandbox: Sandbox) -> None:
         def refuse(request: Any, app: Any) -> Response | None:
             return Response({"message": "bad field"}, 400) if "Neuron_id" in request.raw_query else None
 
@@ -895,7 +897,7 @@ class TestLookAlikes:
         assert (ids.neuro.morphometry("neuron_id")["neuron_id"] == ids).all()
         assert len(sandbox.requests) == 2
 
-    def test_fewer_records_than_announced_are_no_answer(self, sandbox: Sandbox) -> None:
+    def test_fewer_records_than_announced_are_an_error(self, sandbox: Sandbox) -> None:
         def short(request: Any, app: Any) -> Response | None:
             if not request.path.endswith("/select"):
                 return None
@@ -912,7 +914,7 @@ class TestLookAlikes:
         sandbox.neuromorpho = app
         assert (ids.neuro.neuromorpho("neuron_id")["neuron_id"] == ids).all()
 
-    def test_a_short_first_page_is_read_again(self, sandbox: Sandbox) -> None:
+    def test_a_short_first_page_is_requested_again(self, sandbox: Sandbox) -> None:
         seen: list[int] = []
 
         def short(request: Any, app: Any) -> Response | None:
@@ -941,7 +943,7 @@ class TestLookAlikes:
             with pytest.raises(errors.InvalidQueryError):
                 neuromorpho.select(species=nothing)
 
-    def test_one_neuron_that_the_service_fails_over(self, sandbox: Sandbox) -> None:
+    def test_one_neuron_for_which_the_service_fails(self, sandbox: Sandbox) -> None:
         sandbox.neuromorpho.poison = {9}
         with pytest.raises(errors.ServerError):
             neuromorpho.neuron(9, on_error="partial")

@@ -1,4 +1,4 @@
-"""Properties of segments over HTTP: shapes, dtypes, joins, the four kinds of nothing."""
+"""Properties of segments over HTTP: shapes, dtypes, joins, the four kinds of missing values."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PROPERTIES = (
 
 
 def serve(sandbox: Sandbox, values: dict[int, Any], snapshot: Any = 1679889604) -> None:
-    """Let the next request be answered with these values."""
+    """Make the next response contain these values."""
     import json
 
     body = {"materialized_timestamp": snapshot, "results": {str(n): v for n, v in values.items()}}
     sandbox.fail(body=json.dumps(body).encode())
 
 
-def test_all_nine_properties_come_out_row_by_row(sandbox: Sandbox) -> None:
+def test_all_nine_properties_have_one_row_per_input_row(sandbox: Sandbox) -> None:
     neurons = pdneuro.sandbox.neurons().head(300)
     found = neurons["root_id"].neuro.properties(*PROPERTIES)
     pd.testing.assert_index_equal(found.index, neurons.index)
@@ -104,7 +104,7 @@ def test_values_are_flattened_by_shape(
         assert str(shown) == str(cells)
 
 
-def test_multiple_records_are_counted_raised_for_or_taken(sandbox: Sandbox) -> None:
+def test_multiple_records_are_counted_an_error_or_returned(sandbox: Sandbox) -> None:
     column = pd.Series([1, 2])
     values = {1: [{"x": 1, "id": "9"}, {"x": 2, "id": "8"}], 2: [{"x": 3, "id": "7"}]}
     serve(sandbox, values)
@@ -130,7 +130,7 @@ def test_records_in_long_form(sandbox: Sandbox, ids: pd.Series) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["absent", "null", "empty"])
-def test_nothing_comes_in_kinds(sandbox: Sandbox, ids: pd.Series, unknown: str) -> None:
+def test_the_four_kinds_of_missing_values_differ(sandbox: Sandbox, ids: pd.Series, unknown: str) -> None:
     sandbox.braincircuits.unknown = unknown
     column = pd.Series([ids[0], 123, None, 0, ids[1]], dtype="Int64", index=list("abcde"))
     if unknown == "absent":
@@ -148,7 +148,7 @@ def test_nothing_comes_in_kinds(sandbox: Sandbox, ids: pd.Series, unknown: str) 
     assert sorted(sent) == sorted([ids[0], 123, ids[1]])
 
 
-def test_unknown_ids_may_be_ignored_or_raised_for_and_are_asked_once(sandbox: Sandbox) -> None:
+def test_unknown_ids_may_be_ignored_or_an_error_and_are_requested_once(sandbox: Sandbox) -> None:
     column = pd.Series([123])
     assert column.neuro.properties("size", on_missing="ignore")["size"].isna().all()
     with pytest.raises(errors.UnknownIdsError, match="123"):
@@ -169,7 +169,7 @@ def test_empty_and_all_missing_columns_have_the_documented_columns(sandbox: Sand
     assert not sandbox.requests
 
 
-def test_answers_of_several_snapshots_are_reported(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_values_of_several_snapshots_are_a_warning(sandbox: Sandbox, ids: pd.Series) -> None:
     sandbox.braincircuits.snapshots = itertools.cycle([1679889604, 1679893204])
     with pytest.warns(errors.MixedSnapshotWarning, match=r"1679889604.*1679893204"):
         found = ids.neuro.properties("link_pre", batch_size=5)
@@ -182,7 +182,7 @@ def test_answers_of_several_snapshots_are_reported(sandbox: Sandbox, ids: pd.Ser
     [(1679889604, 1679889604), ("1679889604", 1679889604), (1679889604.0, 1679889604),
      ("2023-03-27T04:00:04+00:00", 1679889604), ("2023-03-27T04:00:04", 1679889604), (None, None), ("?", None)],
 )  # fmt: skip
-def test_the_snapshot_time_is_read_whichever_way_it_is_written(
+def test_the_snapshot_time_is_read_in_any_format(
     sandbox: Sandbox, given: Any, seconds: int | None
 ) -> None:
     serve(sandbox, {1: {"size": 4}}, snapshot=given)
@@ -193,13 +193,13 @@ def test_the_snapshot_time_is_read_whichever_way_it_is_written(
 @pytest.mark.parametrize(
     "body", [b'{"1": {"size": 4}}', b'{"materialized_timestamp": 5, "1": {"size": 4}}']
 )
-def test_an_answer_without_its_wrapper_is_understood(sandbox: Sandbox, body: bytes) -> None:
+def test_a_response_without_its_wrapper_is_read(sandbox: Sandbox, body: bytes) -> None:
     sandbox.fail(body=body)
     assert pd.Series([1]).neuro.properties("size")["size"].tolist() == [4]
 
 
 class TestJoin:
-    """``join_properties`` keeps rows, order, index, dtypes, and the caller's frame."""
+    """``join_properties`` keeps rows, order, index and dtypes, and does not modify the given table."""
 
     def frame(self, ids: pd.Series) -> pd.DataFrame:
         rows = [0, 3, 3, 1, 0]
@@ -238,7 +238,7 @@ class TestJoin:
         joined.iloc[0, 3] = 99
         pd.testing.assert_frame_equal(frame, before)
 
-    def test_taken_names_need_a_word(self, sandbox: Sandbox, ids: pd.Series) -> None:
+    def test_existing_columns_need_a_prefix_or_overwrite(self, sandbox: Sandbox, ids: pd.Series) -> None:
         frame = pd.DataFrame({"size": "old", "root_id": ids})
         with pytest.raises(errors.ColumnExistsError, match="'size' already"):
             frame.neuro.join_properties("size")
@@ -253,7 +253,7 @@ class TestJoin:
         assert frame["size"].eq("old").all()
         assert len(sandbox.requests) == 1
 
-    def test_the_column_is_recognised_or_asked_for(self, sandbox: Sandbox, ids: pd.Series) -> None:
+    def test_the_column_is_recognized_or_must_be_named(self, sandbox: Sandbox, ids: pd.Series) -> None:
         named = pd.DataFrame({"pt_root_id": ids, "id": range(10), "nucleus_id": range(10)})
         assert "size" in named.neuro.join_properties("size")
         assert "size" in named.set_index("pt_root_id").drop(columns="id").neuro.join_properties("size")
@@ -266,7 +266,7 @@ class TestJoin:
         with pytest.raises(errors.MissingColumnsError, match="Did you mean 'root_id'"):
             pd.DataFrame({"root_id": ids}).neuro.join_properties("size", on="rootid")
         twice = pd.concat([ids, ids], axis=1)
-        with pytest.raises(errors.AmbiguousColumnError, match="2 columns are called 'root_id'"):
+        with pytest.raises(errors.AmbiguousColumnError, match="2 columns have the name 'root_id'"):
             twice.neuro.join_properties("size", on="root_id")
 
     def test_provenance_is_json_and_survives_files_and_concat(
@@ -302,10 +302,10 @@ class TestJoin:
     carrier=st.sampled_from(["Int64", "int64[pyarrow]", "string", "category", "object"]),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_column_joins_as_a_look_up_would(
+def test_a_join_equals_a_lookup_row_by_row(
     sandbox: Sandbox, ids: pd.Series, rows: list[int], carrier: str
 ) -> None:
-    cells = [*ids.tolist(), None, 0]  # a missing one, and one that means no segment
+    cells = [*ids.tolist(), None, 0]  # a missing ID, and 0, which means no segment
     column = pd.Series([cells[row] for row in rows], dtype="Int64")
     column = column.astype({"object": object, "category": "category"}.get(carrier, carrier))
     frame = pd.DataFrame({"root_id": column, "n": range(len(rows))})
@@ -345,7 +345,7 @@ def test_real_ids_go_through_fetch_join_and_store_bit_for_bit(tmp_path: Any) -> 
         assert len(sent) == 2 * len(table) == 2 * len(set(sent))
 
 
-def test_zeros_and_repeats_of_a_real_table_are_asked_once(sandbox: Sandbox) -> None:
+def test_zeros_and_duplicates_of_a_real_table_are_requested_once(sandbox: Sandbox) -> None:
     table = pd.read_parquet(shared("braincircuits/nerve_bundle_fibers_v0.parquet"))
     joined = table.neuro.join_properties("size", on="pt_root_id", on_missing="ignore")
     assert len(joined) == 6_461

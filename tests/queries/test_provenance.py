@@ -149,7 +149,7 @@ def test_fractions_warn_of_a_threshold_that_was_applied_before_a_join(
     with pytest.warns(errors.IncompleteEdgesWarning, match="fewer than 5 synapses"):
         edges.rename(columns=rename).neuro.fractions()
     one_side = ids.neuro.downstream().neuro.join_properties("link_pre", on="pre")
-    with pytest.warns(errors.IncompleteEdgesWarning, match="other side"):
+    with pytest.warns(errors.IncompleteEdgesWarning, match="only downstream edges"):
         one_side.rename(columns=rename).neuro.fractions()
 
 

@@ -1,4 +1,4 @@
-"""Columns of structures: against a walk of the real tree, and on what columns really hold."""
+"""Columns of structures: compared with a walk through the real tree, and with real columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COARSE = [315, 549, 1097, 512]
 
 @pytest.fixture(scope="module")
 def walk() -> dict[int, list[int]]:
-    """The path of each of the 1,327 real structures, by a walk of its own."""
+    """Return the path of each of the 1,327 real structures, by a separate walk through the tree."""
     with gzip.open(shared("allen/structure_graph_1.json.gz")) as file:
         root = json.load(file)["msg"][0]
     paths: dict[int, list[int]] = {}
@@ -40,7 +40,7 @@ def walk() -> dict[int, list[int]]:
 
 @pytest.fixture
 def real(sandbox: Sandbox, walk: dict[int, list[int]]) -> pd.DataFrame:
-    """The real tree, served; its structures as a frame."""
+    """Serve the real tree, and return its structures as a DataFrame."""
     with gzip.open(shared("allen/structure_graph_1.json.gz")) as file:
         rows = from_nested(json.load(file)["msg"][0])
     for row in rows:
@@ -49,7 +49,9 @@ def real(sandbox: Sandbox, walk: dict[int, list[int]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_all_1327_structures_agree_with_a_walk(real: pd.DataFrame, walk: dict[int, list[int]]) -> None:
+def test_all_1327_structures_agree_with_a_walk_through_the_tree(
+    real: pd.DataFrame, walk: dict[int, list[int]]
+) -> None:
     ids = real["id"].sample(frac=1, random_state=0)
     assert len(ids) == len(walk) == 1327
     above = ids.neuro.ancestors()
@@ -85,7 +87,7 @@ def test_all_1327_structures_agree_with_a_walk(real: pd.DataFrame, walk: dict[in
     ]
 
 
-def test_real_acronyms_colours_and_ids_beyond_float32(real: pd.DataFrame) -> None:
+def test_real_acronyms_colors_and_ids_beyond_float32(real: pd.DataFrame) -> None:
     by_acronym = real["acronym"].neuro.structures("id")
     assert by_acronym["id"].tolist() == real["id"].tolist()
     colors = real["id"].neuro.structures("color", "color_hex_triplet")
@@ -95,7 +97,7 @@ def test_real_acronyms_colours_and_ids_beyond_float32(real: pd.DataFrame) -> Non
     with pytest.raises(errors.PrecisionLossError, match="float32"):
         real["id"].astype("float32").neuro.structures("acronym")
     assert pd.Series(["cm", "CM", "ipf", "IPF"]).neuro.structures("id")["id"].is_unique
-    with pytest.raises(errors.AmbiguousStructureError, match=r"'Cm' in column 'where' fits"):
+    with pytest.raises(errors.AmbiguousStructureError, match=r"'Cm' in column 'where' matches"):
         pd.Series(["VISp", "Cm"], name="where").neuro.rollup([997])
     assert pd.Series(["VISP", "CUL4, 5", "Fiber Tracts"]).neuro.structures("acronym")[
         "acronym"
@@ -106,10 +108,12 @@ def test_real_acronyms_colours_and_ids_beyond_float32(real: pd.DataFrame) -> Non
     ]
 
 
-def test_real_cells_join_the_mouses_tree_and_human_ones_stay_na(real: pd.DataFrame) -> None:
+def test_real_cells_of_the_mouse_are_joined_and_human_ones_are_na(real: pd.DataFrame) -> None:
     file = shared("allen/cell_types_specimen_details_sample.csv")
     cells = pd.read_csv(file, keep_default_na=False, dtype={"structure__id": "int64"})
-    joined = cells.neuro.join_structures("acronym", "name")  # no warning: they say that they are human
+    joined = cells.neuro.join_structures(
+        "acronym", "name"
+    )  # no warning, since the table marks them as human
     human = cells["donor__species"] == "Homo Sapiens"
     assert human.sum() == 12
     assert joined.loc[human, "structure_acronym"].isna().all()
@@ -130,7 +134,7 @@ def test_real_unionizes(real: pd.DataFrame) -> None:
     assert set(matrix.columns) <= set(rows["structure_id"])
 
 
-# -- the carriers of a column ------------------------------------------------------------------------
+# -- dtypes of a column -----------------------------------------------------------------------------
 
 KNOWN = [385, 549, 614454277, 997]
 CARRIERS = {
@@ -147,7 +151,7 @@ CARRIERS = {
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_every_carrier_gives_the_same(carrier: str, sandbox: Sandbox) -> None:
+def test_every_dtype_of_ids_gives_the_same_result(carrier: str, sandbox: Sandbox) -> None:
     ids = CARRIERS[carrier](KNOWN)
     table = ids.neuro.structures("id", "acronym")
     assert table["id"].tolist() == KNOWN
@@ -188,7 +192,7 @@ def test_missing_unknown_void_and_the_left_hemisphere(sandbox: Sandbox) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ids=st.lists(st.sampled_from([385, -385, 549, 778, 997, 0, 614454277, None]), max_size=30))
-def test_each_verb_keeps_rows_and_agrees_with_the_single_answers(
+def test_each_method_keeps_rows_and_agrees_with_single_lookups(
     ids: list[int | None], sandbox: Sandbox
 ) -> None:
     column = pd.Series(ids, dtype="Int64", index=pd.Index(range(100, 100 + len(ids))))
@@ -215,7 +219,7 @@ def test_each_verb_keeps_rows_and_agrees_with_the_single_answers(
     pd.testing.assert_series_equal(column, before)
 
 
-def test_rolling_up_by_set_name_id_list_and_acronyms(sandbox: Sandbox) -> None:
+def test_roll_up_by_set_name_id_list_and_acronyms(sandbox: Sandbox) -> None:
     acronyms = pd.Series(["VISp5", "MDRNd", "LGd", "cbf", None])
     by_name = acronyms.neuro.rollup("brain - summary structures")  # its real name has another dash
     assert by_name.fillna("-").tolist() == [
@@ -237,7 +241,7 @@ def test_rolling_up_by_set_name_id_list_and_acronyms(sandbox: Sandbox) -> None:
         ids.neuro.is_under("VISpp")
 
 
-def test_joining_keeps_rows_dtypes_and_the_callers_frame(sandbox: Sandbox) -> None:
+def test_a_join_keeps_rows_and_dtypes_and_the_given_frame(sandbox: Sandbox) -> None:
     table = pd.DataFrame({"structure_id": [385, 549, 385], "n": [1.5, 2.5, 3.5]}, index=[7, 7, 9])
     before = table.copy()
     joined = table.neuro.join_structures()
@@ -271,7 +275,7 @@ def test_joining_keeps_rows_dtypes_and_the_callers_frame(sandbox: Sandbox) -> No
         table.neuro.join_structures("colour")
 
 
-def test_the_tree_is_asked_once_and_works_offline(sandbox: Sandbox) -> None:
+def test_the_tree_is_downloaded_once_and_works_offline(sandbox: Sandbox) -> None:
     ids = pd.Series(KNOWN)
     for _ in range(3):
         ids.neuro.structures()
@@ -289,7 +293,7 @@ def test_the_tree_is_asked_once_and_works_offline(sandbox: Sandbox) -> None:
         allen.structure_tree(3)
 
 
-def test_a_server_that_sends_few_rows_gives_a_whole_tree_all_the_same(sandbox: Sandbox) -> None:
+def test_the_tree_is_complete_if_the_server_sends_short_pages(sandbox: Sandbox) -> None:
     sandbox.allen.short = 10
     tree = allen.structure_tree()
     assert tree.frame["acronym"].tolist() == [row["acronym"] for row in sandbox.allen.tree]
@@ -308,21 +312,21 @@ def test_the_tree_is_not_changed_through_its_copies(sandbox: Sandbox) -> None:
     assert len(tree) == 37
 
 
-def test_a_table_that_is_no_tree_is_refused() -> None:
+def test_a_table_that_is_not_a_tree_is_rejected() -> None:
     loop = pd.DataFrame(
         {"id": [1, 2], "acronym": ["a", "b"], "name": ["a", "b"], "parent_structure_id": [2, 1]}
     )
     with pytest.raises(errors.InvalidResponseError, match="own ancestors: 1, 2"):
         StructureTree(loop)
-    with pytest.raises(errors.InvalidResponseError, match="repeat"):
+    with pytest.raises(errors.InvalidResponseError, match="same ID"):
         StructureTree(loop.assign(id=1))
-    # A structure whose parent was not sent is a root of its own.
+    # A structure whose parent is missing is a root.
     part = StructureTree(loop.assign(parent_structure_id=[9, 1]))
     assert part.frame["depth"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("cells", [[[1], [2]], [True, False], [1.5], [{"a": 1}]])
-def test_columns_that_hold_no_structures(cells: list[Any], sandbox: Sandbox) -> None:
+def test_columns_without_structures_are_errors(cells: list[Any], sandbox: Sandbox) -> None:
     with pytest.raises(errors.InvalidIdError, match="row 0"):
         pd.Series(cells).neuro.structures("acronym")
 
@@ -339,7 +343,7 @@ def test_shared_acronyms_are_ambiguous(sandbox: Sandbox) -> None:
     assert tree.locate(pd.Series([3])).rows.tolist() == [2]
 
 
-def test_accessors_say_what_they_recognised(sandbox: Sandbox) -> None:
+def test_accessors_list_recognized_structures(sandbox: Sandbox) -> None:
     said = repr(pd.DataFrame({"structure_id": [385], "x": [1.0], "y": [1.0], "z": [1.0]}).neuro)
     assert "structures: 'structure_id'" in said
     assert ".join_structures(" in said

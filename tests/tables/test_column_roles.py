@@ -1,4 +1,4 @@
-"""Which column or index of a table contains the segment IDs."""
+"""Recognition of the column or index of segment IDs in a table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pdneuro.sandbox import Sandbox
 
 
 @pytest.mark.parametrize("start", [200_000, 10**9, 10**14])
-def test_an_unnamed_index_of_row_numbers_does_not_pass_for_ids(start: int, sandbox: Sandbox) -> None:
+def test_an_unnamed_index_of_row_numbers_is_not_recognized_as_ids(start: int, sandbox: Sandbox) -> None:
     table = pd.DataFrame({"area": [1.0, 2.0]}, index=pd.Index([start, start + 7]))
     with pytest.raises(errors.MissingColumnsError, match="no column of segment IDs"):
         table.neuro.edges()
     assert not sandbox.requests
 
 
-def test_an_unnamed_index_of_ids_is_recognised(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_an_unnamed_index_of_ids_is_recognized(sandbox: Sandbox, ids: pd.Series) -> None:
     table = pd.DataFrame({"area": 1.0}, index=pd.Index(ids.tolist()))
     pd.testing.assert_frame_equal(table.neuro.edges(), ids.neuro.edges())
     # One row number among the IDs: the index is something else.

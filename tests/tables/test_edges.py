@@ -1,4 +1,4 @@
-"""Verbs on edge tables: sums, labels, shares, signs, counts, paths, similarity."""
+"""Methods of edge tables: sums, labels, fractions, signs, counts, paths, similarity."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_no_verb_changes_its_input(verb: str) -> None:
+def test_no_method_changes_its_input(verb: str) -> None:
     edges = KC.copy()
     result = VERBS[verb](edges)
     if isinstance(result, pd.DataFrame | pd.Series) and len(result):
         column = result.columns[-1] if isinstance(result, pd.DataFrame) else None
         if column in edges.columns and column != "roi":
-            result[column] = 0  # nor does a change of the result reach it
+            result[column] = 0  # a change of the result does not change it either
     pd.testing.assert_frame_equal(edges, KC)
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_verbs_take_read_only_data_and_an_empty_table(verb: str) -> None:
+def test_methods_accept_read_only_data_and_an_empty_table(verb: str) -> None:
     columns = {name: KC[name].to_numpy().copy() for name in ("pre", "post", "weight")}
     for cells in columns.values():
         cells.flags.writeable = False
@@ -92,7 +92,7 @@ def test_verbs_take_read_only_data_and_an_empty_table(verb: str) -> None:
 
 
 class TestDialects:
-    """Any edge table that the field writes."""
+    """Edge tables with the column names of other tools."""
 
     @pytest.mark.parametrize("pair", tables.edges.roles.ENDPOINT_NAMES)
     @pytest.mark.parametrize("weight", tables.edges.roles.WEIGHT_NAMES)
@@ -106,7 +106,7 @@ class TestDialects:
     @pytest.mark.parametrize(
         "carrier", ["category", "object", "string", "Int64", "uint64", "arrow", "blanks"]
     )
-    def test_carriers_of_ids_and_weights(self, carrier: str) -> None:
+    def test_dtypes_of_ids_and_weights(self, carrier: str) -> None:
         ids = [BASE + 1, BASE + 2, BASE + 1]
         cells: dict[str, Any] = {
             "category": pd.Categorical([str(i) for i in ids]),
@@ -130,7 +130,7 @@ class TestDialects:
             assert found["pre"].tolist() == ids
             assert found["weight"].tolist() == [1, 2, 3]
 
-    def test_columns_that_were_not_chosen_stay_beside(self) -> None:
+    def test_columns_that_were_not_chosen_are_renamed(self) -> None:
         frame = pd.DataFrame(
             {"pre": [1], "post": [2], "weight": [9], "source": [3], "target": [4], "n_syn": [5]}
         )
@@ -138,13 +138,13 @@ class TestDialects:
         assert found[["pre", "post", "weight"]].iloc[0].tolist() == [3, 4, 5]
         assert found[["pre_original", "post_original", "weight_original"]].iloc[0].tolist() == [1, 2, 9]
 
-    def test_ambiguity_names_the_choices(self) -> None:
+    def test_an_ambiguous_column_is_an_error_that_lists_the_candidates(self) -> None:
         frame = pd.DataFrame({"pre": [1], "post": [2], "top_nt": ["x"], "pred_nt": ["y"]})
         with pytest.raises(errors.AmbiguousColumnError, match=r"'top_nt', 'pred_nt'.*nt=\.\.\."):
             tables.as_edges(frame)
         assert tables.as_edges(frame, nt="top_nt")["nt"].tolist() == ["x"]
 
-    def test_a_matrix_is_no_edge_table(self) -> None:
+    def test_a_matrix_is_not_an_edge_table(self) -> None:
         matrix = pd.DataFrame([[0, 3], [5, 0]], index=[BASE, BASE + 1], columns=[BASE, BASE + 1])
         with pytest.raises(errors.MissingColumnsError, match=r"adjacency matrix \(2 x 2\).*from_matrix"):
             matrix.neuro.threshold(1)
@@ -156,11 +156,11 @@ class TestDialects:
             ("post", -4, errors.InvalidIdError, "'post'.*negative.*-4.*row 'b'"),
             ("pre", float(BASE), errors.PrecisionLossError, "'pre'"),
             ("weight", -1, errors.InvalidEdgesError, "'weight' are negative.*row 'b'"),
-            ("weight", 0.5, errors.InvalidEdgesError, "'weight' are not whole.*row 'b'"),
+            ("weight", 0.5, errors.InvalidEdgesError, "'weight' are not integers.*row 'b'"),
             ("weight", None, errors.InvalidEdgesError, "'weight' are missing.*row 'b'"),
         ],
     )
-    def test_bad_cells_are_named(
+    def test_invalid_cells_are_in_the_message(
         self, column: str, value: Any, error: type[Exception], words: str
     ) -> None:
         frame = KC.astype({"pre": object, "post": object, "weight": object})
@@ -168,9 +168,9 @@ class TestDialects:
         with pytest.raises(error, match=words):
             frame.neuro.collapse()
 
-    def test_integers_are_looked_at_too(self) -> None:
+    def test_integers_are_checked_too(self) -> None:
         good = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [1, 0]})
-        assert len(good.neuro.collapse()) == 2  # a weight of 0 is no error
+        assert len(good.neuro.collapse()) == 2  # a weight of 0 is valid
         with pytest.warns(errors.DroppedRowsWarning, match="1 of 2"):
             assert len(good.assign(post=[0, 3]).neuro.collapse()) == 1
         with pytest.raises(errors.InvalidEdgesError, match=r"negative.*row 1"):
@@ -180,20 +180,20 @@ class TestDialects:
         by_region = good.assign(neuropil=["ME", "LO"]).neuro.collapse(roi=True)
         assert by_region["roi"].tolist() == ["ME", "LO"]
 
-    def test_ends_in_the_index_are_found(self) -> None:
+    def test_ends_in_the_index_are_recognized(self) -> None:
         grouped = KC.groupby(["pre", "post"])[["weight"]].sum()
         assert grouped.neuro.collapse()["weight"].tolist() == grouped["weight"].tolist()
         assert len(grouped.neuro.to_networkx().edges) == 4
 
-    def test_repeated_names_are_refused(self) -> None:
+    def test_repeated_names_are_rejected(self) -> None:
         for twice in ("pre", "weight"):
             with pytest.raises(errors.AmbiguousColumnError, match=twice):
                 pd.concat([KC, KC[[twice]]], axis=1).neuro.degree()
 
-    def test_sums_do_not_run_over(self) -> None:
+    def test_sums_do_not_overflow(self) -> None:
         edges = pd.DataFrame({"pre": [1, 1], "post": [2, 2], "weight": [2**62, 2**62]})
         for call in (edges.neuro.collapse, edges.neuro.degree, lambda: pdneuro.Connectome(edges)):
-            with pytest.raises(errors.InvalidEdgesError, match=r"add up to 9\.22e\+18"):
+            with pytest.raises(errors.InvalidEdgesError, match=r"sum of the weights, 9\.22e\+18"):
                 call()
         large = edges.assign(weight=[2**60 + 1, 2**60])
         assert large.neuro.degree()["in_weight"].tolist() == [0, 2**61 + 1]
@@ -202,7 +202,7 @@ class TestDialects:
             2**61 + 1
         ]
 
-    def test_missing_and_zero_ends_are_left_out_aloud(self) -> None:
+    def test_missing_and_zero_ends_are_dropped_with_a_warning(self) -> None:
         frame = pd.DataFrame(
             {"pre": pd.array([1, None, 0], "Int64"), "post": [2, 2, 2], "weight": [1, 1, 1]}
         )
@@ -337,13 +337,13 @@ class TestFractions:
         whole = pdneuro.sandbox.edges()
         with pytest.warns(errors.IncompleteEdgesWarning, match="fewer than 3 synapses"):
             whole.neuro.threshold(3).neuro.fractions()
-        with pytest.warns(errors.IncompleteEdgesWarning, match="other side"):
+        with pytest.warns(errors.IncompleteEdgesWarning, match="only downstream edges"):
             ids.neuro.downstream().neuro.fractions("input")
-        with pytest.warns(errors.IncompleteEdgesWarning, match="not asked themselves"):
+        with pytest.warns(errors.IncompleteEdgesWarning, match="were not queried"):
             ids.neuro.edges().neuro.fractions("input")
-        with pytest.warns(errors.IncompleteEdgesWarning, match="among some"):
+        with pytest.warns(errors.IncompleteEdgesWarning, match="only edges among some"):
             ids.neuro.edges(within=True).neuro.fractions("input")
-        # All inputs of the neurons asked are there, so these are silent.
+        # All inputs of the queried neurons are in the table, so there is no warning.
         upstream = ids.neuro.upstream().neuro.fractions("input")
         pd.testing.assert_series_equal(
             upstream["input_fraction"],
@@ -383,7 +383,7 @@ class TestSign:
             annotated.neuro.sign()
         with pytest.raises(ValueError, match="both"):
             annotated.neuro.sign(inhibitory="gaba", excitatory="GABA")
-        with pytest.raises(ValueError, match=r"none of .*'ACH', 'GABA'"):
+        with pytest.raises(ValueError, match=r"does not contain .*'ACH', 'GABA'"):
             annotated.neuro.sign(inhibitory="inhibitory", excitatory="excitatory")
         with pytest.raises(errors.MissingColumnsError, match="'nt_pre'"):
             KC.neuro.sign(inhibitory="gaba", excitatory="ach")
@@ -477,14 +477,14 @@ class TestPaths:
             assert found["path"].tolist() == [(BASE + 3, BASE + 1, BASE + 2)]
             assert {type(node) for path in found["path"] for node in path} == {int}
 
-    def test_what_is_no_id(self) -> None:
+    def test_invalid_ids_are_errors(self) -> None:
         with pytest.raises(errors.PrecisionLossError, match="'sources'"):
             KC.neuro.paths(float(BASE + 1), BASE + 2)
         with pytest.raises(errors.InvalidIdError, match=r"'targets'.*'KC'"):
             KC.neuro.paths(BASE + 1, "KC")
         assert KC.neuro.paths(None, BASE + 2).empty
 
-    def test_too_many_paths_stop(self) -> None:
+    def test_too_many_paths_are_an_error(self) -> None:
         full = pd.DataFrame(
             [(a, b) for a in range(1, 30) for b in range(1, 30)], columns=["pre", "post"]
         )
@@ -536,7 +536,7 @@ class TestSimilarity:
         assert some.loc[BASE + 3, BASE + 1] == pytest.approx(whole.loc[BASE + 3, BASE + 1])
         assert not some.loc[77].any()
 
-    def test_refusals(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_invalid_arguments_are_errors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for bad in ({"metric": "euclid"}, {"of": "inputs"}, {"top": 0}):
             with pytest.raises(ValueError, match=next(iter(bad))):
                 KC.neuro.similarity(**bad)
@@ -546,7 +546,7 @@ class TestSimilarity:
 
 
 class TestExpand:
-    def test_hops_go_on_counting(self, sandbox: Sandbox, ids: pd.Series) -> None:
+    def test_hops_continue_to_count(self, sandbox: Sandbox, ids: pd.Series) -> None:
         near = ids.neuro.edges(min_weight=20)
         far = near.neuro.expand(2, min_weight=20)
         straight = ids.neuro.edges(hops=3, min_weight=20)
@@ -558,17 +558,15 @@ class TestExpand:
         assert far.iloc[: len(near)]["pre"].tolist() == near["pre"].tolist()
         assert len(far.attrs["pdneuro"]["asked_per_hop"]) == 2
 
-    def test_own_columns_stay_and_are_missing_in_new_rows(
-        self, sandbox: Sandbox, ids: pd.Series
-    ) -> None:
+    def test_other_columns_stay_and_are_na_in_new_rows(self, sandbox: Sandbox, ids: pd.Series) -> None:
         near = ids.neuro.downstream(min_weight=20).neuro.reciprocal().assign(note="seen")
         far = near.neuro.expand(upstream=False)
         assert far["reciprocal_weight"].dtype == "Int64"
         assert far["note"].notna().sum() == len(near)
-        # The threshold of the table is kept by itself.
+        # The threshold of the table is the default.
         assert far["weight"].min() >= 20
 
-    def test_the_budget_holds_before_the_fetch(self, sandbox: Sandbox, ids: pd.Series) -> None:
+    def test_the_budget_is_checked_before_the_request(self, sandbox: Sandbox, ids: pd.Series) -> None:
         near = ids.neuro.edges(min_weight=5)
         count = len(set(near["pre"]) | set(near["post"]))
         sent = len(sandbox.requests)
@@ -587,7 +585,7 @@ class TestExpand:
         assert (new["pre"] != new["post"]).all()
 
 
-def test_optional_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optional_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, call in (
         ("scipy.sparse", KC.neuro.to_sparse),
         ("igraph", KC.neuro.to_igraph),

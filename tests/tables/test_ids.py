@@ -1,4 +1,4 @@
-"""Exact IDs: kept bit for bit, or refused."""
+"""Exact IDs: converted bit for bit, or rejected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import shared
 
 ID = 720575940621522189
 valid = st.integers(1, 2**63 - 1)
-# Fewer than would look like a column that was rounded as a whole.
+# Too few to look like a column of rounded IDs.
 columns = st.lists(
     valid | st.none() | st.sampled_from([1, 2**53, 2**53 + 1, 2**63 - 1, ID]), max_size=15
 )
@@ -60,7 +60,7 @@ CARRIERS = {
 @pytest.mark.parametrize("carrier", CARRIERS)
 @given(values=columns)
 @settings(max_examples=60, deadline=None)
-def test_every_carrier_gives_the_same_exact_ids(carrier: str, values: list[int | None]) -> None:
+def test_every_dtype_gives_the_same_exact_ids(carrier: str, values: list[int | None]) -> None:
     found = exact_ids(CARRIERS[carrier](values))
     pd.testing.assert_series_equal(found, as_expected(values), check_names=False)
 
@@ -131,7 +131,7 @@ def test_zero_means_no_segment() -> None:
         (pd.MultiIndex.from_tuples([(1, 2)]), InvalidIdError, ["MultiIndex"]),
     ],
 )
-def test_what_is_no_exact_id_is_refused_by_value_and_row(
+def test_an_inexact_id_is_an_error_with_value_and_row(
     values: object, error: type[Exception], words: list[str]
 ) -> None:
     with pytest.raises(error) as caught:
@@ -158,12 +158,12 @@ def test_the_result_shares_no_memory_with_the_column() -> None:
     assert column.iloc[0] == ID
 
 
-def test_unused_categories_are_not_looked_at() -> None:
+def test_unused_categories_are_not_checked() -> None:
     column = pd.Series(["12", "bad"], dtype="category")
     assert exact_ids(column[column != "bad"]).tolist() == [12]
 
 
-def test_real_ids_survive_and_their_float_copies_are_refused() -> None:
+def test_real_ids_are_accepted_and_their_float_copies_rejected() -> None:
     ids = pd.read_csv(shared("braincircuits/Completeness_783.csv.gz"), index_col=0).index
     assert len(ids) == 138_639
     for copy in (
@@ -180,7 +180,7 @@ def test_real_ids_survive_and_their_float_copies_are_refused() -> None:
             exact_ids(copy)
 
 
-def test_unsigned_ids_of_a_real_table_are_normalised() -> None:
+def test_unsigned_ids_of_a_real_table_become_int64() -> None:
     table = pd.read_feather(shared("braincircuits/flywire_v630_ranking_allinputs.feather"))
     assert table["root_id"].dtype == "uint64"
     found = exact_ids(table["root_id"])

@@ -10,7 +10,7 @@ import pytest
 
 from pdneuro import errors, graphs, tables
 
-#: Neighbours that a double cannot distinguish, and the largest IDs.
+#: Neighbors that a double cannot distinguish, and the largest IDs.
 IDS = [2**53 - 1, 2**53, 2**53 + 1, 2**63 - 2, 2**63 - 1]
 EDGES = pd.DataFrame(
     {
@@ -22,7 +22,7 @@ EDGES = pd.DataFrame(
 
 
 class TestIds:
-    """Neighbouring IDs stay different neurons."""
+    """Neighboring IDs stay different neurons."""
 
     def test_pairs_and_counts(self) -> None:
         pairs = EDGES.neuro.collapse()
@@ -108,7 +108,7 @@ class TestWeights:
     @pytest.mark.parametrize("method", ["collapse", "degree", "reciprocal", "motifs", "to_networkx"])
     def test_sums_beyond_64_bits_are_an_error(self, method: str) -> None:
         edges = pd.DataFrame({"pre": [1, 1], "post": [2, 2], "weight": [2**62, 2**62]})
-        with pytest.raises(errors.InvalidEdgesError, match="64-bit"):
+        with pytest.raises(errors.InvalidEdgesError, match="too large for 64 bits"):
             getattr(edges.neuro, method)()
         largest = edges.assign(weight=[2**62, 2**61])
         assert largest.neuro.collapse()["weight"].tolist() == [2**62 + 2**61]

@@ -1,4 +1,4 @@
-"""Reconstructions: every file that the field writes, what is wrong with it, and its lengths."""
+"""Reconstructions: files of all kinds, their problems, and their measurements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FILES = [
     "toydata.swc",
 ]
 COLUMNS = ["neuron", "node", "type", "x", "y", "z", "radius", "parent"]
-#: What is wrong with each file of the shared data, by their README.
+#: Problems of each file of the shared data, from their README.
 PROBLEMS = {
     "Case1_orig": {"duplicate": 2},
     "repeated_id": {"duplicate": 1},
@@ -54,7 +54,7 @@ def read(text: str | bytes, **how: Any) -> pd.DataFrame:
 
 
 def slow_length(nodes: pd.DataFrame) -> float:
-    """Cable length, node by node."""
+    """Compute the cable length node by node."""
     place: dict[int, np.ndarray] = {}
     for node, *point in nodes[["node", "x", "y", "z"]].itertuples(index=False):
         place.setdefault(node, np.array(point))
@@ -70,12 +70,12 @@ def slow_length(nodes: pd.DataFrame) -> float:
 # -- real files -----------------------------------------------------------------------------------
 
 
-def test_every_real_file_is_tried() -> None:
+def test_every_real_file_has_a_test() -> None:
     assert sorted(file.name for file in shared(FOLDER).glob("*.swc")) == FILES
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_real_files_read_as_they_are_and_go_through_every_verb(name: str, tmp_path: Path) -> None:
+def test_real_files_are_read_unchanged_and_work_in_every_method(name: str, tmp_path: Path) -> None:
     file = shared(f"{FOLDER}/{name}")
     nodes = read_swc(file)
     plain = pd.read_csv(file, sep=r"\s+", comment="#", header=None)
@@ -127,7 +127,7 @@ def test_real_files_as_one_table() -> None:
     pd.testing.assert_frame_equal(from_tree(tree)[COLUMNS[1:]], two[COLUMNS[1:]].reset_index(drop=True))
 
 
-# -- what the field writes ------------------------------------------------------------------------
+# -- variants of the format -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_real_files_as_one_table() -> None:
     ],
     ids=lambda content: repr(content)[:40],
 )
-def test_all_ways_to_write_a_file(content: str | bytes) -> None:
+def test_all_variants_of_the_format_are_read(content: str | bytes) -> None:
     expected = pd.DataFrame(
         {
             "neuron": pd.Categorical.from_codes(
@@ -190,11 +190,11 @@ def test_a_radius_that_is_missing_is_nan() -> None:
         assert nodes["radius"].isna().all()
         assert nodes["parent"].tolist() == [-1, 1]
         assert check(nodes)["kind"].tolist() == ["no radius"] * 2
-    with pytest.warns(errors.UnreadableLinesWarning, match="line 3"):  # a row that was cut off
+    with pytest.warns(errors.UnreadableLinesWarning, match="line 3"):  # a truncated row
         assert len(read("1 1 0 0 0 1 -1\n2 3 0 3 4 1 1\n3 3 0 3 9 1\n")) == 2
 
 
-def test_commas_are_decimal_points_where_blanks_part_the_numbers() -> None:
+def test_commas_are_decimal_points_if_spaces_separate_the_numbers() -> None:
     nodes = read("1 1 0,5 1,5 2,5 1,0 -1\n2;3;1,5;1,5;2,5;1,0;1\n")
     assert nodes["x"].tolist() == [0.5, 1.5]
     assert nodes["parent"].tolist() == [-1, 1]
@@ -206,7 +206,7 @@ def test_a_comment_is_one_line_whatever_its_letters() -> None:
     assert nodes["node"].tolist() == [1, 2]
 
 
-def test_numbers_that_are_none() -> None:
+def test_a_line_with_an_invalid_number_is_skipped() -> None:
     with pytest.warns(errors.UnreadableLinesWarning):
         assert len(read("1 1 0 0 0 1 inf\n2 1 0 0 0 1 -1\n")) == 1
 
@@ -215,20 +215,20 @@ def test_several_files_of_one_name(tmp_path: Path) -> None:
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.CNG.swc").write_text(ROWS)
-    with pytest.raises(errors.InvalidSwcError, match="several files are called '1'"):
+    with pytest.raises(errors.InvalidSwcError, match="several files have the same name: '1'"):
         read_swc(tmp_path.rglob("*.swc"))
     assert len(read_swc(pd.Series([str(tmp_path / "x" / "1.CNG.swc")]))) == 3
     with pytest.raises(TypeError, match="neuron="):
         read_swc([tmp_path / "x" / "1.CNG.swc"], neuron="a")
 
 
-def test_words_beyond_the_numbers_are_written_as_they_were(tmp_path: Path) -> None:
+def test_words_after_the_numbers_are_written_unchanged(tmp_path: Path) -> None:
     nodes = read('1 1 0 0 0 1 -1 "soma" 5\n2 3 1 0 0 1 1\n')
     (file,) = nodes.neuro.to_swc(tmp_path / "a.swc")
     pd.testing.assert_frame_equal(read_swc(file), nodes)
 
 
-def test_a_node_without_a_place_comes_back_from_a_tree() -> None:
+def test_a_node_without_coordinates_is_converted_back_from_a_tree() -> None:
     nodes = read("1 1 0 0 0 1 -1\n2 3 NA NA NA 1 1\n")
     pd.testing.assert_frame_equal(from_tree(to_tree(nodes)), nodes)
 
@@ -240,7 +240,7 @@ def test_large_ids_are_exact() -> None:
     assert cable_length(nodes).tolist() == [1.0]
 
 
-def test_lines_that_are_no_nodes_are_left_out_and_told() -> None:
+def test_lines_that_are_not_nodes_are_skipped_with_a_warning() -> None:
     with pytest.warns(errors.UnreadableLinesWarning, match=r"2 lines of a .*line 2 \('broken line'\)"):
         nodes = read("1 1 0 0 0 5 -1\nbroken line\n2 3 0 3 4 1 1\n3.5 3 0 3 4 1 1\n")
     assert nodes["node"].tolist() == [1, 2]
@@ -251,16 +251,16 @@ def test_lines_that_are_no_nodes_are_left_out_and_told() -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("", "holds no nodes"),
-        ("# only a comment\n", "holds no nodes"),
-        ("what is this\n", "holds no nodes"),
-        ("1 2 3\n", "holds no nodes"),
+        ("", "contains no nodes"),
+        ("# only a comment\n", "contains no nodes"),
+        ("what is this\n", "contains no nodes"),
+        ("1 2 3\n", "contains no nodes"),
         ("<!DOCTYPE html><html>Not found</html>", "HTML"),
         ("\n  <html></html>", "HTML"),
         ("\ufeff<html></html>", "HTML"),
     ],
 )
-def test_what_is_no_reconstruction_is_refused(content: str, match: str) -> None:
+def test_a_file_that_is_not_a_reconstruction_is_an_error(content: str, match: str) -> None:
     with pytest.raises(errors.InvalidSwcError, match=match):
         read(content)
 
@@ -270,7 +270,7 @@ def test_no_such_file(tmp_path: Path) -> None:
         read_swc(tmp_path / "absent.swc")
 
 
-# -- what is wrong --------------------------------------------------------------------------------
+# -- problems -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_no_such_file(tmp_path: Path) -> None:
         ("1 1 0 0 0 1 -1\n2 3 0 0 1 1 9\n", [("missing parent", 1, 2)]),
         ("1 1 0 0 0 1 -1\n1 3 0 0 1 1 -1\n", [("duplicate", 1, 1)]),
         ("1 1 0 0 0 1 -1\n2 3 0 0 1 1 3\n3 3 0 0 2 1 2\n", [("cycle", 1, 2), ("cycle", 2, 3)]),
-        # Node 4 leads into a cycle and is on none.
+        # The path from node 4 reaches a cycle, but node 4 is not on it.
         (
             "1 1 0 0 0 1 -1\n2 3 0 0 1 1 3\n3 3 0 0 2 1 2\n4 3 0 0 0 1 3\n",
             [("cycle", 1, 2), ("cycle", 2, 3)],
@@ -300,14 +300,14 @@ def test_check_names_row_node_and_kind(content: str, expected: list[Any]) -> Non
             read(content, strict=True)
 
 
-def test_check_tells_neurons_apart() -> None:
+def test_check_distinguishes_neurons() -> None:
     one, two = read(ROWS), read(ROWS.replace("3 3 0 3 14 1 2", "3 3 0 3 14 1 8"))
     whole = pd.concat([one, two.assign(neuron="b")], ignore_index=True)
     wrong = check(whole)
     assert wrong[["neuron", "row", "node", "kind"]].values.tolist() == [["b", 5, 3, "missing parent"]]
 
 
-def test_what_is_wrong_does_not_stop_the_measures() -> None:
+def test_problems_do_not_stop_the_measurements() -> None:
     nodes = read(
         "1 1 0 0 0 1 -1\n2 3 0 0 3 1 3\n3 3 0 0 7 1 2\n4 3 0 0 1 1 1\n5 3 5 0 0 1 5\n6 3 6 0 0 1 99\n"
     )
@@ -317,8 +317,8 @@ def test_what_is_wrong_does_not_stop_the_measures() -> None:
 
 
 @pytest.mark.parametrize("verb", ["check", "morphology", "cable_length", "path_distance"])
-def test_other_tables_are_refused(verb: str, tmp_path: Path) -> None:
-    with pytest.raises(errors.MissingColumnsError, match=r"'?parent'?.* absent"):
+def test_other_tables_are_rejected(verb: str, tmp_path: Path) -> None:
+    with pytest.raises(errors.MissingColumnsError, match=r"this table lacks .*parent"):
         getattr(pd.DataFrame({"node": [1], "x": [0.0]}).neuro, verb)()
 
 
@@ -343,14 +343,14 @@ def test_a_tree_grows_from_its_root() -> None:
     assert all(type(node) is int for node in tree)
 
 
-def test_from_tree_refuses_what_is_no_tree() -> None:
+def test_from_tree_rejects_a_graph_that_is_not_a_tree() -> None:
     tree = read(ROWS).neuro.to_networkx()
     tree.add_edge(1, 3)
     with pytest.raises(errors.InvalidSwcError, match="several parents"):
         from_tree(tree)
-    with pytest.raises(errors.InvalidSwcError, match="whole numbers"):
+    with pytest.raises(errors.InvalidSwcError, match="not integers"):
         from_tree(nx.DiGraph([("a", "b")]))
-    with pytest.raises(errors.InvalidSwcError, match="without x, y, z"):
+    with pytest.raises(errors.InvalidSwcError, match="nodes lack x, y, z"):
         from_tree(nx.DiGraph([(1, 2)]))
 
 
@@ -388,7 +388,7 @@ def forests(draw: st.DrawFn) -> pd.DataFrame:
 
 @settings(max_examples=60, deadline=None)
 @given(nodes=forests())
-def test_any_forest_reads_back_measures_and_roots(nodes: pd.DataFrame) -> None:
+def test_any_forest_is_read_back_with_its_measurements_and_roots(nodes: pd.DataFrame) -> None:
     from pdneuro.tables import swc
 
     back = swc.parse(swc.text(nodes).encode(), "a")
@@ -410,7 +410,7 @@ def test_any_forest_reads_back_measures_and_roots(nodes: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(from_tree(to_tree(nodes))[COLUMNS[1:]], nodes)
 
 
-def test_the_table_is_left_as_it_was() -> None:
+def test_the_table_is_not_modified() -> None:
     nodes = read(ROWS)
     before = nodes.copy(deep=True)
     for verb in ("check", "morphology", "cable_length", "path_distance", "to_networkx"):
@@ -424,7 +424,7 @@ def test_the_repr_counts_neurons_and_problems() -> None:
     assert "2 problems" in repr(read("1 3 0 0 0 1 -1\n2 3 0 0 1 1 7\n").neuro)
 
 
-def test_reading_warns_of_nothing_else() -> None:
+def test_reading_gives_no_other_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(pdneuro.neuromorpho.read_swc(io.StringIO(ROWS))) == 3

@@ -35,11 +35,11 @@ def serve(sandbox: Sandbox, first: int, answer: Callable[[str, Request], Respons
 
 
 def workers_end() -> bool:
-    """Whether all threads that could send a request end soon."""
+    """Return whether all threads of pdneuro's pools end soon; dask leaves threads of its own."""
     until = time.monotonic() + 8
     while time.monotonic() < until:
-        running = [thread for thread in threading.enumerate() if not thread.daemon]
-        if running == [threading.main_thread()]:
+        threads = [thread for thread in threading.enumerate() if not thread.daemon]
+        if not any(thread.name.startswith("pdneuro") for thread in threads):
             return True
         time.sleep(0.05)
     return False

@@ -52,11 +52,13 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         >>> print(annotated.build_query([15566, 15567], age_names=["E13.5"]))
         https://host/api/v2/annotated_section_data_sets.json?structures=15566,15567&age_names='E13.5'
         """
-        given = dict(
+        listed = dict(
             zip(_VALUES, (intensity_values, density_values, pattern_values, age_names), strict=True)
         )
         parts = [f"structures={payload.ids(structures, 'structures')}"]
-        parts += [f"{name}={payload.names(given[name], name)}" for name in _VALUES if _any(given[name])]
+        parts += [
+            f"{name}={payload.names(listed[name], name)}" for name in _VALUES if _any(listed[name])
+        ]
         return f"{self.api_url}/api/v2/annotated_section_data_sets.json?{'&'.join(parts)}"
 
     def build_compound_query(self, queries: Iterable[Mapping[str, Any]], fmt: str = "json") -> str:
@@ -74,15 +76,15 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         >>> print(url.partition("query=")[2])
         [structures $in 15566 : age_names $in 'E13.5'] or [structures $in 15567 : age_names $in 'P56']
         """
-        given = [dict(query) for query in queries]
-        if not given:
+        listed = [dict(query) for query in queries]
+        if not listed:
             raise InvalidQueryError("queries is empty.")
         text = ""
-        for place, query in enumerate(given):
+        for place, query in enumerate(listed):
             unknown = sorted(query.keys() - {"structures", "link", *_VALUES})
             if unknown:
                 raise InvalidQueryError(
-                    f"query {place} has {listing(map(repr, unknown))}; it takes structures, link, "
+                    f"query {place} has {listing(map(repr, unknown))}. Its keys are structures, link, "
                     f"{', '.join(_VALUES)}."
                 )
             parts = [f"structures $in {payload.ids(query.get('structures'), 'structures')}"]
@@ -92,10 +94,10 @@ class AnnotatedSectionDataSetsApi(RmaApi):
                 if _any(query.get(name))
             ]
             text += f"[{' : '.join(parts)}]"
-            if place < len(given) - 1:
+            if place < len(listed) - 1:
                 link = query.get("link", "or")
                 if link not in ("and", "or"):
-                    raise InvalidQueryError(f"link is 'and' or 'or', not {link!r}.")
+                    raise InvalidQueryError(f"link must be 'and' or 'or', not {link!r}.")
                 text += f" {link} "
         return f"{self.api_url}/api/v2/compound_annotated_section_data_sets.{fmt}?query={text}"
 

@@ -28,7 +28,7 @@ base_uri : str, optional
 num_rows : int or "all", default "all"
     Maximum number of rows.
 count : bool, default False
-    Whether the service counts the rows that fit.""",
+    Whether the service counts the matching rows.""",
     "options": """\
 **options
     Options of the query, such as ``include``, ``num_rows``, ``order``, ``nested``, ``page_size`` and
@@ -58,12 +58,12 @@ def documented(cls: Class) -> Class:
 
 @documented
 class Api:
-    """Addresses of the service, and the requests to it.
+    """Base class: addresses of the service, and requests to it.
 
     Parameters
     ----------
     base_uri : str, optional
-        The service's address. Default: the option ``allen_url``, looked up at each call.
+        Address of the service. Default: the option ``allen_url`` at the time of each call.
     """
 
     def __init__(self, base_uri: str | None = None) -> None:
@@ -74,7 +74,7 @@ class Api:
 
     @property
     def api_url(self) -> str:
-        """Address of the service.
+        """Return the address of the service.
 
         Examples
         --------
@@ -85,7 +85,7 @@ class Api:
 
     @property
     def rma_endpoint(self) -> str:
-        """Address of RMA queries and of the schema.
+        """Return the address of RMA queries and of the schema.
 
         Examples
         --------
@@ -96,7 +96,7 @@ class Api:
 
     @property
     def informatics_archive_endpoint(self) -> str:
-        """Address of the archive of volumes; it does not depend on ``base_uri``.
+        """Return the address of the archive of volumes; it does not depend on ``base_uri``.
 
         Examples
         --------
@@ -105,7 +105,7 @@ class Api:
         """
         return f"{get_option('allen_files_url')}/informatics-archive"
 
-    # -- questions --------------------------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------------
 
     def json_msg_query(self, url: str, dataframe: bool = True) -> Any:
         """Send a request to an address and return the content of the response.
@@ -139,10 +139,10 @@ class Api:
         2   3  left and right      B
         """
         address = url if _is_encoded(url) else payload.encoded(url)
-        found = send.message(address, Fetch.of())
-        if dataframe and _is_table(found.content):
-            return self._framed(send.Table(found.content, found.url))
-        return found.content
+        message = send.message(address, Fetch.of())
+        if dataframe and _is_table(message.content):
+            return self._framed(send.Table(message.content, message.url))
+        return message.content
 
     def load_api_schema(self) -> Any:
         """Download all classes of the service with their columns.
@@ -174,14 +174,14 @@ class Api:
 
     def _rows(self, url: str) -> send.Table:
         """Return the records of a response."""
-        rows, found = send.records(payload.encoded(url), Fetch.of())
-        return send.Table(rows, found.url)
+        rows, message = send.records(payload.encoded(url), Fetch.of())
+        return send.Table(rows, message.url)
 
     def _records(self, url: str, key: str | None = None) -> pd.DataFrame:
         """Return a table from an address; ``key`` is the name in each record that holds its columns."""
-        found = self._rows(url)
-        rows = found.rows if key is None else [row.get(key, row) for row in found.rows]
-        return self._framed(found._replace(rows=rows))
+        table = self._rows(url)
+        rows = table.rows if key is None else [row.get(key, row) for row in table.rows]
+        return self._framed(table._replace(rows=rows))
 
     def _model(
         self,

@@ -158,7 +158,7 @@ class BiophysicalApi(RmaApi):
         models = self._models(neuronal_model_id)
         files = _files(models)
         if not any(files.values()):
-            raise NotFoundError(f"no files of neuronal model {neuronal_model_id} are known.")
+            raise NotFoundError(f"neuronal model {neuronal_model_id} does not have files.")
         for name in ("work", "modfiles"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for kind, known in files.items():

@@ -235,10 +235,10 @@ class Cache:
         """
         target = self._path(path)
         if not target.exists():
-            raise CacheError(f"there is no file {target}.")
+            raise CacheError(f"the file {target} does not exist.")
         side = target.with_name(f"{target.name}.json")
         if target.suffix == ".csv" and not side.exists():
-            raise CacheError(f"{target} has no file {side.name} with its dtypes; use pd.read_csv.")
+            raise CacheError(f"the file {side.name}, with the dtypes, is missing. Use pd.read_csv.")
         if target.suffix == ".parquet":
             optional("pyarrow", "files")
         try:

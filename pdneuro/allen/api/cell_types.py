@@ -18,7 +18,7 @@ _INCLUDE = (
     "structure,cortex_layer,donor(transgenic_lines,organism,conditions),specimen_tags,"
     "cell_soma_locations,ephys_features,data_sets,neuron_reconstructions,cell_reporter"
 )
-#: Short name -> column of the table of cells.
+#: Columns of the table of cells, by short name.
 _SIMPLE = {
     "reporter_status": "cell_reporter_status",
     "species": "donor__species",
@@ -383,7 +383,7 @@ class CellTypesApi(RmaApi):
         # The query is for one type; the response may omit its name.
         fitting = named or [file for file in files if not file.get("well_known_file_type")]
         if not fitting:
-            raise NotFoundError(f"specimen {number} has no file of type {kind}.")
+            raise NotFoundError(f"specimen {number} does not have a file of type {kind}.")
         return self._save(f"{self.api_url}{fitting[0]['download_link']}", path)
 
 

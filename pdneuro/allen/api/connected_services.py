@@ -49,7 +49,7 @@ _MICROARRAY = (
     "nhp_lmd_microarray",
     "nhp_macro_microarray",
 )
-#: Service -> its parameters; a star marks what it needs.
+#: Parameters by service; a star marks required ones.
 _WRITTEN = {
     "dev_human_correlation": "set donors structures* probes* sort_order",
     "dev_human_differential": f"set* {_DIFFERENTIAL}",
@@ -92,7 +92,7 @@ def _read(name: str, written: str) -> Service:
     parameters = tuple(word.rstrip("*") for word in words)
     family = next((family for family in _SETS if name.startswith(f"{family}_")), None)
     values: dict[str, tuple[str, ...]] = {k: _VALUES[k] for k in parameters if k in _VALUES}
-    # The seed of mouse_agea names its set freely.
+    # For mouse_agea, any set is allowed.
     if "set" in parameters and family and name != "mouse_agea":
         values["set"] = _SETS[family]
     return Service(parameters, frozenset(w[:-1] for w in words if w.endswith("*")), values)
@@ -100,9 +100,9 @@ def _read(name: str, written: str) -> Service:
 
 #: All services by name.
 SERVICES = {name: _read(name, written) for name, written in sorted(_WRITTEN.items())}
-#: Not in the service's description of itself, but documented beside it.
+#: Services that the service's description omits, but its documentation lists.
 UNDECLARED = ("tbi_correlation", "tbi_differential", "tbi_expression")
-#: Parameters under the names of an old client.
+#: Parameters by their names in an old client.
 _OTHER_NAMES = {"mouse_connectivity_target_spatial": ("section_data_sets",)}
 
 
@@ -123,35 +123,40 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
         return
     if name not in SERVICES:
         raise InvalidQueryError(
-            f"there is no service {name!r}.{did_you_mean(name, SERVICES)} "
+            f"unknown service {name!r}.{did_you_mean(name, SERVICES)} "
             "pdneuro.allen.ConnectedServices.services() lists them."
         )
     service = SERVICES[name]
-    given = {key: value for key, value in parameters.items() if value is not None}
-    missing = [key for key in service.parameters if key in service.required - given.keys()]
+    arguments = {key: value for key, value in parameters.items() if value is not None}
+    missing = [key for key in service.parameters if key in service.required - arguments.keys()]
     if missing:
-        raise InvalidQueryError(f"{name} needs {listing(missing)}; it takes {_said(service)}.")
-    for key, value in given.items():
+        raise InvalidQueryError(
+            f"{name} requires {listing(missing)}. Its parameters are {_listed(service)}."
+        )
+    for key, value in arguments.items():
         payload.value(value, key)
     doubts = [
-        f"it declares no {key!r}"
-        for key in given
+        f"{key!r} is not declared"
+        for key in arguments
         if key not in (*service.parameters, *_OTHER_NAMES.get(name, ()))
     ]
     doubts += [
-        f"{key} is one of {', '.join(known)}, not {given[key]!r}"
-        for key, known in service.values.items()
-        if key in given and given[key] not in known
+        f"{key} must be one of {', '.join(allowed)}, not {arguments[key]!r}"
+        for key, allowed in service.values.items()
+        if key in arguments and arguments[key] not in allowed
     ]
-    point = given.get("seed_point")
+    point = arguments.get("seed_point")
     if point is not None and np.size(np.asarray(point, object)) != 3:
-        doubts.append(f"seed_point is three numbers, not {point!r}")
+        doubts.append(f"seed_point must be three numbers, not {point!r}")
     if doubts:
-        warn(f"{name}: {'; '.join(doubts)}. It takes {_said(service)}.", DoubtfulParameterWarning)
+        warn(
+            f"{name}: {'; '.join(doubts)}. Its parameters are {_listed(service)}.",
+            DoubtfulParameterWarning,
+        )
 
 
-def _said(service: Service) -> str:
-    words = (f"{key} (needed)" if key in service.required else key for key in service.parameters)
+def _listed(service: Service) -> str:
+    words = (f"{key} (required)" if key in service.required else key for key in service.parameters)
     return ", ".join(words)
 
 
@@ -196,13 +201,13 @@ class ConnectedServices(RmaApi):
         >>> services.build_url("mouse_correlation", {"set": "mouse", "row": 75147760})
         'https://host/api/v2/data/query.json?q=service::mouse_correlation[row$eq75147760][set$eqmouse]'
         """
-        given = dict(kwargs)
-        fmt = given.pop("fmt", "json")
-        check(service_name, given)
+        arguments = dict(kwargs)
+        fmt = arguments.pop("fmt", "json")
+        check(service_name, arguments)
         if service_name in SERVICES:
             declared = SERVICES[service_name].parameters
-            given = {key: value for key, value in given.items() if key in declared}
-        return self._query(payload.service_stage(service_name, given), fmt)
+            arguments = {key: value for key, value in arguments.items() if key in declared}
+        return self._query(payload.service_stage(service_name, arguments), fmt)
 
     def query(self, service_name: str, **parameters: Any) -> pd.DataFrame:
         """Return the result of a search as a DataFrame.

@@ -1,4 +1,4 @@
-"""GlifApi: generalised leaky integrate-and-fire models of cells."""
+"""GlifApi: generalized leaky integrate-and-fire models of cells."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class GlifApi(RmaApi):
         found = {}
         for model in self.get_neuronal_models_by_id(neuronal_model_ids).to_dict("records"):
             if not model.get("well_known_files"):
-                raise NotFoundError(f"model {model['id']} has no file.")
+                raise NotFoundError(f"model {model['id']} does not have a file.")
             link = model["well_known_files"][0]["download_link"]
             found[int(model["id"])] = self._document(f"{self.api_url}{link}")
         return found
@@ -174,6 +174,6 @@ class GlifApi(RmaApi):
             "NeuronalModel", criteria=f"[id$eq{number}]", include=_DETAIL, num_rows="all"
         ).to_dict("records")
         if not rows:
-            raise NotFoundError(f"there is no neuronal model {neuronal_model_id}.")
+            raise NotFoundError(f"neuronal model {neuronal_model_id} does not exist.")
         model: dict[str, Any] = {str(name): value for name, value in rows[0].items()}
         return model

@@ -20,7 +20,7 @@ class GridDataApi(RmaApi):
     Parameters
     ----------
     resolution : int, optional
-        Micrometres; an attribute of the object. Default: 25.
+        Size of the voxels in micrometers; an attribute of the object. Default: 25.
     base_uri : str, optional
         Address of the service. Default: the option ``allen_url``.
 
@@ -144,7 +144,7 @@ class GridDataApi(RmaApi):
             ``projection_density, projection_energy, injection_fraction, injection_density,
             injection_energy, data_mask``.
         resolution : int, optional
-            Micrometres: 10, 25, 50, or 100 (the service's default).
+            Size of the voxels in micrometers: 10, 25, 50, or 100 (the service's default).
         save_file_path : path, optional
             Default: ``{section_data_set_id}.nrrd`` in the current folder.
 
@@ -201,7 +201,7 @@ class GridDataApi(RmaApi):
         known = {file["well_known_file_type"]["name"]: file["id"] for file in files}
         missing = [kind for kind in (header_type, voxel_type) if kind not in known]
         if missing:
-            raise NotFoundError(f"data set {number} has no file of type {listing(missing)}.")
+            raise NotFoundError(f"data set {number} does not have a file of type {listing(missing)}.")
         header = header_path or f"{number}_dfmfld.mhd"
         voxels = voxel_path or f"{number}_dfmfld.raw"
         url = self.construct_well_known_file_download_url

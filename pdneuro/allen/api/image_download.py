@@ -77,7 +77,7 @@ class ImageDownloadApi(RmaApi):
         unknown = sorted(view.keys() - _PARAMETERS.keys())
         if unknown:
             raise InvalidQueryError(
-                f"an image has no parameter {listing(map(repr, unknown))}; it has "
+                f"unknown parameters of an image: {listing(map(repr, unknown))}. Its parameters are "
                 f"{', '.join(_PARAMETERS)}."
             )
         query = "&".join(
@@ -242,7 +242,7 @@ class ImageDownloadApi(RmaApi):
         as_lists: bool = True,
         **options: Any,
     ) -> pd.DataFrame | list[list[Any]]:
-        """Return bounds of the colour channels of images, for ``range`` of :meth:`download_image`.
+        """Return bounds of the color channels of images, for ``range`` of :meth:`download_image`.
 
         Parameters
         ----------
@@ -313,33 +313,34 @@ class ImageDownloadApi(RmaApi):
         )
 
 
-def _flag(name: str, given: Any) -> str:
-    return payload.value(bool(given), name)
+def _flag(name: str, argument: Any) -> str:
+    return payload.value(bool(argument), name)
 
 
-def _number(name: str, given: Any) -> str:
-    if isinstance(given, bool | str) or int(given) != given or given < 0:
-        raise InvalidQueryError(f"{name} is a whole number, not {given!r}.")
-    return str(int(given))
+def _number(name: str, argument: Any) -> str:
+    if isinstance(argument, bool | str) or int(argument) != argument or argument < 0:
+        raise InvalidQueryError(f"{name} must be a non-negative integer, not {argument!r}.")
+    return str(int(argument))
 
 
-def _numbers(name: str, given: Any) -> str:
-    return payload.value(given, name)
+def _numbers(name: str, argument: Any) -> str:
+    return payload.value(argument, name)
 
 
-def _view(name: str, given: Any) -> str:
-    if given not in _VIEWS:
-        raise InvalidQueryError(f"view is one of {', '.join(_VIEWS)}, not {given!r}.")
-    return str(given)
+def _view(name: str, argument: Any) -> str:
+    if argument not in _VIEWS:
+        raise InvalidQueryError(f"view must be one of {', '.join(_VIEWS)}, not {argument!r}.")
+    return str(argument)
 
 
-def _colormap(name: str, given: Any) -> str:
-    if isinstance(given, str):
-        return given
-    threshold, colors = given
+def _colormap(name: str, argument: Any) -> str:
+    if isinstance(argument, str):
+        return argument
+    threshold, colors = argument
     if colors not in ImageDownloadApi.COLORMAPS:
         raise InvalidQueryError(
-            f"colormap is a threshold and one of {', '.join(ImageDownloadApi.COLORMAPS)}, not {given!r}."
+            f"colormap must be a number and one of {', '.join(ImageDownloadApi.COLORMAPS)}, "
+            f"not {argument!r}."
         )
     return f"0.5,{payload.value(threshold, name)},0,256,{ImageDownloadApi.COLORMAPS[colors]}"
 

@@ -1,4 +1,4 @@
-"""MouseConnectivityApi: tracer experiments and their labelled structures."""
+"""MouseConnectivityApi: tracer experiments and their labeled structures."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
                 return pd.concat(parts, ignore_index=True)
         rest = ""
         if is_injection is not None:
-            rest += f"[is_injection$eq{payload.value(_yes(is_injection), 'is_injection')}]"
+            rest += f"[is_injection$eq{payload.value(_as_bool(is_injection), 'is_injection')}]"
         if normalized_projection_volume_limit is not None:
             rest += f"[normalized_projection_volume$gt{float(normalized_projection_volume_limit):f}]"
         if hemisphere_ids is not None:
@@ -318,7 +318,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_injection_coordinate", parameters)
 
     def experiment_correlation_search(self, **parameters: Any) -> pd.DataFrame:
-        """Find experiments with similar labelling: ``row`` (an experiment ID) and others.
+        """Find experiments with similar labeling: ``row`` (an experiment ID) and others.
 
         Examples
         --------
@@ -374,7 +374,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         address = self.build_reference_aligned_image_channel_volumes_url(data_set_id)
         files = self._records(address)
         if files.empty:
-            raise NotFoundError(f"data set {data_set_id} has no aligned images.", url=address)
+            raise NotFoundError(f"data set {data_set_id} does not have aligned images.", url=address)
         return self.construct_well_known_file_download_url(files["id"].iloc[0])
 
     def download_reference_aligned_image_channel_volumes(
@@ -395,7 +395,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._save(address, f"{data_set_id}.zip" if save_file_path is None else save_file_path)
 
     def download_injection_density(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download the share of labelled pixels within the injection site (NRRD).
+        """Download the share of labeled pixels within the injection site (NRRD).
 
         Examples
         --------
@@ -409,7 +409,7 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self.download_projection_grid_data(experiment_id, "injection_density", resolution, path)
 
     def download_projection_density(self, path: Any, experiment_id: Any, resolution: int) -> Path:
-        """Download the share of labelled pixels of each voxel (NRRD).
+        """Download the share of labeled pixels of each voxel (NRRD).
 
         Examples
         --------
@@ -452,14 +452,14 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
     def calculate_injection_centroid(
         self, injection_density: Any, injection_fraction: Any, resolution: float = 25
     ) -> npt.NDArray[np.float64] | None:
-        """Return the centre of an injection, weighted by its density.
+        """Return the center of an injection, weighted by its density.
 
         Parameters
         ----------
         injection_density, injection_fraction : array (ap, dv, lr)
             Volumes of the same shape. NaN is ignored.
         resolution : float
-            Micrometres.
+            Size of the voxels in micrometers.
 
         Returns
         -------
@@ -487,12 +487,12 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         total = weights.sum()
         if not total > 0:
             return None
-        places = np.nonzero(weights)
-        centre = np.array([(weights[places] * axis).sum() for axis in places])
-        return np.asarray(centre / total * resolution, np.float64)
+        voxels = np.nonzero(weights)
+        weighted = np.array([(weights[voxels] * axis).sum() for axis in voxels])
+        return np.asarray(weighted / total * resolution, np.float64)
 
 
-def _yes(given: Any) -> bool:
-    if not isinstance(given, bool | np.bool_) and given not in (0, 1):
-        raise InvalidQueryError(f"is_injection is True or False, not {given!r}.")
-    return bool(given)
+def _as_bool(value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_) and value not in (0, 1):
+        raise InvalidQueryError(f"is_injection must be True or False, not {value!r}.")
+    return bool(value)

@@ -265,7 +265,7 @@ class OntologiesApi(RmaApi):
         2      CH          [997, 8, 567]
         """
         if "structure_id_path" not in structure_dataframe.columns:
-            raise MissingColumnsError("the table has no column 'structure_id_path'.")
+            raise MissingColumnsError("the table does not have a column 'structure_id_path'.")
         paths = structure_dataframe["structure_id_path"]
         lists = [
             list(path) if isinstance(path, list) else [int(part) for part in path.split("/") if part]

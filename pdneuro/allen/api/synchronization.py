@@ -134,7 +134,7 @@ class SynchronizationApi(Api):
         return content
 
     def get_structure_to_image(self, section_data_set_id: Any, structure_ids: Any) -> pd.DataFrame:
-        """Find the point of a data set that is nearest to the centre of each structure.
+        """Find the point of a data set that is nearest to the center of each structure.
 
         Examples
         --------
@@ -157,5 +157,5 @@ class SynchronizationApi(Api):
 def _coordinate(value: Any, name: str) -> str:
     number = np.nan if isinstance(value, str | bool) else float(value)
     if not np.isfinite(number):
-        raise InvalidQueryError(f"{name} is a coordinate, not {value!r}.")
+        raise InvalidQueryError(f"{name} must be a coordinate, not {value!r}.")
     return f"{number:f}"

@@ -41,7 +41,7 @@ class TreeSearchApi(Api):
         'https://api.brain-map.org/api/v2/tree_search/Structure/385.json?ancestors=true'
         """
         if kind not in _KINDS:
-            raise InvalidQueryError(f"kind is {' or '.join(_KINDS)}, not {kind!r}.")
+            raise InvalidQueryError(f"kind must be {' or '.join(_KINDS)}, not {kind!r}.")
         given = {"ancestors": ancestors, "descendants": descendants}
         wanted = [
             f"{name}={payload.value(bool(flag), name)}"

@@ -1,4 +1,4 @@
-"""Files with the data of the sandbox; ``python -m pdneuro.sandbox.make`` writes them."""
+"""Data files of the sandbox, which ``python -m pdneuro.sandbox.make`` writes."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _unionize(number: int, site: Record, structures: list[Record], seed: int) ->
     """Return rows per structure and hemisphere: random values for leaves, their sums above."""
     rng = np.random.default_rng(seed)
     parents = {row["parent_structure_id"] for row in structures}
-    found: list[Record] = []
+    unionizes: list[Record] = []
     for is_injection in (False, True):
         sums: dict[tuple[int, int], Any] = {}
         for row in structures:
@@ -49,9 +49,9 @@ def _unionize(number: int, site: Record, structures: list[Record], seed: int) ->
         for row in structures:
             for side in (1, 2, 3):
                 pixels, intensity, signal, energy = sums[row["id"], side]
-                found.append(
+                unionizes.append(
                     {
-                        "id": number * 1000 + len(found),
+                        "id": number * 1000 + len(unionizes),
                         "section_data_set_id": number,
                         "structure_id": row["id"],
                         "hemisphere_id": side,
@@ -72,4 +72,4 @@ def _unionize(number: int, site: Record, structures: list[Record], seed: int) ->
                         "volume": pixels * 1e-9,
                     }
                 )
-    return found
+    return unionizes

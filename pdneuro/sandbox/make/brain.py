@@ -1,6 +1,6 @@
 """The synthetic brain: neurons and edges.
 
-No neuron, edge or number in it is measured. Out- and in-degrees are log-normal, synapse counts have
+All neurons, edges and numbers are random. Out- and in-degrees are log-normal, synapse counts have
 a heavy tail, partners prefer types that their own type prefers, and IDs have 18 digits.
 """
 

@@ -38,15 +38,15 @@ def _datastack(base: int, seed: int) -> dict[str, Any]:
 
 
 def _edits(roots: list[int], fresh: list[int]) -> dict[int, Any]:
-    """Return the kind of each edit, and the root ID of each chunk after it, 0 for none.
+    """Return the kind of each edit, and the root ID of each chunk after it, 0 if there is none.
 
-    Of each ten neurons the first was replaced, the second split, the third and fourth were merged, and
-    of each fifty one died; the others are unchanged.
+    Of every ten neurons, the first is replaced, the second is split, the third and fourth are merged. Of
+    every fifty, one is deleted. The others are unchanged.
     """
     new, edits = iter(fresh), {}
-    for place, root in enumerate(roots):
-        kind = place % 10
-        if place % 50 == 45:
+    for number, root in enumerate(roots):
+        kind = number % 10
+        if number % 50 == 45:
             edits[root] = ("dead", [0] * _CHUNKS)
         elif kind == 0:
             edits[root] = ("replaced", [next(new)] * _CHUNKS)
@@ -54,7 +54,7 @@ def _edits(roots: list[int], fresh: list[int]) -> dict[int, Any]:
             edits[root] = ("split", [next(new)] * 7 + [next(new)] * 3)
         elif kind == 2:
             both = ("merged", [next(new)] * _CHUNKS)
-            edits[root] = edits[roots[place + 1]] = both
+            edits[root] = edits[roots[number + 1]] = both
     return edits
 
 
@@ -63,7 +63,7 @@ def _synapses(rng: np.random.Generator, old: np.ndarray) -> pd.DataFrame:
     pick = old[rng.choice(_NEURONS, (_SYNAPSES, 2), p=weight / weight.sum())]
     pick[rng.random(_SYNAPSES) < 0.03, 1] = 0  # outside the segmentation
     pick[rng.random(_SYNAPSES) < 0.01, 0] = 1  # not looked up yet
-    place = rng.integers([100_000, 50_000, 15_000], [400_000, 300_000, 27_000], (_SYNAPSES, 3))
+    position = rng.integers([100_000, 50_000, 15_000], [400_000, 300_000, 27_000], (_SYNAPSES, 3))
     return pd.DataFrame(
         {
             "id": np.arange(1, _SYNAPSES + 1),
@@ -71,7 +71,7 @@ def _synapses(rng: np.random.Generator, old: np.ndarray) -> pd.DataFrame:
             "post_pt_root_id": pick[:, 1],
             "size": rng.integers(20, 20_000, _SYNAPSES),
             "chunk": rng.integers(0, _CHUNKS, _SYNAPSES),
-            **{f"ctr_pt_position_{axis}": place[:, k] for k, axis in enumerate("xyz")},
+            **{f"ctr_pt_position_{axis}": position[:, k] for k, axis in enumerate("xyz")},
         }
     )
 
@@ -79,7 +79,7 @@ def _synapses(rng: np.random.Generator, old: np.ndarray) -> pd.DataFrame:
 def _cells(
     rng: np.random.Generator, old: np.ndarray, supervoxels: np.ndarray
 ) -> dict[str, pd.DataFrame]:
-    place = rng.integers([100_000, 50_000, 15_000], [400_000, 300_000, 27_000], (_NEURONS, 3))
+    position = rng.integers([100_000, 50_000, 15_000], [400_000, 300_000, 27_000], (_NEURONS, 3))
     nuclei = np.arange(_NEURONS) + 200_000
     cells = pd.DataFrame(
         {
@@ -87,7 +87,7 @@ def _cells(
             "volume": rng.lognormal(5, 0.5, _NEURONS).round(2),
             "pt_supervoxel_id": supervoxels,
             "pt_root_id": old,
-            **{f"pt_position_{axis}": place[:, k] for k, axis in enumerate("xyz")},
+            **{f"pt_position_{axis}": position[:, k] for k, axis in enumerate("xyz")},
         }
     )
     some = rng.random(_NEURONS) < 0.8
