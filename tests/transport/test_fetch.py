@@ -394,7 +394,9 @@ class TestInterruption:
 
 class TestArguments:
     def test_wrong_arguments(self, sandbox: Sandbox, ids: pd.Series) -> None:
-        with pytest.raises(TypeError, match=r"does not have a parameter 'workers'\. Did you mean 'max_workers'"):
+        with pytest.raises(
+            TypeError, match=r"does not have a parameter 'workers'\. Did you mean 'max_workers'"
+        ):
             ids.neuro.properties("size", workers=3)
         with pytest.raises(ValueError, match="name the properties"):
             ids.neuro.properties()
