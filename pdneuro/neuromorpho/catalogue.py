@@ -40,7 +40,8 @@ def select(
         Progress bar, and maximum number of requests at the same time. Default: the options.
     **filters
         Field and value: ``species="drosophila melanogaster"``. Values are case-sensitive, as
-        :func:`field_values` lists them. Of a list, one value is enough; all fields must match. ``*`` stands for any text, ``?`` for one character.
+        :func:`field_values` lists them. Of a list, one value is enough; all fields must match. ``*``
+        matches any text, ``?`` one character.
 
     Returns
     -------
