@@ -298,7 +298,7 @@ def bare_read(path: Path, ids: np.ndarray) -> list[tuple[Any, ...]]:
     connection = sqlite3.connect(path)
     table = connection.execute("SELECT max(scope) FROM scope WHERE property = 'link_pre'").fetchone()[0]
     rows = connection.execute(
-        f"SELECT known.id, batch, form, body FROM json_each(?) AS asked "
+        f"SELECT known.id, batch, encoding, payload FROM json_each(?) AS asked "
         f"CROSS JOIN answers_{table} AS known ON known.id = asked.value",
         (json.dumps(ids.tolist()),),
     ).fetchall()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +54,7 @@ def _credential(request: requests.PreparedRequest) -> str:
 
 
 class DocumentCache(BaseCache):
-    """Documents in the store of a cache folder; close it in the end.
+    """Documents in the store of a cache folder, for all threads; closed when no thread uses it.
 
     Parameters
     ----------
@@ -64,6 +66,11 @@ class DocumentCache(BaseCache):
         self._store = OptionalStore(folder)
         self.responses = _Documents(self._store)
 
+    @property
+    def works(self) -> bool:
+        """Whether documents are cached."""
+        return self._store.works
+
     def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         """Save a response without what was sent to get it. Its age decides whether it is expired."""
         self.responses[cache_key or self.create_key(response.request)] = response
@@ -73,9 +80,26 @@ class DocumentCache(BaseCache):
         fetched = self._store.run(lambda store: store.document_time(key))
         return None if fetched is None else time.time() - fetched
 
-    def close(self) -> None:
-        """Close the store."""
+    def __del__(self) -> None:
         self._store.close()
+
+
+#: Caches used last, the latest at the end. Opening one for each document would take several ms.
+_caches: dict[tuple[Path, int], DocumentCache] = {}
+_lock = threading.Lock()
+
+
+def document_cache(folder: Path) -> DocumentCache:
+    """Return the documents of a cache folder. A forked process opens its own file."""
+    key = (folder, os.getpid())
+    with _lock:
+        cache = _caches.pop(key, None)
+        if cache is None or not cache.works:
+            cache = DocumentCache(folder)
+        _caches[key] = cache
+        for oldest in list(_caches)[:-2]:
+            del _caches[oldest]
+    return cache
 
 
 class _Documents(BaseStorage[str, CachedResponse]):
@@ -83,10 +107,10 @@ class _Documents(BaseStorage[str, CachedResponse]):
 
     def __init__(self, store: OptionalStore) -> None:
         super().__init__()
-        self._store = store
+        self._run = store.run
 
     def __getitem__(self, key: str) -> CachedResponse:
-        document = self._store.run(lambda store: store.document(key))
+        document = self._run(lambda store: store.document(key))
         if document is None:
             raise KeyError(key)
         headers = {"Content-Type": document.content_type} if document.content_type else {}
@@ -112,14 +136,14 @@ class _Documents(BaseStorage[str, CachedResponse]):
             content_type=response.headers.get("Content-Type", ""),
             body=response.content,
         )
-        self._store.run(lambda store: store.put_document(key, document))
+        self._run(lambda store: store.put_document(key, document))
 
     def __delitem__(self, key: str) -> None:
-        if not self._store.run(lambda store: store.delete_document(key)):
+        if not self._run(lambda store: store.delete_document(key)):
             raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.run(lambda store: store.document_keys()) or [])
+        return iter(self._run(lambda store: store.document_keys()) or [])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import functools
 import os
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ from pdneuro.errors import (
 )
 from pdneuro.options import Fetch
 from pdneuro.transport import responses
-from pdneuro.transport.documents import PLAIN_HEADERS, DocumentCache, cache_key
+from pdneuro.transport.documents import PLAIN_HEADERS, DocumentCache, cache_key, document_cache
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import without_secrets
 from pdneuro.transport.store import cache_folder
@@ -108,8 +108,22 @@ class Server:
         self.filled_at = float("-inf")
         #: Name of the ID in queries, by resource.
         self.id_names: dict[str, str] = {}
+        self._documents: requests_cache.CacheMixin | None = None
         self._next_turn = 0.0
         self._lock = threading.Lock()
+
+    def documents(self, folder: Path) -> tuple[requests_cache.CacheMixin, DocumentCache]:
+        """Return a session with the same connections that caches documents in a folder, and the cache."""
+        cache, session = document_cache(folder), self._documents
+        if session is None or session.cache is not cache:
+            session = self._documents = _CachedSession.wrap(
+                self.session,
+                backend=cache,
+                key_fn=cache_key,
+                allowable_methods=("GET", "POST"),
+                allowable_codes=(200, 404),
+            )
+        return session, cache
 
     def wait_turn(self, per_second: float, cancelled: threading.Event) -> bool:
         """Wait until the next request is due; return False if the wait is cancelled."""
@@ -257,23 +271,12 @@ class Client:
         ServiceError
             The request failed; :mod:`pdneuro.errors` lists its kinds.
         """
+        prepared, fetch = self._prepare(request), self.fetch
+        key, url = cache_key(prepared), without_secrets(prepared.url or "")
         # The document goes to the folder of this moment, also if the options change meanwhile.
-        with contextlib.closing(DocumentCache(cache_folder())) as cache:
-            return self._get_cached(self._prepare(request), read, cache)
-
-    def _get_cached(
-        self, prepared: requests.PreparedRequest, read: Reader[T], cache: DocumentCache
-    ) -> T:
-        fetch, key, url = self.fetch, cache_key(prepared), without_secrets(prepared.url or "")
+        session, cache = self.server.documents(cache_folder())
         age = cache.age(key)
         expired = age is not None and fetch.expire_after is not None and age >= fetch.expire_after
-        session = _CachedSession.wrap(
-            self.server.session,
-            backend=cache,
-            key_fn=cache_key,
-            allowable_methods=("GET", "POST"),
-            allowable_codes=(200, 404),
-        )
         send = functools.partial(
             session.send,
             only_if_cached=fetch.offline,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
@@ -98,7 +99,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 class Store:
-    """An open store. One connection; use it from the thread that made it, and close it.
+    """An open store. One connection; use it from one thread at a time, and close it.
 
     Parameters
     ----------
@@ -367,7 +368,9 @@ class Store:
 def _connect(path: Path) -> sqlite3.Connection:
     """Open a store file, or make it; raise DatabaseError if it is damaged or another program's."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path.resolve().as_uri(), timeout=30, isolation_level=None, uri=True)
+    connection = sqlite3.connect(
+        path.resolve().as_uri(), timeout=30, isolation_level=None, uri=True, check_same_thread=False
+    )
     try:
         _create(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -409,7 +412,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 class OptionalStore:
-    """A store that warns once and stops working if its file cannot be used.
+    """A store that warns once and stops working if its file cannot be used; for all threads.
 
     Parameters
     ----------
@@ -419,6 +422,7 @@ class OptionalStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._store = Store.open(folder)
+        self._lock = threading.Lock()
 
     @property
     def works(self) -> bool:
@@ -427,26 +431,26 @@ class OptionalStore:
 
     def run(self, action: Callable[[Store], T]) -> T | None:
         """Return the result of an action; None if the file cannot be used."""
-        if self._store is None:
-            return None
-        try:
-            return action(self._store)
-        except sqlite3.DatabaseError as error:
-            path = self._store.path
-            if is_damaged(error):
+        with self._lock:
+            store = self._store
+            if store is None:
+                return None
+            try:
+                return action(store)
+            except sqlite3.DatabaseError as error:
+                if not is_damaged(error) and not is_unusable(error):
+                    raise
                 self.close()
-                set_aside(path, error)
-            elif is_unusable(error):
-                self.close()
-                warn(
-                    f"The cache {path} cannot be used any more ({error}): values are returned but no "
-                    "longer cached. Free some space, or choose another folder with "
-                    "pdneuro.set_options(cache_dir=...).",
-                    CacheWarning,
-                )
-            else:
-                raise
-            return None
+                if is_damaged(error):
+                    set_aside(store.path, error)
+                else:
+                    warn(
+                        f"The cache {store.path} cannot be used any more ({error}): values are returned "
+                        "but no longer cached. Free some space, or choose another folder with "
+                        "pdneuro.set_options(cache_dir=...).",
+                        CacheWarning,
+                    )
+                return None
 
     def close(self) -> None:
         """Close the file."""

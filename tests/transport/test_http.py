@@ -182,6 +182,18 @@ class TestDocuments:
             assert get(f"{server.url}/old", client(server))["n"] == 2
         assert len(server.requests) == 2
 
+    def test_threads_share_the_cache(self, server: LocalServer) -> None:
+        server.apps["/same"] = lambda request: Response(request.query)
+        sender = client(server)
+
+        def fetch(number: int) -> dict:
+            return get(f"{server.url}/same", sender, params={"n": str(number % 20)})
+
+        for _ in range(2):
+            found = [*run_parallel(fetch, range(100), 8)]
+            assert found == [{"n": str(number % 20)} for number in range(100)]
+        assert documents() == 20
+
 
 class TestSecrets:
     @pytest.mark.parametrize(
