@@ -10,16 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Files and folders that are still to be rewritten.
-TO_DO = (
-    "CHANGELOG.md",
-    "pdneuro/neuromorpho/",
-    "pdneuro/options.py",
-    "pdneuro/transport/",
-    "tests/braincircuits/",
-    "tests/queries/test_neuromorpho.py",
-    "tests/test_layers.py",
-    "tests/transport/",
-)
+TO_DO: tuple[str, ...] = ()
 
 #: Expression, what to write instead, and where it is searched: in all text, in text of code, or in the first
 #: lines of docstrings.

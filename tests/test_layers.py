@@ -13,7 +13,7 @@ import pdneuro
 
 PACKAGE = Path(pdneuro.__file__).parent
 SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
-#: Room -> rooms it may import, besides itself.
+#: Layer -> layers that it may import.
 BELOW = {"options", "errors", "_atomic", "_compat", "_docs", "_version"}
 LAYERS = {
     "errors": set(),

@@ -144,5 +144,5 @@ class TestTokens:
         assert isinstance(tokens.status(), pd.DataFrame)
 
     def test_a_service_without_a_name(self) -> None:
-        with pytest.raises(ValueError, match="names no service"):
+        with pytest.raises(ValueError, match="unknown service"):
             tokens.get("../../etc/passwd")

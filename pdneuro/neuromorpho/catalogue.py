@@ -24,38 +24,41 @@ def select(
     max_workers: int | None = None,
     **filters: Any,
 ) -> pd.DataFrame:
-    """All neurons that fit, from all pages.
+    """Return all neurons that match the filters, from all pages.
 
     Parameters
     ----------
     everything : bool
-        Allow a call without filters, which asks for each of some 300,000 neurons.
+        Allow a call without filters, which downloads all neurons (about 300,000).
     explode : hashable, optional
-        A column of lists, such as ``"cell_type"``: one row an entry, its index label repeated.
+        A column of lists, such as ``"cell_type"``: one row per entry, with its index label repeated.
     raw : bool
-        The service's own words: all keys and every value as it came.
-    refresh, progress, max_workers
-        As for the options of these names; ``refresh`` asks again what is cached.
+        Return all keys and values of the service unchanged.
+    refresh : bool
+        Download again what is cached.
+    progress, max_workers
+        Progress bar, and maximum number of requests at the same time. Default: the options.
     **filters
-        Field and value: ``species="drosophila melanogaster"``. Values of several words mean what they
-        say; upper and lower case count, as :func:`field_values` lists them. Of a list any value will
-        do; all fields have to fit. ``*`` stands for any text, ``?`` for one character.
+        Field and value: ``species="drosophila melanogaster"``. Values are case-sensitive, as
+        :func:`field_values` lists them. Of a list, one value is enough; all fields must match. ``*``
+        matches any text, ``?`` one character.
 
     Returns
     -------
     DataFrame
-        One row a neuron, by rising ``neuron_id`` (int64); columns as for
-        :func:`pdneuro.queries.neuromorpho.neuromorpho`. Empty, with the
-        same columns, where nothing fits.
+        One row per neuron, by rising ``neuron_id`` (int64), with the columns of
+        :func:`pdneuro.queries.neuromorpho.neuromorpho`. Empty, with the same columns, if nothing
+        matches.
 
     Raises
     ------
     UnknownFieldError
-        There is no such field; names the nearest.
+        The field does not exist; the message names the nearest.
     InvalidQueryError
         No filter and no ``everything=True``; a filter without a value.
     ServiceError, OfflineError
-        The service failed, or is not cached; see :mod:`pdneuro.errors`. Pages that had come are kept.
+        The request failed; or pdneuro is offline and a page is not cached. Pages received so far are
+        cached.
 
     Warns
     -----
@@ -124,7 +127,7 @@ def _exploded(table: pd.DataFrame, name: Hashable) -> pd.DataFrame:
 
 
 def fields() -> pd.Index[Any]:
-    """Names of the fields that can be asked for.
+    """Return the names of the fields that a query can use.
 
     Returns
     -------
@@ -207,24 +210,24 @@ def counts(name: str) -> pd.Series[Any]:
 def literature(
     *, everything: bool = False, raw: bool = False, refresh: bool = False, **filters: Any
 ) -> pd.DataFrame:
-    """The papers behind the reconstructions.
+    """Return the papers of the reconstructions.
 
     Parameters
     ----------
     everything : bool
         Allow a call without filters.
     raw : bool
-        Every value as it came.
+        Return every value unchanged.
     refresh : bool
-        Ask again what is cached.
+        Download again what is cached.
     **filters
         Field and value, as for :func:`select`; the service's own fields of papers, such as ``pmid``,
-        ``doi``, ``title``, ``authors``. ``id=`` asks for one paper by the service's number.
+        ``doi``, ``title``, ``authors``. ``id=`` selects one paper by its number.
 
     Returns
     -------
     DataFrame
-        One row a paper, columns as the service names them (camelCase); ``publishedDate`` is
+        One row per paper, with the column names of the service (camelCase); ``publishedDate`` is
         datetime64[ns].
 
     Raises
@@ -258,13 +261,13 @@ def literature(
 
 
 def health() -> dict[str, Any]:
-    """Whether the service is there, and its data base filled. Asked anew each time; raises nothing.
+    """Return whether the service responds, and whether its database has data. It is never cached.
 
     Returns
     -------
     dict
-        ``status``: ``"up"``; ``"empty"``, which the service itself calls UP as well; ``"down"``.
-        ``said``: the service's own word. ``neurons``: how many it holds. ``detail``: what went wrong.
+        ``status``: ``"up"``; ``"empty"``, which the service calls UP as well; ``"down"``.
+        ``said``: the status that the service reports. ``neurons``: their number. ``detail``: the error.
 
     Examples
     --------

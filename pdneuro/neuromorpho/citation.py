@@ -1,4 +1,4 @@
-"""How to cite reconstructions: the data base, its licence, and each reconstruction's own papers."""
+"""Citations of reconstructions: the database, its licence, and the papers of each reconstruction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pdneuro.neuromorpho import records as neurons
 from pdneuro.tables import roles
 
 _KINDS = {"reference_doi": "doi", "reference_pmid": "pmid"}
-_DATA_BASE = (
+_DATABASE = (
     "Reconstructions: NeuroMorpho.Org ({rrid}), licence {licence}; Tecuatl C, Ljungquist B, Ascoli GA "
     "(2024), https://doi.org/10.1096/fba.2024-00048."
 )
@@ -67,7 +67,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cite(table: pd.DataFrame) -> str:
-    """What to write where reconstructions were used: the data base, the licence, the papers.
+    """Return the citation of reconstructions: the database, the licence, the papers.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def cite(table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        One line for the data base, one for each DOI and each PMID.
+        One line for the database, one for each DOI and each PMID.
 
     Raises
     ------
@@ -98,10 +98,10 @@ def cite(table: pd.DataFrame) -> str:
     https://doi.org/10.1234/pdn.100 (1 neuron)
     """
     lines = [line(*paper) for paper in references(table).itertuples(index=False, name=None)]
-    return "\n".join([_DATA_BASE.format(rrid=field_types.RRID, licence=field_types.LICENCE), *lines])
+    return "\n".join([_DATABASE.format(rrid=field_types.RRID, licence=field_types.LICENCE), *lines])
 
 
 def line(kind: str, reference: str, count: int) -> str:
-    """A paper in a list of references, as a row of :func:`references` tells it."""
+    """Return a line of a list of references, from a row of :func:`references`."""
     address = "https://doi.org/" if kind == "doi" else "PMID "
     return f"{address}{reference} ({count:,} neuron{'s' * (count != 1)})"

@@ -1,4 +1,4 @@
-"""What NeuroMorpho.org's records hold: names, kinds and units, and how a missing value is spelled."""
+"""Fields of NeuroMorpho.org records: names, dtypes, units, and the words for missing values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NEURON = (
     "surface", "volume", "upload_date", "deposition_date", "reference_pmid", "reference_doi", "png_url",
     "note",
 )  # fmt: skip
-#: Names that can be asked for and are not in a record.
+#: Names that a query can use, and that a record does not contain.
 QUERY_ONLY = (
     "brain_region_1", "brain_region_2", "brain_region_3", "cell_type_1", "cell_type_2", "cell_type_3",
     "Physical_Integrity",
@@ -100,7 +100,7 @@ def dtype(name: str) -> Any:
 
 
 def columns(entries: Sequence[dict[str, Any] | None], names: Sequence[str]) -> dict[str, Any]:
-    """Arrays with honest dtypes, one entry a record, missing where a record is None.
+    """Return arrays with correct dtypes, one entry per record, missing if a record is None.
 
     Parameters
     ----------
@@ -188,9 +188,9 @@ def _number(value: Any) -> float:
 
 
 def frame(entries: Sequence[dict[str, Any]], known: Sequence[str], *, raw: bool = False) -> pd.DataFrame:
-    """Records as a table: the known fields in their order, then what else they hold.
+    """Return records as a table: the known fields in their order, then the other fields.
 
-    ``raw`` gives the service's own words: all keys, and every value as it came.
+    With ``raw`` all keys and values are unchanged.
     """
     keys = dict.fromkeys(chain.from_iterable(entries))
     if raw:
@@ -202,6 +202,6 @@ def frame(entries: Sequence[dict[str, Any]], known: Sequence[str], *, raw: bool 
 
 
 def about(names: Iterable[str]) -> dict[str, Any]:
-    """What goes into a table's provenance: licence, identifier, units of its columns."""
+    """Return the provenance of a table: licence, identifier, units of its columns."""
     units = "; ".join(f"{name}: {UNITS[name]}" for name in names if name in UNITS)
     return {"licence": LICENCE, "rrid": RRID, **({"units": units} if units else {})}

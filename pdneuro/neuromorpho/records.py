@@ -64,13 +64,14 @@ def neuron(
     key : {"neuron_id", "neuron_name"}, optional
         What is given. Default: recognized by the values.
     **fetch
-        As for :func:`pdneuro.queries.neuromorpho.neuromorpho`.
+        ``batch_size, max_workers, refresh, progress, on_error, on_missing``; see
+        :func:`pdneuro.queries.neuromorpho.neuromorpho`.
 
     Returns
     -------
     Series or DataFrame
-        Of one neuron a series, by field; of several a frame, one row each. Fields, dtypes and units as
-        for :func:`pdneuro.queries.neuromorpho.neuromorpho`.
+        A Series by field for one neuron; a DataFrame with one row per neuron for several. Fields,
+        dtypes and units are those of :func:`pdneuro.queries.neuromorpho.neuromorpho`.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def neuron(
         There is no such neuron, and one was given. Of several, unknown ones are rows of NA, with
         a warning.
     ServiceError, OfflineError
-        The service failed, or the record is not stored.
+        The request failed; or pdneuro is offline and the record is not cached.
 
     Examples
     --------
@@ -103,18 +104,20 @@ def morphometry(
     Parameters
     ----------
     id_or_name, raw, key, **fetch
-        As for :func:`neuron`.
+        The neurons and options of the request, see :func:`neuron`.
 
     Returns
     -------
     Series or DataFrame
-        As for :func:`neuron`; numbers are Float64, lengths in µm, ``surface`` and ``soma_Surface`` in
-        µm², ``volume`` in µm³, bifurcation angles in degrees.
+        See :func:`neuron`. Numbers are Float64, lengths in µm, ``surface`` and ``soma_Surface`` in µm²,
+        ``volume`` in µm³, bifurcation angles in degrees.
 
     Raises
     ------
-    Exception
-        As for :func:`neuron`.
+    NotFoundError
+        One neuron was given, and it does not exist.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the record is not cached.
 
     Examples
     --------
@@ -136,18 +139,20 @@ def persistence(
     Parameters
     ----------
     id_or_name, raw, key, **fetch
-        As for :func:`neuron`.
+        The neurons and options of the request, see :func:`neuron`.
 
     Returns
     -------
     Series or DataFrame
-        As for :func:`neuron`: ``neuron_id``, ``scaling_factor`` (µm), ``distance`` and ``coefficients``
-        (a list of 100 floats).
+        See :func:`neuron`. ``neuron_id``, ``scaling_factor`` (µm), ``distance`` and ``coefficients`` (a
+        list of 100 floats).
 
     Raises
     ------
-    Exception
-        As for :func:`neuron`.
+    NotFoundError
+        One neuron was given, and it does not exist.
+    ServiceError, OfflineError
+        The request failed; or pdneuro is offline and the record is not cached.
 
     Notes
     -----
@@ -185,7 +190,8 @@ def swc(
     key : {"neuron_id", "neuron_name"}, optional
         What is given. Default: recognized by the values.
     **fetch
-        As for :func:`pdneuro.queries.neuromorpho.neuromorpho`; ``max_workers`` files at once.
+        See :func:`pdneuro.queries.neuromorpho.neuromorpho`; ``max_workers`` is the maximum number of
+        files downloaded at the same time.
 
     Returns
     -------
@@ -419,7 +425,7 @@ def _records(kind: str, neurons: Neurons, fetch: Fetch) -> list[Record | None]:
     MultipleRecordsError
         Several neurons have one name.
     ServiceError, OfflineError
-        As for :func:`pdneuro.transport.fetch.fetch_by_id`.
+        The request failed; or pdneuro is offline and some records are not cached.
     """
     if neurons.key == ID:
         return _by_id(KINDS[kind][0], neurons.keys, fetch)

@@ -105,7 +105,7 @@ def _check_filled(service: Client, response: requests.Response | None = None) ->
         return
     if not _count_neurons(service):
         raise ServiceUnavailableError(
-            "the service answers, but its data base is empty at present.",
+            "the service responds, but its database is empty at the moment.",
             status=200,
             url=species_url(address()),
         )
@@ -144,7 +144,7 @@ def health(fetch: Fetch) -> dict[str, Any]:
         "status": "up" if neurons else "empty",
         "said": str(status or ""),
         "neurons": neurons,
-        "detail": "" if neurons else "the data base is empty",
+        "detail": "" if neurons else "the database is empty",
     }
 
 

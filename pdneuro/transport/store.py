@@ -46,12 +46,12 @@ PRAGMA user_version = {_VERSION};
 """
 #: Property of documents in :meth:`Store.overview`.
 DOCUMENTS = "documents"
-# IDs in one json_each() join; the text of so many is about 2 MB.
+# Maximum number of IDs in one json_each() join; their text is about 2 MB.
 _READ_CHUNK = 100_000
 
 
 class Scope(NamedTuple):
-    """What a value belongs to, in addition to its ID."""
+    """The key of a value, in addition to its ID."""
 
     address: str
     credential: str
@@ -387,7 +387,7 @@ def _create(connection: sqlite3.Connection, patience: float = 30.0) -> None:
     while _is_empty(connection):
         try:
             connection.execute("PRAGMA page_size = 16384")  # a neuron's partners fit one page
-            # SQLite does not wait for others here, whatever the time-out.
+            # SQLite does not wait for others here, whatever the timeout.
             connection.execute("PRAGMA journal_mode = WAL")
             # In one transaction: another process never sees a file without its marks.
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")

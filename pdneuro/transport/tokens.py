@@ -115,7 +115,7 @@ def save(service: str, token: str) -> None:
     Parameters
     ----------
     service : str
-        As for :func:`get`.
+        ``"braincircuits"``, ``"cave"``, the address of a CAVE server or a datastack.
     token : str
         The token. Blanks at its ends are dropped.
 
@@ -235,25 +235,25 @@ def _found(token: str, origin: str) -> _Found:
 
 
 def _key(service: str) -> str:
-    """One name a credential: ``braincircuits``, ``cave`` or the host of a CAVE server."""
+    """Return one key per credential: ``braincircuits``, ``cave`` or the host of a CAVE server."""
     if service in ("braincircuits", "cave"):
         return service
     host = CAVE_SERVERS.get(service) or urlsplit(service).netloc or service
     if not re.fullmatch(r"[A-Za-z0-9][\w.:-]*", host):
         raise ValueError(
-            f"{service!r} names no service; use 'braincircuits', 'cave', a CAVE server's address or "
+            f"unknown service {service!r}; use 'braincircuits', 'cave', a CAVE server's address or "
             f"one of its datastacks ({', '.join(CAVE_SERVERS)})."
         )
     return host.lower()
 
 
 def clean(token: str) -> str:
-    """A token without the blanks at its ends; ValueError where it is none."""
+    """Return a token without spaces at its ends, or raise ValueError if it is not a token."""
     token = token.strip() if isinstance(token, str) else ""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
-            "a token is one word of printable ASCII characters; this one is empty, or holds blanks or "
-            "other characters."
+            "a token is one word of printable ASCII characters; this one is empty, or contains spaces "
+            "or other characters."
         )
     return token
 

@@ -1,4 +1,4 @@
-"""What is sent to BrainCircuits.io, and which responses count as valid."""
+"""Requests to BrainCircuits.io, and the responses that count as valid."""
 
 from __future__ import annotations
 

@@ -585,7 +585,7 @@ class TestTrouble:
     @pytest.mark.parametrize("call", ["select", "join", "name", "morphometry", "one", "swc"])
     def test_a_service_with_an_empty_database(self, sandbox: Sandbox, call: str) -> None:
         sandbox.neuromorpho.outage = "empty"
-        with pytest.raises(errors.ServiceUnavailableError, match="data base is empty"):
+        with pytest.raises(errors.ServiceUnavailableError, match="database is empty"):
             CALLS[call]()
         assert neuromorpho.health()["status"] == "empty"
         assert neuromorpho.health()["said"] == "UP"

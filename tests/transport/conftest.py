@@ -1,4 +1,4 @@
-"""What the tests of requests share."""
+"""Fixtures of the tests of requests."""
 
 from __future__ import annotations
 

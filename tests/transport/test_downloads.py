@@ -23,7 +23,7 @@ PROJECT = "fruitfly_fafb_flywire"
 class Files:
     """The graph's file of edges at one address or another, each with its own content.
 
-    All have the same mark, as files have that are told apart by the second of their change.
+    All have the same mark, like files that are identified by the second of their last change.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:

@@ -198,13 +198,13 @@ class TestFaults:
     def test_unknown_project_and_property(self, sandbox: Sandbox, ids: pd.Series) -> None:
         with pytest.raises(errors.NotFoundError, match="Project 'nowhere' not found"):
             ids.neuro.properties("size", source="nowhere")
-        with pytest.raises(errors.NotFoundError, match="Property 'colour' not found"):
-            ids.neuro.properties("colour")
+        with pytest.raises(errors.NotFoundError, match="Property 'color' not found"):
+            ids.neuro.properties("color")
         sandbox.fail(
             status=422, body=b'{"detail": [{"loc": ["path", "property"], "msg": "no such property"}]}'
         )
         with pytest.raises(errors.NotFoundError, match="no such property"):
-            ids.neuro.properties("colour")
+            ids.neuro.properties("color")
         assert len(sandbox.requests) == 3
 
     def test_no_token_is_said_before_anything_is_sent(self, sandbox: Sandbox, ids: pd.Series) -> None:
@@ -398,10 +398,10 @@ class TestArguments:
             TypeError, match=r"does not have a parameter 'workers'\. Did you mean 'max_workers'"
         ):
             ids.neuro.properties("size", workers=3)
-        with pytest.raises(ValueError, match="name the properties"):
+        with pytest.raises(ValueError, match="properties must be names"):
             ids.neuro.properties()
         for wrong in ([], [3], [""]):
-            with pytest.raises(ValueError, match="name the properties"):
+            with pytest.raises(ValueError, match="properties must be names"):
                 ids.neuro.properties(wrong)
         for wrong in (
             {"batch_size": 0},

@@ -35,7 +35,7 @@ def serve(sandbox: Sandbox, first: int, answer: Callable[[str, Request], Respons
 
 
 def workers_end() -> bool:
-    """Return whether all threads of pdneuro's pools end soon; dask leaves threads of its own."""
+    """Return whether all threads of pdneuro's pools end soon; dask has other threads."""
     until = time.monotonic() + 8
     while time.monotonic() < until:
         threads = [thread for thread in threading.enumerate() if not thread.daemon]

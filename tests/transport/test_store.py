@@ -289,7 +289,7 @@ class TestCache:
 
 
 def test_many_threads_may_begin_a_store_at_once(tmp_path: Path) -> None:
-    """Each of them finds it made, whoever came first."""
+    """Each of them finds it made, in any order."""
     from concurrent.futures import ThreadPoolExecutor
 
     def put(path: Path, number: int) -> None:
