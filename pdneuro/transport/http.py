@@ -113,7 +113,7 @@ class Server:
         self._lock = threading.Lock()
 
     def documents(self, folder: Path) -> tuple[requests_cache.CacheMixin, DocumentCache]:
-        """Return a session that caches documents in a folder, with the same connections; and the cache."""
+        """Return a session that caches documents in a folder, and its cache; connections are shared."""
         cache, session = document_cache(folder), self._documents
         if session is None or session.cache is not cache:
             session = self._documents = _CachedSession.wrap(
