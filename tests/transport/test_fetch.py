@@ -396,10 +396,10 @@ class TestArguments:
     def test_wrong_arguments(self, sandbox: Sandbox, ids: pd.Series) -> None:
         with pytest.raises(TypeError, match=r"does not have a parameter 'workers'\. Did you mean 'max_workers'"):
             ids.neuro.properties("size", workers=3)
-        with pytest.raises(ValueError, match="name the properties"):
+        with pytest.raises(ValueError, match="properties must be names"):
             ids.neuro.properties()
         for wrong in ([], [3], [""]):
-            with pytest.raises(ValueError, match="name the properties"):
+            with pytest.raises(ValueError, match="properties must be names"):
                 ids.neuro.properties(wrong)
         for wrong in (
             {"batch_size": 0},
