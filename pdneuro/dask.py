@@ -85,7 +85,7 @@ def by_row(
 
     @functools.wraps(function)
     def lazy_function(lazy: Lazy, /, *args: Any, **kwargs: Any) -> Lazy:
-        undocumented = kwargs.pop("meta", None) or {}
+        undocumented = _dtypes(kwargs.pop("meta", None))
         bound = signature.bind(lazy, *args, **kwargs)
         column = find(lazy._meta, bound.arguments.pop("on", None))
         if join:
@@ -128,6 +128,11 @@ def _align(
     aligned = result.reindex(columns=columns).astype(dtypes)
     aligned.attrs = result.attrs
     return aligned
+
+
+def _dtypes(meta: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the dtypes of ``meta=``; "str" becomes the text dtype that keeps missing values."""
+    return {name: TEXT if kind in (str, "str") else kind for name, kind in (meta or {}).items()}
 
 
 def _nullable(dtype: Any) -> Any:
@@ -192,7 +197,7 @@ def records(
         empty = pd.DataFrame(
             {"segment_id": empty["segment_id"], **dict.fromkeys(meta, empty.iloc[:, 0])}
         )
-    dtypes = {label: _nullable(empty[label].dtype) for label in empty} | dict(meta or {})
+    dtypes = {label: _nullable(empty[label].dtype) for label in empty} | _dtypes(meta)
     dtypes["segment_id"] = "int64"
     work = WithOptions(_align, function, (name,), {"source": source, **fetch}, dtypes, list(dtypes))
     return _distinct(_column(ids, on))[0].map_partitions(work, meta=empty.astype(dtypes))

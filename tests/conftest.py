@@ -12,9 +12,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 import pdneuro
 from pdneuro.sandbox import Sandbox
+
+# The time of an example depends on how busy the machine is.
+settings.register_profile("pdneuro", deadline=None)
+settings.load_profile("pdneuro")
 
 SHARED = Path(os.environ.get("PDNEURO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
