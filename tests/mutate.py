@@ -21,14 +21,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 #: What does not change what a user gets: figures, the sandbox, the command line's words.
-NOT_CORE = ("sandbox", "plots", "cli", "citations", "demo", "versions", "__main__", "_version")
+NOT_CORE = ("sandbox", "plots", "cli", "citations", "versions", "mypy", "__main__", "_version")
 DATA = ROOT.parent / "shared" / "data"
 #: Seconds for the tests of one fault; one that never ends is noticed.
 LIMIT = 900
@@ -332,7 +332,9 @@ def survivors(sample: list[Mutant], folder: Path, workers: int) -> Iterator[Muta
             projects.put(project)
 
     with ThreadPoolExecutor(workers) as pool:
-        for mutant, seen in zip(sample, pool.map(check, sample), strict=True):
+        futures = {pool.submit(check, mutant): mutant for mutant in sample}
+        for future in as_completed(futures):
+            mutant, seen = futures[future], future.result()
             before = (ROOT / mutant.path).read_bytes()[mutant.start : mutant.end].decode()
             state = "noticed " if seen else "SURVIVED"
             print(f"{state} {mutant.path}:{mutant.line}: {before!r} -> {mutant.text!r}", flush=True)
@@ -343,9 +345,7 @@ def survivors(sample: list[Mutant], folder: Path, workers: int) -> Iterator[Muta
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument(
-        "folders", nargs="*", default=["pdneuro"], help="folders or files; default: the core"
-    )
+    parser.add_argument("folders", nargs="*", help="folders or files of the package; default: the core")
     parser.add_argument("--count", type=int, default=60, help="number of faults; default 60")
     parser.add_argument("--seed", type=int, help="seed of the sample; default: a new one, printed")
     parser.add_argument("--workers", type=int, default=2, help="processes; default 2")
