@@ -306,3 +306,11 @@ def test_every_paper_is_complete() -> None:
         assert re.fullmatch(r"10\.\d{4,}/\S+", work.doi)
         assert re.fullmatch(r"\d+-\d+", work.pages)
         assert 2000 < work.year <= 2026
+
+
+def test_a_call_names_the_column_of_structures_only_if_several_are_recognized() -> None:
+    one = repr(pd.DataFrame({"structure_id": [385]}).neuro)
+    assert '.join_structures("acronym", "name")' in one
+    assert "on=" not in one
+    two = repr(pd.DataFrame({"structure_id": [385], "ccf_id": [385]}).neuro)
+    assert "on='structure_id'" in two
