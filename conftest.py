@@ -26,7 +26,7 @@ if not find_spec("caveclient"):
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tests away from the user's home folder, cache, tokens and settings."""
+    """Keep tests away from the user's home, cache, tokens and options, and from those of other tests."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
@@ -35,6 +35,8 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))
+    # An example of a page sets options for the whole process, as its readers do.
+    monkeypatch.setattr("pdneuro.options._process", ())
 
 
 @pytest.fixture(autouse=True)
