@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -363,7 +364,10 @@ def refuse_matrix(path: str | os.PathLike[str]) -> None:
     files, ending = _files(path)
     if ending in _ARROW:
         return
-    shape, labeled = _matrix_shape(files[0], _SEPARATORS[ending])
+    shape, labeled = "", False
+    # A file that cannot be read raises a clear error when its rows are read.
+    with contextlib.suppress(ValueError, *_DAMAGED):
+        shape, labeled = _matrix_shape(files[0], _SEPARATORS[ending])
     if shape and not labeled:
         raise MissingColumnsError(
             f"{MATRIX.format(shape)} pdneuro.graphs.from_matrix(frame) after you have set the index and "
@@ -695,8 +699,8 @@ def _punctuation(path: Path | io.StringIO, separator: str) -> tuple[str, str]:
     cells = ",".join(first).split(";")
     if len(cells) == 1 or not all("," not in cell or _COMMA_NUMBER.fullmatch(cell) for cell in cells):
         return separator, "."
-    sample = _rows(path, sep=";", header=None, nrows=_SAMPLE, dtype=str)
-    texts = sample.iloc[:, :].stack().astype(str)
+    options: dict[str, Any] = {"header": None, "nrows": _SAMPLE, "dtype": str, "on_bad_lines": "skip"}
+    texts = _rows(path, sep=";", **options).stack().astype(str)
     return ";", "," if texts.str.fullmatch(_COMMA_NUMBER).any() else "."
 
 

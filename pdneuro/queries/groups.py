@@ -214,8 +214,12 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
 
 def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:
     """Yield the key and the distinct IDs of each group."""
-    for key, part in groups:
-        yield key, distinct_ids(roles.id_column(part, on))
+    found = {key: distinct_ids(roles.id_column(part, on)) for key, part in groups}
+    sizes = _sizes(groups)
+    # Before pandas 3, an iteration leaves out combinations of categories without rows.
+    if len(sizes) > len(found) and found.keys() <= set(sizes):
+        found = {key: found.get(key, _NOBODY) for key in sizes}
+    yield from found.items()
 
 
 def _edges_of_each(
@@ -265,13 +269,21 @@ def _stack(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
 
 def _key_index(groups: Any, keys: Iterable[Any]) -> pd.Index[Any]:
     """Return the group keys as an index with the names of the grouping columns."""
-    sizes = groups.size()  # of groupby(..., as_index=False) a table with the keys as columns
-    names = list(sizes.index.names if isinstance(sizes, pd.Series) else sizes.columns[:-1])
+    names = list(_sizes(groups).names)
     if len(names) > 1:
         return pd.MultiIndex.from_tuples(list(keys), names=names) if keys else _no_keys(names)
     # The keys of groupby(["side"]) are tuples of one element.
     single: pd.Index[Any] = pd.Index([k[0] if isinstance(k, tuple) else k for k in keys], name=names[0])
     return single
+
+
+def _sizes(groups: Any) -> pd.Index[Any]:
+    """Return the keys of all groups, as ``groups.size()`` has them."""
+    sizes = groups.size()
+    if isinstance(sizes, pd.Series):
+        return sizes.index
+    keys = sizes[sizes.columns[:-1]]  # of groupby(..., as_index=False)
+    return keys.set_index(list(keys.columns)).index
 
 
 def _no_keys(names: list[Hashable]) -> pd.MultiIndex:

@@ -19,107 +19,19 @@ from pdneuro.tables.roles import is_id
 ROWS = "rows"
 
 #: Words of columns that never count synapses: IDs, sizes, scores, coordinates, times, codes.
-_NEVER = frozenset(
-    [
-        "id",
-        "ids",
-        "uid",
-        "uuid",
-        "idx",
-        "index",
-        "unnamed",
-        "row",
-        "size",
-        "area",
-        "volume",
-        "length",
-        "width",
-        "height",
-        "radius",
-        "diameter",
-        "distance",
-        "dist",
-        "depth",
-        "score",
-        "scores",
-        "conf",
-        "confidence",
-        "prob",
-        "probability",
-        "cleft",
-        "x",
-        "y",
-        "z",
-        "pt",
-        "pos",
-        "position",
-        "positions",
-        "ctr",
-        "center",
-        "centre",
-        "coord",
-        "coords",
-        "coordinate",
-        "coordinates",
-        "point",
-        "location",
-        "loc",
-        "bb",
-        "time",
-        "timestamp",
-        "date",
-        "year",
-        "month",
-        "day",
-        "age",
-        "created",
-        "version",
-        "type",
-        "class",
-        "layer",
-        "hop",
-        "hops",
-        "trial",
-        "slice",
-        "section",
-        "frame",
-        "rank",
-        "sign",
-        "valid",
-    ]
+_NEVER = re.compile(
+    "ids?|uu?id|idx|index|unnamed|row|size|area|volume|length|width|height|radius|diameter|distance|dist"
+    "|depth|scores?|conf|confidence|prob|probability|cleft|[xyz]|pt|pos|positions?|ctr|center|centre"
+    "|coords?|coordinates?|points?|loc|location|bb|time|timestamp|date|year|month|day|age|created|version"
+    "|type|class|layer|hops?|trial|slice|section|frame|rank|sign|valid"
 )
 #: Words of columns that describe neurons; with a word for counts they may count synapses.
-_NEURONS = frozenset(
-    [
-        "root",
-        "segment",
-        "seg",
-        "body",
-        "node",
-        "neuron",
-        "cell",
-        "nucleus",
-        "supervoxel",
-        "voxel",
-        "user",
-        "cluster",
-        "group",
-        "side",
-        "label",
-        "level",
-        "batch",
-        "chunk",
-        "region",
-        "roi",
-        "neuropil",
-        "structure",
-        "compartment",
-    ]
+_NEURONS = re.compile(
+    "root|segment|seg|body|node|neuron|cell|nucleus|supervoxel|voxel|user|cluster|group|side|label|level"
+    "|batch|chunk|regions?|rois?|neuropils?|structure|compartment"
 )
-_COUNTS = re.compile(r"syn|weight|count|strength|connect|contact|nbr|number|freq")
-_REGIONS = frozenset(
-    ["roi", "rois", "neuropil", "neuropils", "region", "regions", "structure", "compartment", "lobe"]
-)
+_COUNTS = re.compile("syn|weight|count|strength|connect|contact|nbr|number|freq")
+_REGIONS = re.compile("rois?|neuropils?|regions?|structure|compartment|lobe")
 #: Larger numbers are IDs: no pair of neurons has as many synapses.
 _MOST = 10**7
 _SAMPLE = 1_000
@@ -137,13 +49,9 @@ def possible_counts(frame: pd.DataFrame, used: Iterable[Hashable | None]) -> lis
 
 
 def _is_possible(name: Hashable, column: Any) -> bool:
-    words = _words(name)
-    if (
-        not isinstance(column, pd.Series)
-        or is_id(name)
-        or words & _NEVER
-        or (words & _NEURONS and not _counts(name))
-    ):
+    if not isinstance(column, pd.Series) or is_id(name) or _has(name, _NEVER):
+        return False
+    if _has(name, _NEURONS) and not _counts(name):
         return False
     dtype = column.dtype
     numbers = types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype)
@@ -156,7 +64,7 @@ def region_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     >>> region_columns(["pre", "post", "brain_region"])
     ['brain_region']
     """
-    return [name for name in columns if _words(name) & _REGIONS]
+    return [name for name in columns if _has(name, _REGIONS)]
 
 
 def could_count(column: pd.Series[Any]) -> bool:
@@ -192,13 +100,14 @@ def _sizes(column: pd.Series[Any]) -> Any:
 
 
 def _counts(name: Hashable) -> bool:
-    return bool(_COUNTS.search(str(name).casefold())) or bool(_words(name) & {"n", "num", "nr"})
+    return bool(_COUNTS.search(str(name).casefold())) or _has(name, re.compile("n|num|nr"))
 
 
-def _words(name: Hashable) -> set[str]:
-    """Return the words of a name in any spelling: ``n_synapses``, ``nSynapses``, ``N synapses``."""
+def _has(name: Hashable, words: re.Pattern[str]) -> bool:
+    """Return whether a name has one of the words, as in ``n_syn``, ``nSyn`` and ``N syn``."""
     text = re.sub(r"\s[x*]\s", " ", str(name))  # in "Excitatory x Connectivity" it is no coordinate
-    return {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)}
+    found = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)
+    return any(words.fullmatch(word.casefold()) for word in found)
 
 
 def check_rows(

@@ -20,7 +20,16 @@ FIRST, SECOND, THIRD = 720575940621522189, 720575940632800257, 72057594061786924
 PAIRS = pd.DataFrame({"pre": [FIRST, FIRST, SECOND], "post": [SECOND, THIRD, FIRST]})
 COUNTS = [30, 40, 50]
 PUBLISHED = [
-    *("n_synapses", "synapses", "num_synapses", "synapse_count", "syn count", "weights", "Nsyn", "pair_count"),
+    *(
+        "n_synapses",
+        "synapses",
+        "num_synapses",
+        "synapse_count",
+        "syn count",
+        "weights",
+        "Nsyn",
+        "pair_count",
+    ),
     *("counts", "Nbr", "weight:int", "Syn-Count", "synaptic_count", "Connectivity"),
 ]
 UNKNOWN = ["strength", "n", "Freq", "contacts", "value", "total", "Excitatory x Connectivity"]
@@ -104,7 +113,9 @@ def test_the_choices_of_the_message_work(tmp_path: Path) -> None:
     frame.to_csv(path, index=False)
     assert frame.neuro.as_edges(weight="strength")["weight"].tolist() == COUNTS
     assert pdneuro.Connectome(frame, weight="strength").to_frame()["weight"].sum() == sum(COUNTS)
-    assert pdneuro.Connectome.from_files(path, weight="strength").to_frame()["weight"].sum() == sum(COUNTS)
+    assert pdneuro.Connectome.from_files(path, weight="strength").to_frame()["weight"].sum() == sum(
+        COUNTS
+    )
     assert lazy(frame).neuro.as_edges(weight="strength").compute()["weight"].tolist() == COUNTS
     counted = frame.neuro.as_edges(weight="rows")
     assert counted["weight"].tolist() == [1, 1, 1]
@@ -198,7 +209,9 @@ def test_neurons_get_the_prefix_too(tmp_path: Path) -> None:
     assert tables.as_edges(neurons.neuro.edges(source=brain))["pre"].tolist() == [FIRST, FIRST, SECOND]
 
 
-@pytest.mark.parametrize("name", ["bodyId_20240101", "root_id_783", "sample_720575940", "root_id_20240101"])
+@pytest.mark.parametrize(
+    "name", ["bodyId_20240101", "root_id_783", "sample_720575940", "root_id_20240101"]
+)
 def test_other_numbers_in_a_name_are_no_prefix(name: str) -> None:
     ids = [FIRST] if name == "root_id_20240101" else [621522189]
     assert pd.Series(ids, name=name).neuro.ids().tolist() == ids
