@@ -51,6 +51,8 @@ class Mutant(NamedTuple):
     start: int
     end: int
     text: str
+    #: Whether a process executes the line once, for the first test that needs it.
+    once: bool
 
     def apply(self, source: str) -> str:
         """Return the source with the fault in place."""
@@ -67,6 +69,7 @@ class _Finder(ast.NodeVisitor):
         lines = self.source.splitlines(keepends=True)
         self.starts = [0, *[sum(map(len, lines[: n + 1])) for n in range(len(lines))]]
         self.found: list[Mutant] = []
+        self.once = False
 
     def offset(self, line: int, column: int) -> int:
         return self.starts[line - 1] + column
@@ -82,7 +85,7 @@ class _Finder(ast.NodeVisitor):
 
     def add(self, node: Any, text: str, span: tuple[int, int] | None = None) -> None:
         start, end = span or self.span(node)
-        self.found.append(Mutant(self.path, node.lineno, start, end, text))
+        self.found.append(Mutant(self.path, node.lineno, start, end, text, self.once))
 
     def between(self, left: Any, right: Any, text: str) -> None:
         """Replace the operator between two operands, brackets aside."""
@@ -101,9 +104,14 @@ class _Finder(ast.NodeVisitor):
                 self.visit(node.value)
             return
         if isinstance(node, ast.FunctionDef):
+            outer, self.once = (
+                self.once,
+                self.once or any("cache" in ast.dump(d) for d in node.decorator_list),
+            )
             for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, *node.body):
                 if part is not None:
                     self.visit(part)
+            self.once = outer
             return
         super().visit(node)
 
@@ -296,8 +304,8 @@ def tests_of(
 ) -> list[str]:
     """Return the tests that execute the line, the fastest first."""
     by_line = lines.get(mutant.path, {})
-    names = {name for name in by_line.get(mutant.line, []) if name}
-    if not names:  # executed at import: every test that uses the module
+    names = set() if mutant.once else {name for name in by_line.get(mutant.line, []) if name}
+    if not names:  # executed once, or at import: every test that uses the module
         names = {name for tests in by_line.values() for name in tests if name}
     return sorted(names & set(times), key=times.__getitem__)
 
