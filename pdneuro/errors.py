@@ -277,6 +277,14 @@ class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
 
 
+class EmptyResponseWarning(UnknownIdsWarning):
+    """A response contained none of the requested IDs, also at the second request. It is not cached."""
+
+
+class UnexpectedResponseWarning(PdneuroWarning):
+    """A response contains values that are not as documented; they are missing in the result."""
+
+
 class PartialResultWarning(PdneuroWarning):
     """``on_error="partial"``: some IDs could not be downloaded; their rows contain NA."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import http.client
 import os
 import platform
 import random
@@ -19,12 +20,15 @@ from urllib.parse import urlsplit
 
 import requests
 import requests_cache
-from requests.adapters import HTTPAdapter
+import urllib3
 
 from pdneuro._version import __version__
 from pdneuro.errors import (
+    CacheWarning,
     ConnectionFailedError,
+    InvalidRequestError,
     OfflineError,
+    PdneuroError,
     ServerError,
     ServiceError,
     ServiceUnavailableError,
@@ -37,6 +41,7 @@ from pdneuro.transport.documents import PLAIN_HEADERS, DocumentCache, cache_key,
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import without_secrets
 from pdneuro.transport.store import cache_folder
+from pdneuro.transport.timing import TimedAdapter
 from pdneuro.transport.tls import SteppingAdapter
 
 #: Status codes for which a retry may help.
@@ -76,8 +81,9 @@ class Cancelled(Exception):  # noqa: N818 - not an error
 class _Rejected(Exception):  # noqa: N818 - carries an error
     """The parser rejects a response; raised in a hook, so that the response is not cached."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, *, from_cache: bool) -> None:
         self.error = error
+        self.from_cache = from_cache
 
 
 # -- servers --------------------------------------------------------------------------------------
@@ -101,7 +107,7 @@ class Server:
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         pool: dict[str, Any] = {"pool_maxsize": _CONNECTIONS, "max_retries": 0}
         self.session.mount("https://", SteppingAdapter(frozenset({host} if short_keys else ()), **pool))
-        self.session.mount("http://", HTTPAdapter(**pool))
+        self.session.mount("http://", TimedAdapter(**pool))
         #: Whether a query can be sent as the body of a POST.
         self.accepts_post = True
         #: When the database was last seen to hold data, by ``time.monotonic()``.
@@ -262,8 +268,9 @@ class Client:
     def get_cached(self, request: Request, read: Reader[T]) -> T:
         """Return what ``read`` makes of a document, from the cache or from the server.
 
-        The response is cached only if ``read`` does not raise. An expired response is downloaded again;
-        if the connection fails, the expired one is used, with a warning.
+        The response is cached only if ``read`` does not raise; a cached one for which it raises is
+        dropped with a warning, and requested again. So is an expired one; if the connection fails, the
+        expired one is used, with a warning.
 
         Raises
         ------
@@ -298,13 +305,21 @@ class Client:
             try:
                 found.append(self._read(read, response))
             except Exception as error:
-                raise _Rejected(error) from error
+                is_cached = bool(getattr(response, "from_cache", False))
+                raise _Rejected(error, from_cache=is_cached) from error
 
         prepared.register_hook("response", check)  # type: ignore[no-untyped-call]
         try:
             response = self.retry(lambda: self._send_once(send, prepared), url)
         except _Rejected as rejected:
-            raise rejected.error from rejected.error.__cause__
+            if not rejected.from_cache:
+                raise rejected.error from rejected.error.__cause__
+            cache.delete(key)
+            warn(
+                f"A cached response cannot be read and is dropped: {rejected.error}",
+                CacheWarning,
+            )
+            return self.get_cached(request, read)  # it is no longer cached
         except (ServerError, ServiceUnavailableError, ConnectionFailedError) as error:
             old = None if fetch.refresh else cache.get_response(key)
             if old is None:
@@ -321,21 +336,32 @@ class Client:
     def _read(self, read: Reader[T], response: requests.Response) -> T:
         try:
             return read(response)
+        except (PdneuroError, Cancelled):
+            raise
         except ShapeError as error:
             raise self.invalid_response(response, str(error)) from error
+        except Exception as error:  # whatever a parser raises, the response is not as documented
+            reason = f"the response cannot be read ({type(error).__name__}: {error})."
+            raise self.invalid_response(response, reason) from error
 
     def _prepare(self, request: Request) -> requests.PreparedRequest:
-        return self.server.session.prepare_request(
-            requests.Request(
-                request.method,
-                request.url,
-                params=dict(request.params),
-                data=request.body,
-                headers={**self.headers, **request.headers},
-                # Without an auth object requests would put a ~/.netrc entry over the token.
-                auth=lambda prepared: prepared,
+        try:
+            return self.server.session.prepare_request(
+                requests.Request(
+                    request.method,
+                    request.url,
+                    params=dict(request.params),
+                    data=request.body,
+                    headers={**self.headers, **request.headers},
+                    # Without an auth object requests would put a ~/.netrc entry over the token.
+                    auth=lambda prepared: prepared,
+                )
             )
-        )
+        except requests.exceptions.InvalidHeader:  # its message contains the token
+            reason = "a header cannot be sent. Check the token: it contains a line break or a blank."
+            raise InvalidRequestError(reason, url=without_secrets(request.url)) from None
+        except ValueError as error:
+            raise responses.connection_error(error, without_secrets(request.url)) from error
 
     def _send_once(
         self,
@@ -344,6 +370,17 @@ class Client:
         *,
         stream: bool = False,
     ) -> requests.Response:
+        try:
+            return self._follow(send, prepared, stream)
+        except (PdneuroError, requests.RequestException):
+            raise
+        except (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+            raise responses.connection_error(error, without_secrets(prepared.url or "")) from error
+
+    def _follow(
+        self, send: Callable[..., requests.Response], prepared: requests.PreparedRequest, stream: bool
+    ) -> requests.Response:
+        """Send a request, and follow redirects."""
         if self._environment is None:  # proxies and certificates, looked up once
             self._environment = dict(
                 self.server.session.merge_environment_settings(prepared.url, {}, None, None, None)
