@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import http.client
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +29,7 @@ from pdneuro.errors import (
     CacheWarning,
     ConnectionFailedError,
     InvalidRequestError,
+    InvalidResponseError,
     OfflineError,
     PdneuroError,
     ServerError,
@@ -86,6 +89,44 @@ class _Rejected(Exception):  # noqa: N818 - carries an error
         self.from_cache = from_cache
 
 
+#: Cache and key of the documents that the current block of :func:`all_or_none` has read.
+_used: ContextVar[list[tuple[DocumentCache, str]]] = ContextVar("pdneuro_documents")
+
+
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Keep the documents that a block reads in the cache only if the block can use them.
+
+    Raises
+    ------
+    InvalidResponseError
+        The block raises an error that is not one of pdneuro after it has read a document.
+    """
+    outer, used = _used.get([]), list[tuple[DocumentCache, str]]()
+    token = _used.set(used)
+    try:
+        yield
+    except (PdneuroError, Cancelled) as error:
+        if isinstance(error, InvalidResponseError):
+            _drop(used)
+        raise
+    except Exception as error:  # whatever a conversion raises, the responses are not as documented
+        if not used:
+            raise
+        _drop(used)
+        raise InvalidResponseError(
+            f"the response is not as documented ({type(error).__name__}: {error})."
+        ) from error
+    finally:
+        _used.reset(token)
+        outer.extend(used)
+
+
+def _drop(documents: Iterable[tuple[DocumentCache, str]]) -> None:
+    for cache, key in documents:
+        cache.delete(key)
+
+
 # -- servers --------------------------------------------------------------------------------------
 
 
@@ -110,6 +151,8 @@ class Server:
         self.session.mount("http://", TimedAdapter(**pool))
         #: Whether a query can be sent as the body of a POST.
         self.accepts_post = True
+        #: Whether pages can be sorted.
+        self.accepts_sort = True
         #: When the database was last seen to hold data, by ``time.monotonic()``.
         self.filled_at = float("-inf")
         #: Name of the ID in queries, by resource.
@@ -285,6 +328,7 @@ class Client:
         key, url = cache_key(prepared), without_secrets(prepared.url or "")
         # The document goes to the folder of this moment, also if the options change meanwhile.
         session, cache = self.server.documents(cache_folder())
+        _used.get([]).append((cache, key))
         age = cache.age(key)
         expired = age is not None and fetch.expire_after is not None and age >= fetch.expire_after
         send = functools.partial(
