@@ -283,6 +283,12 @@ class UnknownIdsWarning(PdneuroWarning):
 
 class UnusableTokenWarning(PdneuroWarning):
     """A file or a variable for an optional token holds no token; the request is sent without it."""
+class EmptyResponseWarning(UnknownIdsWarning):
+    """A response contained none of the requested IDs, also at the second request. It is not cached."""
+
+
+class UnexpectedResponseWarning(PdneuroWarning):
+    """A response contains values that are not as documented; they are missing in the result."""
 
 
 class PartialResultWarning(PdneuroWarning):

@@ -15,6 +15,7 @@ from pdneuro.tables import joins
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.unionizes import experiment_column, pivoted, rolled_up, select
+from pdneuro.transport.http import all_or_none
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,6 +35,7 @@ _FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@all_or_none()
 def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -> pd.DataFrame:
     """Return the cells of the Cell Types Database, one row per cell, with their features.
 
@@ -92,6 +94,7 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
     return stamp(table, source="allen", query="cells()")
 
 
+@all_or_none()
 def experiments(
     injection: Any = None, *, transgenic_line: Any = None, primary_only: bool = True, graph_id: int = 1
 ) -> pd.DataFrame:
@@ -161,6 +164,7 @@ def _parts(text: Any) -> list[Any]:
     return [part for part in str(text).split("/") if part] if isinstance(text, str) else [text]
 
 
+@all_or_none()
 def projection_matrix(
     unionizes: pd.DataFrame,
     value: str = "projection_density",
@@ -240,6 +244,7 @@ def _valued(
     return rolled_up(table, value, structure_tree(graph_id), rollup)
 
 
+@all_or_none()
 def projection_array(
     unionizes: pd.DataFrame,
     value: str = "projection_density",
@@ -291,6 +296,7 @@ def projection_array(
     )
 
 
+@all_or_none()
 def projection_edges(
     unionizes: pd.DataFrame,
     experiments: pd.DataFrame,

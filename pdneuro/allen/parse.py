@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import msgspec
 
 from pdneuro.transport.report import ShapeError
-from pdneuro.transport.responses import is_html
+from pdneuro.transport.responses import is_html, parse_json
 
 
 class Message(NamedTuple):
@@ -30,22 +33,37 @@ def body(content: bytes) -> Any:
         It is not JSON.
     """
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ShapeError("the response is not JSON.") from error
+        return parse_json(content)
+    except ShapeError as error:
+        raise ShapeError(f"the response is not JSON: {error}") from None
 
 
-def text(content: bytes, encoding: str | None) -> str:
-    """Return a text document.
+def drawing(content: bytes) -> str:
+    """Return an SVG as text.
 
     Raises
     ------
     ShapeError
-        It is an HTML page.
+        It is not a complete SVG.
     """
-    if is_html(content):
-        raise ShapeError("the service sent an HTML page instead of the document.")
-    return content.decode(encoding or "utf-8", "replace")
+    try:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        kind = "an HTML page" if is_html(content) else f"not a complete SVG ({error})"
+        raise ShapeError(f"the response is {kind}.") from None
+    if root.tag.rpartition("}")[2] != "svg":
+        raise ShapeError(f"the response is a document {root.tag!r}, not an SVG.")
+    declared = re.match(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)", content)
+    return content.decode(declared[1].decode() if declared else "utf-8-sig", "replace")
+
+
+def drawing_fault(path: Path) -> str | None:
+    """Return what is wrong with a file that should be an SVG."""
+    try:
+        drawing(path.read_bytes())
+    except ShapeError as error:
+        return str(error)
+    return None
 
 
 def message(content: bytes) -> Message:

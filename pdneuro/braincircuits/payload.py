@@ -21,6 +21,8 @@ PROPERTIES = (
     "mitochondria",
     "dcv",
 )
+#: Projects that are known; there may be others.
+PROJECTS = ("fruitfly_fafb_flywire", "fruitfly_fafb_flywire_public", "fruitfly_fanc_cave")
 
 
 def graph_dump(address: str, project: str) -> Request:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from pdneuro.braincircuits import parse, payload
+<<<<<<< HEAD
 from pdneuro.errors import InvalidTokenError, UnusableTokenWarning, warn
+=======
+from pdneuro.errors import NotFoundError, did_you_mean
+>>>>>>> i19a
 from pdneuro.options import Fetch, get_option
 from pdneuro.sources import Dump
 from pdneuro.transport import tokens
@@ -31,21 +37,36 @@ def by_id(project: str, name: str, source: str, fetch: Fetch) -> BatchQuery:
 
     def send(ids: Sequence[int], retries: int) -> Batch:
         request = payload.segment_property(address, project, name, ids)
-        return service.read(
-            request, lambda response: parse.batch(response.content, ids, name), retries=retries
-        )
+        with _nearest_names(project, name):
+            return service.read(
+                request, lambda response: parse.batch(response.content, ids, name), retries=retries
+            )
 
-    return BatchQuery(Scope(address, credential, project, name), source, send, service.cancel)
+    scope = Scope(address, credential, project, name)
+    return BatchQuery(scope, source, send, service.cancel, functools.partial(parse.check, name))
+
+
+@contextlib.contextmanager
+def _nearest_names(project: str, name: str | None = None) -> Iterator[None]:
+    """Add the known names that are similar to the error for an unknown project or property."""
+    try:
+        yield
+    except NotFoundError as error:
+        for word, known in ((name, payload.PROPERTIES), (project, payload.PROJECTS)):
+            if word is not None and word not in known:
+                error.message += did_you_mean(word, known)
+        raise
 
 
 def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
     """Download a project's whole graph into a folder named by its state; existing files stay."""
     address: str = get_option("braincircuits_url")
     headers, _ = _credentials(project, offline=False)
-    base, (edges, nodes, snapshot) = client(fetch, headers).read(
-        payload.graph_dump(address, project),
-        lambda response: (response.url, parse.graph_dump(response.content)),
-    )
+    with _nearest_names(project):
+        base, (edges, nodes, snapshot) = client(fetch, headers).read(
+            payload.graph_dump(address, project),
+            lambda response: (response.url, parse.graph_dump(response.content)),
+        )
     place = folder / (str(snapshot) if snapshot else "undated")
     found = {}
     # The nodes first: a folder with edges is complete.

@@ -254,7 +254,8 @@ def literature(
     table = field_types.frame(found, (), raw=raw)
     if not raw:
         for name in table.columns.intersection(["publishedDate", "ocDate"]):
-            moments = pd.to_datetime(pd.to_numeric(table[name], errors="coerce"), unit="ms")
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            moments = pd.to_datetime(numbers, unit="ms", errors="coerce")
             table[name] = moments.astype("datetime64[ns]")
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
     return stamp(table, source=send.SOURCE, query=f"literature({query})")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import (
+    EmptyResponseWarning,
     MixedSnapshotWarning,
     PartialResultWarning,
     ServiceError,
@@ -66,6 +67,8 @@ class Answers:
     payloads: npt.NDArray[np.object_] = field(init=False)
     details: dict[int, str] = field(default_factory=dict)
     failure: Exception | None = None
+    #: IDs of responses that were empty, and that may be known to the service.
+    unanswered: list[int] = field(default_factory=list)
     #: Names by ID, if the user passed names.
     names: Mapping[int, str] | None = None
     #: What an ID that the service does not know may be.
@@ -112,6 +115,12 @@ class Answers:
         self.status[self.positions(ids)] = FAILED
         self.details.update(dict.fromkeys(ids, error.message))
         self.failure = self.failure or error
+
+    def leave_open(self, ids: Sequence[int]) -> None:
+        """Enter IDs of a response that contained none of them."""
+        self.status[self.positions(ids)] = FAILED
+        self.details.update(dict.fromkeys(ids, "the whole response was empty"))
+        self.unanswered += ids
 
     def shown(self, ids: Iterable[int]) -> list[Any]:
         """Return IDs as the user passed them."""
@@ -162,6 +171,20 @@ class Report:
                 f"{lost:,} IDs could not be fetched; their rows hold NA. The first failure: "
                 f"{failed[0].failure} See pdneuro.last_report().",
                 PartialResultWarning,
+            )
+        for answers in self.fetches:
+            if not answers.unanswered or fetch.on_missing == "ignore":
+                continue
+            message = (
+                f"{answers.source} returned no {answers.property!r} for any of {len(answers.unanswered):,} "
+                f"IDs ({listing(answers.shown(answers.unanswered))}): the whole response was empty, also "
+                "at the second request. The IDs may be unknown, or the service may lack data at the moment."
+            )
+            if fetch.on_missing == "raise":
+                raise UnknownIdsError(message)
+            warn(
+                f"{message} Their rows hold NA, and nothing is cached: the next call requests them again.",
+                EmptyResponseWarning,
             )
         unknown = sorted(
             {

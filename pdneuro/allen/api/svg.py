@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pdneuro.allen import payload
+from pdneuro.allen import parse, payload
 from pdneuro.allen.api.base import Api, documented
 
 
@@ -50,7 +50,7 @@ class SvgApi(Api):
         >>> pdneuro.allen.SvgApi().get_svg(100960033)[:4]
         '<svg'
         """
-        return self._text(self.build_query(section_image_id, groups))
+        return self._drawing(self.build_query(section_image_id, groups))
 
     def download_svg(self, section_image_id: Any, groups: Any = None, file_path: Any = None) -> Path:
         """Save the SVG of an image.
@@ -80,4 +80,5 @@ class SvgApi(Api):
             if file_path is None
             else file_path
         )
-        return self._save(self.build_query(section_image_id, groups, download=True), path)
+        url = self.build_query(section_image_id, groups, download=True)
+        return self._save(url, path, parse.drawing_fault)
