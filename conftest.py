@@ -37,6 +37,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))
     # An example of a page sets options for the whole process, as its readers do.
     monkeypatch.setattr("pdneuro.options._process", ())
+    monkeypatch.setattr("pdneuro.transport.tokens._process", ())
 
 
 @pytest.fixture(autouse=True)

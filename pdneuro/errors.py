@@ -103,6 +103,14 @@ class UnknownSourceError(PdneuroError, ValueError):
     """``source`` is not set, or is not a service that pdneuro supports."""
 
 
+class UnknownServiceError(PdneuroError, ValueError):
+    """A name that is not that of a service, a server or a datastack."""
+
+
+class TokenFileError(PdneuroError, OSError):
+    """A token cannot be saved in its file, or the file cannot be deleted."""
+
+
 class MissingDependencyError(PdneuroError, ImportError):
     """An optional package is not installed; the message names the extra that installs it."""
 
@@ -283,6 +291,8 @@ class UnknownIdsWarning(PdneuroWarning):
 
 class UnusableTokenWarning(PdneuroWarning):
     """A file or a variable for an optional token holds no token; the request is sent without it."""
+
+
 class EmptyResponseWarning(UnknownIdsWarning):
     """A response contained none of the requested IDs, also at the second request. It is not cached."""
 

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import importlib.metadata
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ from pdneuro.transport import tokens
 from pdneuro.transport.fetch import BatchQuery, fetch_by_id
 from pdneuro.transport.http import Client, Request
 from pdneuro.transport.report import Answers, Batch, ShapeError
-from pdneuro.transport.responses import error_from, without_secrets
+from pdneuro.transport.responses import error_from, masked, without_secrets
 from pdneuro.transport.store import Scope
 
 #: The oldest major version of caveclient that works.
@@ -191,9 +192,11 @@ class Cave:
         """Raise the error of a response, before the client reads it."""
         if response.status_code < 300:
             return
-        about: dict[str, Any] = {"status": response.status_code, "url": without_secrets(response.url)}
+        url = masked(without_secrets(response.url), [self._token])
+        about: dict[str, Any] = {"status": response.status_code, "url": url}
         if response.status_code < 400:
-            target = without_secrets(response.headers.get("Location", "a page"))
+            location = response.headers.get("Location", "a page")
+            target = masked(without_secrets(location), [self._token])
             raise AuthenticationError(
                 f"the CAVE server {self.server} redirects to {target}, as it does without a valid "
                 f"token. Get one at {self._page}.",
@@ -234,10 +237,8 @@ class Cave:
         except ValueError:
             return {}
         details = body if isinstance(body, dict) else {}
-        return {
-            name: value.replace(self._token, "***") if isinstance(value, str) else value
-            for name, value in details.items()
-        }
+        shown: dict[str, Any] = json.loads(masked(json.dumps(details), [self._token]))
+        return shown
 
     @contextlib.contextmanager
     def errors_by_cause(self) -> Iterator[None]:

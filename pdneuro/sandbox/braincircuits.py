@@ -6,7 +6,7 @@ import functools
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pdneuro.sandbox.connectome import Connectome
@@ -29,6 +29,8 @@ class BrainCircuitsApp:
 
     def __init__(self, connectome: Connectome) -> None:
         self.connectome = connectome
+        #: Projects that need a CAVE token.
+        self.cave_projects: Sequence[str] = CAVE_PROJECTS
         #: Value of an unknown ID: ``"absent"``, ``"null"``, or else an empty object.
         self.unknown: str = "absent"
         #: Maximum number of segments per request; more are rejected with status 413.
@@ -48,7 +50,7 @@ class BrainCircuitsApp:
         """Return the response to a request."""
         if request.path.startswith(_FILES):
             return self._file(request)
-        rejection = _reject(request)
+        rejection = _reject(request, self.cave_projects)
         if rejection:
             return rejection
         if request.path == _DUMP:
@@ -100,7 +102,7 @@ class BrainCircuitsApp:
         return f'"{number}":{json.dumps(value, separators=(",", ":"))}'.encode()
 
 
-def _reject(request: Request) -> Response | None:
+def _reject(request: Request, cave_projects: Sequence[str]) -> Response | None:
     if not request.path.startswith((_PREFIX, _DUMP)):
         return Response({"detail": "Not Found"}, 404)
     if request.method != ("GET" if request.path == _DUMP else "POST"):
@@ -114,7 +116,7 @@ def _reject(request: Request) -> Response | None:
     if project not in PROJECTS:
         return Response({"detail": f"Project '{project}' not found"}, 404)
     cave = request.headers.get("authorization-cave")
-    if (project in CAVE_PROJECTS or cave is not None) and cave != f"Bearer {CAVE_TOKEN}":
+    if (project in cave_projects or cave is not None) and cave != f"Bearer {CAVE_TOKEN}":
         return Response({"detail": "CAVE token missing or invalid"}, 403)
     return None
 

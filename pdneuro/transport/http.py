@@ -405,7 +405,7 @@ class Client:
             reason = "a header cannot be sent. Check the token: it contains a line break or a blank."
             raise InvalidRequestError(reason, url=without_secrets(request.url)) from None
         except ValueError as error:
-            raise responses.connection_error(error, without_secrets(request.url)) from error
+            raise self._connection_error(error, without_secrets(request.url)) from self._shown(error)
 
     def _send_once(
         self,
@@ -419,7 +419,8 @@ class Client:
         except (PdneuroError, requests.RequestException):
             raise
         except (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
-            raise responses.connection_error(error, without_secrets(prepared.url or "")) from error
+            failure = self._connection_error(error, without_secrets(prepared.url or ""))
+            raise failure from self._shown(error)
 
     def _follow(
         self, send: Callable[..., requests.Response], prepared: requests.PreparedRequest, stream: bool
@@ -453,9 +454,9 @@ class Client:
             try:
                 return attempt()
             except requests.RequestException as error:
-                failure = responses.connection_error(error, url)
+                failure = self._connection_error(error, url)
                 if responses.is_permanent(error):
-                    raise failure from error
+                    raise failure from self._shown(error)
             except ServiceError as error:
                 if error.status not in _TRANSIENT:
                     raise
@@ -482,6 +483,14 @@ class Client:
     def invalid_response(self, response: requests.Response, reason: str) -> Exception:
         """Return the error for a body that is not what the service documents."""
         return responses.invalid_response(response, reason, self._secrets())
+
+    def _connection_error(self, error: Exception, url: str) -> ServiceError:
+        return responses.connection_error(error, url, self._secrets())
+
+    def _shown(self, error: Exception) -> Exception | None:
+        """Return the cause of an error for its traceback, None if its text contains a token."""
+        text = str(error)
+        return error if responses.masked(text, self._secrets()) == text else None
 
     def _secrets(self) -> list[str]:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 import requests
@@ -44,6 +45,8 @@ _ERRORS: Mapping[int, type[ServiceError]] = {
 }
 #: Maximum number of characters of a body in a message.
 _EXCERPT = 300
+#: A shorter part of an encoded token may be another word.
+_SHORTEST = 4
 #: Maximum depth of JSON: Python's own functions fail on values that are nested much deeper.
 _MAX_DEPTH = 100
 _SECRET_PARAMETER = re.compile(r"token|auth|key|secret|pass|pwd|sig|cred|session|bearer|jwt", re.I)
@@ -102,6 +105,33 @@ def without_secrets(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query=urlencode(query, safe="*,:/"), fragment=""))
 
 
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with ``***`` for tokens: as they are, percent-encoded or in base64.
+
+    >>> masked("Bearer abcdef is not valid (Basic QmVhcmVyIGFiY2RlZg==)", ["abcdef"])
+    'Bearer *** is not valid (Basic QmVhcmVyIG***g==)'
+    """
+    for secret in secrets:
+        for form in _forms(secret):
+            text = text.replace(form, "***")
+    return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Return the texts in which a server may repeat a token."""
+    yield secret
+    yield quote(secret, safe="")
+    content = secret.encode()
+    # In base64 each three bytes are four characters, so the text depends on the position of the token.
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + content).decode()
+        # Characters that also depend on the bytes before and after the token are left out.
+        inner = coded[-(-8 * before // 6) : 8 * (before + len(content)) // 6]
+        if len(inner) > _SHORTEST:
+            yield inner
+            yield inner.replace("+", "-").replace("/", "_")
+
+
 def error_from(response: requests.Response, secrets: Iterable[str] = ()) -> ServiceError:
     """Return the error for a response, by its status and with the message of the service."""
     status = response.status_code
@@ -111,13 +141,14 @@ def error_from(response: requests.Response, secrets: Iterable[str] = ()) -> Serv
         kind = NotFoundError
     location = response.headers.get("Location")
     if 300 <= status < 400 and location:
-        message = f"redirected to {without_secrets(location)}; correct the address in the options"
+        target = masked(without_secrets(location), secrets)
+        message = f"redirected to {target}; correct the address in the options"
         kind = InvalidResponseError
-    reason = f" {response.reason}" if response.reason else ""
+    reason = f" {_shortened(str(response.reason), secrets)}" if response.reason else ""
     error = kind(
         f"the service returned {status}{reason}" + (f": {message}." if message else "."),
         status=status,
-        url=without_secrets(response.url),
+        url=masked(without_secrets(response.url), secrets),
         positions=positions,
     )
     error.pause = retry_after(response)
@@ -154,21 +185,20 @@ def invalid_response(
 ) -> InvalidResponseError:
     """Return the error for a body that is not what the service documents."""
     return InvalidResponseError(
-        f"{reason} The body begins: {excerpt(response, secrets)!r}.",
+        f"{masked(reason, secrets)} The body begins: {excerpt(response, secrets)!r}.",
         status=response.status_code,
-        url=without_secrets(response.url),
+        url=masked(without_secrets(response.url), secrets),
     )
 
 
 def excerpt(response: requests.Response, secrets: Iterable[str] = ()) -> str:
     """Return the first words of a body on one line, without the tokens that were sent."""
-    return _shortened(response.content[: 4 * _EXCERPT].decode("utf-8", "replace"), secrets)
+    return _shortened(response.content[: 20 * _EXCERPT].decode("utf-8", "replace"), secrets)
 
 
 def _shortened(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    text = " ".join(text.split())
+    # A token at the end of the part that was read may be incomplete, so only the start is returned.
+    text = " ".join(masked(text, secrets)[: 4 * _EXCERPT].split())
     return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."
 
 
@@ -199,8 +229,14 @@ def _too_slow(error: BaseException) -> TooSlowError | None:
     return next((cause for cause in tls.causes(error) if isinstance(cause, TooSlowError)), None)
 
 
-def connection_error(error: Exception, url: str) -> ServiceError:
+def connection_error(error: Exception, url: str, secrets: Iterable[str] = ()) -> ServiceError:
     """Return the error for a request that could not be sent, or whose response is not valid HTTP."""
+    failure = _connection_error(error, url)
+    failure.message = masked(failure.message, secrets)
+    return failure
+
+
+def _connection_error(error: Exception, url: str) -> ServiceError:
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
