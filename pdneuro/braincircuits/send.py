@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from pdneuro._compat import optional
 from pdneuro.braincircuits import parse, payload
 from pdneuro.errors import NotFoundError, did_you_mean
 from pdneuro.options import Fetch, get_option
@@ -86,11 +87,15 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
 
 
 def _parquet_fault(path: Path) -> str | None:
-    with path.open("rb") as file:
-        begin = file.read(4)
-        file.seek(-min(4, path.stat().st_size), 2)
-        whole = begin == file.read(4) == b"PAR1"
-    return None if whole else "the file is not a complete parquet file."
+    """Return what is wrong with a file that should be parquet; all of its data are read."""
+    parquet = optional("pyarrow.parquet", "files")
+    try:
+        with parquet.ParquetFile(path) as file:
+            for _ in file.iter_batches():
+                pass
+    except Exception as error:  # damaged files raise errors of many kinds
+        return f"the file is not a complete parquet file ({type(error).__name__}: {error})."
+    return None
 
 
 def _credentials(project: str, *, offline: bool) -> tuple[dict[str, str], str]:
