@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from pdneuro._compat import optional
 from pdneuro.braincircuits import parse, payload
 from pdneuro.errors import (
     ForbiddenError,
@@ -109,11 +110,15 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
 
 
 def _parquet_fault(path: Path) -> str | None:
-    with path.open("rb") as file:
-        begin = file.read(4)
-        file.seek(-min(4, path.stat().st_size), 2)
-        whole = begin == file.read(4) == b"PAR1"
-    return None if whole else "the file is not a complete parquet file."
+    """Return what is wrong with a file that should be parquet; all of its data are read."""
+    parquet = optional("pyarrow.parquet", "files")
+    try:
+        with parquet.ParquetFile(path) as file:
+            for _ in file.iter_batches():
+                pass
+    except Exception as error:  # damaged files raise errors of many kinds
+        return f"the file is not a complete parquet file ({type(error).__name__}: {error})."
+    return None
 
 
 class _Credentials(NamedTuple):

@@ -46,6 +46,8 @@ class CaveApp:
     def __init__(self) -> None:
         #: Maximum number of rows of a response; longer ones are truncated, with a ``Warning`` header.
         self.row_limit = 300
+        #: Whether a truncated response has the ``Warning`` header.
+        self.warns = True
         #: Versions whose tables were deleted.
         self.expired: set[int] = set()
         #: Datastacks whose terms of service are not accepted.
@@ -201,9 +203,11 @@ class CaveApp:
 
     def _answer(self, table: pd.DataFrame, query: dict[str, Any]) -> Response:
         headers = {"Content-Type": "data.arrow"}
+        table = table.iloc[query.get("offset") or 0 :]
         # Like the real server, this also warns if the table has exactly this number of rows.
         if len(table) >= self.row_limit:
-            headers["Warning"] = f'201 - "Limited query to {self.row_limit} rows"'
+            if self.warns:
+                headers["Warning"] = f'201 - "Limited query to {self.row_limit} rows"'
             table = table.sample(frac=1, random_state=len(table)).head(self.row_limit)
         if query.get("select_columns"):
             names = [
