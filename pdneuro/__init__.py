@@ -14,6 +14,8 @@ from pdneuro.options import get_options, set_options
 
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
+    from pdneuro.checks.doctor import doctor
+    from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
@@ -25,6 +27,7 @@ __all__ = [
     "__version__",
     "allen",
     "cache",
+    "doctor",
     "errors",
     "get_options",
     "graphs",
@@ -36,6 +39,7 @@ __all__ = [
     "plots",
     "sandbox",
     "set_options",
+    "setup",
     "show_versions",
     "tables",
     "tokens",
@@ -47,12 +51,14 @@ _LAZY = {
     "allen": ("pdneuro.allen", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
+    "doctor": ("pdneuro.checks.doctor", "doctor"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),
     "open_source": ("pdneuro.sources", "open_source"),
     "sandbox": ("pdneuro.sandbox", None),
+    "setup": ("pdneuro.checks.setup", "setup"),
     "show_versions": ("pdneuro.versions", "show_versions"),
     "tables": ("pdneuro.tables", None),
     "tokens": ("pdneuro.transport.tokens", None),

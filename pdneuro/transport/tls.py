@@ -93,6 +93,11 @@ class SteppingAdapter(TimedAdapter):
             WeakEncryptionWarning,
         )
 
+    def step(self, url: str) -> str:
+        """Return a description of the step that a server needs, "" for Python's default."""
+        parts = urlsplit(url)
+        return _STEPS[self._steps.get(f"{parts.hostname}:{parts.port or 443}", 0)][1]
+
     def close(self) -> None:
         """Close all connections."""
         for adapter in self._adapters.values():

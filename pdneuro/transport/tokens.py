@@ -109,6 +109,12 @@ def get(service: str) -> str | None:
     return found.token if found else None
 
 
+def origin(service: str) -> str:
+    """Return where the token for a service comes from, "" if there is none; never the token."""
+    found = _told(service)
+    return found.origin if found else ""
+
+
 def for_braincircuits() -> str | None:
     """Return the CAVE token for BrainCircuits.io: ``"cave"``, and never one saved for a server alone."""
     found = _find("cave", ("cave",))
