@@ -6,12 +6,16 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest test-oldest mutate lint types docs site environments bench clean
+.PHONY: demo test live test-newest test-oldest mutate lint types docs site environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
 
 test: test-newest test-oldest
+
+# The real services, with your tokens: make live RECORD=folder also saves the responses. Never part of CI.
+live: .venv-oldest/test
+	.venv-oldest/bin/python -m pytest -o addopts= -W default -q -rs -p no:randomly tests/live --live $(if $(RECORD),--record $(RECORD))
 
 # The newest Python and the newest pandas.
 test-newest: .venv/test
