@@ -192,7 +192,7 @@ class MissingTokenError(AuthenticationError):
 
 
 class InvalidTokenError(MissingTokenError, ValueError):
-    """A file or a variable that is there for a token, and holds none. The message names it."""
+    """A file or a variable for a token that holds none. The message names it."""
 
 
 class ForbiddenError(ServiceError, PermissionError):

@@ -122,7 +122,7 @@ CHECKS = (
         "default number of rows",
         f"{_PAGE}, or all",
         _page,
-        "pdneuro always sends num_rows; write it in queries of your own.",
+        "pdneuro always sends num_rows; write it in your own queries.",
     ),
     Check("tree of structures", "one root, 997, and all parents", _tree, _RECORD),
     Check(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pdneuro.braincircuits import payload
@@ -45,7 +46,7 @@ class BrainCircuitsProbe(Probe):
 
     def _tokens(self) -> dict[str, str]:
         found: list[str | None] = []
-        for get in (lambda: tokens.get("braincircuits"), tokens.for_braincircuits):
+        for get in (partial(tokens.get, "braincircuits"), tokens.for_braincircuits):
             try:
                 found.append(get())
             except InvalidTokenError:

@@ -56,7 +56,7 @@ class CaveProbe(Probe):
         """Return the description of the datastack."""
         url = f"{self.address}/info/api/v2/datastack/full/{self.datastack}"
         found = self.json(Request("GET", url))
-        # The datastack may have a server of its own, which takes the same token.
+        # The datastack may have another server, which takes the same token.
         self._hosts.add(urlsplit(found["local_server"])[:2])
         return found
 
@@ -70,7 +70,7 @@ class CaveProbe(Probe):
         found = self.json(Request("GET", url))
         if not isinstance(found, list) or not found or not all(type(item) is int for item in found):
             raise ShapeError(f"not a list of numbers: {named(found)}")
-        return max(found)
+        return int(max(found))
 
     def table(self, path: str) -> str:
         """Return an address of the table of synapses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Finding(NamedTuple):
-    """What a check has seen: whether it is as expected, and a description."""
+    """Whether a check is as expected, and a description of the response."""
 
     fits: bool
     seen: str
@@ -149,7 +150,7 @@ class Probe:
         def attempt() -> requests.Response:
             with client.stream(request) as response:
                 socket = getattr(getattr(response.raw, "_connection", None), "sock", None)
-                self.tls = socket.version() if hasattr(socket, "version") else ""
+                self.tls = str(socket.version()) if isinstance(socket, ssl.SSLSocket) else ""
                 response.content  # noqa: B018 - reads the body while the connection is open
             return response
 

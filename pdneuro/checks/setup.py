@@ -28,7 +28,7 @@ neurons.neuro.join_properties("size", "link_pre", source="{name}")"""
 
 
 class Setup(NamedTuple):
-    """How a service is set up. A new service is one more entry of :data:`SETUPS`."""
+    """The texts and the check of a service. A new service is one more entry of :data:`SETUPS`."""
 
     #: Page with the token, with ``{host}`` for the server.
     page: str
