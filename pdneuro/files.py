@@ -23,7 +23,7 @@ from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import InvalidSwcError, PdneuroError, listing
 from pdneuro.tables import skeletons, swc
 from pdneuro.tables.edges import as_edges, edge_roles
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 _BLANKS = r"\s+"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": _BLANKS}

@@ -104,10 +104,10 @@ def test_zero_means_no_segment() -> None:
         (
             pd.Series([float(ID)], name="root_id"),
             PrecisionLossError,
-            ["root_id", "7.205759406215222e+17", "Int64"],
+            ["root_id", "7.205759406215222e+17", "dtype=str", "pdneuro.read_table"],
         ),
         (pd.Series(["7.20576E+17"], name="root_id"), PrecisionLossError, ["7.20576E+17", "spreadsheet"]),
-        (pd.Series(["720575940621522189.0"]), PrecisionLossError, ["720575940621522189.0"]),
+        (pd.Series(["720575940621522176.0"]), PrecisionLossError, ["720575940621522176.0"]),
         (pd.Series([ID, float(ID)], dtype=object), PrecisionLossError, ["row 1"]),
         (pd.Series(np.float32([2**24 + 2])), PrecisionLossError, ["float32"]),
         (pd.Series([1.5, 2.0]), InvalidIdError, ["1.5", "row 0"]),
