@@ -317,6 +317,10 @@ class UnreadableValuesWarning(PdneuroWarning):
     """Non-numeric values in a numeric column; they become NA."""
 
 
+class NoDataWarning(PdneuroWarning):
+    """A volume contains values that usually mean "no data"; they were not changed."""
+
+
 class StaleIdsWarning(PdneuroWarning):
     """Root IDs that are not valid at the requested version."""
 

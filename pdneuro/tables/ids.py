@@ -409,22 +409,27 @@ def _python_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.integer | np.floating | np.bool_) else value
 
 
+_READ_AGAIN = (
+    "Read the file again with pdneuro.read_table(path) or pd.read_csv(path, dtype=str), and keep the "
+    "column out of spreadsheets and float arithmetic."
+)
+
+
 def _error(
     series: pd.Series[Any],
     fault: Fault,
     label: Hashable | None,
     what: str = "column",
     place: str = "row",
+    remedy: str = _READ_AGAIN,
 ) -> InvalidIdError | PrecisionLossError:
     name = f"the {what} of IDs" if label is None else f"{what} {label!r}"
     values = _first_values(series, fault.rows, place)
-    if not fault.lossy:
-        return InvalidIdError(
-            f"{name} contains values that are {fault.reason}: {values}. "
-            f"Drop or correct these {place}s, or set unknown IDs to NA."
+    if fault.lossy:
+        return PrecisionLossError(
+            f"{name} is {fault.reason}: digits of {values} are already lost and cannot be restored. {remedy}"
         )
-    return PrecisionLossError(
-        f"{name} is {fault.reason}: digits of {values} are already lost and cannot be restored. Read "
-        "the file again with pdneuro.read_table(path) or pd.read_csv(path, dtype=str), and keep the "
-        "column out of spreadsheets and float arithmetic."
+    return InvalidIdError(
+        f"{name} contains values that are {fault.reason}: {values}. "
+        f"Drop or correct these {place}s, or set unknown IDs to NA."
     )
