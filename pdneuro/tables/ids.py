@@ -62,7 +62,7 @@ def id_array(values: pd.Series[Any] | pd.Index[Any], name: Hashable | None = Non
     if missing is not None and not missing.any():
         missing = None
     if numbers.size and np.min(numbers) < 0:
-        raise _error(series, Fault(NEGATIVE, numbers < 0), label)
+        raise fault_error(series, Fault(NEGATIVE, numbers < 0), label)
     require_unrounded(numbers, series, label)
     return numbers, missing
 
@@ -99,7 +99,9 @@ def label_array(values: npt.NDArray[Any], name: Hashable | None = None) -> Int64
         )
         places = pd.Index([tuple(position) for position in positions], tupleize_cols=False)
         shown = pd.Series(flat.to_numpy()[rows[:5]], index=places, name=name)
-        raise _error(shown, fault._replace(rows=np.ones(len(shown), bool)), name, "array", "position")
+        raise fault_error(
+            shown, fault._replace(rows=np.ones(len(shown), bool)), name, "array", "position"
+        )
     return numbers.reshape(values.shape)
 
 
@@ -150,7 +152,7 @@ def as_series(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
 def _raised(series: pd.Series[Any], label: Hashable | None) -> _Ids:
     numbers, missing, fault = convert(series)
     if fault is not None:
-        raise _error(series, fault, label)
+        raise fault_error(series, fault, label)
     return numbers, missing
 
 
@@ -247,7 +249,7 @@ def _from_objects(series: pd.Series[Any]) -> Converted:
     if faults.any():
         reason = next(value for value in parsed if type(value) is Reason)
         same = np.array([value is reason for value in parsed], bool)[codes]
-        return _failed(series, Fault(reason.text, same, lossy=reason is _ROUNDED))
+        return _failed(series, Fault(reason.text, same, lossy=reason.lossy))
     missing = np.array([value is None for value in parsed], bool)
     numbers = np.array([value or 0 for value in parsed], np.int64)
     return Converted(numbers[codes], missing[codes])
@@ -257,9 +259,11 @@ class Reason(NamedTuple):
     """Why a value is not an exact integer; completes "values that are ..."."""
 
     text: str
+    #: The digits were lost before pdneuro read the value.
+    lossy: bool = False
 
 
-_ROUNDED = Reason("rounded by a float or a spreadsheet")
+_ROUNDED = Reason("rounded by a float or a spreadsheet", lossy=True)
 _NO_NUMBER = Reason("not a number")
 _INFINITE = Reason("infinite")
 _AMBIGUOUS = Reason("ambiguous: they may be one number with separators, a fraction or several numbers")
@@ -390,7 +394,9 @@ def require_unrounded(
     """Raise an error if IDs were certainly rounded before pdneuro read them."""
     rounded = rounding(numbers, rows)
     if rounded is not None and rounded.chance < CERTAIN:
-        raise _error(series, Fault(rounded.reason, np.isin(numbers, rounded.ids), lossy=True), label)
+        raise fault_error(
+            series, Fault(rounded.reason, np.isin(numbers, rounded.ids), lossy=True), label
+        )
 
 
 # -- messages ---------------------------------------------------------------------------------------
@@ -415,7 +421,7 @@ _READ_AGAIN = (
 )
 
 
-def _error(
+def fault_error(
     series: pd.Series[Any],
     fault: Fault,
     label: Hashable | None,
@@ -423,11 +429,13 @@ def _error(
     place: str = "row",
     remedy: str = _READ_AGAIN,
 ) -> InvalidIdError | PrecisionLossError:
+    """Return the error for a fault, with the values and where they are."""
     name = f"the {what} of IDs" if label is None else f"{what} {label!r}"
     values = _first_values(series, fault.rows, place)
     if fault.lossy:
         return PrecisionLossError(
-            f"{name} is {fault.reason}: digits of {values} are already lost and cannot be restored. {remedy}"
+            f"{name} is {fault.reason}: digits of {values} are already lost and cannot be restored. "
+            f"{remedy}"
         )
     return InvalidIdError(
         f"{name} contains values that are {fault.reason}: {values}. "
