@@ -110,8 +110,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Indexed by ``neuron``: ``nodes``, ``roots`` (nodes without a parent in the table), ``branches``
         (nodes with two children or more, without roots and nodes of the soma), ``tips`` (nodes without
-        children, without nodes of the soma), all int64; ``cable_length`` and ``max_path_distance``
-        (float64, µm).
+        children), all int64; ``cable_length`` and ``max_path_distance`` (float64, µm).
 
     Raises
     ------
@@ -120,8 +119,9 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
 
     Notes
     -----
-    A branch point at the root is not counted, as in navis (``n_branches``); one in the soma is not
-    counted, as in NeuroMorpho.org (``n_bifs``).
+    ``branches`` does not count the root, as in navis (``n_branches``), nor nodes of the soma, as in
+    NeuroMorpho.org (``n_bifs``). ``tips`` counts the nodes of the soma too: a soma of three nodes adds
+    two tips.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
     length = segment_lengths(columns, rows)
     children = np.bincount(rows[rows >= 0], minlength=len(rows))
     codes = np.zeros(len(rows), np.intp) if columns.codes is None else columns.codes
-    neurite = columns.type != SOMA
+    neurite = (rows >= 0) & (columns.type != SOMA)
 
     def count(selected: Any) -> npt.NDArray[np.int64]:
         return np.bincount(codes[selected], minlength=len(names)).astype(np.int64)
@@ -144,8 +144,8 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         {
             "nodes": count(slice(None)),
             "roots": count(rows < 0),
-            "branches": count((children > 1) & (rows >= 0) & neurite),
-            "tips": count((children == 0) & neurite),
+            "branches": count((children > 1) & neurite),
+            "tips": count(children == 0),
             "cable_length": np.bincount(codes, np.nan_to_num(length), minlength=len(names)),
             "max_path_distance": distance.reindex(range(len(names))).to_numpy(),
         },
