@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import gzip
 import io
@@ -22,7 +23,7 @@ import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro._compat import ROUND_TRIP, optional
-from pdneuro.errors import InvalidSwcError, PdneuroError, listing
+from pdneuro.errors import InvalidFileError, InvalidSwcError, PdneuroError, listing
 from pdneuro.tables import skeletons, swc
 from pdneuro.tables.edges import as_edges, edge_roles
 from pdneuro.tables.rounding import MAX_EXACT_FLOAT
@@ -93,14 +94,15 @@ def read_table(
         The file does not exist, or the folder does not contain a table.
     ValueError
         The ending of the name is not a supported format.
+    InvalidFileError
+        The file is empty, damaged or of another format, or the files of a folder have other columns.
     MissingDependencyError
         pyarrow, which reads and writes parquet and feather, is not installed (extra ``files``).
 
     Examples
     --------
     >>> import io
-    >>> from pdneuro.files import read_table
-    >>> read_table(io.StringIO("root_id,size\n720575940621522189,1.5\n,2"))
+    >>> pdneuro.read_table(io.StringIO("root_id,size\n720575940621522189,1.5\n,2"))
                   root_id  size
     0  720575940621522189   1.5
     1                <NA>   2.0
@@ -109,7 +111,9 @@ def read_table(
         return _read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
     files, ending = _files(path)
     if ending in _ARROW:
-        data = _dataset(path, files, ending).to_table(columns=None if columns is None else list(columns))
+        with _named_errors(path):
+            dataset = _dataset(path, files, ending, columns)
+            data = dataset.to_table(columns=None if columns is None else list(columns))
         # By default, to_pandas() converts integers with missing values to floats.
         table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
         for name in data.schema.names:
@@ -120,6 +124,8 @@ def read_table(
         table.attrs = dict(metadata.get("attributes") or {})
         return table
     parts = [_read_text(file, _SEPARATORS[ending], columns, verbatim=verbatim) for file in files]
+    for file, part in zip(files, parts, strict=True):
+        _require_columns(file, parts[0].columns, part.columns)
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
@@ -216,7 +222,8 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     """
     files, ending = _files(path)
     if ending in _ARROW:
-        return list(_dataset(path, files, ending).schema.names)
+        with _named_errors(path):
+            return list(_dataset(path, files, ending).schema.names)
     return list(_read_text(files[0], _SEPARATORS[ending], None, nrows=1).columns)
 
 
@@ -495,8 +502,91 @@ def _ending(path: Path) -> str:
     return next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")
 
 
-def _dataset(path: str | os.PathLike[str], files: list[Path], ending: str) -> Any:
+#: First bytes of files of another format than their name says, and what to do.
+_FOREIGN = {
+    b"version https://git-lfs": "a pointer that git-lfs left in a clone. Run `git lfs pull`",
+    b"<": "an HTML or XML page. Download the file again",
+    b"\xff\xff\xff\xff": "a stream of Arrow. Save it as a file with pyarrow.feather.write_feather",
+    b"PAR1": "a parquet file. Rename it to .parquet",
+    b"ARROW1": "an Arrow file. Rename it to .feather",
+    b"FEA1": "an Arrow file of an old version. Save it again with pyarrow.feather.write_feather",
+    b"\x1f\x8b": "compressed by gzip. Decompress it",
+    b"BZh": "compressed by bzip2. Decompress it",
+    b"\xfd7zXZ": "compressed by xz. Decompress it",
+    b"(\xb5/\xfd": "compressed by zstd. Decompress it",
+    b"PK\x03\x04": "a zip archive or an Excel file. Extract it, or save it as csv",
+}
+#: First bytes of the formats of pyarrow.
+_MAGIC = {"parquet": (b"PAR1",), "feather": (b"ARROW1",)}
+
+
+def _foreign(file: Path, valid: Sequence[bytes] = ()) -> None:
+    """Raise an error for a file whose first bytes show that it is not of the format of its name."""
+    with file.open("rb") as opened:
+        start = opened.read(64)
+    if not start:
+        raise InvalidFileError(f"{file} is empty.")
+    if any(start.startswith(mark) for mark in valid):
+        return
+    for mark, advice in _FOREIGN.items():
+        if start.startswith(mark):
+            raise InvalidFileError(f"{file} is not a table but {advice}.")
+    if not valid and b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidFileError(f"{file} is a binary file, not a table of text.")
+
+
+def _schema(file: Path, kind: str) -> Any:
+    if kind == "parquet":
+        return optional("pyarrow.parquet", "files").read_schema(file)
+    with optional("pyarrow", "files").memory_map(str(file)) as source:
+        return optional("pyarrow.ipc", "files").open_file(source).schema
+
+
+def _require_columns(file: Any, wanted: Iterable[Hashable], names: Iterable[Hashable]) -> None:
+    """Raise an error if a file lacks a column; without it, its rows would be missing values."""
+    present = list(names)
+    absent = [name for name in wanted if name not in present]
+    if absent:
+        raise InvalidFileError(
+            f"{file} lacks the columns {listing(map(repr, absent))}; it has "
+            f"{listing(map(repr, present), 8)}. All files of a folder must have the same column names."
+        )
+
+
+@contextlib.contextmanager
+def _named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Convert errors of pyarrow, which do not name the file."""
+    arrow = optional("pyarrow", "files")
+    try:
+        yield
+    except (arrow.ArrowException, OSError, KeyError, TypeError, UnicodeDecodeError) as error:
+        if getattr(error, "filename", None):  # an error of the file system names the file
+            raise
+        message = " ".join(str(error).split())[:300].rstrip(".")
+        raise InvalidFileError(
+            f"{os.fspath(path)} cannot be read: {message}. It is damaged, or not what its name says."
+        ) from error
+
+
+def _dataset(
+    path: str | os.PathLike[str],
+    files: list[Path],
+    ending: str,
+    columns: Sequence[Hashable] | None = None,
+) -> Any:
     dataset = optional("pyarrow.dataset", "files")
+    first: list[str] = []
+    for file in files:
+        _foreign(file, _MAGIC[_ARROW[ending]])
+        with _named_errors(file):
+            names = _schema(file, _ARROW[ending]).names
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise InvalidFileError(
+                f"{file} has several columns of the name {listing(map(repr, repeated))}. Rename them."
+            )
+        first = first or names
+        _require_columns(file, [name for name in first if columns is None or name in columns], names)
     base = Path(path).expanduser()
     return dataset.dataset(
         [str(file) for file in files],
@@ -524,15 +614,22 @@ def _nullable() -> dict[Any, Any]:
 
 
 def _read_text(
-    path: Path | io.StringIO,
+    path: Path | io.StringIO | io.BytesIO,
     separator: str,
     columns: Sequence[Hashable] | None,
     nrows: int | None = None,
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
+    name = path if isinstance(path, Path) else "the input"
+    if isinstance(path, Path):
+        if path.suffix.lower() not in _PACKED:
+            _foreign(path)
+        elif path.suffix.lower() == ".zip":
+            path = _member(path)
+
     def rows(**options: Any) -> pd.DataFrame:
-        if isinstance(path, io.StringIO):
+        if not isinstance(path, Path):
             path.seek(0)
         with warnings.catch_warnings():
             # pandas warns of separators at the ends of lines, which are checked below.
@@ -540,12 +637,13 @@ def _read_text(
             read: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=False, **options)
         return read
 
-    name = path.name if isinstance(path, Path) else "the input"
     try:
         if separator == _BLANKS and _has_tabs(path):
             separator = "\t"
         first = rows(header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
         headless = _is_headless(first)
+        if columns is not None and not headless:
+            _require_columns(name, columns, first.tolist())
         _refuse_ragged(name, first, rows, separator)
         table = rows(
             header=None if headless else 0,
@@ -558,20 +656,41 @@ def _read_text(
         if not verbatim:
             table = _exact(table, rows, headless=headless, nrows=nrows, one_column=len(first) == 1)
     except pd.errors.EmptyDataError:
-        raise ValueError(f"{name} is empty.") from None
+        raise InvalidFileError(f"{name} is empty.") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not UTF-8 ({error.reason}). Save it as UTF-8.") from None
+        raise InvalidFileError(f"{name} is not UTF-8 ({error.reason}). Save it as UTF-8.") from None
     except pd.errors.ParserError as error:
-        raise ValueError(f"{name} is not a table: {str(error).strip()}.") from None
-    except _DAMAGED as error:
-        raise ValueError(f"{name} cannot be decompressed: {error}.") from None
+        raise InvalidFileError(f"{name} is not a table: {str(error).strip()}.") from None
+    except (*_DAMAGED, UnicodeError, OverflowError) as error:
+        raise InvalidFileError(f"{name} cannot be decompressed: {error}.") from None
     if headless:
         table.columns = [str(column) for column in table.columns]
     return table if columns is None else table[list(columns)]
 
 
-def _has_tabs(path: Path | io.StringIO) -> bool:
+def _member(path: Path) -> io.BytesIO:
+    """Return the one table of a zip archive, without the files that a Mac adds."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [
+                member.filename
+                for member in archive.infolist()
+                if not member.is_dir()
+                and not any(part[0] in "._" for part in Path(member.filename).parts)
+            ]
+            if len(members) == 1:
+                return io.BytesIO(archive.read(members[0]))
+    except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
+        raise InvalidFileError(f"{path} cannot be decompressed: {error}.") from None
+    raise InvalidFileError(
+        f"{path} contains {len(members)} files, not one table: {listing(members)}. Extract it."
+    )
+
+
+def _has_tabs(path: Path | io.StringIO | io.BytesIO) -> bool:
     """Return True if the first line of a text file contains tabs."""
+    if not isinstance(path, Path):
+        path.seek(0)
     line = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str)
     return line.shape[1] > 1
 
@@ -584,10 +703,10 @@ def _is_headless(first: pd.Series[Any]) -> bool:
     return bool(len(texts) and (numbers.all() or long.any()))
 
 
-def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any, separator: str) -> None:
+def _refuse_ragged(name: Any, first: pd.Series[Any], rows: Any, separator: str) -> None:
     """Raise an error if rows have more cells than the header, or semicolons separate them."""
     if len(first) == 1 and separator == "," and ";" in str(first[0]):
-        raise ValueError(
+        raise InvalidFileError(
             f"{name} is separated by semicolons. Save it with commas, or as .tsv with tabs."
         )
     try:
@@ -597,7 +716,7 @@ def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any, separator: str) 
     beyond = range(len(first), second.shape[1])
     # Separators at the ends of lines do not count as cells if they are followed by nothing.
     if len(beyond) and rows(header=None, skiprows=1, usecols=beyond, dtype=str).notna().any(axis=None):
-        raise ValueError(
+        raise InvalidFileError(
             f"{name} has rows with more cells than its header ({len(first)}). Add a missing column name "
             "(in R: write.csv(..., row.names = FALSE))."
         )
@@ -617,5 +736,5 @@ def _exact(
         return table
     header = None if headless else 0
     texts = rows(usecols=rounded, dtype=str, header=header, nrows=nrows, skip_blank_lines=not one_column)
-    whole = [name for name in rounded if texts[name].str.fullmatch(r"\s*\d{16,}\s*").any()]
+    whole = [name for name in rounded if texts[name].str.fullmatch(r"\s*[+-]?\d{16,}(\.0*)?\s*").any()]
     return table.assign(**{str(name): texts[name].astype("string") for name in whole})
