@@ -32,9 +32,9 @@ class InvalidIdError(PdneuroError, ValueError):
 class PrecisionLossError(PdneuroError, ValueError):
     """An ID column was converted to floating point (or saved by a spreadsheet), which rounded its IDs.
 
-    Also raised for integers that were rounded: their last digits would occur in less than one in a million
-    columns of exact IDs. Not raised for float columns whose values are all whole and at most ``2**53``:
-    those are exact.
+    Also raised for integers that were rounded: their last digits would occur in less than one in a
+    million columns of exact IDs. Not raised for float columns whose values are all whole and at most
+    ``2**53``: those are exact.
     """
 
 

@@ -367,7 +367,8 @@ def _swc_contents(path: Any) -> Iterator[tuple[str, bytes]]:
     elif target.exists() or not glob.has_magic(str(target)):
         found = [target]
     else:
-        found = sorted(Path(target.anchor).glob(str(target.relative_to(target.anchor))))
+        matches = Path(target.anchor).glob(str(target.relative_to(target.anchor)))
+        found = sorted(file for file in matches if not _is_hidden(file))
     if not found:
         raise FileNotFoundError(f"{target} does not contain an SWC file (.swc, .swc.gz).")
     for file in found:
@@ -396,9 +397,12 @@ def _unpacked(file: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _is_swc(file: Path) -> bool:
-    """Return True for the name of an SWC file that is not one of a Mac's hidden files."""
-    hidden = any(part[0] in "._" for part in file.parts if part not in (".", "..") and part)
-    return not hidden and bool(re.search(r"\.swc(\.gz)?$", file.name, re.I))
+    return not _is_hidden(file) and bool(re.search(r"\.swc(\.gz)?$", file.name, re.I))
+
+
+def _is_hidden(file: Path) -> bool:
+    """Return True for a hidden file, such as those that a Mac adds to archives."""
+    return file.name.startswith(".") or "__MACOSX" in file.parts
 
 
 def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
@@ -675,8 +679,7 @@ def _member(path: Path) -> io.BytesIO:
             members = [
                 member.filename
                 for member in archive.infolist()
-                if not member.is_dir()
-                and not any(part[0] in "._" for part in Path(member.filename).parts)
+                if not member.is_dir() and not _is_hidden(Path(member.filename))
             ]
             if len(members) == 1:
                 return io.BytesIO(archive.read(members[0]))
