@@ -445,7 +445,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
         )
     (target.parent if single else target).mkdir(parents=True, exist_ok=True)
     # Names of neurons may contain characters that are invalid in file names.
-    stems = [quote("unnamed" if pd.isna(name) else str(name), safe=" ()[]+,;=@!$&") for name, _ in parts]
+    stems = [quote(_stem(name), safe=" ()[]+,;=@!$&") for name, _ in parts]
     repeated = [stem for stem in dict.fromkeys(stems) if stems.count(stem) > 1]
     if repeated:
         raise InvalidSwcError(
@@ -458,6 +458,10 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
             unfinished.write_text(swc.text(part), encoding="utf-8", newline="\n")
         written.append(file)
     return written
+
+
+def _stem(name: Any) -> str:
+    return "unnamed" if pd.isna(name) else str(name)
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:

@@ -457,7 +457,7 @@ def _in_axes(file: _File) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.
     steps = directions[order, [0, 1, 2]]
     spacing = np.abs(steps)
     corner = np.zeros(3) if file.origin is None else file.origin * units
-    for axis in np.flatnonzero(steps < 0):
+    for axis in np.flatnonzero(steps < 0).tolist():
         values = np.flip(values, axis)
         if file.origin is not None:  # the origin is at the last voxel now
             corner[axis] += steps[axis] * (values.shape[axis] - 1)
