@@ -288,7 +288,7 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,6})?")
 
 
 def parse(text: str) -> int | Reason | None:
-    """Return the integer of a text, None for a missing one, or the reason why it is none.
+    """Return the integer of a text, None if it is missing, or why it is not an exact integer.
 
     >>> [parse(text) for text in ("12", "+12", "1_234", '="12"', "12.0", "nan")]
     [12, 12, 1234, 12, 12, None]
