@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,14 @@ import pandas as pd
 from pdneuro.errors import InvalidSwcError, UnreadableLinesWarning, listing, warn
 from pdneuro.tables.provenance import facts, note
 from pdneuro.tables.skeletons import COLUMNS, DTYPE, NO_SOMA, Nodes, find_problems, frame, required
+
+
+#: A line that is neither blank nor a comment nor a node whose number, type and parent are integers.
+_OTHER_LINE = re.compile(
+    rb"^(?![ \t]*+[+-]?\d++[ \t]++[+-]?\d++(?:[ \t]++[^\s#]++){4}[ \t]++[+-]?\d++[ \t\r]*+(?:#|$))"
+    rb"(?![ \t\r]*+(?:#|$))",
+    re.M,
+)
 
 
 def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
@@ -81,14 +88,14 @@ def _as_ascii(data: bytes) -> bytes:
 
 def _quick(content: bytes) -> Nodes | None:
     """Return the nodes of a file with seven numbers per line; None for other files."""
-    if not re.search(rb"^[ \t]*[^#\s]", content, re.M):
+    # NumPy warns of an empty file and of 12.0 in a column of integers. Filters of warnings cannot
+    # change that here, since all threads share them.
+    if not re.search(rb"^[ \t]*[^#\s]", content, re.M) or _OTHER_LINE.search(content):
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # raise for a number such as 12.0 in a column of integers
-            # Before pandas 3.1, pandas' reader does not round correctly.
-            rows = np.loadtxt(content.decode("latin-1").split("\n"), DTYPE, ndmin=1)
-    except (ValueError, OverflowError, DeprecationWarning):
+        # Before pandas 3.1, pandas' reader does not round correctly.
+        rows = np.loadtxt(content.decode("latin-1").split("\n"), DTYPE, ndmin=1)
+    except (ValueError, OverflowError):
         return None
     return Nodes.of([rows[name] for name in COLUMNS])
 

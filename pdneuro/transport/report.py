@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -195,13 +196,13 @@ class Report:
 
 
 _current: ContextVar[Report | None] = ContextVar("pdneuro_report", default=None)
-_latest = Report()
+#: The report of the latest call, one per thread.
+_latest = threading.local()
 
 
 @contextlib.contextmanager
 def collect_report(fetch: Fetch) -> Iterator[Report]:
     """Collect the fetches of one public call into one report; warn once, at its end."""
-    global _latest
     outer = _current.get()
     if outer is not None:
         yield outer
@@ -212,7 +213,7 @@ def collect_report(fetch: Fetch) -> Iterator[Report]:
         yield report
     finally:
         _current.reset(token)
-        _latest = report
+        _latest.report = report
     report.warn_about(fetch)
 
 
@@ -224,7 +225,7 @@ def add(answers: Answers) -> None:
 
 
 def last_report() -> pd.DataFrame:
-    """Return the status of every ID of the latest call that needed a source.
+    """Return the status of every ID of this thread's latest call that needed a source.
 
     Returns
     -------
@@ -244,4 +245,5 @@ def last_report() -> pd.DataFrame:
     0  answered       False  link_pre
     1  answered       False  link_pre
     """
-    return _latest.table()
+    report: Report = getattr(_latest, "report", None) or Report()
+    return report.table()

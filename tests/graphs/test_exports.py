@@ -204,9 +204,7 @@ class TestMatrices:
             )
             assert (matrix.toarray() == plain.toarray()).all()
         again = scipy.sparse.coo_array(matrix)
-        back = pd.DataFrame(
-            {"pre": ids[again.coords[0]], "post": ids[again.coords[1]], "weight": again.data}
-        )
+        back = pd.DataFrame({"pre": ids[again.row], "post": ids[again.col], "weight": again.data})
         pd.testing.assert_frame_equal(ordered(back), ordered(edges.neuro.collapse()))
 
     def test_chosen_neurons_and_values(self, edges: pd.DataFrame) -> None:
