@@ -275,7 +275,7 @@ def test_threshold_by_pair_is_threshold_of_the_sums(
     pd.testing.assert_frame_equal(kept, edges[sums >= least])
     assert kept.attrs["pdneuro"]["min_weight"] == least
     for wrong in ("3", None):
-        with pytest.raises(ValueError, match="min_weight must be a number"):
+        with pytest.raises(ValueError, match="min_weight must be a whole number"):
             tables.threshold(edges, wrong)
     assert tables.threshold(kept, 1).attrs["pdneuro"]["min_weight"] == least
 
@@ -366,7 +366,8 @@ class TestFractions:
 class TestSign:
     def test_signed_weights(self) -> None:
         annotated = KC.neuro.annotate(NEURONS, "nt")
-        found = annotated.neuro.sign(inhibitory=["gaba", "glut"], excitatory="ach")
+        with pytest.warns(errors.DoubtfulParameterWarning, match=r"does not contain glut\. Its values"):
+            found = annotated.neuro.sign(inhibitory=["gaba", "glut"], excitatory="ach")
         assert found["sign"].tolist() == [1, 1, -1, 0, 0]
         assert found["signed_weight"].tolist() == [3, 4, -5, 0, 0]
         assert found["weight"].tolist() == KC["weight"].tolist()
