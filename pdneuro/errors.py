@@ -87,6 +87,10 @@ class UnknownTableError(PdneuroError, LookupError):
     """A table or view that the datastack does not have; the message suggests similar names."""
 
 
+class InvalidTableError(PdneuroError, ValueError):
+    """A file that is empty, truncated, damaged or of another format than its name says."""
+
+
 class InvalidVolumeError(PdneuroError, ValueError):
     """A file or array that is truncated or not a volume of three axes; points without coordinates."""
 

@@ -12,7 +12,6 @@ from pdneuro.errors import InvalidSwcError, UnreadableLinesWarning, listing, war
 from pdneuro.tables.provenance import facts, note
 from pdneuro.tables.skeletons import COLUMNS, DTYPE, NO_SOMA, Nodes, find_problems, frame, required
 
-
 #: A line that is neither blank nor a comment nor a node whose number, type and parent are integers.
 _OTHER_LINE = re.compile(
     rb"^(?![ \t]*+[+-]?\d++[ \t]++[+-]?\d++(?:[ \t]++[^\s#]++){4}[ \t]++[+-]?\d++[ \t\r]*+(?:#|$))"
