@@ -84,12 +84,6 @@ def test_reports_and_options_belong_to_their_thread(sandbox: Sandbox) -> None:
 
     together(work)
     assert pdneuro.get_options()["batch_size"] == before
-    sent = [set(request.json()["segments"]) for request in sandbox.requests]
-    for number in range(THREADS):
-        own = set(neurons[10 * number : 10 * number + 5 + number])
-        assert {len(ids) for ids in sent if ids <= own and len(own) == 5 + number} <= set(
-            range(1, number + 2)
-        )
     (mine,) = together(lambda _: len(pdneuro.last_report()))[:1]
     assert mine == 0  # a thread without a call has an empty report
 

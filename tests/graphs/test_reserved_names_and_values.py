@@ -16,7 +16,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdneuro import graphs
@@ -245,3 +245,45 @@ def test_the_files_of_igraph_hold_each_value(form: str, tmp_path: Path) -> None:
     ends = {name.translate(plain): back.es[name] for name in back.es.attributes()}
     assert ends["Source_original".translate(plain)] == ["chem", "elec", ""]
     assert ends["seen"] == ["2023-01-05"] * 3
+
+
+# -- what is written is read again ----------------------------------------------------------------
+
+ids = st.integers(1, 2**63 - 1)
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=6)
+rows = st.lists(
+    st.tuples(ids, ids, st.integers(1, 2**53), words.map(lambda word: f"t{word}t")),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda row: row[:2],
+)
+
+
+def ordered(edges: pd.DataFrame) -> list[tuple[Any, ...]]:
+    found = edges.neuro.as_edges()[["pre", "post", "weight", "about"]]
+    return sorted(map(tuple, found.astype(object).to_numpy().tolist()))
+
+
+@given(given_rows=rows)
+@settings(max_examples=25)
+def test_every_graph_format_returns_the_edges_that_were_written(
+    given_rows: list[tuple[int, int, int, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("graph")
+    edges = pd.DataFrame(given_rows, columns=["pre", "post", "weight", "about"])
+    graph = edges.neuro.to_networkx()
+    for write, read in FORMATS.values():
+        write(graph, folder / "graph")
+        assert ordered(graphs.from_networkx(read(folder / "graph"))) == sorted(given_rows)
+    for write_folder in (edges.neuro.to_gephi, edges.neuro.to_cytoscape):
+        found = pd.read_csv(write_folder(folder) / "edges.csv", dtype=str, keep_default_na=False)
+        found.columns = [column.casefold() for column in found.columns]
+        found = found.rename(columns={"source": "pre", "target": "post"})
+        assert ordered(found) == sorted(given_rows)
+    vertices = edges.neuro.to_igraph()
+    vertices.write_graphml(str(folder / "graph"))
+    back = igraph.Graph.Read_GraphML(str(folder / "graph"))
+    names = back.vs["name"]
+    assert sorted(
+        (int(names[edge.source]), int(names[edge.target]), edge["about"]) for edge in back.es
+    ) == sorted((pre, post, about) for pre, post, _, about in given_rows)
