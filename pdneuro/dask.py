@@ -378,7 +378,7 @@ def as_edges(
         facts.append(
             distinct.map_partitions(_fact_of_rows, -number, meta=_fact_of_rows(distinct._meta, 0))
         )
-    all_facts = dd.concat(facts).repartition(npartitions=1)
+    all_facts = dd.concat(facts).repartition(npartitions=1)  # type: ignore[no-untyped-call]
     roles_of = [*found[:2], ROWS, *found[3:]]
     return frame.map_partitions(
         _edges_or_refuse,
@@ -407,7 +407,7 @@ def _edges_or_refuse(
 ) -> pd.DataFrame:
     """Convert a partition of synapses; raise an error if the rows are pairs with another count."""
     by_number = facts.groupby("number").agg({"rows": "sum", "possible": "all", "larger": "any"})
-    named = by_number.loc[range(len(counts))]
+    named = by_number.loc[list(range(len(counts)))]
     likely = (named["possible"] & named["larger"]).tolist()
     columns = [name for name, is_likely in zip(counts, likely, strict=True) if is_likely]
     distinct = by_number.loc[by_number.index < 0, "rows"]

@@ -638,14 +638,14 @@ def read_edges(
 def _edges_of_file(path: str | os.PathLike[str], given: dict[str, Any], *, only: bool) -> pd.DataFrame:
     refuse_matrix(path)
     sample = first_rows(path)
-    names = list(sample.columns)
+    names: list[Hashable] = list(sample.columns)
     if names[:2] == ["0", "1"]:
         by_position = {"pre": "0", "post": "1"} if given.get("weight") else _roles_by_position(sample)
         given = by_position | given
     others = {role: name for role, name in given.items() if role != "regions"}
     pre, post, weight, roi, nt = edge_roles(sample, **others)
     given = given | {"pre": pre, "post": post, "weight": weight}
-    columns = None
+    columns: list[Hashable] | None = None
     if only:
         columns = [name for name in (pre, post, weight) if name in names]
         if weight is None:  # the columns that decide whether a row is a synapse

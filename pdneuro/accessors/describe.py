@@ -243,6 +243,8 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row per partner, with its weight"),
     ]
+    if len(names) > len(set(names)):
+        calls = []
     return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
 
 

@@ -180,9 +180,8 @@ def _group_matrix(groups: pd.DataFrame, *, sort: bool) -> pd.DataFrame:
     axes = [_distinct(side, sort=sort) for side in sides]
     if stems[0] == stems[1]:
         axes = [_distinct(_appended(sides), sort=sort)] * 2
-    positions = [axis.get_indexer(side) for axis, side in zip(axes, sides, strict=True)]
-    shape = (len(axes[0]), len(axes[1]))
-    dense = _dense(*positions, groups["weight"].to_numpy(), *shape)
+    pre, post = (axis.get_indexer(side) for axis, side in zip(axes, sides, strict=True))
+    dense = _dense(pre, post, groups["weight"].to_numpy(), len(axes[0]), len(axes[1]))
     index, columns = (
         axis if axis.nlevels > 1 else axis.astype(object).infer_objects().rename(end.strip("_"))
         for axis, end in zip(axes, _ENDS, strict=True)

@@ -259,7 +259,7 @@ def _stack(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
             names = dict(zip(keys.names, levels, strict=True))
             return pd.DataFrame({**names, **nothing}, index=pd.RangeIndex(0))
         index = pd.MultiIndex.from_arrays([*levels, pd.RangeIndex(0)], names=[*keys.names, None])
-        return cast(pd.DataFrame, nothing.set_axis(index))
+        return nothing.set_axis(index)
     stacked = pd.concat(list(parts.values()), keys=keys, names=[*keys.names, None])
     if not groups.as_index:
         stacked = stacked.reset_index(level=list(keys.names)).reset_index(drop=True)
@@ -279,11 +279,10 @@ def _key_index(groups: Any, keys: Iterable[Any]) -> pd.Index[Any]:
 
 def _sizes(groups: Any) -> pd.Index[Any]:
     """Return the keys of all groups, as ``groups.size()`` has them."""
-    sizes = groups.size()
-    if isinstance(sizes, pd.Series):
-        return sizes.index
-    keys = sizes[sizes.columns[:-1]]  # of groupby(..., as_index=False)
-    return keys.set_index(list(keys.columns)).index
+    sizes: pd.Series[Any] | pd.DataFrame = groups.size()
+    if isinstance(sizes, pd.DataFrame):  # of groupby(..., as_index=False)
+        sizes = sizes.set_index(list(sizes.columns[:-1]))
+    return sizes.index
 
 
 def _no_keys(names: list[Hashable]) -> pd.MultiIndex:

@@ -204,9 +204,7 @@ def _missing_ends_message(frame: pd.DataFrame) -> str:
     labeled = rows == columns > 0 and set(names) == set(frame.index.map(str))
     if (numbered and columns > 2) or labeled or numbers == columns > 5:
         return f"{MATRIX.format(f'{rows:,} x {columns:,}')} pdneuro.graphs.from_matrix(frame)."
-    named = f"no pre- and postsynaptic IDs are recognized among {listing(map(repr, frame.columns), 12)}."
-    levels = [repr(name) for name in frame.index.names if name is not None]
-    named = f"{named[:-1]}, and the index {listing(levels)}." if levels else named
+    named = f"no pre- and postsynaptic IDs are recognized among {roles.described_columns(frame)}."
     ids = roles.id_columns(frame)
     if ids:
         return (
@@ -405,7 +403,9 @@ def group_columns(edges: pd.DataFrame, names: Sequence[Any]) -> list[Any]:
     >>> group_columns(edges, ["type", "nt"]), group_columns(edges, ["type_pre"])
     (['type_pre', 'type_post', 'nt'], ['type_pre'])
     """
-    starts, ends, others = [], [], []
+    starts: list[Any] = []
+    ends: list[Any] = []
+    others: list[Any] = []
     for name in names:
         pre, post = f"{name}_pre", f"{name}_post"
         if name in edges.columns and not (pre in edges.columns and post in edges.columns):

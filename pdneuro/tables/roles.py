@@ -143,7 +143,7 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     if unnamed is not None:
         return unnamed
     raise MissingColumnsError(
-        f"no column of segment IDs is recognized among {_columns(frame)}. Name it: on=..., or "
+        f"no column of segment IDs is recognized among {described_columns(frame)}. Name it: on=..., or "
         f"rename it to {SEGMENT_NAMES[0]!r}.{_nearest(frame, SEGMENT_NAMES)}"
     )
 
@@ -238,8 +238,8 @@ def structure_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
             on = frame.index.name
         if on is None:
             raise MissingColumnsError(
-                f"no column of structures is recognized among {_columns(frame)}. Name it: on=..., or "
-                f"rename it to {STRUCTURE_ID_NAMES[0]!r}."
+                f"no column of structures is recognized among {described_columns(frame)}. Name it: on=..., "
+                f"or rename it to {STRUCTURE_ID_NAMES[0]!r}."
                 f"{_nearest(frame, (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES))}"
             )
     return named_column(frame, on)
@@ -259,8 +259,8 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
         on = _only(frame, neuromorpho_columns([*frame.columns, *frame.index.names]), "the neurons")
         if on is None:
             raise MissingColumnsError(
-                f"no column of NeuroMorpho.org's neurons is recognized among {_columns(frame)}. Name "
-                "it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
+                f"no column of NeuroMorpho.org's neurons is recognized among {described_columns(frame)}. "
+                "Name it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
                 f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"
             )
     return named_column(frame, on)
@@ -287,7 +287,7 @@ def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
         values = frame.index.get_level_values(cast(str, name))
         return pd.Series(values, index=frame.index, name=name)
     hint = did_you_mean(name, frame.columns)
-    raise MissingColumnsError(f"there is no column {name!r} among {_columns(frame)}.{hint}")
+    raise MissingColumnsError(f"there is no column {name!r} among {described_columns(frame)}.{hint}")
 
 
 def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
@@ -376,6 +376,17 @@ def _prefix(name: str) -> str:
     return stem[2] if known else ""
 
 
+def has_unnamed_ids(frame: pd.DataFrame) -> bool:
+    """Return whether the index has no name and holds segment IDs, which no column does.
+
+    >>> has_unnamed_ids(pd.DataFrame({"size": [3]}, index=[720575940621522189]))
+    True
+    """
+    index = frame.index
+    unnamed = index.nlevels == 1 and index.name is None
+    return unnamed and _are_large(index) and not id_columns(frame)
+
+
 def _unnamed_ids(frame: pd.DataFrame) -> pd.Series[Any] | None:
     """Return an index or column of large integers that has no name, if no other column is like it."""
     index = frame.index
@@ -404,7 +415,8 @@ def _nearest(frame: pd.DataFrame, names: Iterable[str]) -> str:
     return f" Did you mean on={' or on='.join(similar[:3])}?" if similar else ""
 
 
-def _columns(frame: pd.DataFrame) -> str:
+def described_columns(frame: pd.DataFrame) -> str:
+    """Return the names of the columns and of the index, for messages."""
     columns = listing([repr(column) for column in frame.columns], limit=12) or "no columns"
     levels = [repr(name) for name in frame.index.names if name is not None]
     return f"{columns}, and the index {listing(levels)}" if levels else columns
