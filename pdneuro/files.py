@@ -37,7 +37,6 @@ from pdneuro.tables import skeletons, swc
 from pdneuro.tables.counts import may_count, possible_counts, region_columns
 from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles
 from pdneuro.tables.ids import MAX_EXACT_FLOAT
-from pdneuro.transport.responses import is_html
 
 _BLANKS = r"\s+"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": _BLANKS}
@@ -231,7 +230,7 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
         end = opened.read()
     if not begin:
         raise InvalidTableError(f"{file} is empty.")
-    if is_html(begin):
+    if begin.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise InvalidTableError(f"{file} is a web page, not a table. Download the file itself.")
     kind = next((kind for mark, kind in _KINDS if begin.startswith(mark)), None)
     pointer = _KINDS[0][1]
@@ -504,7 +503,7 @@ def _sheet(file: Path) -> str:
         ]
     finally:
         book.close()
-    # Sheets have empty rows below and empty columns beside their cells.
+    # Sheets have empty rows below their cells, and empty columns to the right.
     width = max((place + 1 for row in rows for place, cell in enumerate(row) if cell), default=0)
     while rows and not any(rows[-1]):
         rows.pop()

@@ -1,4 +1,4 @@
-"""Each format of table files: tables that are read again unchanged, and files that are no tables."""
+"""Each format of table files: tables that are read again unchanged, and files that are not tables."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_cells_of_a_sheet(tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.xlsx", verbatim=True)["n"].tolist() == ["5", ""]
 
 
-# -- files that are no tables ---------------------------------------------------------------------
+# -- files that are not tables --------------------------------------------------------------------
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:bbfc\nsize 146946961\n"
 
