@@ -119,7 +119,7 @@ def to_networkx(
     else:
         graph = nx.DiGraph()
         with garbage_collector_paused():
-            _fill(graph, pairs, pairs.columns[2:])
+            _fill(graph, pairs, list(pairs.columns[2:]))
     if facts(edges):
         graph.graph[KEY] = json.dumps(facts(edges))
     if nodes is not None:
