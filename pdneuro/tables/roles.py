@@ -238,8 +238,8 @@ def structure_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
             on = frame.index.name
         if on is None:
             raise MissingColumnsError(
-                f"no column of structures is recognized among {described_columns(frame)}. Name it: on=..., "
-                f"or rename it to {STRUCTURE_ID_NAMES[0]!r}."
+                f"no column of structures is recognized among {described_columns(frame)}. Name "
+                f"it: on=..., or rename it to {STRUCTURE_ID_NAMES[0]!r}."
                 f"{_nearest(frame, (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES))}"
             )
     return named_column(frame, on)
@@ -259,8 +259,8 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
         on = _only(frame, neuromorpho_columns([*frame.columns, *frame.index.names]), "the neurons")
         if on is None:
             raise MissingColumnsError(
-                f"no column of NeuroMorpho.org's neurons is recognized among {described_columns(frame)}. "
-                "Name it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
+                f"no column of NeuroMorpho.org's neurons is recognized among "
+                f"{described_columns(frame)}. Name it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
                 f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"
             )
     return named_column(frame, on)

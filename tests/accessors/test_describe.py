@@ -167,7 +167,7 @@ EDGELESS = pd.DataFrame({"root_id": [11, 12], "side": ["left", "right"]})
 
 
 def test_the_suggestions_of_errors_work() -> None:
-    """What a message suggests is done here, and gives what it says."""
+    """Do what each message suggests."""
     brain = pdneuro.Connectome(pd.DataFrame({"pre": [11], "post": [12], "weight": [5]}))
     twice = pd.concat([EDGELESS, EDGELESS["root_id"]], axis=1)
     with pytest.raises(errors.AmbiguousColumnError, match=r"2 columns have the name 'root_id'\. Rename"):

@@ -94,7 +94,7 @@ def test_rows_of_synapses_are_counted(read: str, tmp_path: Path) -> None:
     """No pair has two rows here, but no column can be a count."""
     found = READ[read](PAIRS.assign(**OTHERS), tmp_path)
     assert weights(found) == {(FIRST, SECOND): 1, (FIRST, THIRD): 1, (SECOND, FIRST): 1}
-    # The same column, in a table where pairs have several rows, is no count either.
+    # If pairs have several rows, a column of whole numbers is not their count.
     twice = pd.concat([PAIRS, PAIRS]).assign(contacts=[3, 4, 5, 6, 7, 8])
     assert set(weights(READ[read](twice.reset_index(drop=True), tmp_path)).values()) == {2}
 
