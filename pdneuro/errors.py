@@ -87,7 +87,7 @@ class UnknownTableError(PdneuroError, LookupError):
     """A table or view that the datastack does not have; the message suggests similar names."""
 
 
-class InvalidTableError(PdneuroError, ValueError):
+class InvalidFileError(PdneuroError, ValueError):
     """A file that is empty, truncated, damaged or of another format than its name says."""
 
 

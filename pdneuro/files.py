@@ -27,7 +27,7 @@ from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import (
     AmbiguousColumnError,
     InvalidSwcError,
-    InvalidTableError,
+    InvalidFileError,
     MissingColumnsError,
     PdneuroError,
     did_you_mean,
@@ -152,7 +152,7 @@ def read_table(
     ------
     FileNotFoundError
         The file does not exist, or the folder does not contain a table.
-    InvalidTableError
+    InvalidFileError
         The file is empty, truncated, damaged or of another format; the message names the file. Or the
         files of a folder have different columns.
     MissingColumnsError, AmbiguousColumnError
@@ -215,7 +215,7 @@ def _readable(file: Path, ending: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:  # the disk, not the content
             raise
         reason = next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__
-        raise InvalidTableError(
+        raise InvalidFileError(
             f"{file} cannot be read: {reason}. It may be truncated, damaged or of another format. "
             "Download or write it again."
         ) from error
@@ -229,17 +229,17 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
         opened.seek(-min(6, file.stat().st_size), 2)
         end = opened.read()
     if not begin:
-        raise InvalidTableError(f"{file} is empty.")
+        raise InvalidFileError(f"{file} is empty.")
     if begin.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        raise InvalidTableError(f"{file} is a web page, not a table. Download the file itself.")
+        raise InvalidFileError(f"{file} is a web page, not a table. Download the file itself.")
     kind = next((kind for mark, kind in _KINDS if begin.startswith(mark)), None)
     pointer = _KINDS[0][1]
     if ending in _ARROW:
         mark = b"PAR1" if _ARROW[ending] == "parquet" else b"ARROW1"
         if packed:
-            raise InvalidTableError(f"{file} cannot be read while it is packed. Unpack it.")
+            raise InvalidFileError(f"{file} cannot be read while it is packed. Unpack it.")
         if begin.startswith(mark) and not end.endswith(mark):
-            raise InvalidTableError(f"{file} is truncated. Download or write it again.")
+            raise InvalidFileError(f"{file} is truncated. Download or write it again.")
         wrong = not begin.startswith(mark)
     elif ending == _EXCEL:
         wrong = not begin.startswith(b"PK\x03\x04")
@@ -247,7 +247,7 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
         wrong = kind is not None and (not packed or kind == pointer)
     if wrong:
         found = f"Its content is {kind}." if kind is not None else "Download or write it again."
-        raise InvalidTableError(f"{file} is not a {_name_of(ending)} file. {found}")
+        raise InvalidFileError(f"{file} is not a {_name_of(ending)} file. {found}")
 
 
 def _name_of(ending: str) -> str:
@@ -266,7 +266,7 @@ def _refuse_other_columns(
             for word, found in (("lacks", missing), ("adds", other))
             if found
         ]
-        raise InvalidTableError(
+        raise InvalidFileError(
             f"the files of the folder have different columns: {file} {' and '.join(parts)}, compared "
             f"with {first}. Give all files the same columns, or read them one by one."
         )
@@ -372,7 +372,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> 
     ------
     ValueError
         The ending of the name is not a supported format.
-    InvalidTableError
+    InvalidFileError
         The table has a value that the format does not hold, or more rows than a sheet.
     MissingDependencyError
         pyarrow, which reads and writes parquet and feather (extra ``files``), or openpyxl for xlsx
@@ -420,7 +420,7 @@ def _write_arrow(table: pd.DataFrame, unfinished: Path, target: Path, ending: st
     try:
         data = arrow.Table.from_pandas(rows, preserve_index=False)
     except (arrow.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise InvalidTableError(
+        raise InvalidFileError(
             f"{target.name} cannot hold the table: {error}. Convert the column, or write csv."
         ) from error
     if table.attrs:
@@ -434,7 +434,7 @@ def _write_arrow(table: pd.DataFrame, unfinished: Path, target: Path, ending: st
 
 def _write_excel(table: pd.DataFrame, unfinished: Path, target: Path) -> None:
     if len(table) >= _SHEET[0] or table.shape[1] > _SHEET[1]:
-        raise InvalidTableError(
+        raise InvalidFileError(
             f"{target.name} cannot hold {len(table):,} rows of {table.shape[1]:,} columns; a sheet has "
             f"{_SHEET[0]:,} rows and {_SHEET[1]:,} columns. Write csv or parquet."
         )
@@ -450,7 +450,7 @@ def _write_excel(table: pd.DataFrame, unfinished: Path, target: Path) -> None:
         for row in zip(*cells, strict=True):
             sheet.append(row)
     except (TypeError, ValueError) as error:
-        raise InvalidTableError(
+        raise InvalidFileError(
             f"{target.name} cannot hold the table: {error}. Convert the column, or write csv."
         ) from error
     book.save(unfinished)
@@ -485,7 +485,7 @@ def _content(file: Path, ending: str) -> Path | IO[Any]:
             and not Path(name).name.startswith(("._", ".DS_Store"))
         ]
         if len(names) != 1:
-            raise InvalidTableError(
+            raise InvalidFileError(
                 f"{file} contains {len(names):,} files: {listing(names)}. Pack one table, or unpack it."
             )
         return io.BytesIO(archive.read(names[0]))
@@ -970,13 +970,13 @@ def _read_text(
         if not verbatim:
             table = _exact(table, rows, headless=headless, nrows=nrows, one_column=len(first) == 1)
     except pd.errors.EmptyDataError:
-        raise InvalidTableError(f"{name} is empty.") from None
+        raise InvalidFileError(f"{name} is empty.") from None
     except UnicodeDecodeError as error:
-        raise InvalidTableError(f"{name} is not UTF-8 ({error.reason}). Save it as UTF-8.") from None
+        raise InvalidFileError(f"{name} is not UTF-8 ({error.reason}). Save it as UTF-8.") from None
     except pd.errors.ParserError as error:
-        raise InvalidTableError(f"{name} is not a table: {str(error).strip()}.") from None
+        raise InvalidFileError(f"{name} is not a table: {str(error).strip()}.") from None
     except _DAMAGED as error:
-        raise InvalidTableError(f"{name} cannot be decompressed: {error}.") from None
+        raise InvalidFileError(f"{name} cannot be decompressed: {error}.") from None
     if headless:
         table.columns = [str(column) for column in table.columns]
     return table if columns is None else table[list(columns)]
@@ -1037,7 +1037,7 @@ def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any) -> bool:
     beyond = range(len(first), second.shape[1])
     # Separators at the ends of lines do not count as cells if they are followed by nothing.
     if len(beyond) and rows(header=None, skiprows=1, usecols=beyond, dtype=str).notna().any(axis=None):
-        raise InvalidTableError(
+        raise InvalidFileError(
             f"{name} has rows with more cells than its header ({len(first)}). Add a missing column name "
             "(in R: write.csv(..., row.names = FALSE))."
         )

@@ -93,7 +93,7 @@ def test_attrs_are_read_again_with_each_pyarrow(name: str, tmp_path: Path) -> No
 
 def test_values_that_a_format_does_not_hold_are_an_error_that_names_it(tmp_path: Path) -> None:
     mixed = pd.DataFrame({"x": [1, "a", object()]})
-    with pytest.raises(errors.InvalidTableError, match=r"t\.parquet"):
+    with pytest.raises(errors.InvalidFileError, match=r"t\.parquet"):
         write_table(mixed, tmp_path / "t.parquet")
     twice = pd.concat([EDGES, EDGES[["weight"]]], axis=1)
     with pytest.raises(errors.AmbiguousColumnError, match="'weight'"):
@@ -223,7 +223,7 @@ def test_a_file_that_is_no_table_is_an_error_of_pdneuro_that_names_it(
         "neurons": lambda: pdneuro.Connectome.from_files(whole, path),
         "folder": lambda: read_table(folder),
     }
-    with pytest.raises(errors.InvalidTableError, match=words) as caught:
+    with pytest.raises(errors.InvalidFileError, match=words) as caught:
         calls[where]()
     assert name in str(caught.value)
 
@@ -238,7 +238,7 @@ def test_a_zip_of_a_mac_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("more.csv", EDGES.to_csv(index=False))
     with pytest.raises(
-        errors.InvalidTableError, match=r"edges\.csv\.zip contains 2 files: edges\.csv, more"
+        errors.InvalidFileError, match=r"edges\.csv\.zip contains 2 files: edges\.csv, more"
     ):
         read_edges(path)
 
@@ -249,7 +249,7 @@ def test_parts_with_other_columns_are_an_error_that_names_the_part(name: str, tm
     write_table(EDGES, folder / name)
     write_table(EDGES.rename(columns={"weight": "syn_count"}), folder / f"b{name[1:]}")
     other = rf"b\{name[1:]}"
-    with pytest.raises(errors.InvalidTableError, match=f"{other} lacks 'weight' and adds 'syn_count'"):
+    with pytest.raises(errors.InvalidFileError, match=f"{other} lacks 'weight' and adds 'syn_count'"):
         read_table(folder)
     with pytest.raises(errors.PdneuroError, match=f"{other} .*'weight'"):
         pdneuro.Connectome.from_files(folder)
