@@ -32,7 +32,9 @@ class InvalidIdError(PdneuroError, ValueError):
 class PrecisionLossError(PdneuroError, ValueError):
     """An ID column was converted to floating point (or saved by a spreadsheet), which rounded its IDs.
 
-    Not raised for float columns whose values are all whole and at most ``2**53``: those are exact.
+    Also raised for integers that were rounded: their last digits would occur in less than one in a
+    million columns of exact IDs. Not raised for float columns whose values are all whole and at most
+    ``2**53``: those are exact.
     """
 
 
@@ -319,6 +321,10 @@ class UnreadableFileWarning(PdneuroWarning):
 
 class UnreadableValuesWarning(PdneuroWarning):
     """Non-numeric values in a numeric column; they become NA."""
+
+
+class NoDataWarning(PdneuroWarning):
+    """A volume contains values that usually mean "no data"; they were not changed."""
 
 
 class StaleIdsWarning(PdneuroWarning):

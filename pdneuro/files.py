@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
+import glob
 import gzip
 import io
 import json
@@ -16,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -26,8 +27,8 @@ from pdneuro._atomic import replacing
 from pdneuro._compat import ROUND_TRIP, optional
 from pdneuro.errors import (
     AmbiguousColumnError,
-    InvalidSwcError,
     InvalidFileError,
+    InvalidSwcError,
     MissingColumnsError,
     PdneuroError,
     did_you_mean,
@@ -36,7 +37,7 @@ from pdneuro.errors import (
 from pdneuro.tables import skeletons, swc
 from pdneuro.tables.counts import may_count, possible_counts, region_columns
 from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 _BLANKS = r"\s+"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": _BLANKS}
@@ -166,8 +167,7 @@ def read_table(
     Examples
     --------
     >>> import io
-    >>> from pdneuro.files import read_table
-    >>> read_table(io.StringIO("root_id,size\n720575940621522189,1.5\n,2"))
+    >>> pdneuro.read_table(io.StringIO("root_id,size\n720575940621522189,1.5\n,2"))
                   root_id  size
     0  720575940621522189   1.5
     1                <NA>   2.0
@@ -239,14 +239,14 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
         if packed:
             raise InvalidFileError(f"{file} cannot be read while it is packed. Unpack it.")
         if begin.startswith(mark) and not end.endswith(mark):
-            raise InvalidFileError(f"{file} is truncated. Download or write it again.")
+            raise InvalidFileError(f"{file} is damaged (truncated). Download or write it again.")
         wrong = not begin.startswith(mark)
     elif ending == _EXCEL:
         wrong = not begin.startswith(b"PK\x03\x04")
     else:
         wrong = kind is not None and (not packed or kind == pointer)
     if wrong:
-        found = f"Its content is {kind}." if kind is not None else "Download or write it again."
+        found = f"Its content is {kind}." if kind is not None else "It is damaged, or text. Write it again."
         raise InvalidFileError(f"{file} is not a {_name_of(ending)} file. {found}")
 
 
@@ -263,7 +263,7 @@ def _refuse_other_columns(
         missing = [name for name in expected if name not in names]
         parts = [
             f"{word} {listing(map(repr, found))}"
-            for word, found in (("lacks", missing), ("adds", other))
+            for word, found in (("lacks the columns", missing), ("adds", other))
             if found
         ]
         raise InvalidFileError(
@@ -277,7 +277,7 @@ def _require_columns(file: Path | str, columns: Iterable[Hashable], names: Seque
     missing = [name for name in columns if str(name) not in names]
     if missing:
         raise MissingColumnsError(
-            f"{file} does not have the columns {listing(map(repr, missing))}. Its columns are "
+            f"{file} lacks the columns {listing(map(repr, missing))}. Its columns are "
             f"{listing(map(repr, names), 12)}.{did_you_mean(missing[0], names)}"
         )
 
@@ -478,11 +478,7 @@ def _content(file: Path, ending: str) -> Path | IO[Any]:
     with zipfile.ZipFile(file) as archive:
         # A Mac adds a folder with a second entry for each file.
         names = [
-            name
-            for name in archive.namelist()
-            if not name.endswith("/")
-            and "__MACOSX" not in name
-            and not Path(name).name.startswith(("._", ".DS_Store"))
+            name for name in archive.namelist() if not name.endswith("/") and not _is_hidden(Path(name))
         ]
         if len(names) != 1:
             raise InvalidFileError(
@@ -743,10 +739,12 @@ def read_swc(
     Parameters
     ----------
     path : path, file or several of them
-        Any encoding, line ends, spaces and tabs; with or without a header, comments anywhere, further
-        columns. Several files become one table.
+        A file, also compressed (.gz, .zip), a folder, or a pattern such as ``"cells/*.swc"``. Any
+        encoding, line ends, spaces, tabs and commas; comments anywhere, further columns. If a header
+        names the columns, they may be in any order. Several files become one table.
     neuron : str, optional
-        Name of the neuron. Default: the file's name without ``.CNG.swc`` or ``.swc``.
+        Name of the neuron. Default: the file's column ``neuron``, or its name without ``.CNG.swc`` or
+        ``.swc``.
     strict : bool, default False
         Raise an error for a file with a problem that :func:`pdneuro.tables.check` lists.
 
@@ -762,10 +760,12 @@ def read_swc(
     Raises
     ------
     InvalidSwcError
-        The file does not contain nodes, or is a web page; with ``strict``, it has problems. Or several
-        files have the same name.
+        The file does not contain nodes, is damaged or a web page, or its header does not fit; with
+        ``strict``, it has problems. Or several files have the same name.
+    PrecisionLossError
+        The number of a node lost digits, as in ``7.2E+17``.
     FileNotFoundError
-        The file does not exist.
+        The file does not exist, or the folder does not contain an SWC file.
 
     Warns
     -----
@@ -785,28 +785,84 @@ def read_swc(
     0      a     1     1  0.0  0.0  0.0     5.0      -1
     1      a     2     3  0.0  3.0  4.0     1.0       1
     """
-    if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
-        if neuron is not None:
-            raise TypeError(
-                "neuron= requires one file. With several, neurons are named after their files."
-            )
-        tables = [read_swc(one, strict=strict) for one in path]
-        names = [table[skeletons.NEURON].cat.categories[0] for table in tables]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise InvalidSwcError(
-                f"several files have the same name: {listing(map(repr, repeated))}. "
-                "Read them one by one, with neuron=... for each."
-            )
-        return skeletons.joined(tables, names)
-    if isinstance(path, str | os.PathLike):
-        target = Path(path).expanduser()
-        content, name = target.read_bytes(), target.name
-    else:
-        read = cast(IO[Any], path).read()
-        content = read.encode() if isinstance(read, str) else read
+    several = not isinstance(path, str | os.PathLike) and not hasattr(path, "read")
+    sources = list(_swc_contents(path))
+    if neuron is not None and (several or len(sources) != 1):
+        raise TypeError("neuron= requires one file. With several, neurons are named after their files.")
+    tables = [
+        swc.parse(
+            content,
+            swc.neuron_name(name) if neuron is None else neuron,
+            strict=strict,
+            own_names=neuron is None,
+        )
+        for name, content in sources
+    ]
+    if len(tables) == 1 and not several:
+        return tables[0]
+    names = [name for table in tables for name in table[skeletons.NEURON].unique()]
+    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    if repeated:
+        raise InvalidSwcError(
+            f"several files have the same name: {listing(map(repr, repeated))}. "
+            "Read them one by one, with neuron=... for each."
+        )
+    return skeletons.joined(tables)
+
+
+def _swc_contents(path: Any) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of files: a file, an archive, a folder, a pattern or several."""
+    if hasattr(path, "read"):
+        content = path.read()
         name = Path(str(getattr(path, "name", ""))).name
-    return swc.parse(content, swc.neuron_name(name) if neuron is None else neuron, strict=strict)
+        yield name, content.encode() if isinstance(content, str) else content
+        return
+    if not isinstance(path, str | os.PathLike):
+        for one in path:
+            yield from _swc_contents(one)
+        return
+    target = Path(path).expanduser()
+    if target.is_dir():
+        found = sorted(file for file in target.rglob("*") if _is_swc(file))
+    elif target.exists() or not glob.has_magic(str(target)):
+        found = [target]
+    else:
+        matches = Path(target.anchor).glob(str(target.relative_to(target.anchor)))
+        found = sorted(file for file in matches if not _is_hidden(file))
+    if not found:
+        raise FileNotFoundError(f"{target} does not contain an SWC file (.swc, .swc.gz).")
+    for file in found:
+        try:
+            yield from _unpacked(file)
+        except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
+            raise InvalidSwcError(
+                f"{file} cannot be decompressed: {error}. Download it again."
+            ) from error
+
+
+def _unpacked(file: Path) -> Iterator[tuple[str, bytes]]:
+    content = file.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        yield file.name, gzip.decompress(content)
+    elif content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [name for name in archive.namelist() if _is_swc(Path(name))]
+            if not members:
+                raise InvalidSwcError(f"{file} does not contain an SWC file (.swc, .swc.gz).")
+            for member in sorted(members):
+                data = archive.read(member)
+                yield Path(member).name, gzip.decompress(data) if member.endswith(".gz") else data
+    else:
+        yield file.name, content
+
+
+def _is_swc(file: Path) -> bool:
+    return not _is_hidden(file) and bool(re.search(r"\.swc(\.gz)?$", file.name, re.I))
+
+
+def _is_hidden(file: Path) -> bool:
+    """Return True for a hidden file, such as those that a Mac adds to archives."""
+    return file.name.startswith(".") or "__MACOSX" in file.parts
 
 
 def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
@@ -818,6 +874,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
         Node table.
     path : path
         For one neuron, a file name that ends in ``.swc``; otherwise a folder for one file per neuron.
+        Nodes without a neuron are written to ``unnamed.swc``.
 
     Returns
     -------
@@ -829,7 +886,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     MissingColumnsError
         The table is not a node table.
     InvalidSwcError
-        The table has several neurons, and ``path`` is one file.
+        The table has several neurons, and ``path`` is one file; or two neurons have one file name.
 
     Examples
     --------
@@ -847,10 +904,16 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
             f"{target} is one file, and the table has {len(parts):,} neurons. Name a folder."
         )
     (target.parent if single else target).mkdir(parents=True, exist_ok=True)
+    # Names of neurons may contain characters that are invalid in file names.
+    stems = [quote("unnamed" if pd.isna(name) else str(name), safe=" ()[]+,;=@!$&") for name, _ in parts]
+    repeated = [stem for stem in dict.fromkeys(stems) if stems.count(stem) > 1]
+    if repeated:
+        raise InvalidSwcError(
+            f"several neurons would be written to one file: {listing(repeated)}. Rename them."
+        )
     written = []
-    for name, part in parts:
-        # Names of neurons may contain characters that are invalid in file names.
-        file = target if single else target / f"{quote(str(name), safe=' ()[]+,;=@!$&')}.swc"
+    for stem, (_, part) in zip(stems, parts, strict=True):
+        file = target if single else target / f"{stem}.swc"
         with replacing(file) as unfinished:
             unfinished.write_text(swc.text(part), encoding="utf-8", newline="\n")
         written.append(file)
@@ -1060,6 +1123,6 @@ def _exact(
     texts = rows(usecols=rounded, dtype=str, header=header, nrows=nrows, skip_blank_lines=not one_column)
     exact = table.copy(deep=False)
     for name in rounded:
-        if texts[name].str.fullmatch(r"\s*\d{16,}\s*").any():
+        if texts[name].str.fullmatch(r"\s*[+-]?\d{16,}(\.0*)?\s*").any():
             exact[name] = texts[name].astype("string")
     return exact

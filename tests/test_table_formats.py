@@ -249,7 +249,9 @@ def test_parts_with_other_columns_are_an_error_that_names_the_part(name: str, tm
     write_table(EDGES, folder / name)
     write_table(EDGES.rename(columns={"weight": "syn_count"}), folder / f"b{name[1:]}")
     other = rf"b\{name[1:]}"
-    with pytest.raises(errors.InvalidFileError, match=f"{other} lacks 'weight' and adds 'syn_count'"):
+    with pytest.raises(
+        errors.InvalidFileError, match=f"{other} lacks the columns 'weight' and adds 'syn_count'"
+    ):
         read_table(folder)
     with pytest.raises(errors.PdneuroError, match=f"{other} .*'weight'"):
         pdneuro.Connectome.from_files(folder)
@@ -283,7 +285,7 @@ def test_two_columns_of_one_name_are_an_error_with_the_file_and_the_column(
 def test_a_column_that_a_file_does_not_have(name: str, tmp_path: Path) -> None:
     write_table(EDGES, tmp_path / name)
     with pytest.raises(
-        errors.MissingColumnsError, match=r"e\.\w+ does not have .*'wieght'.*Did you mean 'weight'"
+        errors.MissingColumnsError, match=r"e\.\w+ lacks the columns 'wieght'.*Did you mean 'weight'"
     ):
         read_table(tmp_path / name, ["pre", "wieght"])
 

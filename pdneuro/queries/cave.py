@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
@@ -25,6 +26,7 @@ from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_row
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
+from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def cave(
     values: list[Any] = []
     sample, number, name = None, opened.version, opened.name
     if len(roots.ids):
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             version = opened.open(options)
             number, name = version.number, version.name
             sample = version.sample(table)
@@ -265,7 +267,7 @@ def synapses(
     number, name = opened.version, opened.name
     if len(roots.ids):
         without = np.ones(len(roots.ids), bool)
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             version = opened.open(options)
             number, name = version.number, version.name
             for end, is_wanted in ((PRE, downstream), (POST, upstream)):
@@ -333,7 +335,7 @@ def is_latest(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             client = send.connect(opened.datastack, opened.auth_token, options)
             flags = root_ids.is_latest(client, roots.ids, options)
     return stamp(roots.series(flags), source=opened.name, query="is_latest()")
@@ -533,7 +535,7 @@ def _successors(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             client = send.connect(opened.datastack, opened.auth_token, options)
             found = root_ids.successors(client, roots.ids, version, options)
     query = "latest()" if version is None else f"at({version})"

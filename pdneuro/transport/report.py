@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -141,8 +141,10 @@ class Answers:
 class Report:
     """The fetches of one call, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: Callable[[], str] | None = None) -> None:
         self.fetches: list[Answers] = []
+        #: Returns what else unknown IDs may be; called only if there are some.
+        self.hint = hint
 
     def table(self) -> pd.DataFrame:
         """Return one row per ID and property."""
@@ -174,6 +176,8 @@ class Report:
         )
         if unknown and fetch.on_missing != "ignore":
             hint = next(answers.hint for answers in self.fetches if (answers.status == UNKNOWN).any())
+            more = self.hint() if self.hint is not None else ""
+            hint = " ".join(part for part in (hint, more) if part)
             message = (
                 f"{self.fetches[0].source} does not know {len(unknown):,} of the IDs: "
                 f"{listing(unknown)}. {hint}"
@@ -201,13 +205,21 @@ _latest = threading.local()
 
 
 @contextlib.contextmanager
-def collect_report(fetch: Fetch) -> Iterator[Report]:
-    """Collect the fetches of one public call into one report; warn once, at its end."""
+def collect_report(fetch: Fetch, hint: Callable[[], str] | None = None) -> Iterator[Report]:
+    """Collect the fetches of one public call into one report; warn once, at its end.
+
+    Parameters
+    ----------
+    fetch : Fetch
+    hint : callable, optional
+        Returns a sentence about IDs that the service does not know, or an empty text.
+    """
     outer = _current.get()
     if outer is not None:
+        outer.hint = outer.hint or hint
         yield outer
         return
-    report = Report()
+    report = Report(hint)
     token = _current.set(report)
     try:
         yield report
