@@ -63,7 +63,7 @@ _KINDS = (
     (b"PAR1", "a parquet file. Let its name end in .parquet"),
     (b"ARROW1", "an Arrow file. Let its name end in .feather"),
     (b"FEA1", "a feather file of version 1. Write it again: pyarrow.feather.write_feather()"),
-    (b"\xff\xff\xff\xff", "Arrow's stream format. Write its table with pyarrow.feather.write_feather()"),
+    (b"\xff\xff\xff\xff", "a stream of Arrow. Write its table with pyarrow.feather.write_feather()"),
     (b"\x1f\x8b", "compressed by gzip. Let its name end in .gz"),
     (b"BZh", "compressed by bzip2. Let its name end in .bz2"),
     (b"\xfd7zXZ", "compressed by xz. Let its name end in .xz"),
@@ -216,8 +216,8 @@ def _readable(file: Path, ending: str) -> Iterator[None]:
             raise
         reason = next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__
         raise InvalidFileError(
-            f"{file} cannot be read: {reason}. It may be truncated, damaged or of another format. "
-            "Download or write it again."
+            f"{file} cannot be read or decompressed: {reason}. It may be truncated, damaged or of another "
+            "format. Download or write it again."
         ) from error
 
 
@@ -231,13 +231,16 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
     if not begin:
         raise InvalidFileError(f"{file} is empty.")
     if begin.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        raise InvalidFileError(f"{file} is a web page, not a table. Download the file itself.")
+        raise InvalidFileError(f"{file} is a web page (HTML), not a table. Download the file itself.")
     kind = next((kind for mark, kind in _KINDS if begin.startswith(mark)), None)
     pointer = _KINDS[0][1]
     if ending in _ARROW:
         mark = b"PAR1" if _ARROW[ending] == "parquet" else b"ARROW1"
         if packed:
-            raise InvalidFileError(f"{file} cannot be read while it is packed. Unpack it.")
+            raise InvalidFileError(
+                f"{file} cannot be read while it is packed by "
+                f"{_PACKERS[file.suffix.lower()]}. Unpack it."
+            )
         if begin.startswith(mark) and not end.endswith(mark):
             raise InvalidFileError(f"{file} is damaged (truncated). Download or write it again.")
         wrong = not begin.startswith(mark)
@@ -245,8 +248,12 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
         wrong = not begin.startswith(b"PK\x03\x04")
     else:
         wrong = kind is not None and (not packed or kind == pointer)
+        if kind is None and not packed and b"\0" in begin:
+            raise InvalidFileError(f"{file} is a binary file, not a text file. Check its name.")
     if wrong:
-        found = f"Its content is {kind}." if kind is not None else "It is damaged, or text. Write it again."
+        found = (
+            f"Its content is {kind}." if kind is not None else "It is damaged, or text. Write it again."
+        )
         raise InvalidFileError(f"{file} is not a {_name_of(ending)} file. {found}")
 
 

@@ -182,7 +182,7 @@ def test_files_that_are_no_tables_are_errors_with_the_file_and_a_remedy(
             pdneuro.Connectome.from_files,
             lambda path: pdneuro.Connectome.from_files(edges, path).neurons,
         ):
-            with pytest.raises(errors.InvalidFileError, match=words) as caught:
+            with pytest.raises(errors.PdneuroError, match=words) as caught:
                 call(tmp_path / name)
             assert name in str(caught.value)
 
