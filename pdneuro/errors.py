@@ -90,7 +90,7 @@ class UnknownTableError(PdneuroError, LookupError):
 
 
 class InvalidFileError(PdneuroError, ValueError):
-    """A file that should contain a table is empty, damaged or in another format."""
+    """A file that is empty, truncated, damaged or of another format than its name says."""
 
 
 class InvalidVolumeError(PdneuroError, ValueError):

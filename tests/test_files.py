@@ -182,7 +182,7 @@ def test_files_that_are_no_tables_are_errors_with_the_file_and_a_remedy(
             pdneuro.Connectome.from_files,
             lambda path: pdneuro.Connectome.from_files(edges, path).neurons,
         ):
-            with pytest.raises(errors.InvalidFileError, match=words) as caught:
+            with pytest.raises(errors.PdneuroError, match=words) as caught:
                 call(tmp_path / name)
             assert name in str(caught.value)
 
@@ -192,7 +192,7 @@ def test_files_of_a_folder_with_other_columns_are_an_error(ending: str, tmp_path
     write_table(EDGES, tmp_path / f"a.{ending}")
     write_table(EDGES.rename(columns={"weight": "syn_count"}), tmp_path / f"b.{ending}")
     for call in (read_table, pdneuro.Connectome.from_files):
-        with pytest.raises(errors.InvalidFileError, match=rf"b\.{ending} lacks the columns 'weight'"):
+        with pytest.raises(errors.PdneuroError, match=rf"b\.{ending} lacks the columns 'weight'"):
             call(tmp_path)
 
 

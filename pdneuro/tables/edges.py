@@ -25,14 +25,7 @@ from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.grouping import group_rows, pairs_differ
-from pdneuro.tables.ids import (
-    FRACTION,
-    TOO_LARGE,
-    Int64Array,
-    convert,
-    id_array,
-    require_unrounded,
-)
+from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
 

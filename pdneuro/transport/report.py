@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -199,7 +200,8 @@ class Report:
 
 
 _current: ContextVar[Report | None] = ContextVar("pdneuro_report", default=None)
-_latest = Report()
+#: The report of the latest call, one per thread.
+_latest = threading.local()
 
 
 @contextlib.contextmanager
@@ -212,7 +214,6 @@ def collect_report(fetch: Fetch, hint: Callable[[], str] | None = None) -> Itera
     hint : callable, optional
         Returns a sentence about IDs that the service does not know, or an empty text.
     """
-    global _latest
     outer = _current.get()
     if outer is not None:
         outer.hint = outer.hint or hint
@@ -224,7 +225,7 @@ def collect_report(fetch: Fetch, hint: Callable[[], str] | None = None) -> Itera
         yield report
     finally:
         _current.reset(token)
-        _latest = report
+        _latest.report = report
     report.warn_about(fetch)
 
 
@@ -236,7 +237,7 @@ def add(answers: Answers) -> None:
 
 
 def last_report() -> pd.DataFrame:
-    """Return the status of every ID of the latest call that needed a source.
+    """Return the status of every ID of this thread's latest call that needed a source.
 
     Returns
     -------
@@ -256,4 +257,5 @@ def last_report() -> pd.DataFrame:
     0  answered       False  link_pre
     1  answered       False  link_pre
     """
-    return _latest.table()
+    report: Report = getattr(_latest, "report", None) or Report()
+    return report.table()
