@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
-import glob
 import gzip
 import io
 import json
@@ -92,9 +91,9 @@ _SAMPLE = 1_000
 _LARGE_ID = 10**12
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _COMMA_NUMBER = re.compile(r"\s*-?\d+,\d+\s*")
-#: Names that pandas gives to an index without a name in parquet and feather.
 #: Where pandas stores ``attrs`` in a parquet file.
 _ATTRS = b"PANDAS_ATTRS"
+#: Names that pandas gives to an index without a name in parquet and feather.
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -216,8 +215,8 @@ def _readable(file: Path, ending: str) -> Iterator[None]:
             raise
         reason = next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__
         raise InvalidFileError(
-            f"{file} cannot be read or decompressed: {reason}. It may be truncated, damaged or of another "
-            "format. Download or write it again."
+            f"{file} cannot be read or decompressed: {reason}. It may be truncated, damaged or of "
+            "another format. Download or write it again."
         ) from error
 
 
