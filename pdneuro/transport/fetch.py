@@ -24,7 +24,7 @@ from pdneuro.errors import (
 )
 from pdneuro.options import Fetch
 from pdneuro.transport import progress
-from pdneuro.transport.report import FAILED, NOT_ASKED, UNKNOWN_ENCODING, Answers, Batch, add
+from pdneuro.transport.report import FAILED, NOT_REQUESTED, UNKNOWN_ENCODING, Answers, Batch, add
 from pdneuro.transport.store import OptionalStore, Scope
 
 #: If this many IDs and this share of a batch are missing, the response may be truncated: request again.
@@ -81,7 +81,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
     try:
         if not fetch.refresh or fetch.offline:
             cache.read(answers, fetch)
-        open_ids = np.sort(ids[answers.status == NOT_ASKED])
+        open_ids = np.sort(ids[answers.status == NOT_REQUESTED])
         if not len(open_ids):
             return answers
         if fetch.offline:
