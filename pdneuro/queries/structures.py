@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._docs import documented
-from pdneuro.errors import UnknownIdsError, UnknownIdsWarning, listing, warn
-from pdneuro.options import get_option
 from pdneuro.queries._call import Found, index_of, join, listed
 from pdneuro.tables import roles, structure_tree
 from pdneuro.tables.provenance import stamp
@@ -264,7 +262,8 @@ def rollup(
     {structures}
     to : int, str or iterable
         A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; or structures
-        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID.
+        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID. A
+        negative ID is the structure in the left hemisphere, without the right one.
     {structure on}
     {graph}
 
@@ -290,7 +289,7 @@ def rollup(
     tree, positions = _find_structures(column, graph_id, on_missing)
     rows = positions.rows
     if len(column):
-        rows = tree.nearest(rows, tree.members(to))
+        rows = tree.nearest(positions, tree.members(to))
     index = index_of(ids, column)
     found = pd.Series(tree.same_kind(positions, rows), index=index, name=column.name)
     return stamp(found, source="allen", query=f"rollup({to!r:.60}, {tree.name})")
@@ -312,7 +311,8 @@ def is_under(
     ----------
     {structures}
     structure : int, str or iterable
-        Structure by ID or acronym. Of several structures, one is enough.
+        Structure by ID or acronym. Of several structures, one is enough. A negative ID is the
+        structure in the left hemisphere, without the right one.
     {structure on}
     include_self : bool, default True
         Whether a structure counts as a part of itself.
@@ -338,7 +338,7 @@ def is_under(
     tree, positions = _find_structures(column, graph_id, on_missing)
     inside = np.zeros(0, bool)
     if len(column):
-        inside = tree.within(positions.rows, tree.rows(structure), include_self=include_self)
+        inside = tree.within(positions, tree.named(structure), include_self=include_self)
     absent = positions.rows <= structure_tree.UNKNOWN
     cells: Any = pd.arrays.BooleanArray(inside, absent) if absent.any() else inside
     found = pd.Series(cells, index=index_of(ids, column), name=column.name)
@@ -354,26 +354,8 @@ def _find_structures(
     """Return the tree and the position of each structure in it; report those that are not in it."""
     from pdneuro.allen.tree import structure_tree as download
 
-    policy = get_option("on_missing", on_missing)
     tree = download(graph_id) if len(ids) else StructureTree.empty()
-    positions = tree.locate(ids if skipped is None else ids.mask(skipped))
-    if positions.complete or policy == "ignore":
-        return tree, positions
-    unknown = positions.rows == structure_tree.UNKNOWN
-    if unknown.any():
-        lost = pd.unique(ids[unknown])
-        message = (
-            f"{len(lost):,} structures ({unknown.sum():,} rows) are not in {tree.name}: "
-            f"{listing(map(_shown, lost))}.{tree.hint([item for item in lost if isinstance(item, str)])}"
-        )
-        if policy == "raise":
-            raise UnknownIdsError(message)
-        warn(f"{message} Their rows are NA. Another species has another graph_id.", UnknownIdsWarning)
-    return tree, positions
-
-
-def _shown(item: Any) -> str:
-    return str(int(item)) if isinstance(item, float) else str(item)
+    return tree, tree.find(ids if skipped is None else ids.mask(skipped), on_missing)
 
 
 def _other_species(table: Any, graph_id: int) -> npt.NDArray[np.bool_] | None:
