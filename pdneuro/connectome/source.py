@@ -21,6 +21,7 @@ from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin
 from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
@@ -205,11 +206,15 @@ class Connectome:
         Examples
         --------
         >>> pdneuro.Connectome.download("fruitfly_fafb_flywire")
-        <Connectome 'fruitfly_fafb_flywire': 3,000 neurons, 45,000 pairs>
+        <Connectome 'fruitfly_fafb_flywire (synthetic)': 3,000 neurons, 45,000 pairs>
         """
         dump = download_dump(project, folder, progress=progress, refresh=refresh)
+        synthetic = is_synthetic(origin(f"braincircuits:{project}"))
         return cls.from_files(
-            dump.edges, dump.nodes, project, materialized_timestamp=dump.materialized_timestamp
+            dump.edges,
+            dump.nodes,
+            f"{project}{SYNTHETIC}" if synthetic else project,
+            materialized_timestamp=dump.materialized_timestamp,
         )
 
     def __reduce__(self) -> Any:
