@@ -183,6 +183,10 @@ class MissingTokenError(AuthenticationError):
     """There is no token for the service. Raised before the request is sent."""
 
 
+class InvalidTokenError(MissingTokenError, ValueError):
+    """A file or a variable that is there for a token, and holds none. The message names it."""
+
+
 class ForbiddenError(ServiceError, PermissionError):
     """The token is valid but may not read this project (403)."""
 
@@ -275,6 +279,10 @@ class PdneuroWarning(UserWarning):
 
 class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
+
+
+class UnusableTokenWarning(PdneuroWarning):
+    """A file or a variable for an optional token holds no token; the request is sent without it."""
 
 
 class SpaceMismatchWarning(PdneuroWarning):

@@ -130,7 +130,8 @@ class TestTokens:
         # The variable is for the default server, which minnie65_public is on, and for no other.
         assert tokens.get("minnie65_public") == "cave-token"
         monkeypatch.delenv("PDNEURO_CAVE_TOKEN")
-        assert tokens.get("minnie65_public") is None
+        with pytest.raises(errors.InvalidTokenError, match=r"cave-secret\.json"):
+            tokens.get("minnie65_public")
         monkeypatch.delenv("API_SECRET_v1dd")
         (folder / "global.em.brain.allentech.org-cave-secret.json").unlink()
         monkeypatch.setenv("PDNEURO_CAVE_TOKEN", "cave-token")
