@@ -405,7 +405,7 @@ def projection_edges(
         raise MissingColumnsError(
             f"{len(unknown):,} experiments are not in the table of experiments, such as {unknown[0]}."
         )
-    ends = {"pre": sites.iloc[sites.index.get_indexer(number)], "post": table["structure_id"]}
+    ends = {"pre": sites.iloc[sites.index.get_indexer(pd.Index(number))], "post": table["structure_id"]}
     kept = np.ones(len(table), bool)
     for end, structures in ends.items():
         column = structures.set_axis(table.index)

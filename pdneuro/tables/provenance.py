@@ -118,7 +118,7 @@ def stamp(
         times: list[int] = [*_list(before.get("materialized_timestamp")), *snapshots]
         entry["materialized_timestamp"] = sorted({time for time in times if isinstance(time, int)})
         sources = [part for part in str(before.get("source") or "").split(" | ") if part]
-        queries = str(before.get("query", "")).split(" | ")
+        queries: list[str] = str(before.get("query", "")).split(" | ")
         positions: list[int] = _list(before.get("asked_of")) or [0] * len(queries)
         sources += [] if source in sources else [source]
         step = (query, sources.index(source))
