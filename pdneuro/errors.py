@@ -184,7 +184,7 @@ class MissingTokenError(AuthenticationError):
 
 
 class InvalidTokenError(MissingTokenError, ValueError):
-    """A file or a variable that is there for a token, and holds none. The message names it."""
+    """A token file or an environment variable without a valid token. The message names it."""
 
 
 class ForbiddenError(ServiceError, PermissionError):

@@ -16,7 +16,7 @@ from pdneuro.options import get_option
 KEY = "pdneuro"
 #: Begin and end of the name of a source whose data are synthetic.
 SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
-#: Services with an address of their own.
+#: Services whose address is an option.
 SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
 #: Facts about the real data of a service, which do not hold for synthetic data.
 _OF_REAL_DATA = ("licence", "rrid")

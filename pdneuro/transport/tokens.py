@@ -62,7 +62,7 @@ def get(service: str) -> str | None:
     Raises
     ------
     InvalidTokenError
-        A variable or a file for the token is there, and holds none.
+        An environment variable or a file for the token has no valid token.
 
     Examples
     --------
