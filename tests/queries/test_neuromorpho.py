@@ -758,7 +758,7 @@ def test_real_records_work_in_every_method(sandbox: Sandbox) -> None:
     assert neuromorpho.morphometry(1)["n_bifs"] == 47.0
     nodes = neuromorpho.swc([record["neuron_id"] for record in records[: len(files)]])
     assert len(nodes) == 13_113
-    cited = neuromorpho.cite(found)
+    cited = neuromorpho.cite(pd.DataFrame(found.to_dict("series")))
     assert all(doi in cited for record in records for doi in record["reference_doi"])
 
 
