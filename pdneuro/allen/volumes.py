@@ -19,7 +19,7 @@ from pdneuro._compat import optional
 from pdneuro.allen import payload, send
 from pdneuro.errors import InvalidQueryError, InvalidVolumeError, NoDataWarning, listing, warn
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.provenance import KEY
+from pdneuro.tables.provenance import KEY, origin
 from pdneuro.tables.volumes import DIMS
 from pdneuro.transport.store import cache_folder, make_private_folder
 
@@ -508,5 +508,5 @@ def _with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
     """Add the same provenance as for tables."""
     from pdneuro._version import __version__
 
-    array.attrs[KEY] = {"version": __version__, "source": "allen", "query": query}
+    array.attrs[KEY] = {"version": __version__, "source": origin("allen"), "query": query}
     return array

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from pdneuro.braincircuits import parse, payload
+from pdneuro.errors import InvalidTokenError, UnusableTokenWarning, warn
 from pdneuro.options import Fetch, get_option
 from pdneuro.sources import Dump
 from pdneuro.transport import tokens
@@ -81,6 +82,14 @@ def _parquet_fault(path: Path) -> str | None:
     return None if whole else "the file is not a complete parquet file."
 
 
+def _optional_token(service: str) -> str | None:
+    try:
+        return tokens.get(service)
+    except InvalidTokenError as error:
+        warn(f"the {service} token is not sent: {error.message}", UnusableTokenWarning)
+        return None
+
+
 def _credentials(project: str, *, offline: bool) -> tuple[dict[str, str], str]:
     """Return headers, and the fingerprint under which values are cached."""
     public = project.endswith("_public")
@@ -88,7 +97,7 @@ def _credentials(project: str, *, offline: bool) -> tuple[dict[str, str], str]:
     needed = not public and not offline
     token = tokens.require("braincircuits") if needed else tokens.get("braincircuits")
     # The CAVE token goes only to projects that need it.
-    cave = None if public else tokens.get("cave")
+    cave = None if public else _optional_token("cave")
     headers = {}
     if token:
         headers["Authorization"] = f"Bearer {token}"
