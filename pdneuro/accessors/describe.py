@@ -16,8 +16,10 @@ from pandas.api import types
 from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 from pdneuro.options import get_option
 from pdneuro.tables import roles
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
+from pdneuro.tables.counts import possible_counts
+from pdneuro.tables.ids import convert
 from pdneuro.tables.provenance import facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT, rounding_hint
 from pdneuro.tables.skeletons import is_node_table
 from pdneuro.tables.volumes import DIMS
 
@@ -223,12 +225,16 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     recognised: list[str] = []
     missing: list[str] = []
     for name in names:
-        column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
+        column = frame[name] if name in frame.columns else None
+        if column is None:  # an index, or one of its levels
+            column = pd.Series(frame.index.get_level_values(name or 0), name=name)
         if isinstance(column, pd.Series):
             lines, problems = _id_column(column)
             recognised += lines
             missing += [line for line in problems if line not in missing]
-    if len(names) > 1:
+    if len(names) > len(set(names)):
+        missing.append(f"different names for the {len(names)} columns {names[0]!r}")
+    elif len(names) > 1:
         missing.append(f"a choice of the column of IDs: on={names[0]!r}")
     on, first = ("", "") if len(names) == 1 else (f"on={names[0]!r}", f", on={names[0]!r}")
     cave = str(get_option("source") or "").startswith("cave:")
@@ -238,6 +244,8 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row per partner, with its weight"),
     ]
+    if len(names) > len(set(names)):
+        calls = []
     return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
 
 
@@ -277,9 +285,12 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
 def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
     recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
-    weights = [name for name in frame.columns if str(name) in roles.WEIGHT_NAMES]
+    weights = roles.weight_columns(frame.columns)
+    counts = [name for name in possible_counts(frame, pairs[0]) if not weights]
     if weights:
         recognised[0] += f", weight {weights[0]!r}"
+    elif counts:
+        missing.append(f"a column of weights: if {counts[0]!r} is it, .as_edges(weight={counts[0]!r})")
     else:
         missing.append("a column of weights: each row counts as one synapse")
     least = facts(frame).get("min_weight", 1)
@@ -330,7 +341,12 @@ def _nothing(frame: pd.DataFrame) -> Role:
 def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
     lost = []
     if types.is_float_dtype(column.dtype) and (column.abs() > MAX_EXACT_FLOAT).any():
-        lost.append(f'digits of {column.name!r}: floats; read the file again with dtype="Int64" or str')
+        lost.append(f"digits of {column.name!r}: floats; read the file again with dtype=str")
+    elif types.is_integer_dtype(column.dtype):
+        numbers, _, _ = convert(column)
+        hint = rounding_hint(numbers)
+        if hint:
+            lost.append(f"exact IDs in {column.name!r}: {hint[0].lower()}{hint[1:].rstrip('.')}")
     if get_option("source") is None:
         lost.append("a source: pdneuro.set_options(source=...), or source=... in the call")
     return [_column("segment IDs", column)], lost

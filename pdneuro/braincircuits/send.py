@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pdneuro._compat import optional
 from pdneuro.braincircuits import parse, payload
-from pdneuro.errors import NotFoundError, did_you_mean
+from pdneuro.errors import InvalidTokenError, NotFoundError, UnusableTokenWarning, did_you_mean, warn
 from pdneuro.options import Fetch, get_option
 from pdneuro.sources import Dump
 from pdneuro.transport import tokens
@@ -69,7 +69,7 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
     # The nodes first: a folder with edges is complete.
     for name, url in (("nodes", nodes), ("edges", edges)):
         path = place / f"{name}.parquet"
-        if url and (fetch.refresh or not snapshot or not path.exists()):
+        if url and (fetch.refresh or not snapshot or _parquet_fault(path)):
             full = urljoin(base, url)
             # The files may be on another server, and the token is for the service alone.
             same = urlsplit(full)[:2] == urlsplit(address)[:2]
@@ -79,7 +79,7 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
                 full,
                 path,
                 version=version,
-                check=_parquet_fault,
+                check=_content_fault,
                 show=fetch.progress,
             )
         found[name] = path if path.exists() else None
@@ -87,7 +87,24 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
 
 
 def _parquet_fault(path: Path) -> str | None:
-    """Return what is wrong with a file that should be parquet; all of its data are read."""
+    """Return what is wrong with a file: it does not exist, or is not a complete parquet file."""
+    if not path.exists():
+        return "the file does not exist."
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        begin = file.read(4)
+        file.seek(-min(8, size), 2)
+        end = file.read()
+    # The last eight bytes are the length of the description in front of them, and a mark.
+    whole = begin == end[4:] == b"PAR1" and int.from_bytes(end[:4], "little") <= size - 12
+    return None if whole else "the file is not a complete parquet file."
+
+
+def _content_fault(path: Path) -> str | None:
+    """Return what is wrong with a new file, of which all data are read."""
+    fault = _parquet_fault(path)
+    if fault:
+        return fault
     parquet = optional("pyarrow.parquet", "files")
     try:
         with parquet.ParquetFile(path) as file:
@@ -98,6 +115,14 @@ def _parquet_fault(path: Path) -> str | None:
     return None
 
 
+def _optional_token(service: str) -> str | None:
+    try:
+        return tokens.get(service)
+    except InvalidTokenError as error:
+        warn(f"the {service} token is not sent: {error.message}", UnusableTokenWarning)
+        return None
+
+
 def _credentials(project: str, *, offline: bool) -> tuple[dict[str, str], str]:
     """Return headers, and the fingerprint under which values are cached."""
     public = project.endswith("_public")
@@ -105,7 +130,7 @@ def _credentials(project: str, *, offline: bool) -> tuple[dict[str, str], str]:
     needed = not public and not offline
     token = tokens.require("braincircuits") if needed else tokens.get("braincircuits")
     # The CAVE token goes only to projects that need it.
-    cave = None if public else tokens.get("cave")
+    cave = None if public else _optional_token("cave")
     headers = {}
     if token:
         headers["Authorization"] = f"Bearer {token}"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.braincircuits import parse, payload, send
+from pdneuro.errors import AuthenticationError, ForbiddenError, NotFoundError
 from pdneuro.options import Fetch
 from pdneuro.sources import Dump, documented_columns
 from pdneuro.tables import columns as records
@@ -43,7 +44,15 @@ class BrainCircuits:
         return f"braincircuits:{self.project}"
 
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
-        return fetch_by_id(ids, send.by_id(self.project, name, self.name, fetch), fetch)
+        try:
+            return fetch_by_id(ids, send.by_id(self.project, name, self.name, fetch), fetch)
+        except (AuthenticationError, ForbiddenError, NotFoundError) as error:
+            if Path(self.project).exists():
+                error.message += (
+                    f" There is also a folder {self.project!r}. If you mean it, write "
+                    f"source='./{self.project}'."
+                )
+            raise
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder."""
@@ -52,12 +61,12 @@ class BrainCircuits:
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of one property: one entry per ID, missing if there is no value."""
         if not len(ids):
-            return documented_columns(name, 0)
+            return documented_columns(name, 0, multiple)
         answers = self._fetch(ids, name, fetch)
         known = np.flatnonzero(answers.encodings >= parse.JSON_ENCODING)
         encodings, payloads = parse.packed(answers.encodings[known], answers.payloads[known])
         keep_keys = name in ("link_pre", "link_post")
-        documented = documented_columns(name, len(known))
+        documented = documented_columns(name, len(known), multiple)
         cells = parse.flat_cells(encodings, payloads) if multiple == "count" else None
         if cells is not None:
             columns = records.flat_property(name, cells, keep_keys=keep_keys)

@@ -31,7 +31,7 @@ from pdneuro.options import Fetch
 from pdneuro.transport import progress
 from pdneuro.transport.report import (
     FAILED,
-    NOT_ASKED,
+    NOT_REQUESTED,
     UNKNOWN_ENCODING,
     Answers,
     Batch,
@@ -68,7 +68,7 @@ class BatchQuery(NamedTuple):
     send: Callable[[Sequence[int], int], Batch]
     #: Ends the pauses of threads that wait for a retry.
     cancel: Callable[[], None]
-    #: Raises ShapeError if payloads cannot be read. Called before values are cached, and for cached ones.
+    #: Raises ShapeError if payloads cannot be read; called for new values and for cached ones.
     check: Check = _accept
     #: Names by ID, if the user passed names.
     names: Mapping[int, str] | None = None
@@ -114,7 +114,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
             stored = store.run(lambda opened: opened.get(scope, ids, limit))
             if stored is not None:
                 answers.take(*_readable(stored, query), from_cache=True)
-        open_ids = np.sort(ids[answers.status == NOT_ASKED])
+        open_ids = np.sort(ids[answers.status == NOT_REQUESTED])
         if not len(open_ids):
             return answers
         if fetch.offline:
@@ -189,7 +189,7 @@ class _Batches:
         self.largest = fetch.batch_size
         self.failed_in_a_row = 0
         self.arrived: list[Batch] = []
-        #: Whether a response contained values, how many were a 404, and the batches that wait for a decision.
+        #: Whether a response contained values, how many were a 404, and the batches of these.
         self.responded = False
         self.not_found = 0
         self.missing: list[tuple[_Batch, NotFoundError]] = []
