@@ -31,6 +31,7 @@ from pdneuro.options import Fetch
 from pdneuro.transport import progress
 from pdneuro.transport.report import (
     FAILED,
+    NOT_CACHED,
     NOT_REQUESTED,
     UNKNOWN_ENCODING,
     Answers,
@@ -149,6 +150,16 @@ def _readable(stored: Stored, query: BatchQuery) -> Stored:
         part[~faults] for part in (stored.ids, stored.encodings, stored.snapshots)
     )
     return Stored(ids, encodings, payloads, snapshots)
+
+
+def _without_invalid(batch: Batch) -> Batch:
+    """Return the values of a batch that are cached: those that are as documented."""
+    if max(batch.encodings, default=0) < NOT_CACHED:
+        return batch
+    rows = zip(batch.ids, batch.encodings, batch.payloads, strict=True)
+    valid = [row for row in rows if row[1] < NOT_CACHED]
+    ids, encodings, payloads = map(list, zip(*valid, strict=True)) if valid else ([], [], [])
+    return Batch(ids, encodings, payloads, batch.snapshot)
 
 
 def _faults(check: Check, encodings: Any, payloads: Sequence[bytes | None]) -> npt.NDArray[np.bool_]:
@@ -384,8 +395,9 @@ class _Batches:
         self.arrived.append(Batch(ids + absent, encodings, payloads, snapshot))
 
     def _write(self, batches: Sequence[Batch]) -> None:
-        if batches:
-            self.store.run(lambda opened: opened.put(self.scope, batches))
+        valid = [batch for whole in batches if (batch := _without_invalid(whole)).ids]
+        if valid:
+            self.store.run(lambda opened: opened.put(self.scope, valid))
 
     def _enter_all(self) -> None:
         """Enter all values at once: one batch at a time costs several times as much."""

@@ -28,6 +28,8 @@ from pdneuro.options import Fetch
 
 #: Encodings that mean the same for every service; a service numbers its own from FIRST_ENCODING on.
 UNKNOWN_ENCODING, NONE_ENCODING, FIRST_ENCODING = 0, 1, 2
+#: Encodings from this number on are of values that are not as documented: returned, and not cached.
+NOT_CACHED = 64
 
 #: Status of an ID, by number in :class:`Answers`; only a row of a table can lack its ID.
 FOUND, NONE, UNKNOWN, FAILED, NOT_REQUESTED, MISSING = range(6)
@@ -197,16 +199,16 @@ class Report:
         for answers in self.fetches:
             if not answers.unanswered or fetch.on_missing == "ignore":
                 continue
-            count, ids = len(answers.unanswered), listing(answers.shown(answers.unanswered))
+            ids = listing(answers.shown(answers.unanswered))
             message = (
-                f"{answers.source} returned no {answers.property!r} for any of {count:,} IDs ({ids}): the "
-                "whole response was empty, also at the second request. The IDs may be unknown, or the "
-                "service may lack data at the moment."
+                f"{answers.source} returned no {answers.property!r} for any of "
+                f"{len(answers.unanswered):,} IDs ({ids}): the whole response was empty, also at the "
+                "second request. The IDs may be unknown, or the service may lack data at the moment."
             )
             if fetch.on_missing == "raise":
                 raise UnknownIdsError(message)
             warn(
-                f"{message} They have no values, and nothing is cached: the next call requests them again.",
+                f"{message} They have no values and are not cached: the next call requests them again.",
                 EmptyResponseWarning,
             )
         unknown = sorted(

@@ -242,8 +242,8 @@ def test_records_of_one_partner_are_added_once_per_end_with_a_warning(sandbox: S
     rows = [{"segmentid": "2", "synaptic_count": 3}, {"segmentid": "2", "synaptic_count": 4}]
     back = [{"segmentid": "1", "synaptic_count": 3}, {"segmentid": "1", "synaptic_count": 4}]
     results = {"1": {"downstream": rows, "upstream": []}, "2": {"downstream": [], "upstream": back}}
-    sandbox.fail(body=json.dumps({"results": results}).encode())
-    for _ in range(2):  # the second time from the cache
+    sandbox.fail(times=2, body=json.dumps({"results": results}).encode())
+    for _ in range(2):  # such a response is not cached
         with pytest.warns(errors.UnexpectedResponseWarning, match="2 neurons .* 2 records"):
             found = pd.Series([1, 2]).neuro.edges(min_weight=5)
         assert found.to_numpy().tolist() == [[1, 2, 7]]
