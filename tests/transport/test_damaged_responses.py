@@ -1,6 +1,6 @@
 """Damaged responses over HTTP: the right value, an error or a warning of pdneuro, and nothing wrong cached.
 
-``PDNEURO_DAMAGED`` is the number of responses per query (default 25), ``PDNEURO_SEED`` the seed.
+``PDNEURO_DAMAGED`` is the number of responses per query (default 12), ``PDNEURO_SEED`` the seed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
 from tests.transport.conftest import deadline
 
-COUNT = int(os.environ.get("PDNEURO_DAMAGED", "25"))
+COUNT = int(os.environ.get("PDNEURO_DAMAGED", "12"))
 SEED = int(os.environ.get("PDNEURO_SEED", random.SystemRandom().randrange(2**32)))
 
 IDS = [720575940609676979, 720575940609703428, 720575940614626315, 720575940622217710]
@@ -76,7 +76,9 @@ QUERIES: dict[str, tuple[str, Callable[..., Any]]] = {
     "Allen structures": ("query.json", tree),
     "CAVE rows": (
         "/query",
-        lambda **fetch: roots().neuro.cave("nucleus_detection_v0", source=ROOTS, **fetch),
+        lambda **fetch: roots().neuro.cave(
+            "nucleus_detection_v0", source=ROOTS, multiple="first", **fetch
+        ),
     ),
     "CAVE edges": ("/query", lambda **fetch: roots().neuro.edges(source=ROOTS, **fetch)),
 }
@@ -177,14 +179,6 @@ def damaged(sandbox: Sandbox, path: str, damage: Damage) -> Iterator[None]:
         server.answer = answer  # type: ignore[method-assign]
 
 
-def is_valid(damage: Damage, body: bytes) -> bool:
-    try:
-        json.loads(damage.apply(body).body)
-    except ValueError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_damaged_response_is_an_error_or_a_warning_and_is_not_cached(
     name: str, sandbox: Sandbox, tmp_path: Path
@@ -216,8 +210,10 @@ def test_a_damaged_response_is_an_error_or_a_warning_and_is_not_cached(
                     failed = True
             if not failed and damage.kind in ("cut", "chunks", "redirect"):
                 pd.testing.assert_frame_equal(result, truth)
-            # A value that was accepted is as the response says; it may be in the cache.
-            second = call() if failed else call(refresh=True)
+            # A value that was accepted is as the response says, and may be in the cache: another digit
+            # in an ID, also in the first of two responses.
+            accepted = not failed or (damage.kind == "flip" and name.startswith("CAVE"))
+            second = call(refresh=True) if accepted else call()
         pd.testing.assert_frame_equal(second, truth)
         foreign = [
             str(warning) for warning in caught if not issubclass(warning.category, errors.PdneuroWarning)
