@@ -85,13 +85,11 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     # The length first: most entries are long, and a call for each would take time.
     for place in [place for place, entry in enumerate(raw) if len(entry) < 8 and _is_nothing(entry)]:
         encodings[place], payloads[place] = NONE_ENCODING, None
-    documented = documented_columns(name, 0) if name in _LINKS else {}
-    if documented:
-        # The text first: decoding each entry would take time.
-        keys = [f'"{key}"'.encode() for key in documented]
-        for place, body in enumerate(payloads):
-            if body is not None and not any(key in bytes(body) for key in keys):
-                encodings[place] = OTHER_KEYS_ENCODING
+    # The text first: decoding each entry would take time.
+    keys = [f'"{key}"'.encode() for key in documented_columns(name, 0) if name in _LINKS]
+    for place, entry in enumerate(raw if keys else ()):
+        if payloads[place] is not None and not any(key in bytes(entry) for key in keys):
+            encodings[place] = OTHER_KEYS_ENCODING
     return Batch(ids, encodings, payloads, snapshot)
 
 
@@ -129,11 +127,12 @@ def _seconds(snapshot: object) -> int | None:
         It is a number, but not a time.
     """
     if isinstance(snapshot, str):
+        text = snapshot
         try:
-            snapshot = float(snapshot)
+            snapshot = float(text)
         except ValueError:
             try:
-                moment = datetime.datetime.fromisoformat(snapshot)
+                moment = datetime.datetime.fromisoformat(text)
             except ValueError:
                 return None
             snapshot = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
@@ -232,7 +231,8 @@ def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array
     valid = (found.partner > 0) & (found.weight > 0)
     dropped = np.bincount(found.rows[~valid], minlength=count)
     if not valid.all():
-        found = _Found(*(cells[valid] for cells in found))
+        rows, partner, weight, incoming = found
+        found = _Found(rows[valid], partner[valid], weight[valid], incoming[valid])
     # Equal keys may also be of different partners, which the next step separates.
     keys = np.sort(found.partner ^ ((2 * found.rows + found.incoming) << 40))
     if not (keys[1:] == keys[:-1]).any():
@@ -240,7 +240,7 @@ def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array
     table = pd.DataFrame(found._asdict())
     # Records of several regions have different counts, which add up; a repeated record counts once.
     once = table.drop_duplicates()
-    sums = once.groupby(["rows", "incoming", "partner"], sort=False, as_index=False)["weight"].sum()
+    sums: Any = once.groupby(["rows", "incoming", "partner"], sort=False, as_index=False)["weight"].sum()
     sums = sums.sort_values("rows", kind="stable")
     merged = np.bincount(table["rows"], minlength=count) - np.bincount(sums["rows"], minlength=count)
     return _Found(*(sums[name].to_numpy() for name in _Found._fields)), dropped, merged

@@ -14,7 +14,7 @@ from pdneuro.connectome import index as indexes
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
-from pdneuro.errors import NotFoundError, did_you_mean, listing
+from pdneuro.errors import IncompleteTableWarning, NotFoundError, did_you_mean, listing, warn
 from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables

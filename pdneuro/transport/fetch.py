@@ -146,10 +146,7 @@ def _readable(stored: Stored, query: BatchQuery) -> Stored:
         CacheWarning,
     )
     payloads = [body for body, fault in zip(stored.payloads, faults, strict=True) if not fault]
-    ids, encodings, snapshots = (
-        part[~faults] for part in (stored.ids, stored.encodings, stored.snapshots)
-    )
-    return Stored(ids, encodings, payloads, snapshots)
+    return Stored(stored.ids[~faults], stored.encodings[~faults], payloads, stored.snapshots[~faults])
 
 
 def _without_invalid(batch: Batch) -> Batch:
@@ -357,8 +354,8 @@ class _Batches:
             self._enter(batch, values)
             if not self.responded:
                 self.responded, missing, self.missing = True, self.missing, []
-                for earlier, error in missing:  # project and property exist, so an ID is unknown
-                    self._not_found(earlier, error)
+                for earlier, failure in missing:  # project and property exist, so an ID is unknown
+                    self._not_found(earlier, failure)
 
     def _not_found(self, batch: _Batch, error: NotFoundError) -> None:
         """Isolate an unknown ID like an invalid one, unless project or property seem to be wrong."""

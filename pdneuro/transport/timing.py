@@ -92,9 +92,9 @@ class TimedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools of connections."""
-        super().init_poolmanager(*args, **options)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **options)
         limit_time(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
         """Return the pools of connections to a proxy."""
-        return limit_time(super().proxy_manager_for(*args, **options))  # type: ignore[no-untyped-call]
+        return limit_time(super().proxy_manager_for(*args, **options))

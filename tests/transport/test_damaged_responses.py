@@ -102,7 +102,7 @@ HEADERS = [
 
 
 class Damage(NamedTuple):
-    """What happens to a response."""
+    """A change of a response."""
 
     kind: str
     #: Where in the body, as a share of its length; or which of the values, headers or locations.
