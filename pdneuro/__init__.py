@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from pdneuro.checks.doctor import doctor
     from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
+    from pdneuro.files import read_table
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -37,6 +38,7 @@ __all__ = [
     "neuromorpho",
     "open_source",
     "plots",
+    "read_table",
     "sandbox",
     "set_options",
     "setup",
@@ -57,6 +59,7 @@ _LAZY = {
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),
     "open_source": ("pdneuro.sources", "open_source"),
+    "read_table": ("pdneuro.files", "read_table"),
     "sandbox": ("pdneuro.sandbox", None),
     "setup": ("pdneuro.checks.setup", "setup"),
     "show_versions": ("pdneuro.versions", "show_versions"),

@@ -32,7 +32,9 @@ class InvalidIdError(PdneuroError, ValueError):
 class PrecisionLossError(PdneuroError, ValueError):
     """An ID column was converted to floating point (or saved by a spreadsheet), which rounded its IDs.
 
-    Not raised for float columns whose values are all whole and at most ``2**53``: those are exact.
+    Also raised for integers that were rounded: their last digits would occur in less than one in a
+    million columns of exact IDs. Not raised for float columns whose values are all whole and at most
+    ``2**53``: those are exact.
     """
 
 
@@ -85,6 +87,10 @@ class UnknownFieldError(PdneuroError, LookupError):
 
 class UnknownTableError(PdneuroError, LookupError):
     """A table or view that the datastack does not have; the message suggests similar names."""
+
+
+class InvalidFileError(PdneuroError, ValueError):
+    """A file that is empty, truncated, damaged or of another format than its name says."""
 
 
 class InvalidVolumeError(PdneuroError, ValueError):
@@ -192,7 +198,7 @@ class MissingTokenError(AuthenticationError):
 
 
 class InvalidTokenError(MissingTokenError, ValueError):
-    """A file or a variable for a token that holds none. The message names it."""
+    """A token file or an environment variable without a valid token. The message names it."""
 
 
 class ForbiddenError(ServiceError, PermissionError):
@@ -289,16 +295,20 @@ class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
 
 
-class UnusableTokenWarning(PdneuroWarning):
-    """A file or a variable for an optional token holds no token; the request is sent without it."""
-
-
 class EmptyResponseWarning(UnknownIdsWarning):
     """A response contained none of the requested IDs, also at the second request. It is not cached."""
 
 
 class UnexpectedResponseWarning(PdneuroWarning):
     """A response contains values that are not as documented; they are missing in the result."""
+
+
+class UnusableTokenWarning(PdneuroWarning):
+    """A file or a variable for an optional token holds no token; the request is sent without it."""
+
+
+class SpaceMismatchWarning(PdneuroWarning):
+    """All points are outside a volume or in its first voxel: their units or axes may be different."""
 
 
 class PartialResultWarning(PdneuroWarning):
@@ -339,6 +349,10 @@ class UnreadableFileWarning(PdneuroWarning):
 
 class UnreadableValuesWarning(PdneuroWarning):
     """Non-numeric values in a numeric column; they become NA."""
+
+
+class NoDataWarning(PdneuroWarning):
+    """A volume contains values that usually mean "no data"; they were not changed."""
 
 
 class StaleIdsWarning(PdneuroWarning):

@@ -63,12 +63,18 @@ def options() -> Mapping[str, Option]:
         ("allen_url", address, "https://api.brain-map.org", "the Allen Brain Atlas service"),
         ("allen_files_url", address, "https://download.alleninstitute.org", "Allen Institute files"),
         ("cave_url", server, None, "the CAVE server; by datastack if None"),
+        ("sandbox_url", server, None, "the sandbox; data of services at this address are synthetic"),
         ("cache_dir", folder, None, "the cache; the user's own if None"),
         ("expire_after", age, 7 * 86400.0, "age at which a value is downloaded again"),
         ("offline", flag, False, "use the cache alone"),
         ("batch_size", count, 1000, "number of IDs per request"),
         ("max_workers", count, 4, "maximum number of requests at the same time"),
-        ("timeout", seconds, 60.0, "maximum wait for a connection or more bytes"),
+        (
+            "timeout",
+            seconds,
+            60.0,
+            "maximum wait for more bytes; five times this for a response",
+        ),
         ("retries", count_from_0, 4, "number of retries after a failure"),
         ("progress", bar, None, "the progress bar"),
         ("on_error", failing, "raise", "what to do if some IDs fail"),
@@ -180,7 +186,8 @@ class set_options:  # noqa: N801 - used like a function
     **options
         ``source``, ``braincircuits_url``, ``neuromorpho_url``, ``neuromorpho_files_url``,
         ``neuromorpho_rate`` (requests per second), ``tls_fallback``,
-        ``allen_url``, ``allen_files_url``, ``cave_url``, ``cache_dir``, ``expire_after`` (seconds),
+        ``allen_url``, ``allen_files_url``, ``cave_url``, ``sandbox_url``, ``cache_dir``,
+        ``expire_after`` (seconds),
         ``offline``, ``batch_size``, ``max_workers``, ``timeout`` (seconds), ``retries``,
         ``progress``, ``on_error``, ``on_missing``. Each also has an environment variable
         ``PDNEURO_<NAME>``; an option that is set here overrides it.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 import msgspec
 
@@ -38,32 +36,18 @@ def body(content: bytes) -> Any:
         raise ShapeError(f"the response is not JSON: {error}") from None
 
 
-def drawing(content: bytes) -> str:
-    """Return an SVG as text.
+def drawing(content: bytes, encoding: str | None) -> str:
+    """Return an SVG drawing as text.
 
     Raises
     ------
     ShapeError
-        It is not a complete SVG.
+        It is not a complete drawing.
     """
-    try:
-        root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        kind = "an HTML page" if is_html(content) else f"not a complete SVG ({error})"
-        raise ShapeError(f"the response is {kind}.") from None
-    if root.tag.rpartition("}")[2] != "svg":
-        raise ShapeError(f"the response is a document {root.tag!r}, not an SVG.")
-    declared = re.match(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)", content)
-    return content.decode(declared[1].decode() if declared else "utf-8-sig", "replace")
-
-
-def drawing_fault(path: Path) -> str | None:
-    """Return what is wrong with a file that should be an SVG."""
-    try:
-        drawing(path.read_bytes())
-    except ShapeError as error:
-        return str(error)
-    return None
+    fault = drawing_fault(content)
+    if fault:
+        raise ShapeError(fault)
+    return content.decode(encoding or "utf-8", "replace")
 
 
 def message(content: bytes) -> Message:
@@ -113,13 +97,41 @@ def rows(content: Any) -> list[dict[str, Any]]:
     return content
 
 
+#: The start of an SVG drawing, after declarations and comments.
+_DRAWING = re.compile(
+    rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<(?:\w+:)?svg[\s/>]", re.S
+)
+#: The end of an SVG drawing, before comments; an element without content is ``<svg/>``.
+_END = re.compile(rb"(?:</(?:\w+:)?svg\s*>|<(?:\w+:)?svg[^<>]*/>)(?:\s|<!--.*?-->)*\Z", re.S)
+_ERROR = re.compile(rb"\{.*\"success\"|(?:<\?xml[^>]*>\s*)?<response\b[^>]*\bsuccess=", re.S | re.I)
+
+
 def file_fault(start: bytes) -> str | None:
-    """Return what shows that a response is not a file: it is empty, an HTML page or an error."""
-    start = start.lstrip()
+    """Return what shows that a body is not a file: it is empty, an HTML page or an error.
+
+    >>> file_fault(b'{"success": false, "msg": "no such image"}')
+    'the service sent an error instead of the file.'
+    """
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         return "the file is empty."
     if is_html(start):
         return "the service sent an HTML page instead of the file."
-    if start.startswith(b"{") and b'"success"' in start:
+    if _ERROR.match(start):
         return "the service sent an error instead of the file."
     return None
+
+
+def drawing_fault(content: bytes) -> str | None:
+    """Return what shows that a body is not an SVG drawing, or not a whole one.
+
+    >>> drawing_fault(b"<svg><path/></svg>"), drawing_fault(b"<svg><pa")
+    (None, 'the drawing is truncated.')
+    """
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    fault = file_fault(content)
+    if fault is None and not _DRAWING.match(content):
+        fault = "the file is not an SVG drawing."
+    if fault is None and not _END.search(content):
+        fault = "the drawing is truncated."
+    return fault

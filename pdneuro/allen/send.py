@@ -102,9 +102,15 @@ def records(url: str, fetch: Fetch) -> tuple[Rows, Content]:
 
 
 def drawing(url: str, fetch: Fetch) -> str:
-    """Return an SVG of an encoded URL as text."""
+    """Return an SVG drawing of an encoded URL as text.
+
+    Raises
+    ------
+    InvalidResponseError
+        The response is not a complete drawing.
+    """
     return client(url, fetch).get_cached(
-        payload.get(url), lambda response: parse.drawing(response.content)
+        payload.get(url), lambda response: parse.drawing(response.content, response.encoding)
     )
 
 

@@ -75,9 +75,10 @@ def _tree(graph_id: int, address: str, folder: str, refresh: bool) -> StructureT
     found = send.rows(query, fetch)
     if not found.rows:
         raise NotFoundError(f"graph {graph_id} does not have structures.", url=address)
-    tree = StructureTree(as_table(found), f"graph {graph_id}")
-    ids = set(tree.frame["id"])
-    orphans = sorted(set(tree.frame["parent_structure_id"].dropna()) - ids)
+    table = as_table(found)
+    tree = StructureTree(table, f"graph {graph_id}")
+    ids = set(table["id"])
+    orphans = set(table["parent_structure_id"].dropna()) - ids
     total = found.total_rows
     if total is not None and total > len(ids):  # the number of structures, or of all their sets
         total = send.count(query, fetch)

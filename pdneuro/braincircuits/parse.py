@@ -30,13 +30,18 @@ from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import RECORD_BYTES, from_partners, pack, partner_counts, unpack
-from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, NOT_CACHED, Batch, ShapeError
 from pdneuro.transport.responses import parse_json
 
-#: A repaired payload begins with the numbers of records that were dropped, and of those merged.
-JSON_ENCODING, PARTNERS_ENCODING, REPAIRED_ENCODING = range(FIRST_ENCODING, FIRST_ENCODING + 3)
+JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
+#: Partners whose payload begins with the numbers of records that were dropped, and of those merged.
+REPAIRED_ENCODING = NOT_CACHED
+#: JSON with other keys than those that the service documents.
+OTHER_KEYS_ENCODING = NOT_CACHED + 1
 #: Latest time that is a plausible ``materialized_timestamp``: the year 2100, in Unix seconds.
 _LATEST = 4_102_444_800
+#: Properties whose keys are documented.
+_LINKS = ("link_pre", "link_post")
 
 
 class _Envelope(msgspec.Struct):
@@ -80,6 +85,11 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     # The length first: most entries are long, and a call for each would take time.
     for place in [place for place, entry in enumerate(raw) if len(entry) < 8 and _is_nothing(entry)]:
         encodings[place], payloads[place] = NONE_ENCODING, None
+    # The text first: decoding each entry would take time.
+    keys = [f'"{key}"'.encode() for key in documented_columns(name, 0) if name in _LINKS]
+    for place, entry in enumerate(raw if keys else ()):
+        if payloads[place] is not None and not any(key in bytes(entry) for key in keys):
+            encodings[place] = OTHER_KEYS_ENCODING
     return Batch(ids, encodings, payloads, snapshot)
 
 
@@ -117,11 +127,12 @@ def _seconds(snapshot: object) -> int | None:
         It is a number, but not a time.
     """
     if isinstance(snapshot, str):
+        text = snapshot
         try:
-            snapshot = float(snapshot)
+            snapshot = float(text)
         except ValueError:
             try:
-                moment = datetime.datetime.fromisoformat(snapshot)
+                moment = datetime.datetime.fromisoformat(text)
             except ValueError:
                 return None
             snapshot = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
@@ -168,13 +179,27 @@ def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes 
             found.append(_partners.decode(entry))
             places.append(place)
         except (msgspec.ValidationError, RecursionError):
-            _edges_by_shape(np.ones(1, np.int64), [bytes(entry)])
+            encodings[place], payloads[place] = _repaired_json(bytes(entry))
     try:
         for place, (encoding, body) in zip(places, _pack(found), strict=True):
             encodings[place], payloads[place] = encoding, body
     except OverflowError:  # a number is too large for a packed record: the JSON is cached
-        _edges_by_shape(np.arange(len(places)), [bytes(entries[place]) for place in places])
+        for place in places:
+            encodings[place], payloads[place] = _repaired_json(bytes(entries[place]))
     return encodings, payloads
+
+
+def _repaired_json(entry: bytes) -> tuple[int, bytes]:
+    """Return the encoding and the payload of an entry in another form; its JSON if it is valid."""
+    cells = _edges_by_shape(np.zeros(1, np.int64), [entry])
+    found, *lost = _repaired(_Found(*cells), 1)
+    if not any(count.any() for count in lost):
+        return JSON_ENCODING, entry
+    try:
+        (body,) = pack([len(found.rows)], found.partner, found.weight, found.incoming)
+    except OverflowError as error:
+        raise ShapeError(f"'connectivity' contains a number that is too large: {error}") from None
+    return REPAIRED_ENCODING, np.stack(lost, axis=1).astype("<i4").tobytes() + body
 
 
 def _pack(entries: list[_Partners]) -> list[tuple[int, bytes]]:
@@ -206,7 +231,8 @@ def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array
     valid = (found.partner > 0) & (found.weight > 0)
     dropped = np.bincount(found.rows[~valid], minlength=count)
     if not valid.all():
-        found = _Found(*(cells[valid] for cells in found))
+        rows, partner, weight, incoming = found
+        found = _Found(rows[valid], partner[valid], weight[valid], incoming[valid])
     # Equal keys may also be of different partners, which the next step separates.
     keys = np.sort(found.partner ^ ((2 * found.rows + found.incoming) << 40))
     if not (keys[1:] == keys[:-1]).any():
@@ -214,7 +240,7 @@ def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array
     table = pd.DataFrame(found._asdict())
     # Records of several regions have different counts, which add up; a repeated record counts once.
     once = table.drop_duplicates()
-    sums = once.groupby(["rows", "incoming", "partner"], sort=False, as_index=False)["weight"].sum()
+    sums: Any = once.groupby(["rows", "incoming", "partner"], sort=False, as_index=False)["weight"].sum()
     sums = sums.sort_values("rows", kind="stable")
     merged = np.bincount(table["rows"], minlength=count) - np.bincount(sums["rows"], minlength=count)
     return _Found(*(sums[name].to_numpy() for name in _Found._fields)), dropped, merged
@@ -224,10 +250,13 @@ def packed(
     encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.object_]]:
     """Return the packed records of repaired payloads, with a warning of what was repaired."""
+    if np.max(encodings, initial=0) < NOT_CACHED:
+        return encodings, payloads
     places = np.flatnonzero(encodings == REPAIRED_ENCODING)
+    encodings, payloads = encodings.copy(), payloads.copy()
+    encodings[encodings == OTHER_KEYS_ENCODING] = JSON_ENCODING
     if not len(places):
         return encodings, payloads
-    encodings, payloads = encodings.copy(), payloads.copy()
     heads = [np.frombuffer(payloads[place][:8], "<i4") for place in places.tolist()]
     _warn_of_repairs(len(places), *np.sum(heads, axis=0))
     encodings[places] = PARTNERS_ENCODING
@@ -261,11 +290,7 @@ def edges(
     if len(places) < len(ids):
         others = np.flatnonzero(encodings == JSON_ENCODING)
         neuron, *cells = _edges_by_shape(ids[others], payloads[others].tolist())
-        rows = pd.Index(ids).get_indexer(pd.Index(neuron))
-        found, dropped, merged = _repaired(_Found(rows, *cells), len(ids))
-        if dropped.any() or merged.any():
-            lost = int(((dropped + merged) > 0).sum())
-            _warn_of_repairs(lost, int(dropped.sum()), int(merged.sum()))
+        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *cells]
         columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
     if not (upstream and downstream):
         side = columns[3] if upstream else ~columns[3]
@@ -322,8 +347,7 @@ def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None])
         if wrong:
             raise ShapeError(f"{key!r} is not a count: {listing(map(repr, wrong))}.")
     for body, form in zip(payloads, encodings, strict=True):
-        head = 8 * (form == REPAIRED_ENCODING)
-        if form > JSON_ENCODING and (len(body or b"") - head) % RECORD_BYTES:
+        if form == PARTNERS_ENCODING and len(body or b"") % RECORD_BYTES:
             raise ShapeError("packed partners are truncated.")
 
 
@@ -333,7 +357,7 @@ def _is_count(value: Any) -> bool:
 
 def warn_of_other_keys(name: str, columns: dict[str, Any], count: int) -> None:
     """Warn of values that have other keys than those that the service documents."""
-    if name not in ("link_pre", "link_post"):
+    if name not in _LINKS:
         return  # the keys of other properties are not documented
     documented = documented_columns(name, count)
     absent, other = np.ones(count, bool), np.zeros(count, bool)

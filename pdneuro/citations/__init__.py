@@ -16,7 +16,7 @@ from pdneuro import neuromorpho
 from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
-from pdneuro.tables.provenance import facts, has_part
+from pdneuro.tables.provenance import SANDBOX, SYNTHETIC, facts, has_part, is_synthetic
 from pdneuro.tables.skeletons import NEURON, is_node_table
 
 
@@ -123,9 +123,8 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
     Examples
     --------
     >>> table = pdneuro.sandbox.neurons().head(3).neuro.join_properties("size")
-    >>> table.neuro.provenance[["service", "licence"]]
-                service        licence
-    0  BrainCircuits.io  CC BY-NC 4.0
+    >>> table.neuro.provenance[["source", "licence"]].to_numpy().tolist()
+    [['sandbox:braincircuits:fruitfly_fafb_flywire (synthetic)', 'none: the data are synthetic']]
     """
     rows = []
     entry = facts(table)
@@ -179,6 +178,14 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
     Examples
     --------
     >>> edges = pdneuro.sandbox.neurons().head(3).neuro.edges(source="fruitfly_fafb_flywire")
+    >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
+    Synthetic data of pdneuro's sandbox, not measured; do not cite them (sandbox:...), data of ...
+      Licence: none: the data are synthetic (...)
+    ...
+
+    The same of the service:
+
+    >>> edges.attrs["pdneuro"]["source"] = "braincircuits:fruitfly_fafb_flywire"
     >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
     FlyWire, the whole brain of a female adult Drosophila; by BrainCircuits.io (...), data of ...
       Licence: CC BY-NC 4.0 (https://flywire.ai/principles.html)
@@ -245,6 +252,8 @@ def _queries_by_source(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _dataset(source: str) -> Origin | None:
     service, _, name = source.partition(":")
+    if is_synthetic(source):
+        return None
     datasets = [item for part, item in catalog().datasets.items() if has_part(name, part)]
     return datasets[0] if datasets and service in catalog().services else None
 
@@ -260,6 +269,8 @@ def _origin(source: str) -> Origin | None:
 
 def _works(source: str, queries: str) -> list[Work]:
     works = [work for item in (_dataset(source), _service(source)) if item for work in item.works]
+    if is_synthetic(source):
+        return works
     return works + [
         part.work
         for part in catalog().parts
@@ -294,12 +305,13 @@ def _head(source: str, entry: dict[str, Any]) -> str:
 
 def _snapshot(source: str, entry: dict[str, Any]) -> str | None:
     """Return the version of a source's data, or the times of its materializations, as text."""
-    if source.startswith("cave:") and "@" in source:
-        return f"version {source.rpartition('@')[2]}"
+    name = source.removeprefix(SANDBOX).removesuffix(SYNTHETIC)
+    if name.startswith("cave:") and "@" in name:
+        return f"version {name.rpartition('@')[2]}"
     times = entry.get("materialized_timestamp")
     times = [time for time in times if isinstance(time, int)] if isinstance(times, list) else []
     # Without other sources, the times of a local file are those of its download.
-    own = source.startswith("braincircuits:") or source == entry.get("source")
+    own = name.startswith("braincircuits:") or source == entry.get("source")
     if not own or not times:
         return None
     return ", ".join(

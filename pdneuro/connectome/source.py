@@ -14,13 +14,14 @@ from pdneuro.connectome import index as indexes
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
-from pdneuro.errors import NotFoundError, did_you_mean, listing
+from pdneuro.errors import IncompleteTableWarning, NotFoundError, did_you_mean, listing, warn
 from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
-from pdneuro.transport.report import ANSWERED, NONE, UNKNOWN, Answers, add
+from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin
+from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
 
@@ -152,7 +153,11 @@ class Connectome:
         self._neurons = Neurons(neurons, on)
         self._index = indexes.on_disk(
             [*table_files(edges), *(table_files(neurons) if neurons is not None else [])],
-            [str(on), sorted((role, str(column)) for role, column in roles.items())],
+            [
+                [str(path.resolve()) for path in (edges, neurons) if path is not None],
+                str(on),
+                sorted((role, str(column)) for role, column in roles.items()),
+            ],
             lambda: indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids()),
         )
         self.materialized_timestamp = materialized_timestamp
@@ -188,6 +193,11 @@ class Connectome:
         Connectome
             Its ``materialized_timestamp`` is the time of the data.
 
+        Warns
+        -----
+        IncompleteTableWarning
+            The sums of the edges differ from the totals of the neurons.
+
         Raises
         ------
         ServiceError
@@ -204,12 +214,34 @@ class Connectome:
         Examples
         --------
         >>> pdneuro.Connectome.download("fruitfly_fafb_flywire")
-        <Connectome 'fruitfly_fafb_flywire': 3,000 neurons, 45,000 pairs>
+        <Connectome 'fruitfly_fafb_flywire (synthetic)': 3,000 neurons, 45,000 pairs>
         """
         dump = download_dump(project, folder, progress=progress, refresh=refresh)
-        return cls.from_files(
-            dump.edges, dump.nodes, project, materialized_timestamp=dump.materialized_timestamp
+        synthetic = is_synthetic(origin(f"braincircuits:{project}"))
+        found = cls.from_files(
+            dump.edges,
+            dump.nodes,
+            f"{project}{SYNTHETIC}" if synthetic else project,
+            materialized_timestamp=dump.materialized_timestamp,
         )
+        found._compare_totals()
+        return found
+
+    def _compare_totals(self) -> None:
+        """Warn if the neurons report more or fewer synapses and partners than the edges have."""
+        # Each pair is in the index twice.
+        weights = int(self._index.weight.sum(dtype=np.int64)) // 2
+        edges = {"nr_pre": weights, "nr_downstream_partner": self._index.pairs}
+        names = [name for name in edges if name in self._neurons.columns]
+        for name, cells in self._neurons.frame(names)[names].items():
+            reported = int(pd.to_numeric(cells, errors="coerce").sum())
+            if reported != edges[str(name)]:
+                warn(
+                    f"the sum of {name!r} of the neurons of {self._label!r} is {reported:,}, and the "
+                    f"edges have {edges[str(name)]:,}: one of the two files may be incomplete. Download "
+                    "them again with refresh=True.",
+                    IncompleteTableWarning,
+                )
 
     def __reduce__(self) -> Any:
         # A copy opens the files again, so that the index is mapped from disk and not sent.
@@ -295,7 +327,7 @@ class Connectome:
         for cells in columns.values():
             nothing &= np.asarray(pd.isna(pd.Series(cells)))
         status = np.full(len(ids), UNKNOWN, np.int8)
-        status[known] = np.where(nothing, NONE, ANSWERED)
+        status[known] = np.where(nothing, NONE, FOUND)
         self._report(ids, name, status)
         return record_tables.scatter(columns, known, len(ids))
 
@@ -314,7 +346,7 @@ class Connectome:
         """
         places = self._index.places(ids)
         known = places >= 0
-        self._report(ids, name, np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
+        self._report(ids, name, np.where(known, FOUND, UNKNOWN).astype(np.int8))
         if name != "connectivity":
             cells = self._columns(ids[known], places[known], name, "list")
             values = pd.DataFrame(cells).to_dict("records")
@@ -344,7 +376,7 @@ class Connectome:
         index = self._index
         places = index.places(ids)
         known = places >= 0
-        self._report(ids, "connectivity", np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
+        self._report(ids, "connectivity", np.where(known, FOUND, UNKNOWN).astype(np.int8))
         places = places[known]
         counts, partner, weight, incoming = index.records(
             places, upstream=upstream, downstream=downstream

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import copies_on_write
@@ -24,7 +25,7 @@ from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.grouping import group_rows, pairs_differ
-from pdneuro.tables.ids import Int64Array, id_array, whole_numbers
+from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
 
@@ -115,9 +116,9 @@ def as_edges(
         **{name: f"{name}_original" for name in not_chosen},
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
-    if "hop" in rest.columns:
-        rest["hop"] = _hops(rest["hop"])
     edges = pd.concat([edges, rest], axis=1)
+    if "hop" in edges.columns:
+        edges["hop"] = _counts(edges["hop"], "values", "a hop is a number of steps, 1 or more.")
     inherit(edges, frame)
     incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
@@ -149,16 +150,6 @@ def keep_regions(edges: pd.DataFrame, regions: str | Iterable[str]) -> pd.DataFr
             DoubtfulParameterWarning,
         )
     return edges[column.isin(names)]
-
-
-def _hops(column: pd.Series[Any]) -> Int64Array:
-    numbers, missing = whole_numbers(column)
-    if missing is not None and missing.any():
-        raise InvalidEdgesError(
-            f"column 'hop' has no number in row {column.index[int(np.argmax(missing))]!r}. Drop the "
-            "column, or fill it."
-        )
-    return numbers
 
 
 def edge_roles(
@@ -221,34 +212,35 @@ def _missing_ends_message(frame: pd.DataFrame) -> str:
 
 def _weights(column: pd.Series[Any]) -> Int64Array:
     """Return non-negative integer weights as int64."""
-    missing = column.isna()
-    if missing.any():
-        raise _invalid_weights(column, missing, "missing")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
-        numbers = pd.to_numeric(column.astype(object), errors="coerce")
-        if numbers.isna().any():
-            raise _invalid_weights(column, numbers.isna(), "not integers")
-        column = numbers
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise InvalidEdgesError(
-            f"column {column.name!r} must contain integer weights, not {column.dtype}."
-        )
-    if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():
-        raise _invalid_weights(column, column % 1 != 0, "not integers")
-    if (column < 0).any():
-        raise _invalid_weights(column, column < 0, "negative")
-    return column.to_numpy(dtype=np.int64)
+    return _counts(column, "weights", "weights are numbers of synapses.")
 
 
-def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str) -> InvalidEdgesError:
-    row = int(np.argmax(wrong.to_numpy(bool)))
+def _counts(column: pd.Series[Any], what: str, advice: str) -> Int64Array:
+    """Return a column of non-negative integers as int64."""
+    numbers, missing, fault = convert(column)
+    if missing is not None and missing.any():
+        raise _invalid_counts(column, missing, "missing", what, advice)
+    if fault is not None:
+        reason = fault.reason
+        if fault.lossy or reason == TOO_LARGE:
+            advice += f" Check that {column.name!r} is not a column of IDs, hashes or volumes."
+        if reason not in (TOO_LARGE, FRACTION):
+            reason = f"not {'exact ' if fault.lossy else ''}integers ({reason})"
+        raise _invalid_counts(column, fault.rows, reason, what, advice)
+    if numbers.size and np.min(numbers) < 0:
+        raise _invalid_counts(column, numbers < 0, "negative", what, advice)
+    return numbers.copy()
+
+
+def _invalid_counts(
+    column: pd.Series[Any], wrong: npt.NDArray[np.bool_], reason: str, what: str, advice: str
+) -> InvalidEdgesError:
+    row = int(np.argmax(wrong))
     value = column.iloc[row]
     shown = value.item() if isinstance(value, np.generic) else value
     return InvalidEdgesError(
-        f"{int(wrong.sum()):,} weights in column {column.name!r} are {reason}, the first in row "
-        f"{column.index[row]!r} ({shown!r}). Correct them: weights are numbers of synapses."
+        f"{int(wrong.sum()):,} {what} in column {column.name!r} are {reason}, the first in row "
+        f"{column.index[row]!r} ({shown!r}). Correct them: {advice}"
     )
 
 
@@ -261,7 +253,11 @@ def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     if "hop" in frame.columns and isinstance(frame["hop"], pd.Series) and frame["hop"].dtype != np.int64:
         return as_edges(frame)
     lowest = [np.min(frame[name].to_numpy(), initial=1) for name in COLUMNS]
-    return frame if min(lowest[:2]) > 0 and lowest[2] >= 0 else as_edges(frame)
+    if min(lowest[:2]) <= 0 or lowest[2] < 0:
+        return as_edges(frame)
+    for name in ("pre", "post"):  # this function runs before every method, so it checks fewer rows
+        require_unrounded(frame[name].to_numpy(), frame[name], name, rows=2**14)
+    return frame
 
 
 def collapse(
@@ -420,6 +416,10 @@ def group_columns(edges: pd.DataFrame, names: Sequence[Any]) -> list[Any]:
     return list(dict.fromkeys([*starts, *ends, *others]))
 
 
+#: Suffix of the columns of each end of an edge.
+ENDS = {"pre": "_pre", "post": "_post"}
+
+
 def label_columns(edges: pd.DataFrame, stems: Sequence[Any]) -> list[str]:
     """Return the columns with labels: all ``_pre`` columns, then all ``_post`` columns."""
     names = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
@@ -548,6 +548,7 @@ def annotate(
     columns: Hashable | Sequence[Hashable] | None = None,
     *,
     on: Hashable | None = None,
+    suffixes: Sequence[str | None] = ("_pre", "_post"),
     overwrite: bool = False,
 ) -> pd.DataFrame:
     """Add columns of the neurons for both ends of each edge.
@@ -562,8 +563,10 @@ def annotate(
         Columns of ``nodes``. Default: all but the IDs.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
+    suffixes : two str, default ("_pre", "_post")
+        Text after the names of the new columns, which differs between the two ends.
     overwrite : bool, default False
-        Replace existing columns of the same names.
+        Replace existing columns of the same names. A column that exists with equal values is kept.
 
     Returns
     -------
@@ -578,7 +581,7 @@ def annotate(
     ValueError
         A neuron appears in several rows of ``nodes``.
     ColumnExistsError
-        A new column already exists in the table.
+        A new column already exists in the table with other values.
 
     Examples
     --------
@@ -591,21 +594,30 @@ def annotate(
     1    2     1       5     MBON        KC
     """
     edges = require_edges(edges)
+    ends = _checked_suffixes(suffixes)
     if not isinstance(nodes, pd.DataFrame):
         name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
-        return add_columns(edges, _at_both_ends(name or "group", edges, nodes), overwrite=overwrite)
+        added = _at_both_ends(name or "group", edges, nodes, ends)
+        return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
     ids = roles.id_column(nodes, on)
     if columns is None:
         columns = [name for name in nodes.columns if name != ids.name]
     names = list(columns) if isinstance(columns, list | tuple | pd.Index) else [columns]
     labels = {name: roles.named_column(nodes, name) for name in names}
-    added: dict[str, Any] = {}
-    for end in ("pre", "post"):
-        values = lookup(edges[end].to_numpy(), ids, labels)
-        added |= {f"{name}_{end}": column for name, column in values.items()}
-    order = [f"{name}_{end}" for name in names for end in ("pre", "post")]
-    return add_columns(edges, {name: added[name] for name in order}, overwrite=overwrite)
+    values = {end: lookup(edges[end].to_numpy(), ids, labels) for end in ends}
+    added = {f"{name}{ends[end]}": values[end][name] for name in names for end in ends}
+    return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
 
 
-def _at_both_ends(name: Hashable, edges: pd.DataFrame, labels: Labels) -> dict[str, Any]:
-    return {f"{name}_{end}": labels_of(edges[end].to_numpy(), labels) for end in ("pre", "post")}
+def _checked_suffixes(suffixes: Any) -> dict[str, str]:
+    """Return the suffix of each end of an edge."""
+    texts = ["" if text is None else text for text in suffixes] if not isinstance(suffixes, str) else []
+    if len(texts) != 2 or texts[0] == texts[1] or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"suffixes must be two different texts, not {suffixes!r}.")
+    return {"pre": texts[0], "post": texts[1]}
+
+
+def _at_both_ends(
+    name: Hashable, edges: pd.DataFrame, labels: Labels, ends: Mapping[str, str] = ENDS
+) -> dict[str, Any]:
+    return {f"{name}{ends[end]}": labels_of(edges[end].to_numpy(), labels) for end in ends}

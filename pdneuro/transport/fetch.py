@@ -31,7 +31,8 @@ from pdneuro.options import Fetch
 from pdneuro.transport import progress
 from pdneuro.transport.report import (
     FAILED,
-    NOT_ASKED,
+    NOT_CACHED,
+    NOT_REQUESTED,
     UNKNOWN_ENCODING,
     Answers,
     Batch,
@@ -68,7 +69,7 @@ class BatchQuery(NamedTuple):
     send: Callable[[Sequence[int], int], Batch]
     #: Ends the pauses of threads that wait for a retry.
     cancel: Callable[[], None]
-    #: Raises ShapeError if payloads cannot be read. Called before values are cached, and for cached ones.
+    #: Raises ShapeError if payloads cannot be read; called for new values and for cached ones.
     check: Check = _accept
     #: Names by ID, if the user passed names.
     names: Mapping[int, str] | None = None
@@ -114,7 +115,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
             stored = store.run(lambda opened: opened.get(scope, ids, limit))
             if stored is not None:
                 answers.take(*_readable(stored, query), from_cache=True)
-        open_ids = np.sort(ids[answers.status == NOT_ASKED])
+        open_ids = np.sort(ids[answers.status == NOT_REQUESTED])
         if not len(open_ids):
             return answers
         if fetch.offline:
@@ -145,10 +146,17 @@ def _readable(stored: Stored, query: BatchQuery) -> Stored:
         CacheWarning,
     )
     payloads = [body for body, fault in zip(stored.payloads, faults, strict=True) if not fault]
-    ids, encodings, snapshots = (
-        part[~faults] for part in (stored.ids, stored.encodings, stored.snapshots)
-    )
-    return Stored(ids, encodings, payloads, snapshots)
+    return Stored(stored.ids[~faults], stored.encodings[~faults], payloads, stored.snapshots[~faults])
+
+
+def _without_invalid(batch: Batch) -> Batch:
+    """Return the values of a batch that are cached: those that are as documented."""
+    if max(batch.encodings, default=0) < NOT_CACHED:
+        return batch
+    rows = zip(batch.ids, batch.encodings, batch.payloads, strict=True)
+    valid = [row for row in rows if row[1] < NOT_CACHED]
+    ids, encodings, payloads = map(list, zip(*valid, strict=True)) if valid else ([], [], [])
+    return Batch(ids, encodings, payloads, batch.snapshot)
 
 
 def _faults(check: Check, encodings: Any, payloads: Sequence[bytes | None]) -> npt.NDArray[np.bool_]:
@@ -189,7 +197,7 @@ class _Batches:
         self.largest = fetch.batch_size
         self.failed_in_a_row = 0
         self.arrived: list[Batch] = []
-        #: Whether a response contained values, how many were a 404, and the batches that wait for a decision.
+        #: Whether a response contained values, how many were a 404, and the batches of these.
         self.responded = False
         self.not_found = 0
         self.missing: list[tuple[_Batch, NotFoundError]] = []
@@ -346,8 +354,8 @@ class _Batches:
             self._enter(batch, values)
             if not self.responded:
                 self.responded, missing, self.missing = True, self.missing, []
-                for earlier, error in missing:  # project and property exist, so an ID is unknown
-                    self._not_found(earlier, error)
+                for earlier, failure in missing:  # project and property exist, so an ID is unknown
+                    self._not_found(earlier, failure)
 
     def _not_found(self, batch: _Batch, error: NotFoundError) -> None:
         """Isolate an unknown ID like an invalid one, unless project or property seem to be wrong."""
@@ -384,8 +392,9 @@ class _Batches:
         self.arrived.append(Batch(ids + absent, encodings, payloads, snapshot))
 
     def _write(self, batches: Sequence[Batch]) -> None:
-        if batches:
-            self.store.run(lambda opened: opened.put(self.scope, batches))
+        valid = [batch for whole in batches if (batch := _without_invalid(whole)).ids]
+        if valid:
+            self.store.run(lambda opened: opened.put(self.scope, valid))
 
     def _enter_all(self) -> None:
         """Enter all values at once: one batch at a time costs several times as much."""

@@ -37,15 +37,19 @@ class _TimedStream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         """Read bytes as soon as some arrive."""
         if self._timeout is not None:
-            limit = TIMEOUTS * self._timeout
             passed = time.monotonic() - self._start
-            left = limit + self._received / _SPEED - passed
-            if left <= 0:
-                raise TooSlowError(
-                    f"the response is not complete after {passed:.3g} s, {TIMEOUTS} times the timeout."
-                )
-            self._connection.settimeout(min(self._timeout, left))
-        count: int | None = self._stream.readinto(buffer)
+            left = TIMEOUTS * self._timeout + self._received / _SPEED - passed
+            # Zero would mean that the connection does not wait at all.
+            self._connection.settimeout(min(self._timeout, max(left, 1e-3)))
+        try:
+            count: int | None = self._stream.readinto(buffer)
+        except TimeoutError as error:
+            if self._timeout is None or left > self._timeout:
+                raise
+            raise TooSlowError(
+                f"the response is not complete after {time.monotonic() - self._start:.3g} s, "
+                f"{TIMEOUTS} times the timeout."
+            ) from error
         self._received += count or 0
         return count
 
@@ -88,9 +92,9 @@ class TimedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools of connections."""
-        super().init_poolmanager(*args, **options)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **options)
         limit_time(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
         """Return the pools of connections to a proxy."""
-        return limit_time(super().proxy_manager_for(*args, **options))  # type: ignore[no-untyped-call]
+        return limit_time(super().proxy_manager_for(*args, **options))

@@ -96,7 +96,7 @@ def get(service: str) -> str | None:
     Raises
     ------
     InvalidTokenError
-        A variable or a file for the token is there, and holds none.
+        An environment variable or a file for the token has no valid token.
     UnknownServiceError
         The name is not that of a service, a server or a datastack.
 
@@ -535,7 +535,7 @@ def _saved() -> list[str]:
 
 def _leftovers(path: Path) -> list[Path]:
     """Return temporary files that an earlier version left when it was killed."""
-    return list(path.parent.glob(f"{path.name}.*.part"))
+    return [*path.parent.glob(f"{path.name}.*.part"), *path.parent.glob(f".{path.name}.*.part")]
 
 
 def _delete(paths: Sequence[Path]) -> bool:

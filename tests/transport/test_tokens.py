@@ -372,9 +372,10 @@ tokens.save("braincircuits", "new-token")
             lambda: tokens.save("braincircuits", "abc"),
             lambda: tokens.forget("braincircuits"),
         ):
-            file.with_name("braincircuits.json.123.part").write_text('{"token": "abc"}')
+            for name in ("braincircuits.json.123.part", ".braincircuits.json.abc.part"):
+                file.with_name(name).write_text('{"token": "abc"}')
             call()
-            assert not list(file.parent.glob("*.part"))
+            assert not [path for path in file.parent.iterdir() if path.suffix == ".part"]
 
 
 def test_a_folder_that_cannot_be_written_is_named() -> None:

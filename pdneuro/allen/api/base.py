@@ -167,10 +167,6 @@ class Api:
         """Return a JSON document that has no envelope."""
         return send.document(url, parse.body, Fetch.of())
 
-    def _drawing(self, url: str) -> str:
-        """Return an SVG as text."""
-        return send.drawing(payload.encoded(url), Fetch.of())
-
     def _message(self, url: str) -> send.Content:
         """Return the content of a response, with its counts."""
         return send.message(payload.encoded(url), Fetch.of())
