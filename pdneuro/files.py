@@ -216,8 +216,8 @@ def _readable(file: Path, ending: str) -> Iterator[None]:
             raise
         reason = next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__
         raise InvalidFileError(
-            f"{file} cannot be read or decompressed: {reason}. It may be truncated, damaged or of another "
-            "format. Download or write it again."
+            f"{file} cannot be read or decompressed: {reason}. It may be truncated, damaged or of "
+            "another format. Download or write it again."
         ) from error
 
 

@@ -23,9 +23,10 @@ from pdneuro.graphs.node_attributes import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array
+from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 if TYPE_CHECKING:
     import igraph
