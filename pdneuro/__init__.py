@@ -15,6 +15,7 @@ from pdneuro.options import get_options, set_options
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
     from pdneuro.connectome import Connectome
+    from pdneuro.files import read_table
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -34,6 +35,7 @@ __all__ = [
     "neuromorpho",
     "open_source",
     "plots",
+    "read_table",
     "sandbox",
     "set_options",
     "show_versions",
@@ -52,6 +54,7 @@ _LAZY = {
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),
     "open_source": ("pdneuro.sources", "open_source"),
+    "read_table": ("pdneuro.files", "read_table"),
     "sandbox": ("pdneuro.sandbox", None),
     "show_versions": ("pdneuro.versions", "show_versions"),
     "tables": ("pdneuro.tables", None),

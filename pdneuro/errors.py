@@ -32,7 +32,9 @@ class InvalidIdError(PdneuroError, ValueError):
 class PrecisionLossError(PdneuroError, ValueError):
     """An ID column was converted to floating point (or saved by a spreadsheet), which rounded its IDs.
 
-    Not raised for float columns whose values are all whole and at most ``2**53``: those are exact.
+    Also raised for integers that were rounded: their last digits would occur in less than one in a
+    million columns of exact IDs. Not raised for float columns whose values are all whole and at most
+    ``2**53``: those are exact.
     """
 
 
@@ -85,6 +87,10 @@ class UnknownFieldError(PdneuroError, LookupError):
 
 class UnknownTableError(PdneuroError, LookupError):
     """A table or view that the datastack does not have; the message suggests similar names."""
+
+
+class InvalidFileError(PdneuroError, ValueError):
+    """A file that is empty, truncated, damaged or of another format than its name says."""
 
 
 class InvalidVolumeError(PdneuroError, ValueError):
@@ -327,6 +333,10 @@ class UnreadableFileWarning(PdneuroWarning):
 
 class UnreadableValuesWarning(PdneuroWarning):
     """Non-numeric values in a numeric column; they become NA."""
+
+
+class NoDataWarning(PdneuroWarning):
+    """A volume contains values that usually mean "no data"; they were not changed."""
 
 
 class StaleIdsWarning(PdneuroWarning):

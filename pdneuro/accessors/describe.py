@@ -17,8 +17,9 @@ from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_me
 from pdneuro.options import get_option
 from pdneuro.tables import roles
 from pdneuro.tables.counts import possible_counts
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
+from pdneuro.tables.ids import convert
 from pdneuro.tables.provenance import facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT, rounding_hint
 from pdneuro.tables.skeletons import is_node_table
 from pdneuro.tables.volumes import DIMS
 
@@ -340,7 +341,12 @@ def _nothing(frame: pd.DataFrame) -> Role:
 def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
     lost = []
     if types.is_float_dtype(column.dtype) and (column.abs() > MAX_EXACT_FLOAT).any():
-        lost.append(f'digits of {column.name!r}: floats; read the file again with dtype="Int64" or str')
+        lost.append(f"digits of {column.name!r}: floats; read the file again with dtype=str")
+    elif types.is_integer_dtype(column.dtype):
+        numbers, _, _ = convert(column)
+        hint = rounding_hint(numbers)
+        if hint:
+            lost.append(f"exact IDs in {column.name!r}: {hint[0].lower()}{hint[1:].rstrip('.')}")
     if get_option("source") is None:
         lost.append("a source: pdneuro.set_options(source=...), or source=... in the call")
     return [_column("segment IDs", column)], lost

@@ -51,7 +51,7 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
     # The nodes first: a folder with edges is complete.
     for name, url in (("nodes", nodes), ("edges", edges)):
         path = place / f"{name}.parquet"
-        if url and (fetch.refresh or not snapshot or not path.exists()):
+        if url and (fetch.refresh or not snapshot or _parquet_fault(path)):
             full = urljoin(base, url)
             # The files may be on another server, and the token is for the service alone.
             same = urlsplit(full)[:2] == urlsplit(address)[:2]
@@ -69,10 +69,16 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
 
 
 def _parquet_fault(path: Path) -> str | None:
+    """Return what is wrong with a file: it does not exist, or is not a complete parquet file."""
+    if not path.exists():
+        return "the file does not exist."
+    size = path.stat().st_size
     with path.open("rb") as file:
         begin = file.read(4)
-        file.seek(-min(4, path.stat().st_size), 2)
-        whole = begin == file.read(4) == b"PAR1"
+        file.seek(-min(8, size), 2)
+        end = file.read()
+    # The last eight bytes are the length of the description in front of them, and a mark.
+    whole = begin == end[4:] == b"PAR1" and int.from_bytes(end[:4], "little") <= size - 12
     return None if whole else "the file is not a complete parquet file."
 
 

@@ -153,7 +153,11 @@ class Connectome:
         self._neurons = Neurons(neurons, on)
         self._index = indexes.on_disk(
             [*table_files(edges), *(table_files(neurons) if neurons is not None else [])],
-            [str(on), sorted((role, str(column)) for role, column in roles.items())],
+            [
+                [str(path.resolve()) for path in (edges, neurons) if path is not None],
+                str(on),
+                sorted((role, str(column)) for role, column in roles.items()),
+            ],
             lambda: indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids()),
         )
         self.materialized_timestamp = materialized_timestamp

@@ -13,10 +13,11 @@ from pdneuro._compat import TEXT, optional
 from pdneuro.errors import InvalidEdgesError, MissingColumnsError, TooLargeError, listing
 from pdneuro.tables import roles
 from pdneuro.tables.edges import as_edges, collapse, edge_table, require_edges
-from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array, distinct_ids, id_array
+from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
 from pdneuro.tables.joins import Labels, lookup
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts, inherit
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 if TYPE_CHECKING:
     import xarray as xr

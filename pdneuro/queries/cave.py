@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
@@ -25,6 +26,7 @@ from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_row
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
+from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import MISSING, collect_report
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ def _find(
     sample, number, name = None, opened.version, opened.name
     status = np.full(roots.n_distinct, MISSING, np.int8)
     if len(roots.ids):
-        with collect_report(options) as report:
+        with collect_report(options, partial(rounding_hint, roots.ids)) as report:
             first = len(report.fetches)
             version = opened.open(options)
             number, name = version.number, version.name
@@ -285,7 +287,7 @@ def synapses(
     number, name = opened.version, opened.name
     if len(roots.ids):
         without = np.ones(len(roots.ids), bool)
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             version = opened.open(options)
             number, name = version.number, version.name
             for end, is_wanted in ((PRE, downstream), (POST, upstream)):
@@ -353,7 +355,7 @@ def is_latest(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             client = send.connect(opened.datastack, opened.auth_token, options)
             flags = root_ids.is_latest(client, roots.ids, options)
     return stamp(roots.series(flags), source=opened.name, query="is_latest()")
@@ -553,7 +555,7 @@ def _successors(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             client = send.connect(opened.datastack, opened.auth_token, options)
             found = root_ids.successors(client, roots.ids, version, options)
     query = "latest()" if version is None else f"at({version})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from pdneuro.tables.edges import least_weight, require_edges, whole_threshold
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import note, stamp
+from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def edges(
     given = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, given)) as report:
         tables, counts = _follow(
             given,
             opened,
@@ -390,7 +392,7 @@ def expand(
         table = table.assign(hop=np.int64(1))
     first_hop = int(table["hop"].max()) + 1 if len(table) else 1
     nodes = np.asarray(pd.unique(table[["pre", "post"]].to_numpy().ravel()), np.int64)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, nodes)) as report:
         tables, counts = _follow(
             nodes,
             opened,
@@ -481,7 +483,7 @@ def fractions(
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, ids)) as report:
         found = opened.properties(ids, name, multiple="count", fetch=options)
     totals: pd.Series[Any] = pd.Series(found[column], index=ids)
     result = weights.fractions(table, of, totals, overwrite=overwrite)

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import copies_on_write
@@ -24,7 +25,7 @@ from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.grouping import group_rows, pairs_differ
-from pdneuro.tables.ids import Int64Array, id_array, whole_numbers
+from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
 
@@ -115,9 +116,9 @@ def as_edges(
         **{name: f"{name}_original" for name in not_chosen},
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
-    if "hop" in rest.columns:
-        rest["hop"] = _hops(rest["hop"])
     edges = pd.concat([edges, rest], axis=1)
+    if "hop" in edges.columns:
+        edges["hop"] = _counts(edges["hop"], "values", "a hop is a number of steps, 1 or more.")
     inherit(edges, frame)
     incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
@@ -149,16 +150,6 @@ def keep_regions(edges: pd.DataFrame, regions: str | Iterable[str]) -> pd.DataFr
             DoubtfulParameterWarning,
         )
     return edges[column.isin(names)]
-
-
-def _hops(column: pd.Series[Any]) -> Int64Array:
-    numbers, missing = whole_numbers(column)
-    if missing is not None and missing.any():
-        raise InvalidEdgesError(
-            f"column 'hop' has no number in row {column.index[int(np.argmax(missing))]!r}. Drop the "
-            "column, or fill it."
-        )
-    return numbers
 
 
 def edge_roles(
@@ -221,34 +212,35 @@ def _missing_ends_message(frame: pd.DataFrame) -> str:
 
 def _weights(column: pd.Series[Any]) -> Int64Array:
     """Return non-negative integer weights as int64."""
-    missing = column.isna()
-    if missing.any():
-        raise _invalid_weights(column, missing, "missing")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
-        numbers = pd.to_numeric(column.astype(object), errors="coerce")
-        if numbers.isna().any():
-            raise _invalid_weights(column, numbers.isna(), "not integers")
-        column = numbers
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise InvalidEdgesError(
-            f"column {column.name!r} must contain integer weights, not {column.dtype}."
-        )
-    if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():
-        raise _invalid_weights(column, column % 1 != 0, "not integers")
-    if (column < 0).any():
-        raise _invalid_weights(column, column < 0, "negative")
-    return column.to_numpy(dtype=np.int64)
+    return _counts(column, "weights", "weights are numbers of synapses.")
 
 
-def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str) -> InvalidEdgesError:
-    row = int(np.argmax(wrong.to_numpy(bool)))
+def _counts(column: pd.Series[Any], what: str, advice: str) -> Int64Array:
+    """Return a column of non-negative integers as int64."""
+    numbers, missing, fault = convert(column)
+    if missing is not None and missing.any():
+        raise _invalid_counts(column, missing, "missing", what, advice)
+    if fault is not None:
+        reason = fault.reason
+        if fault.lossy or reason == TOO_LARGE:
+            advice += f" Check that {column.name!r} is not a column of IDs, hashes or volumes."
+        if reason not in (TOO_LARGE, FRACTION):
+            reason = f"not {'exact ' if fault.lossy else ''}integers ({reason})"
+        raise _invalid_counts(column, fault.rows, reason, what, advice)
+    if numbers.size and np.min(numbers) < 0:
+        raise _invalid_counts(column, numbers < 0, "negative", what, advice)
+    return numbers.copy()
+
+
+def _invalid_counts(
+    column: pd.Series[Any], wrong: npt.NDArray[np.bool_], reason: str, what: str, advice: str
+) -> InvalidEdgesError:
+    row = int(np.argmax(wrong))
     value = column.iloc[row]
     shown = value.item() if isinstance(value, np.generic) else value
     return InvalidEdgesError(
-        f"{int(wrong.sum()):,} weights in column {column.name!r} are {reason}, the first in row "
-        f"{column.index[row]!r} ({shown!r}). Correct them: weights are numbers of synapses."
+        f"{int(wrong.sum()):,} {what} in column {column.name!r} are {reason}, the first in row "
+        f"{column.index[row]!r} ({shown!r}). Correct them: {advice}"
     )
 
 
@@ -261,7 +253,11 @@ def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     if "hop" in frame.columns and isinstance(frame["hop"], pd.Series) and frame["hop"].dtype != np.int64:
         return as_edges(frame)
     lowest = [np.min(frame[name].to_numpy(), initial=1) for name in COLUMNS]
-    return frame if min(lowest[:2]) > 0 and lowest[2] >= 0 else as_edges(frame)
+    if min(lowest[:2]) <= 0 or lowest[2] < 0:
+        return as_edges(frame)
+    for name in ("pre", "post"):  # this function runs before every method, so it checks fewer rows
+        require_unrounded(frame[name].to_numpy(), frame[name], name, rows=2**14)
+    return frame
 
 
 def collapse(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from pdneuro.errors import (
 )
 from pdneuro.options import get_option
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.ids import MISSING_TEXT, whole_numbers
+from pdneuro.tables.ids import MAX_ID, MISSING_TEXT, TOO_LARGE, Reason, parse, whole_numbers
 
 Rows = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -646,9 +645,10 @@ def _shown(item: Any) -> str:
 
 def _number(text: str) -> int | None:
     """Return the integer that a text consists of, None for another text."""
-    # pandas writes integers of a column with missing values as "385.0".
-    digits = text.strip().removesuffix(".0")
-    return int(digits) if re.fullmatch(r"-?[0-9]+", digits) else None
+    number = parse(text)
+    if isinstance(number, Reason):
+        return MAX_ID + 1 if number.text == TOO_LARGE else None  # no structure has this ID
+    return number
 
 
 def _normalized(name: Any) -> str:

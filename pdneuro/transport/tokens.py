@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro.errors import InvalidTokenError, MissingTokenError, listing
 
 __all__ = ["forget", "get", "save", "status"]
@@ -143,10 +144,9 @@ def save(service: str, token: str) -> None:
     key, token = _key(service), clean(token)
     path = _path(key)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.touch(0o600)
-    part.write_text(json.dumps({"token": token}))
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.touch(0o600)
+        part.write_text(json.dumps({"token": token}))
 
 
 def forget(service: str) -> bool:

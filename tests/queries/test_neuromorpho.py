@@ -485,8 +485,7 @@ class TestFiles:
         lengths = nodes.neuro.cable_length()
         for number in (9, 500, 8):
             assert lengths[number] == pytest.approx(data.morphometry(number)["length"], abs=0.01)
-        bifurcations = data.morphometry(9)["n_bifs"] + (data.morphometry(9)["n_stems"] > 1)
-        assert nodes.neuro.morphology().loc[9, "branches"] == bifurcations
+        assert nodes.neuro.morphology().loc[9, "branches"] == data.morphometry(9)["n_bifs"]
         count = len(sandbox.requests)
         with pdneuro.set_options(offline=True):
             pd.testing.assert_frame_equal(ids.neuro.swc(), nodes)
