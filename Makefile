@@ -6,7 +6,7 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest test-oldest mutate lint types docs site environments bench clean
+.PHONY: demo test test-newest test-oldest mutate lint types docs site browser environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -42,6 +42,13 @@ site: .venv-oldest/test
 	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
 
+# Every page of the site in Chromium, in two widths and two themes; make browser PAGES=10 opens ten pages. Root gets Debian's
+# Chromium if it is missing; elsewhere without Chromium, the checks are skipped and counted.
+browser: .venv-oldest/browser
+	test -e docs/_build/html/index.html || $(MAKE) site
+	.venv-oldest/bin/python docs/check_site.py docs/_build/html
+	.venv-oldest/bin/python docs/check_browser.py docs/_build/html $(if $(PAGES),--pages $(PAGES))
+
 # Both may be made at once: make -j 2 environments
 environments: .venv/test .venv-oldest/test
 
@@ -63,6 +70,10 @@ bench: .venv/test
 .venv-oldest/test: pyproject.toml
 	$(OLDEST) -m venv .venv-oldest
 	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave,docs]' 'pandas==2.2.*'
+	@touch $@
+
+.venv-oldest/browser: .venv-oldest/test
+	.venv-oldest/bin/pip install $(QUIET) -e '.[browser]'
 	@touch $@
 
 clean:

@@ -40,6 +40,7 @@ copyright = f"2026, {author}"
 version = release = pdneuro.__version__
 
 extensions = [
+    "gallery_pages",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -85,7 +86,7 @@ html_theme_options = {
     "pygments_light_style": "default",
 }
 # Pages without a section have no list of pages on the left.
-_ALONE = ("index", "start", "first_look", "gallery", "moving", "benchmarks")
+_ALONE = ("index", "start", "first_look", "gallery/index", "moving", "benchmarks")
 html_sidebars = {page: [] for page in _ALONE}
 
 

@@ -33,7 +33,7 @@ _PLAIN = "color:inherit;background:none"
 class Role(NamedTuple):
     """A role of columns, and the methods for it."""
 
-    recognised: Sequence[str]
+    recognized: Sequence[str]
     calls: Calls
     more: Sequence[str] = ()
     missing: Sequence[str] = ()
@@ -43,7 +43,7 @@ class Description(NamedTuple):
     """The description of an object, as text or HTML."""
 
     title: str
-    recognised: list[str]
+    recognized: list[str]
     missing: list[str]
     calls: list[tuple[str, str]]
     more: list[str]
@@ -60,7 +60,7 @@ class Description(NamedTuple):
         provenance = {} if obj is None else facts(obj)
         return cls(
             title,
-            [line for role in described for line in role.recognised],
+            [line for role in described for line in role.recognized],
             list(dict.fromkeys(line for role in described for line in role.missing)),
             calls[:_NEXT],
             [name for name in dict.fromkeys(rest) if name not in names[:_NEXT]],
@@ -70,7 +70,7 @@ class Description(NamedTuple):
     def __str__(self) -> str:
         width = max((len(call) for call, _ in self.calls), default=0)
         lines = [f"<neuro: {self.title}>"]
-        lines += [f"  {line}" for line in self.recognised]
+        lines += [f"  {line}" for line in self.recognized]
         lines += [f"  missing: {line}" for line in self.missing]
         lines += [
             f"  {'next:' if not number else '     '} {call:<{width}}  {gives}"
@@ -85,7 +85,7 @@ class Description(NamedTuple):
         calls = [f"{_code(call)} {html.escape(gives)}" for call, gives in self.calls]
         more = [_code(name) for name in self.more]
         rows = {
-            "recognized": [html.escape(line) for line in self.recognised],
+            "recognized": [html.escape(line) for line in self.recognized],
             "missing": [html.escape(line) for line in self.missing],
             "next": calls,
             "also": [" ".join(more)] if more else [],
@@ -184,7 +184,7 @@ def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
 
 
 def _segments(series: pd.Series[Any], methods: Methods) -> Role:
-    recognised, missing = _id_column(series)
+    recognized, missing = _id_column(series)
     if str(get_option("source") or "").startswith("cave:"):
         calls: Calls = [
             (".is_latest()", "which root IDs are current"),
@@ -198,7 +198,7 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
             (".partners()", "one row per partner, with its weight"),
         ]
     more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _structures(series: pd.Series[Any], methods: Methods) -> Role:
@@ -220,13 +220,13 @@ def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:
 
 
 def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Role:
-    recognised: list[str] = []
+    recognized: list[str] = []
     missing: list[str] = []
     for name in names:
         column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
         if isinstance(column, pd.Series):
             lines, problems = _id_column(column)
-            recognised += lines
+            recognized += lines
             missing += [line for line in problems if line not in missing]
     if len(names) > 1:
         missing.append(f"a choice of the column of IDs: on={names[0]!r}")
@@ -238,7 +238,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row per partner, with its weight"),
     ]
-    return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
+    return Role(recognized, calls, [*methods("segments"), *methods("cave")], missing)
 
 
 def _structure_table(columns: Sequence[Any], methods: Methods) -> Role:
@@ -257,8 +257,8 @@ def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
         ('.join_neuromorpho("species")', "add fields as columns"),
         ('.join_morphometry("length")', "add measurements as columns"),
     ]
-    recognised = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
-    return Role(recognised, calls, methods("neuromorpho"))
+    recognized = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
+    return Role(recognized, calls, methods("neuromorpho"))
 
 
 def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
@@ -275,11 +275,11 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
 
 
 def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
-    recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
+    recognized = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
     weights = [name for name in frame.columns if str(name) in roles.WEIGHT_NAMES]
     if weights:
-        recognised[0] += f", weight {weights[0]!r}"
+        recognized[0] += f", weight {weights[0]!r}"
     else:
         missing.append("a column of weights: each row counts as one synapse")
     least = facts(frame).get("min_weight", 1)
@@ -310,7 +310,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
             (".to_networkx()", "a graph"),
         ]
     more = [*methods("edges"), ".plot.matrix()", ".plot.graph()"]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _nothing(frame: pd.DataFrame) -> Role:

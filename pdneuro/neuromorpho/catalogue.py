@@ -67,7 +67,7 @@ def select(
 
     Notes
     -----
-    Source: https://neuromorpho.org/apiReference.html. Licence CC BY 4.0, RRID:SCR_002145.
+    Source: https://neuromorpho.org/apiReference.html. License CC BY 4.0, RRID:SCR_002145.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Citations of reconstructions: the database, its licence, and the papers of each reconstruction."""
+"""Citations of reconstructions: the database, its license, and the papers of each reconstruction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pdneuro.tables import roles
 
 _KINDS = {"reference_doi": "doi", "reference_pmid": "pmid"}
 _DATABASE = (
-    "Reconstructions: NeuroMorpho.Org ({rrid}), licence {licence}; Tecuatl C, Ljungquist B, Ascoli GA "
+    "Reconstructions: NeuroMorpho.Org ({rrid}), license {license}; Tecuatl C, Ljungquist B, Ascoli GA "
     "(2024), https://doi.org/10.1096/fba.2024-00048."
 )
 
@@ -67,7 +67,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cite(table: pd.DataFrame) -> str:
-    """Return the citation of reconstructions: the database, the licence, the papers.
+    """Return the citation of reconstructions: the database, the license, the papers.
 
     Parameters
     ----------
@@ -92,13 +92,13 @@ def cite(table: pd.DataFrame) -> str:
     --------
     >>> text = pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
     >>> print(text)  # doctest: +ELLIPSIS
-    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0; Tecuatl C, ...
+    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), license CC BY 4.0; Tecuatl C, ...
     https://doi.org/10.1234/pdn.005 (17 neurons)
     PMID 30000005 (17 neurons)
     https://doi.org/10.1234/pdn.100 (1 neuron)
     """
     lines = [line(*paper) for paper in references(table).itertuples(index=False, name=None)]
-    return "\n".join([_DATABASE.format(rrid=field_types.RRID, licence=field_types.LICENCE), *lines])
+    return "\n".join([_DATABASE.format(rrid=field_types.RRID, license=field_types.LICENSE), *lines])
 
 
 def line(kind: str, reference: str, count: int) -> str:

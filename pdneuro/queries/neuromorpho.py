@@ -66,7 +66,7 @@ def neuromorpho(
 
     Notes
     -----
-    Source: https://neuromorpho.org/apiReference.html. Licence CC BY 4.0, RRID:SCR_002145; see
+    Source: https://neuromorpho.org/apiReference.html. License CC BY 4.0, RRID:SCR_002145; see
     :func:`pdneuro.neuromorpho.cite`.
 
     Examples
