@@ -37,7 +37,7 @@ SEARCHES = {
     "Excel": "howto/spreadsheets.html",
     "token": "guide.html",
     "float": "howto/float_ids.html",
-    "datastack": "names.html",
+    "datastack": "reference/names.html",
     "offline": "howto/offline.html",
 }
 FIRST_RESULTS = 5

@@ -20,7 +20,8 @@ on : hashable, optional
     Column of a DataFrame that holds the IDs. Default: recognized by a name such as ``root_id``.""",
     "source": """\
 source : str, path or Source, optional
-    Where to look up segments; see :func:`pdneuro.open_source`. Default: the option ``source``.""",
+    Where to look up segments; see :func:`pdneuro.open_source`. :func:`pdneuro.known_names` lists
+    projects and datastacks. Default: the option ``source``.""",
     "prefix": """\
 prefix : str
     Text in front of the new column names.
@@ -68,7 +69,7 @@ ids : Series, Index, array, list or DataFrame
     "cave source": """\
 source : str or Source, optional
     A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``.
-    Default: the option ``source``.""",
+    :func:`pdneuro.known_names` lists datastacks. Default: the option ``source``.""",
     "cave multiple": """\
 multiple : {"raise", "first", "list", "count"}, default "raise"
     What to return if a root ID has several rows: an error; the first row, by ``id``; a list of records

@@ -83,7 +83,7 @@ def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Itera
             continue
         raise UnknownFieldError(
             f"NeuroMorpho.org's records have no field {name!r}.{did_you_mean(name, known)} The "
-            f"fields are {', '.join(sorted(known))}."
+            f"fields are {', '.join(sorted(known))}. pdneuro.known_names() lists their types and units."
         )
 
 

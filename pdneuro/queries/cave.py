@@ -437,7 +437,8 @@ def _opened(source: str | Source | None) -> CaveSource:
     opened = open_source(source)
     if not isinstance(opened, CaveSource):
         raise UnknownSourceError(
-            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'."
+            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'. "
+            "pdneuro.known_names() lists the known datastacks."
         )
     return opened
 

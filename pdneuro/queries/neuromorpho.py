@@ -32,7 +32,8 @@ def neuromorpho(
     {neurons}
     *fields : str
         Such as ``"species", "brain_region", "cell_type"``, one by one or as one list;
-        ``pdneuro.neuromorpho.fields()`` lists them. Default: all. An age comes with its ``age_scale``.
+        :func:`pdneuro.known_names` and :func:`pdneuro.neuromorpho.fields` list them. Default: all. An
+        age comes with its ``age_scale``.
     {neuron on}
     {key}
     raw : bool, default False
@@ -93,7 +94,8 @@ def morphometry(
     ----------
     {neurons}
     *fields : str
-        Such as ``"length", "n_bifs", "soma_Surface"``, one by one or as one list. Default: all.
+        Such as ``"length", "n_bifs", "soma_Surface"``, one by one or as one list.
+        :func:`pdneuro.known_names` lists them. Default: all.
     {neuron on}
     {key}
     {fetch}

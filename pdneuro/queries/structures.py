@@ -44,6 +44,7 @@ def structures(
         ``id, acronym, name, parent_structure_id, graph_order, st_level, depth, color_hex_triplet,
         structure_id_path`` or ``color`` (``#rrggbb``), one by one or as one list. Default: acronym,
         name, parent_structure_id, graph_order, color_hex_triplet; for acronyms the ID, not the acronym.
+        :func:`pdneuro.known_names` describes them.
     {structure on}
     {graph}
 

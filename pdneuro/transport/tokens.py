@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pdneuro.errors import MissingTokenError
+from pdneuro.errors import MissingTokenError, did_you_mean
 
 __all__ = ["forget", "get", "save", "status"]
 
@@ -103,7 +103,8 @@ def require_cave(datastack: str, server: str) -> str:
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
-            + f". Get one at {server}/sticky_auth/settings/tokens and keep it with "
+            + f".{'' if known else did_you_mean(datastack, CAVE_SERVERS)} Get one at "
+            f"{server}/sticky_auth/settings/tokens and keep it with "
             f"pdneuro.tokens.save({service!r}, token)."
         )
     return token
