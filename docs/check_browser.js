@@ -1,8 +1,9 @@
-// Returns the problems of the open page; check_browser.py runs it.
-() => {
+// Returns the problems of the open page in a theme; check_browser.py runs it.
+theme => {
   const problems = [], width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width)
     problems.push(`wider than the window: ${document.documentElement.scrollWidth} px`);
+  if (document.documentElement.dataset.theme !== theme) problems.push(`the theme is not ${theme}`);
   const article = document.querySelector("article") ?? document.body;
   const scrolls = element => {
     for (let box = element; box && box !== document.body; box = box.parentElement)
@@ -30,7 +31,7 @@
       if (style.backgroundImage !== "none") return null;
       if ((color[3] ?? 1) > 0.5) return color;
     }
-    return document.documentElement.dataset.theme === "dark" ? [0, 0, 0] : [255, 255, 255];
+    return theme === "dark" ? [0, 0, 0] : [255, 255, 255];
   };
   const visible = {opacityProperty: true, visibilityProperty: true};
   const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);

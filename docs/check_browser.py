@@ -44,6 +44,8 @@ FIRST_RESULTS = 5
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PACKAGES = ("chromium", "fonts-dejavu-core")
 
+#: Milliseconds to wait for a page; pixels of the picture of a page.
+_TIMEOUT, _PICTURE_HEIGHT = 120_000, 2400
 _CHECK = Path(__file__).with_suffix(".js").read_text("utf-8")
 _LINKS = "() => [...document.querySelectorAll('a[href]')].map(link => link.href)"
 _FINISHED = "() => /found|match/i.test(document.querySelector('.search-summary')?.textContent)"
@@ -93,31 +95,32 @@ def open_pages(
     problems: list[str] = []
     links: dict[str, set[str]] = {}
     for width in WIDTHS:
-        for theme in THEMES:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
-            )
-            page = context.new_page()
-            events: list[str] = []
-            page.on("console", lambda said, to=events: said.type == "error" and to.append(said.text))
-            page.on("pageerror", lambda error, to=events: to.append(str(error)))
-            page.on(
-                "request",
-                lambda request, to=events: (
-                    request.url.startswith((address, "data:", "blob:"))
-                    or to.append(f"a request to another host: {request.url}")
-                ),
-            )
-            for name in pages:
-                events.clear()
-                page.goto(address + name, wait_until="load")
-                found = [*(f"console: {event}" for event in events), *page.evaluate(_CHECK)]
+        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        context.set_default_timeout(_TIMEOUT)
+        page = context.new_page()
+        events: list[str] = []
+        page.on("console", lambda said, to=events: said.type == "error" and to.append(said.text))
+        page.on("pageerror", lambda error, to=events: to.append(str(error)))
+        page.on(
+            "request",
+            lambda request, to=events: (
+                request.url.startswith((address, "data:", "blob:"))
+                or to.append(f"a request to another host: {request.url}")
+            ),
+        )
+        for name in pages:
+            events.clear()
+            page.goto(address + name)
+            for theme in THEMES:  # the site follows the setting of the system
+                page.emulate_media(color_scheme=theme)
+                found = [*(f"console: {event}" for event in events), *page.evaluate(_CHECK, theme)]
                 problems += [f"{name} ({width} px, {theme}): {problem}" for problem in found]
-                links.setdefault(name, set()).update(page.evaluate(_LINKS))
                 if pictures:
                     file = f"{name.replace('/', '.').removesuffix('.html')}-{width}-{theme}.png"
-                    page.screenshot(path=pictures / file, full_page=True)
-            context.close()
+                    box = {"x": 0, "y": 0, "width": width, "height": _PICTURE_HEIGHT}
+                    page.screenshot(path=pictures / file, full_page=True, clip=box)
+            links.setdefault(name, set()).update(page.evaluate(_LINKS))
+        context.close()
     return problems + broken(links, address, folder)
 
 
@@ -144,6 +147,7 @@ def broken(links: dict[str, set[str]], address: str, folder: Path) -> list[str]:
 def search(browser: Any, address: str) -> list[str]:
     """Return the search terms that do not find their page."""
     page = browser.new_page()
+    page.set_default_timeout(_TIMEOUT)
     problems = []
     for words, wanted in SEARCHES.items():
         page.goto(f"{address}search.html?q={words.replace(' ', '+')}")

@@ -75,6 +75,7 @@ templates_path = ["_templates"]
 html_extra_path = ["_extra"]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["pdneuro.css"]
+html_search_scorer = str(HERE / "search_scorer.js")
 html_show_sourcelink = False
 # The reader's own setting; without it, the theme reports an error to the console.
 html_context = {"default_mode": "auto"}
