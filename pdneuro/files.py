@@ -71,9 +71,10 @@ def read_table(
     Parameters
     ----------
     path : path or file
-        csv, tsv, txt (separated by spaces), each also compressed; parquet, feather; an open csv file.
-        Or a folder of such files of one format, with partitions (``roi=ME/...``) as columns. A text
-        file whose first line contains only numbers has no header: its columns are ``0, 1, 2, ...``.
+        csv, tsv, txt (separated by spaces), also compressed; parquet; feather; or an open csv file.
+        A folder can contain several files of one format; partitions (``roi=ME/...``) become columns.
+        A text file whose first line contains only numbers has no header: its columns are
+        ``0, 1, 2, ...``.
     columns : sequence, optional
         Names of the columns to read. Default: all.
     verbatim : bool, default False
@@ -129,8 +130,8 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> 
     table : DataFrame
         In text files, the items of a list are joined by ``"; "``.
     path : path or file
-        The ending sets the format: csv, tsv, each also compressed; parquet, feather. An open file
-        gets csv. The file is replaced only when it is complete.
+        The ending sets the format: csv, tsv (also compressed), parquet, feather. An open file is
+        written as csv. The file is replaced only when it is complete.
 
     Raises
     ------

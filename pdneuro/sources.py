@@ -102,8 +102,8 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
-        ``"cave:minnie65_public@1300"`` at a materialization version. A path (an object, or text with a
-        folder or the ending of a table in it) is a file of edges, opened by
+        ``"cave:minnie65_public@1300"`` at a materialization version. A path is a ``Path``, or text that
+        contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
         :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
         is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the
         option ``source``.

@@ -313,7 +313,7 @@ class Cave:
         Raises
         ------
         UnknownTableError
-            The table or view does not exist; the message names the nearest.
+            The table or view does not exist; the message suggests similar names.
         """
         return self._remembered("table", name, version, fetch=lambda: self._describe(name, version))
 

@@ -53,7 +53,7 @@ def select(
     Raises
     ------
     UnknownFieldError
-        The field does not exist; the message names the nearest.
+        The field does not exist; the message suggests similar names.
     InvalidQueryError
         No filter and no ``everything=True``; a filter without a value.
     ServiceError, OfflineError

@@ -197,13 +197,13 @@ def swc(
     -------
     DataFrame
         Node table ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` is the value in the
-        column. Each neuron once.
+        column. Each neuron appears once.
 
     Raises
     ------
     {neuron errors}
     InvalidSwcError
-        A file holds no nodes; with ``strict``, a file has a problem.
+        A file does not contain nodes. With ``strict``, a file has a problem.
 
     Examples
     --------

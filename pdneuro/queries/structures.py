@@ -226,21 +226,23 @@ def rollup(
     {structures}
     to : int, str or iterable
         A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; or structures
-        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID.
+        by ID or acronym, such as ``["CTX", "TH"]``. A single number is the ID of a
+        set, if this set exists.
     {structure on}
     {graph}
 
     Returns
     -------
     Series
-        Same index. IDs for IDs (int64, Int64 if something is missing), acronyms for acronyms. NA if no
-        member contains the structure. If members overlap, as in set 167587189, the nearest counts.
+        Same index. The result has IDs if ``ids`` has IDs (int64, Int64 if something is missing),
+        otherwise acronyms. NA if no member contains the structure. If several members contain it, as in
+        set 167587189, the nearest one is returned.
 
     Raises
     ------
     {structure errors}
     UnknownStructureError
-        ``to`` is not a set and not a structure.
+        ``to`` is neither a set nor a structure.
 
     Examples
     --------
