@@ -1,10 +1,12 @@
 // Returns the problems of the open page in a theme; check_browser.py runs it.
-theme => {
+async theme => {
+  for (let tries = 0; tries < 200 && document.documentElement.dataset.theme !== theme; tries++)
+    await new Promise(resolve => setTimeout(resolve, 20));
   const problems = [], width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width)
     problems.push(`wider than the window: ${document.documentElement.scrollWidth} px`);
   if (document.documentElement.dataset.theme !== theme) problems.push(`the theme is not ${theme}`);
-  const article = document.querySelector("article") ?? document.body;
+  const article = document.querySelector("article") ?? document.querySelector(".bd-main") ?? document.body;
   const scrolls = element => {
     for (let box = element; box && box !== document.body; box = box.parentElement)
       if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) return true;
