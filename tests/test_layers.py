@@ -166,7 +166,7 @@ def test_requests_and_parsers_can_be_tested_without_a_server(service: str) -> No
         names = imported_names(PACKAGE / service / f"{module}.py")
         assert not {name.split(".")[0] for name in names} & packages
         assert f"pdneuro.{service}.send" not in names
-        clients = {"Client", "Server", "client_for", "server_for"}
+        clients = {"Client", "Server", "server_for"}
         assert not {f"pdneuro.transport.http.{name}" for name in clients} & names
 
 
@@ -176,6 +176,6 @@ def test_only_send_has_a_client(service: str) -> None:
     found = {
         str(path.relative_to(folder))
         for path in folder.rglob("*.py")
-        if {"requests", "pdneuro.transport.http.client_for"} & imported_names(path)
+        if {"requests", "pdneuro.transport.http.Client"} & imported_names(path)
     }
     assert found == {"send.py"}

@@ -23,7 +23,7 @@ from pdneuro.errors import (
 from pdneuro.options import Fetch
 from pdneuro.transport import progress
 from pdneuro.transport.download import download
-from pdneuro.transport.http import Client, client_for, run_parallel
+from pdneuro.transport.http import Client, run_parallel
 from pdneuro.transport.responses import without_secrets
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Table(NamedTuple):
 
 def client(url: str, fetch: Fetch) -> Client:
     """Return a client for the server of a URL."""
-    return client_for(url, fetch)
+    return Client(url, fetch)
 
 
 def document(url: str, parser: Callable[[bytes], T], fetch: Fetch) -> T:

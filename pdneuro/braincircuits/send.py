@@ -13,14 +13,14 @@ from pdneuro.sources import Dump
 from pdneuro.transport import tokens
 from pdneuro.transport.download import download
 from pdneuro.transport.fetch import BatchQuery
-from pdneuro.transport.http import Client, client_for
+from pdneuro.transport.http import Client
 from pdneuro.transport.report import Batch
 from pdneuro.transport.store import Scope
 
 
 def client(fetch: Fetch, headers: Mapping[str, str], address: str | None = None) -> Client:
     """Return a client for the service, or for another address."""
-    return client_for(address or get_option("braincircuits_url"), fetch, headers=headers)
+    return Client(address or get_option("braincircuits_url"), fetch, headers=headers)
 
 
 def by_id(project: str, name: str, source: str, fetch: Fetch) -> BatchQuery:

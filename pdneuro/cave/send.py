@@ -42,7 +42,7 @@ from pdneuro.options import Fetch, get_option
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport import tokens
 from pdneuro.transport.fetch import BatchQuery, fetch_by_id
-from pdneuro.transport.http import Request, client_for
+from pdneuro.transport.http import Client, Request
 from pdneuro.transport.report import Answers, Batch, ShapeError
 from pdneuro.transport.responses import error_from, without_secrets
 from pdneuro.transport.store import Scope
@@ -154,7 +154,7 @@ class Cave:
         It is requested before caveclient requests it, which has no timeout and opens a browser if
         terms are not accepted.
         """
-        client = client_for(
+        client = Client(
             url,
             self._fetch,
             headers={"Authorization": f"Bearer {self._token}"},

@@ -24,7 +24,7 @@ from pdneuro.neuromorpho import field_types, parse, payload
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport import progress
 from pdneuro.transport.fetch import BatchQuery
-from pdneuro.transport.http import Client, Request, client_for, run_parallel
+from pdneuro.transport.http import Client, Request, run_parallel
 from pdneuro.transport.report import FIRST_ENCODING, Batch, ShapeError
 from pdneuro.transport.store import Scope
 
@@ -64,7 +64,7 @@ def files_address() -> str:
 
 def client(fetch: Fetch, url: str | None = None) -> Client:
     """Return a client for the service, or for its files."""
-    return client_for(
+    return Client(
         url or address(),
         fetch,
         per_second=get_option("neuromorpho_rate"),

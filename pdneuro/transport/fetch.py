@@ -77,10 +77,15 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
     add(answers)
     if not len(ids):
         return answers
-    cache = _Cache(query.scope)
+    store = OptionalStore()
     try:
+        scope = store.run(lambda opened: opened.scope_id(query.scope)) or 0
         if not fetch.refresh or fetch.offline:
-            cache.read(answers, fetch)
+            # Offline, an expired value is better than none.
+            limit = None if fetch.offline else fetch.expire_after
+            stored = store.run(lambda opened: opened.get(scope, ids, limit))
+            if stored is not None:
+                answers.take(*stored, from_cache=True)
         open_ids = np.sort(ids[answers.status == NOT_ASKED])
         if not len(open_ids):
             return answers
@@ -91,42 +96,10 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
                 "pdneuro is offline. Call once with pdneuro.set_options(offline=False) and the same "
                 "token."
             )
-        _Batches(answers, query, fetch, cache).run(open_ids.tolist())
+        _Batches(answers, query, fetch, store, scope).run(open_ids.tolist())
     finally:
-        cache.close()
+        store.close()
     return answers
-
-
-class _Cache:
-    """The values of one query in the cache."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._store = OptionalStore()
-        self._number = self._store.run(lambda store: store.scope_id(scope)) or 0
-
-    @property
-    def works(self) -> bool:
-        """Whether values are cached."""
-        return self._store.works
-
-    def read(self, answers: Answers, fetch: Fetch) -> None:
-        """Enter the values that are cached."""
-        # Offline, an expired value is better than none.
-        limit = None if fetch.offline else fetch.expire_after
-        stored = self._store.run(lambda store: store.get(self._number, answers.ids, limit))
-        if stored is not None:
-            answers.take(
-                stored.ids, stored.encodings, stored.payloads, stored.snapshots, from_cache=True
-            )
-
-    def write(self, batches: Sequence[Batch]) -> None:
-        """Save the values of batches."""
-        if batches:
-            self._store.run(lambda store: store.put(self._number, batches))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._store.close()
 
 
 class _Batch(NamedTuple):
@@ -141,11 +114,14 @@ class _Batch(NamedTuple):
 class _Batches:
     """Sends batches over several threads; the calling thread enters and caches the values."""
 
-    def __init__(self, answers: Answers, query: BatchQuery, fetch: Fetch, cache: _Cache) -> None:
+    def __init__(
+        self, answers: Answers, query: BatchQuery, fetch: Fetch, store: OptionalStore, scope: int
+    ) -> None:
         self.answers = answers
         self.query = query
         self.fetch = fetch
-        self.cache = cache
+        self.store = store
+        self.scope = scope
         self.waiting: deque[_Batch] = deque()
         self.under_way: dict[Future[Batch], _Batch] = {}
         self.largest = fetch.batch_size
@@ -194,7 +170,7 @@ class _Batches:
         known, finished = len(self.arrived), 0
         for future in done:
             finished += self._outcome(self.under_way[future], future)
-        self.cache.write(self.arrived[known:])
+        self._write(self.arrived[known:])
         for future in done:  # only now: an interrupt before this line loses nothing
             del self.under_way[future]
         return finished
@@ -233,6 +209,10 @@ class _Batches:
         payloads = payloads + [None] * len(absent)
         self.arrived.append(Batch(ids + absent, encodings, payloads, snapshot))
         return len(ids) + len(absent)
+
+    def _write(self, batches: Sequence[Batch]) -> None:
+        if batches:
+            self.store.run(lambda opened: opened.put(self.scope, batches))
 
     def _enter_all(self) -> None:
         """Enter all values at once: one batch at a time costs several times as much."""
@@ -285,12 +265,12 @@ class _Batches:
         for future in wait(self.under_way, timeout=patience).done:
             if not future.cancelled() and future.exception() is None:
                 self._enter(self.under_way[future], future.result())
-        self.cache.write(self.arrived[known:])
+        self._write(self.arrived[known:])
         self._enter_all()
 
     def _progress(self) -> str:
         arrived = int((self.answers.status < FAILED).sum())
-        cached = "stored" if self.cache.works else "lost, because the cache cannot be used"
+        cached = "stored" if self.store.works else "lost, because the cache cannot be used"
         return (
             f"{arrived:,} of {len(self.answers.ids):,} IDs are answered and {cached}; the same call "
             "again requests only the rest."

@@ -187,12 +187,12 @@ def server_for(address: str, *, short_keys: bool = False) -> Server:
 
 
 class Client:
-    """Sends the requests of one call to one server.
+    """Sends the requests of one call to the server of an address.
 
     Parameters
     ----------
-    server : Server
-        Connections, shared by all calls of the process.
+    address : str
+        Any address of the server. The calls of a process share its connections; see :class:`Server`.
     fetch : Fetch
         Timeout, retries and use of the cache.
     headers : mapping
@@ -201,18 +201,21 @@ class Client:
         Maximum number of requests per second to the server, over all threads of the process.
     accepted : container of int
         Status codes that do not raise an error.
+    short_keys : bool
+        Lower the security level if the server's key is short.
     """
 
     def __init__(
         self,
-        server: Server,
+        address: str,
         fetch: Fetch,
         *,
         headers: Mapping[str, str] = _NO_PARAMETERS,
         per_second: float | None = None,
         accepted: Container[int] = (200, 206),
+        short_keys: bool = False,
     ) -> None:
-        self.server = server
+        self.server = server_for(address, short_keys=short_keys)
         self.fetch = fetch
         self.headers = dict(headers)
         self.per_second = per_second
@@ -330,7 +333,7 @@ class Client:
                 data=request.body,
                 headers={**self.headers, **request.headers},
                 # Without an auth object requests would put a ~/.netrc entry over the token.
-                auth=_unchanged,
+                auth=lambda prepared: prepared,
             )
         )
 
@@ -403,27 +406,9 @@ class Client:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]
 
 
-def client_for(
-    address: str,
-    fetch: Fetch,
-    *,
-    headers: Mapping[str, str] = _NO_PARAMETERS,
-    per_second: float | None = None,
-    accepted: Container[int] = (200, 206),
-    short_keys: bool = False,
-) -> Client:
-    """Return a client for the server of an address; see :class:`Client` and :class:`Server`."""
-    server = server_for(address, short_keys=short_keys)
-    return Client(server, fetch, headers=headers, per_second=per_second, accepted=accepted)
-
-
 def _pause(number: int) -> float:
     """Return the seconds to wait after a failed attempt: twice as long each time, at most 120."""
     return float(min(0.4 * 2**number + random.uniform(0, 0.2), 120.0))
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 # -- threads --------------------------------------------------------------------------------------

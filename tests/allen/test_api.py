@@ -118,6 +118,14 @@ def asked(sandbox: Sandbox) -> list[str]:
 # -- requests ----------------------------------------------------------------------------------------
 
 
+def test_the_image_type_of_an_atlas_is_looked_up_within_the_query(recorder: Recorder) -> None:
+    allen.ImageDownloadApi().atlas_image_query(138322605)
+    stages = unquote(recorder.addresses[-1]).split("q=")[1].split("model::")
+    assert stages[1].startswith("Atlas,rma::criteria,[id$eq138322605]")
+    assert stages[1].endswith("pipe::list[type_name$is'image_type'],")
+    assert "alternate_images[image_type$eq$type_name]" in stages[2]
+
+
 def recorded() -> dict[str, list[dict[str, Any]]]:
     """Return the recorded calls and their addresses, by method."""
     found: dict[str, list[dict[str, Any]]] = {}

@@ -18,7 +18,7 @@ from pdneuro import errors
 from pdneuro.options import Fetch
 from pdneuro.sandbox.server import LocalServer, Response
 from pdneuro.sandbox.server import Request as Received
-from pdneuro.transport.http import Cancelled, Client, Request, client_for, run_parallel, server_for
+from pdneuro.transport.http import Cancelled, Client, Request, run_parallel, server_for
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import is_html, without_secrets
 
@@ -37,7 +37,7 @@ def server():
 
 
 def client(server: LocalServer, **headers: str) -> Client:
-    return client_for(server.url, Fetch.of(), headers=headers)
+    return Client(server.url, Fetch.of(), headers=headers)
 
 
 def get(url: str, sender: Client, **more: object) -> dict:
@@ -121,7 +121,7 @@ class TestDocuments:
     def test_refresh_downloads_again_and_replaces(self, server: LocalServer) -> None:
         url = f"{server.url}/echo"
         get(url, client(server))
-        again = client_for(server.url, Fetch.of(refresh=True))
+        again = Client(server.url, Fetch.of(refresh=True))
         assert get(url, again)["n"] == 2
         assert get(url, client(server))["n"] == 2
         assert documents() == 1
@@ -148,7 +148,7 @@ class TestDocuments:
                 get(url, client(server))
         server.fail(status=503)
         with pytest.raises(errors.ServiceUnavailableError):
-            get(url, client_for(server.url, Fetch.of(refresh=True)))
+            get(url, Client(server.url, Fetch.of(refresh=True)))
 
     def test_a_truncated_document_is_requested_again(self, server: LocalServer) -> None:
         server.fail(truncate=True)
@@ -312,7 +312,7 @@ class TestServers:
 
 class TestPauses:
     def test_pauses_double(self, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        sender = client_for(server.url, Fetch.of()._replace(retries=3))
+        sender = Client(server.url, Fetch.of()._replace(retries=3))
         waited: list[float] = []
         monkeypatch.setattr(sender._cancelled, "wait", lambda seconds: waited.append(seconds))
         server.fail(times=3, status=503)
@@ -321,7 +321,7 @@ class TestPauses:
         assert all(least <= pause <= least + 0.2 for pause, least in zip(waited, expected, strict=True))
 
     def test_cancel_ends_a_pause(self, server: LocalServer) -> None:
-        sender = client_for(server.url, Fetch.of()._replace(retries=1))
+        sender = Client(server.url, Fetch.of()._replace(retries=1))
         server.fail(status=503, retry_after=60)
         threading.Timer(0.2, sender.cancel).start()
         start = time.monotonic()
@@ -331,7 +331,7 @@ class TestPauses:
 
     def test_a_cached_document_does_not_wait_for_its_turn(self, server: LocalServer) -> None:
         def slow() -> Client:
-            return client_for(server.url, Fetch.of(), per_second=0.02)
+            return Client(server.url, Fetch.of(), per_second=0.02)
 
         url = f"{server.url}/echo"
         start = time.monotonic()

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from minibrain import parse, payload
 from pdneuro.options import Fetch
 from pdneuro.transport.fetch import BatchQuery
-from pdneuro.transport.http import Client, client_for
+from pdneuro.transport.http import Client
 from pdneuro.transport.report import Batch
 from pdneuro.transport.store import Scope
 
 
 def client(fetch: Fetch) -> Client:
     """Return a client for the service. A token would be one of its ``headers``."""
-    return client_for(payload.ADDRESS, fetch)
+    return Client(payload.ADDRESS, fetch)
 
 
 def by_id(dataset: str, name: str, source: str, fetch: Fetch) -> BatchQuery:
