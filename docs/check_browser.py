@@ -83,9 +83,15 @@ def find_browser() -> str | None:
 
 
 def some(pages: list[str], count: int) -> list[str]:
-    """Return the front page, and further pages at equal distances."""
-    others = [page for page in pages if page != "index.html"]
-    return ["index.html", *(others[place * len(others) // (count - 1)] for place in range(count - 1))]
+    """Return the front page and further pages at equal distances, a third of them of the reference."""
+    reference = [page for page in pages if page.startswith("reference/")]
+    others = [page for page in pages if page != "index.html" and page not in reference]
+    third = count // 3
+    return ["index.html", *_spread(others, count - 1 - third), *_spread(reference, third)]
+
+
+def _spread(pages: list[str], count: int) -> list[str]:
+    return [pages[place * len(pages) // count] for place in range(count)]
 
 
 def open_pages(

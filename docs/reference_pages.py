@@ -115,13 +115,11 @@ def _names() -> str:
     for (service, kind), title in NAMES.items():
         rows = table[(table["service"] == service) & (table["kind"] == kind)]
         lines = [".. list-table::", "   :widths: 35 65", "   :header-rows: 1", ""]
-        for name, text in [
-            ("name", "description"),
-            *zip(rows["name"], rows["description"], strict=True),
-        ]:
-            lines += [f"   * - {name if name == 'name' else f'``{name}``'}", f"     - {text}"]
-        parts += [_title(title, "-"), f"{USES[kind]}\n" if service != "allen" else f"{USES['allen']}\n"]
-        parts += ["\n".join([*lines, ""])]
+        lines += ["   * - Name", "     - Description"]
+        for name, text in zip(rows["name"], rows["description"], strict=True):
+            lines += [f"   * - ``{name}``", f"     - {text}"]
+        use = USES.get(service) or USES[kind]
+        parts += [_title(title, "-"), f"{use}\n", "\n".join([*lines, ""])]
     return "\n".join([*parts, _TABLES_OF_CAVE])
 
 
