@@ -181,7 +181,8 @@ def main() -> int:
     )
     if options.pages and options.pages < len(pages):
         pages = some(pages, options.pages)
-    count = len(pages) * len(WIDTHS) * len(THEMES) + len(SEARCHES)
+    searched = (folder / "search.html").exists()
+    count = len(pages) * len(WIDTHS) * len(THEMES) + len(SEARCHES) * searched
     chromium = find_browser()
     if chromium is None:
         print("Chromium is not installed, and only root can install it: no page was opened.")
@@ -194,7 +195,7 @@ def main() -> int:
     with sync_playwright() as driver, served(folder) as address:
         browser = driver.chromium.launch(executable_path=chromium)
         problems = open_pages(browser, address, folder, pages, options.pictures)
-        problems += search(browser, address)
+        problems += search(browser, address) if searched else []
         browser.close()
     print(*problems, sep="\n", end="\n" if problems else "")
     failed = len({problem.partition(": ")[0] for problem in problems})
