@@ -60,6 +60,10 @@ autapses : bool, default True
     Keep edges from a neuron to itself.
 max_nodes : int, optional
     Maximum number of neurons to query, including the given ones. Default: 50,000 if ``hops > 1``.""",
+    "grouping": """\
+dropna, sort, observed : bool, default False, False, True
+    As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label
+    instead of by weight; without ``observed``, categories without partners have the weight 0.""",
     "groups": """\
 groups : DataFrameGroupBy or SeriesGroupBy
     Groups of a table with a column of segment IDs, or of such a column.""",

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import lzma
 import os
+import re
 import warnings
 import zipfile
 import zlib
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro._compat import ROUND_TRIP, optional
-from pdneuro.errors import InvalidSwcError, PdneuroError, listing
+from pdneuro.errors import InvalidSwcError, MissingColumnsError, PdneuroError, listing
 from pdneuro.tables import skeletons, swc
-from pdneuro.tables.edges import as_edges, edge_roles
+from pdneuro.tables.counts import may_count, possible_counts, region_columns
+from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles
 from pdneuro.tables.ids import MAX_EXACT_FLOAT
 
 _BLANKS = r"\s+"
@@ -32,8 +35,23 @@ _TYPED: dict[str, Any] = {"dtype_backend": "numpy_nullable", **ROUND_TRIP}
 #: Errors of a compressed file that is truncated or of another format.
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, ImportError)
 _AS_WRITTEN: dict[str, Any] = {"dtype": str, "keep_default_na": False}
-_PACKERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
+_PACKERS = {
+    ".gz": "gzip",
+    ".gzip": "gzip",
+    ".bz2": "bz2",
+    ".xz": "xz",
+    ".zst": "zstd",
+    ".zip": "zip",
+}
 _PACKED = tuple(_PACKERS)
+#: Number of rows from which the roles of the columns of a file are recognized.
+_SAMPLE = 1_000
+#: The smallest number that is an ID rather than a weight, if its column has no name.
+_LARGE_ID = 10**12
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_COMMA_NUMBER = re.compile(r"\s*-?\d+,\d+\s*")
+#: Names that pandas gives to an index without a name in parquet and feather.
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def is_table(name: str) -> bool:
@@ -71,10 +89,11 @@ def read_table(
     Parameters
     ----------
     path : path or file
-        csv, tsv, txt (separated by spaces), also compressed; parquet; feather; or an open csv file.
-        A folder can contain several files of one format; partitions (``roi=ME/...``) become columns.
-        A text file whose first line contains only numbers has no header: its columns are
-        ``0, 1, 2, ...``.
+        csv (with commas or semicolons), tsv, txt (separated by spaces), also compressed; parquet;
+        feather; or an open csv file. A folder can contain several files of one format; partitions
+        (``roi=ME/...``) become columns. A text file whose first line contains only numbers has no
+        header: its columns are ``0, 1, 2, ...``. An index without a name in parquet or feather is the
+        index.
     columns : sequence, optional
         Names of the columns to read. Default: all.
     verbatim : bool, default False
@@ -108,18 +127,47 @@ def read_table(
         return _read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
     files, ending = _files(path)
     if ending in _ARROW:
-        data = _dataset(path, files, ending).to_table(columns=None if columns is None else list(columns))
-        # By default, to_pandas() converts integers with missing values to floats.
-        table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
-        for name in data.schema.names:
-            if data.schema.field(name).type.num_fields == 1:  # in arrays, integers would become floats
-                lists = data.column(name).to_pylist()
-                table[name] = pd.Series(lists, index=table.index, dtype=object)
-        metadata = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
-        table.attrs = dict(metadata.get("attributes") or {})
-        return table
-    parts = [_read_text(file, _SEPARATORS[ending], columns, verbatim=verbatim) for file in files]
+        return _read_arrow(_dataset(path, files, ending), columns)
+    base = Path(path).expanduser()
+    parts = []
+    for file in files:
+        part = _partition(file, base)
+        inside = None if columns is None else [name for name in columns if name not in part]
+        table = _read_text(file, _SEPARATORS[ending], inside, verbatim=verbatim).assign(**part)
+        parts.append(table if columns is None else table[list(columns)])
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def _partition(file: Path, base: Path) -> dict[str, Any]:
+    """Return the columns in the names of the folders of a file, such as ``roi=ME``."""
+    if file == base:
+        return {}
+    pairs = [name.partition("=") for name in file.relative_to(base).parts[:-1]]
+    return {
+        name: int(text) if re.fullmatch(r"0|[1-9]\d{0,17}", text) else unquote(text)
+        for name, equals, text in pairs
+        if equals
+    }
+
+
+def _read_arrow(
+    data: Any, columns: Sequence[Hashable] | None = None, rows: int | None = None
+) -> pd.DataFrame:
+    """Return columns of a dataset, or its first rows."""
+    names = None if columns is None else list(columns)
+    data = data.to_table(columns=names) if rows is None else data.head(rows, columns=names)
+    # By default, to_pandas() converts integers with missing values to floats.
+    table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
+    for name in data.schema.names:
+        if data.schema.field(name).type.num_fields == 1:  # in arrays, integers would become floats
+            lists = data.column(name).to_pylist()
+            table[name] = pd.Series(lists, index=table.index, dtype=object)
+    metadata = json.loads((data.schema.metadata or {}).get(b"pandas", b"{}"))
+    unnamed = [name for name in table.columns if _UNNAMED_INDEX.fullmatch(name)]
+    if unnamed and columns is None:
+        table = table.set_index(unnamed).rename_axis([None] * len(unnamed))
+    table.attrs = dict(metadata.get("attributes") or {})
+    return table
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> None:
@@ -213,25 +261,47 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     >>> column_names(path)
     ['root_id', 'side', 'cell_class', 'cell_type']
     """
+    return list(first_rows(path).columns)
+
+
+def first_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return the first 1,000 rows of a table, with all columns.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from pdneuro.files import first_rows, write_table
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "edges.csv"
+    >>> write_table(pdneuro.sandbox.edges(), path)
+    >>> first_rows(path).shape
+    (1000, 3)
+    """
     files, ending = _files(path)
     if ending in _ARROW:
-        return list(_dataset(path, files, ending).schema.names)
-    return list(_read_text(files[0], _SEPARATORS[ending], None, nrows=1).columns)
+        return _read_arrow(_dataset(path, files, ending), rows=_SAMPLE)
+    table = _read_text(files[0], _SEPARATORS[ending], None, nrows=_SAMPLE)
+    return table.assign(**_partition(files[0], Path(path).expanduser()))
 
 
 def read_edges(
-    edges: pd.DataFrame | str | os.PathLike[str], *, only: bool = False, **roles: Hashable | None
+    edges: pd.DataFrame | str | os.PathLike[str], *, only: bool = False, **roles: Any
 ) -> pd.DataFrame:
     """Return an edge table from a frame or a file with any known column names.
 
     Parameters
     ----------
     edges : DataFrame or path
-        Without a header the columns are ``pre``, ``post`` and, if there is a third, ``weight``.
+        Without a header the columns are ``pre``, ``post`` and, if there are others, ``weight``: the
+        first column of whole numbers behind them. The column in front of the weight is then ``roi``.
     only : bool, default False
         Read only ``pre``, ``post`` and ``weight``.
     **roles
-        ``pre=``, ``post=``, ``weight=``: names of columns that are not recognized.
+        Parameters of :func:`pdneuro.tables.as_edges`, such as ``weight=``.
+
+    Raises
+    ------
+    MissingColumnsError
+        The file is an adjacency matrix, or its columns are not recognized.
 
     Examples
     --------
@@ -241,23 +311,115 @@ def read_edges(
        pre  post  weight
     0   11    12       5
     """
-    if not isinstance(edges, pd.DataFrame | str | os.PathLike):
-        raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(edges).__name__}.")
-    header = edges if isinstance(edges, pd.DataFrame) else pd.DataFrame(columns=column_names(edges))
-    columns: list[Hashable] = list(header.columns)
-    if columns[:2] == ["0", "1"]:
-        roles = {"pre": "0", "post": "1", "weight": "2" if len(columns) > 2 else None, **roles}
-    if only:
-        names = edge_roles(header, **roles)[:3]
-        columns = [name for name in names if name is not None]
-        roles = dict(zip(("pre", "post", "weight"), names, strict=True))
     if isinstance(edges, pd.DataFrame):
-        return as_edges(edges[columns], **roles)
-    try:
-        return as_edges(read_table(edges, columns), **roles)
-    except PdneuroError as error:
-        error.add_note(f"The file is {os.fspath(edges)}.")
-        raise
+        table = as_edges(edges, **roles)
+    elif isinstance(edges, str | os.PathLike):
+        try:
+            table = _edges_of_file(edges, roles, only=only)
+        except PdneuroError as error:
+            error.add_note(f"The file is {os.fspath(edges)}.")
+            raise
+    else:
+        raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(edges).__name__}.")
+    return table[list(COLUMNS)] if only else table
+
+
+def _edges_of_file(path: str | os.PathLike[str], given: dict[str, Any], *, only: bool) -> pd.DataFrame:
+    refuse_matrix(path)
+    sample = first_rows(path)
+    names: list[Hashable] = list(sample.columns)
+    if names[:2] == ["0", "1"]:
+        by_position = {"pre": "0", "post": "1"} if given.get("weight") else _roles_by_position(sample)
+        given = by_position | given
+    others = {role: name for role, name in given.items() if role != "regions"}
+    pre, post, weight, roi, nt = edge_roles(sample, **others)
+    given = given | {"pre": pre, "post": post, "weight": weight}
+    columns: list[Hashable] | None = None
+    if only:
+        columns = [name for name in (pre, post, weight) if name in names]
+        if weight is None:  # the columns that decide whether a row is a synapse
+            counts = possible_counts(sample, (pre, post, roi, nt))
+            columns += [name for name in counts if may_count(sample[name])]
+            columns += region_columns(names) if len(columns) > 2 else []
+        columns += [roi] if given.get("regions") is not None else []
+        columns = list(dict.fromkeys(name for name in columns if name in names))
+        given |= {"roi": roi if roi in columns else None, "nt": None}
+    return as_edges(read_table(path, columns), **given)
+
+
+def _roles_by_position(sample: pd.DataFrame) -> dict[str, Any]:
+    """Return the roles of the columns of a table without a header: pre, post, [roi,] weight."""
+    others = list(sample.columns[2:])
+    whole = [name for name in others if may_count(sample[name].rename("count"))]
+    if others and not whole:
+        raise MissingColumnsError(
+            f"the file has no header, and {listing(map(repr, others))} contain no numbers of synapses. "
+            "Name the column: weight=..., or count each row as one synapse: weight='rows'."
+        )
+    roles: dict[str, Any] = {"pre": "0", "post": "1", "weight": whole[0] if whole else None}
+    return roles | ({"roi": "2"} if whole and whole[0] == "3" else {})
+
+
+def refuse_matrix(path: str | os.PathLike[str]) -> None:
+    """Raise an error if a text file contains an adjacency matrix instead of rows of edges."""
+    files, ending = _files(path)
+    if ending in _ARROW:
+        return
+    shape, labeled = "", False
+    # A file that cannot be read raises a clear error when its rows are read.
+    with contextlib.suppress(ValueError, *_DAMAGED):
+        shape, labeled = _matrix_shape(files[0], _SEPARATORS[ending])
+    if shape and not labeled:
+        raise MissingColumnsError(
+            f"{MATRIX.format(shape)} pdneuro.graphs.from_matrix(frame) after you have set the index and "
+            "the columns to the IDs, which the file does not contain."
+        )
+    if shape:
+        separator, _ = _punctuation(files[0], _SEPARATORS[ending])
+        options = "" if separator == "," else f", sep={separator!r}"
+        options += ', compression="gzip"' if files[0].suffix.lower() == ".gzip" else ""
+        raise MissingColumnsError(
+            f"{MATRIX.format(shape)} pdneuro.graphs.from_matrix(pd.read_csv({os.fspath(files[0])!r}, "
+            f"index_col=0{options}))."
+        )
+
+
+def _matrix_shape(path: Path, separator: str) -> tuple[str, bool]:
+    """Return the size of the adjacency matrix in a text file, "" if there is none; and if it has IDs."""
+    lines = _first_cells(path, separator)
+    first, second = lines[0], lines[1] if len(lines) > 1 else []
+    numbers = [bool(re.fullmatch(r"\d+", cell)) for cell in first]
+    begin = 1 if len(second) == len(first) else 0
+    labels = first[begin:]
+    digits = all(numbers[begin:])
+    if len(second) not in (len(first), len(first) + 1) or len(labels) < 2 or not digits:
+        return _square(lines), False
+    rows = f"{len(lines) - 1:,}" if len(lines) <= _SAMPLE else "many"
+    shape = f"{rows} x {len(labels):,}"
+    corner = begin == 0 or not numbers[0] or first[0] == "0"
+    same = [line[0] for line in lines[1 : len(labels) + 1]] == labels[:_SAMPLE]
+    if same and (corner or len(labels) > 2):
+        return shape, True  # the labels of the rows are those of the columns
+    if corner and len(set(labels)) == len(labels) > 2 and first[0] != "0":
+        return shape, True  # a header of numbers
+    if len(first) > 2 and int(first[2]) >= _LARGE_ID and len(second[2]) < len(first[2]) - 3:
+        return shape, True  # an ID in the place of a weight
+    return _square(lines), False
+
+
+def _square(lines: list[list[str]]) -> str:
+    """Return the shape of numbers without labels if they are a matrix, else ""."""
+    size = len(lines)
+    cells = [cell for line in lines for cell in line]
+    if (
+        size < 3
+        or len(cells) != size**2
+        or not all(re.fullmatch(r"\d+(\.\d*)?", cell) for cell in cells)
+    ):
+        return ""
+    ends = [float(cell) for line in lines for cell in line[:2]]
+    # An edge has no ID 0, and seldom as many columns as a file of edges has rows.
+    return f"{size:,} x {size:,}" if 0 in ends or (size > 3 and max(ends) < _LARGE_ID) else ""
 
 
 def read_swc(
@@ -401,8 +563,22 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     return _files(path)[0]
 
 
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file or folder, or raise an error if it is an address.
+
+    >>> local_path("edges.csv").name
+    'edges.csv'
+    """
+    if _ADDRESS.match(os.fspath(path)):
+        address = os.fspath(path).partition("?")[0]
+        raise ValueError(
+            f"{address} is an address, and only local files are read. Download it, and pass its path."
+        )
+    return Path(path).expanduser()
+
+
 def _files(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
-    target = Path(path).expanduser()
+    target = local_path(path)
     if target.is_dir():
         tables = sorted(
             file
@@ -468,21 +644,14 @@ def _read_text(
     verbatim: bool = False,
 ) -> pd.DataFrame:
     def rows(**options: Any) -> pd.DataFrame:
-        if isinstance(path, io.StringIO):
-            path.seek(0)
-        with warnings.catch_warnings():
-            # pandas warns of separators at the ends of lines, which are checked below.
-            warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            read: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=False, **options)
-        return read
+        return _rows(path, sep=separator, decimal=decimal, **options)
 
     name = path.name if isinstance(path, Path) else "the input"
     try:
-        if separator == _BLANKS and _has_tabs(path):
-            separator = "\t"
+        separator, decimal = _punctuation(path, separator)
         first = rows(header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
         headless = _is_headless(first)
-        _refuse_ragged(name, first, rows, separator)
+        _refuse_ragged(name, first, rows)
         table = rows(
             header=None if headless else 0,
             usecols=None if columns is None else [int(str(c)) if headless else c for c in columns],
@@ -506,10 +675,45 @@ def _read_text(
     return table if columns is None else table[list(columns)]
 
 
-def _has_tabs(path: Path | io.StringIO) -> bool:
-    """Return True if the first line of a text file contains tabs."""
-    line = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str)
-    return line.shape[1] > 1
+def _rows(path: Path | io.StringIO, **options: Any) -> pd.DataFrame:
+    """Return rows of a text file, with the options of :func:`pandas.read_csv`."""
+    if isinstance(path, io.StringIO):
+        path.seek(0)
+    else:
+        options["compression"] = _PACKERS.get(path.suffix.lower())
+    with warnings.catch_warnings():
+        # pandas warns of separators at the ends of lines, which _refuse_ragged() checks.
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        table: pd.DataFrame = pd.read_csv(path, index_col=False, **options)
+    return table
+
+
+def _punctuation(path: Path | io.StringIO, separator: str) -> tuple[str, str]:
+    """Return the separator of the cells of a text file, and the decimal mark of its numbers."""
+    if separator == _BLANKS:
+        tabs = _rows(path, sep="\t", header=None, nrows=1, dtype=str).shape[1] > 1
+        return "\t" if tabs else separator, "."
+    if separator != ",":
+        return separator, "."
+    first = _rows(path, sep=",", header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+    # Spreadsheets of many countries write semicolons, since a comma is their decimal mark.
+    cells = ",".join(first).split(";")
+    if len(cells) == 1 or not all("," not in cell or _COMMA_NUMBER.fullmatch(cell) for cell in cells):
+        return separator, "."
+    options: dict[str, Any] = {"header": None, "nrows": _SAMPLE, "dtype": str, "on_bad_lines": "skip"}
+    texts = _rows(path, sep=";", **options).stack().astype(str)
+    return ";", "," if texts.str.fullmatch(_COMMA_NUMBER).any() else "."
+
+
+def _first_cells(path: Path, separator: str) -> list[list[str]]:
+    """Return the cells of the first lines of a text file, as text; longer lines are cut."""
+    separator, _ = _punctuation(path, separator)
+    options: dict[str, Any] = {"sep": separator, "header": None, "dtype": str, "keep_default_na": False}
+    width = _rows(path, nrows=1, **options).shape[1] + 1
+    table = _rows(path, nrows=_SAMPLE + 1, names=range(width), on_bad_lines="skip", **options)
+    lines = [[cell.strip() for cell in line] for line in table.to_numpy(object).tolist()]
+    used = [max((k + 1 for k, cell in enumerate(line) if cell), default=0) for line in lines]
+    return [lines[0][: used[0]], *(line[: max(used[1:])] for line in lines[1:])]
 
 
 def _is_headless(first: pd.Series[Any]) -> bool:
@@ -520,12 +724,8 @@ def _is_headless(first: pd.Series[Any]) -> bool:
     return bool(len(texts) and (numbers.all() or long.any()))
 
 
-def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any, separator: str) -> None:
-    """Raise an error if rows have more cells than the header, or semicolons separate them."""
-    if len(first) == 1 and separator == "," and ";" in str(first[0]):
-        raise ValueError(
-            f"{name} is separated by semicolons. Save it with commas, or as .tsv with tabs."
-        )
+def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any) -> None:
+    """Raise an error if rows have more cells than the header."""
     try:
         second = rows(header=None, skiprows=1, nrows=1, dtype=str)
     except pd.errors.EmptyDataError:
@@ -553,5 +753,8 @@ def _exact(
         return table
     header = None if headless else 0
     texts = rows(usecols=rounded, dtype=str, header=header, nrows=nrows, skip_blank_lines=not one_column)
-    whole = [name for name in rounded if texts[name].str.fullmatch(r"\s*\d{16,}\s*").any()]
-    return table.assign(**{str(name): texts[name].astype("string") for name in whole})
+    exact = table.copy(deep=False)
+    for name in rounded:
+        if texts[name].str.fullmatch(r"\s*\d{16,}\s*").any():
+            exact[name] = texts[name].astype("string")
+    return exact

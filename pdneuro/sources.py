@@ -159,4 +159,10 @@ def _open(module: str, name: str | os.PathLike[str]) -> Source:
 
 
 def _is_path(text: str) -> bool:
-    return is_table(text) or ((os.sep in text or "/" in text) and Path(text).expanduser().exists())
+    """Return whether a text is a path: an existing file, the ending of a table, or an address."""
+    path = Path(text).expanduser()
+    try:
+        exists = path.is_file() or ((os.sep in text or "/" in text) and path.exists())
+    except (OSError, ValueError):  # such as a name that is too long
+        exists = False
+    return exists or is_table(text) or "://" in text

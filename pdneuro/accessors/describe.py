@@ -16,6 +16,7 @@ from pandas.api import types
 from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 from pdneuro.options import get_option
 from pdneuro.tables import roles
+from pdneuro.tables.counts import possible_counts
 from pdneuro.tables.ids import MAX_EXACT_FLOAT
 from pdneuro.tables.provenance import facts
 from pdneuro.tables.skeletons import is_node_table
@@ -223,12 +224,16 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     recognized: list[str] = []
     missing: list[str] = []
     for name in names:
-        column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
+        column = frame[name] if name in frame.columns else None
+        if column is None:  # an index, or one of its levels
+            column = pd.Series(frame.index.get_level_values(name or 0), name=name)
         if isinstance(column, pd.Series):
             lines, problems = _id_column(column)
             recognized += lines
             missing += [line for line in problems if line not in missing]
-    if len(names) > 1:
+    if len(names) > len(set(names)):
+        missing.append(f"different names for the {len(names)} columns {names[0]!r}")
+    elif len(names) > 1:
         missing.append(f"a choice of the column of IDs: on={names[0]!r}")
     on, first = ("", "") if len(names) == 1 else (f"on={names[0]!r}", f", on={names[0]!r}")
     cave = str(get_option("source") or "").startswith("cave:")
@@ -238,6 +243,8 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row per partner, with its weight"),
     ]
+    if len(names) > len(set(names)):
+        calls = []
     return Role(recognized, calls, [*methods("segments"), *methods("cave")], missing)
 
 
@@ -277,9 +284,12 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
 def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
     recognized = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
-    weights = [name for name in frame.columns if str(name) in roles.WEIGHT_NAMES]
+    weights = roles.weight_columns(frame.columns)
+    counts = [name for name in possible_counts(frame, pairs[0]) if not weights]
     if weights:
         recognized[0] += f", weight {weights[0]!r}"
+    elif counts:
+        missing.append(f"a column of weights: if {counts[0]!r} is it, .as_edges(weight={counts[0]!r})")
     else:
         missing.append("a column of weights: each row counts as one synapse")
     least = facts(frame).get("min_weight", 1)

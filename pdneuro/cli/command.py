@@ -12,6 +12,7 @@ import pandas as pd
 
 from pdneuro import files
 from pdneuro.options import set_options
+from pdneuro.tables import roles
 from pdneuro.transport import report
 
 #: Exit status if a table was written, but the requests for some IDs failed.
@@ -129,7 +130,9 @@ def column(options: argparse.Namespace, table: pd.DataFrame) -> Hashable | None:
 def read(options: argparse.Namespace) -> pd.DataFrame:
     """Read the table of a command, as text if the output is text, otherwise with dtypes."""
     source = sys.stdin if options.file == "-" else options.file
-    return files.read_table(source, verbatim=files.is_text(options.out))
+    table = files.read_table(source, verbatim=files.is_text(options.out))
+    # An index without a name that holds the IDs would be lost in the result.
+    return table.rename_axis("root_id").reset_index() if roles.has_unnamed_ids(table) else table
 
 
 def write(options: argparse.Namespace, table: pd.DataFrame) -> int:

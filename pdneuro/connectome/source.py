@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
 from pdneuro.errors import NotFoundError, did_you_mean, listing
-from pdneuro.files import read_edges, table_files
+from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
@@ -139,8 +138,8 @@ class Connectome:
         """
         self = cls.__new__(cls)
         # Absolute paths, since a process with another working directory may open a copy.
-        edges = Path(edges).expanduser().absolute()
-        neurons = None if neurons is None else Path(neurons).expanduser().absolute()
+        edges = local_path(edges).absolute()
+        neurons = None if neurons is None else local_path(neurons).absolute()
         self._label = name or edges.name.split(".")[0]
         self._files = {
             "edges": edges,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT, optional
-from pdneuro.errors import InvalidEdgesError, MissingColumnsError, TooLargeError
+from pdneuro.errors import InvalidEdgesError, MissingColumnsError, TooLargeError, listing
 from pdneuro.tables import roles
 from pdneuro.tables.edges import as_edges, collapse, edge_table, require_edges
 from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array, distinct_ids, id_array
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Maximum number of rows of a dense matrix: 20,000 x 20,000 of 8 bytes are 3.2 GB.
 MAX_DENSE = 20_000
+_ENDS = ("_pre", "_post")
 
 
 def to_sparse(
@@ -106,6 +107,9 @@ def to_matrix(
     *,
     values: str = "weight",
     ids: Any = None,
+    dropna: bool = False,
+    sort: bool = True,
+    observed: bool = True,
 ) -> pd.DataFrame:
     """Return the adjacency matrix as a DataFrame: rows are presynaptic, columns postsynaptic.
 
@@ -117,12 +121,16 @@ def to_matrix(
         Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`.
     values, ids
         Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+    dropna, sort, observed : bool, default False, True, True
+        As in :meth:`pandas.DataFrame.groupby`, with ``group_by``: leave out missing labels; sort the
+        labels, categories in their order; without ``observed``, include categories without neurons.
 
     Returns
     -------
     DataFrame
         A square matrix; index ``pre`` and columns ``post`` are the same IDs or labels, sorted; 0 means
-        no edge. int64 for weights.
+        no edge. int64 for weights. Grouped by columns of both ends with different names
+        (``["side_pre", "type_post"]``), rows and columns have their own labels.
 
     Raises
     ------
@@ -149,41 +157,67 @@ def to_matrix(
     if group_by is not None:
         if values != "weight" or ids is not None:
             raise ValueError("values= and ids= cannot be combined with group_by=.")
-        return _group_matrix(collapse(edges, group_by))
+        groups = collapse(edges, group_by, dropna=dropna, observed=observed)
+        return _group_matrix(groups, sort=sort)
     neurons, pre, post, entries = _entries(edges, values, ids)
     dense = _dense(pre, post, entries, len(neurons))
     index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
     return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
 
 
-def _group_matrix(groups: pd.DataFrame) -> pd.DataFrame:
+def _group_matrix(groups: pd.DataFrame, *, sort: bool) -> pd.DataFrame:
     names = list(groups.columns[: groups.columns.get_loc("weight")])
-    ends = names[: len(names) // 2], names[len(names) // 2 :]
-    stems = [str(name).removesuffix("_pre") for name in ends[0]]
-    sides = [
-        pd.MultiIndex.from_frame(groups[end], names=stems)
-        if len(end) > 1
-        else pd.Index(groups[end[0]].astype(object))
-        for end in ends
+    ends = [[name for name in names if str(name).endswith(end)] for end in _ENDS]
+    if sum(map(len, ends)) < len(names) or not all(ends):
+        raise ValueError(
+            f"a matrix has presynaptic rows and postsynaptic columns, but group_by has only "
+            f"{listing(map(repr, names))}. Use .neuro.collapse(), or name columns of both ends."
+        )
+    stems = [
+        [str(name).removesuffix(end) for name in side] for side, end in zip(ends, _ENDS, strict=True)
     ]
-    labels = sides[0].append(sides[1]).unique().sort_values()
-    pre, post = (labels.get_indexer(side) for side in sides)
-    dense = _dense(pre, post, groups["weight"].to_numpy(), len(labels))
-    if len(stems) == 1:
-        labels = labels.infer_objects()
-        index, columns = labels.rename("pre"), labels.rename("post")
-    else:
-        index, columns = labels, labels
+    sides = [_labels(groups[end], stem) for end, stem in zip(ends, stems, strict=True)]
+    axes = [_distinct(side, sort=sort) for side in sides]
+    if stems[0] == stems[1]:
+        axes = [_distinct(_appended(sides), sort=sort)] * 2
+    pre, post = (axis.get_indexer(side) for axis, side in zip(axes, sides, strict=True))
+    dense = _dense(pre, post, groups["weight"].to_numpy(), len(axes[0]), len(axes[1]))
+    index, columns = (
+        axis if axis.nlevels > 1 else axis.astype(object).infer_objects().rename(end.strip("_"))
+        for axis, end in zip(axes, _ENDS, strict=True)
+    )
     return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), groups)
 
 
-def _dense(pre: Any, post: Any, entries: Any, size: int) -> Any:
-    if size > MAX_DENSE:
+def _labels(table: pd.DataFrame, stems: list[str]) -> pd.Index[Any]:
+    """Return the labels of each row as an index, with the columns of a table as levels."""
+    if table.shape[1] > 1:
+        return pd.MultiIndex.from_frame(table, names=stems)
+    column = table.iloc[:, 0]
+    categories = isinstance(column.dtype, pd.CategoricalDtype)
+    return pd.CategoricalIndex(column) if categories else pd.Index(column.astype(object))
+
+
+def _appended(sides: list[pd.Index[Any]]) -> pd.Index[Any]:
+    """Return the labels of both sides; categories only if they are the same on both."""
+    first, second = sides
+    if first.dtype == second.dtype:
+        return first.append(second)
+    return first.astype(object).append(second.astype(object))
+
+
+def _distinct(labels: pd.Index[Any], *, sort: bool) -> pd.Index[Any]:
+    return labels.unique().sort_values() if sort else labels.unique()
+
+
+def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = None) -> Any:
+    columns = rows if columns is None else columns
+    if max(rows, columns) > MAX_DENSE:
         raise TooLargeError(
-            f"a dense matrix of {size:,} x {size:,} would need {size**2 * 8 / 1e9:,.0f} GB. Use "
-            "to_sparse(), group the neurons (group_by=...), or select some (ids=...)."
+            f"a dense matrix of {rows:,} x {columns:,} would need {rows * columns * 8 / 1e9:,.0f} GB. "
+            "Use to_sparse(), group the neurons (group_by=...), or select some (ids=...)."
         )
-    dense = np.zeros((size, size), entries.dtype)
+    dense = np.zeros((rows, columns), entries.dtype)
     np.add.at(dense, (pre, post), entries)
     return dense
 

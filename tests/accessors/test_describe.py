@@ -163,6 +163,43 @@ def test_an_error_about_a_column_suggests_a_similar_name(ask: Any, near: str) ->
         ask()
 
 
+EDGELESS = pd.DataFrame({"root_id": [11, 12], "side": ["left", "right"]})
+
+
+def test_the_suggestions_of_errors_work() -> None:
+    """Do what each message suggests."""
+    brain = pdneuro.Connectome(pd.DataFrame({"pre": [11], "post": [12], "weight": [5]}))
+    twice = pd.concat([EDGELESS, EDGELESS["root_id"]], axis=1)
+    with pytest.raises(errors.AmbiguousColumnError, match=r"2 columns have the name 'root_id'\. Rename"):
+        twice.neuro.edges(source=brain)
+    assert "on='root_id'" not in repr(twice.neuro)
+    renamed = twice.set_axis(["root_id", "side", "other"], axis=1)
+    assert renamed.neuro.edges(source=brain)["weight"].tolist() == [5]
+    with pytest.raises(errors.AmbiguousColumnError, match=r"Choose: on='bodyId'\."):
+        twice.assign(bodyId=[11, 12]).neuro.edges(source=brain)
+    assert twice.assign(bodyId=[11, 12]).neuro.edges(on="bodyId", source=brain)["weight"].tolist() == [5]
+    with pytest.raises(
+        errors.MissingColumnsError, match=r"neurons, by 'root_id': \.neuro\.edges\(\)"
+    ) as caught:
+        EDGELESS.neuro.to_networkx()
+    assert "'side'" not in str(caught.value).partition("This looks")[2]
+    assert EDGELESS.neuro.graph(source=brain).size() == 1
+
+
+def test_a_level_of_the_index_is_recognized() -> None:
+    brain = pdneuro.Connectome(pd.DataFrame({"pre": [11], "post": [12], "weight": [5]}))
+    levels = EDGELESS.assign(size=3).set_index(["side", "root_id"])
+    assert "segment IDs: 'root_id'" in repr(levels.neuro)
+    assert levels.neuro.edges(source=brain)["weight"].tolist() == [5]
+    joined = levels.neuro.join_properties("link_pre", source=brain)
+    assert joined["nr_pre"].tolist() == [5, 0]
+    assert joined.index.equals(levels.index)
+    other = levels.rename_axis(["side", "neuron"])
+    with pytest.raises(errors.MissingColumnsError, match="and the index 'side', 'neuron'"):
+        other.neuro.edges(source=brain)
+    assert other.neuro.edges(on="neuron", source=brain)["weight"].tolist() == [5]
+
+
 # -- provenance ------------------------------------------------------------------------------------
 
 
