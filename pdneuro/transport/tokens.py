@@ -116,7 +116,7 @@ def require_cave(datastack: str, server: str) -> str:
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
             + f".{'' if known else did_you_mean(datastack, CAVE_SERVERS)} Get one at {page} and keep "
-            f"it with {save_it}."
+            f"it with pdneuro.tokens.save({service!r}, token)."
         )
     return token
 
