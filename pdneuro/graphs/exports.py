@@ -23,9 +23,10 @@ from pdneuro.graphs.node_attributes import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.ids import MAX_EXACT_FLOAT, Int64Array
+from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 if TYPE_CHECKING:
     import igraph
@@ -45,7 +46,7 @@ def to_igraph(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
@@ -135,13 +136,13 @@ def to_gephi(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Created if it does not exist; files of these names are replaced.
+        Created if it does not exist. Existing files with these names are replaced.
     label : hashable, optional
         Column of ``nodes`` that names the neurons. Default: the ID.
 
@@ -187,13 +188,13 @@ def to_cytoscape(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Created if it does not exist; files of these names are replaced.
+        Created if it does not exist. Existing files with these names are replaced.
 
     Returns
     -------

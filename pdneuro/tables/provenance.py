@@ -19,7 +19,7 @@ SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
 #: Services whose address is an option.
 SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
 #: Facts about the real data of a service, which do not hold for synthetic data.
-_OF_REAL_DATA = ("licence", "rrid")
+_OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 

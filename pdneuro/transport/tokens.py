@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from pdneuro._atomic import replacing
-from pdneuro.errors import InvalidTokenError, MissingTokenError, listing
+from pdneuro.errors import InvalidTokenError, MissingTokenError, did_you_mean, listing
 
 __all__ = ["forget", "get", "save", "status"]
 
@@ -115,7 +115,8 @@ def require_cave(datastack: str, server: str) -> str:
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
-            + f". Get one at {page} and keep it with pdneuro.tokens.save({service!r}, token)."
+            + f".{'' if known else did_you_mean(datastack, CAVE_SERVERS)} Get one at {page} and keep "
+            f"it with pdneuro.tokens.save({service!r}, token)."
         )
     return token
 

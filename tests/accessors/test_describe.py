@@ -218,7 +218,7 @@ def test_provenance_has_one_row_per_source(sandbox: Sandbox) -> None:
     origin = as_real(table).neuro.provenance
     assert origin["source"].tolist() == ["braincircuits:fruitfly_fafb_flywire", "allen"]
     assert origin["service"].tolist() == ["BrainCircuits.io", "Allen Brain Atlas"]
-    assert origin.loc[0, "licence"] == "CC BY-NC 4.0"
+    assert origin.loc[0, "license"] == "CC BY-NC 4.0"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", origin.loc[0, "snapshot"])
     assert pd.isna(origin.loc[1, "snapshot"])
     assert "neurotransmitter" in origin.loc[0, "queries"]
