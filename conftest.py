@@ -17,7 +17,7 @@ import pytest
 
 collect_ignore = [
     "docs/_build",
-    *(f"docs/{name}.py" for name in ("conf", "reference_pages", "check_site", "make_pictures")),
+    *map(str, Path(__file__).parent.glob("docs/*.py")),
 ]
 if not find_spec("mypy"):
     collect_ignore += ["pdneuro/mypy.py"]

@@ -189,6 +189,10 @@ class MissingTokenError(AuthenticationError):
     """There is no token for the service. Raised before the request is sent."""
 
 
+class InvalidTokenError(MissingTokenError, ValueError):
+    """A token file or an environment variable without a valid token. The message names it."""
+
+
 class ForbiddenError(ServiceError, PermissionError):
     """The token is valid but may not read this project (403)."""
 
@@ -281,6 +285,14 @@ class PdneuroWarning(UserWarning):
 
 class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
+
+
+class UnusableTokenWarning(PdneuroWarning):
+    """A file or a variable for an optional token holds no token; the request is sent without it."""
+
+
+class SpaceMismatchWarning(PdneuroWarning):
+    """All points are outside a volume or in its first voxel: their units or axes may be different."""
 
 
 class PartialResultWarning(PdneuroWarning):

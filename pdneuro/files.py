@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
-import glob
 import gzip
 import io
 import json
@@ -92,9 +91,9 @@ _SAMPLE = 1_000
 _LARGE_ID = 10**12
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _COMMA_NUMBER = re.compile(r"\s*-?\d+,\d+\s*")
-#: Names that pandas gives to an index without a name in parquet and feather.
 #: Where pandas stores ``attrs`` in a parquet file.
 _ATTRS = b"PANDAS_ATTRS"
+#: Names that pandas gives to an index without a name in parquet and feather.
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -831,7 +830,7 @@ def _swc_contents(path: Any) -> Iterator[tuple[str, bytes]]:
     target = Path(path).expanduser()
     if target.is_dir():
         found = sorted(file for file in target.rglob("*") if _is_swc(file))
-    elif target.exists() or not glob.has_magic(str(target)):
+    elif target.exists() or not re.search(r"[*?[]", str(target)):
         found = [target]
     else:
         matches = Path(target.anchor).glob(str(target.relative_to(target.anchor)))
@@ -912,7 +911,7 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
         )
     (target.parent if single else target).mkdir(parents=True, exist_ok=True)
     # Names of neurons may contain characters that are invalid in file names.
-    stems = [quote("unnamed" if pd.isna(name) else str(name), safe=" ()[]+,;=@!$&") for name, _ in parts]
+    stems = [quote(_stem(name), safe=" ()[]+,;=@!$&") for name, _ in parts]
     repeated = [stem for stem in dict.fromkeys(stems) if stems.count(stem) > 1]
     if repeated:
         raise InvalidSwcError(
@@ -925,6 +924,10 @@ def to_swc(nodes: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
             unfinished.write_text(swc.text(part), encoding="utf-8", newline="\n")
         written.append(file)
     return written
+
+
+def _stem(name: Any) -> str:
+    return "unnamed" if pd.isna(name) else str(name)
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:

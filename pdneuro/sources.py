@@ -15,7 +15,7 @@ from pdneuro._compat import TEXT
 from pdneuro.errors import UnknownSourceError
 from pdneuro.files import is_table
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.columns import missing_integers
+from pdneuro.tables.columns import missing_integers, objects
 from pdneuro.tables.ids import Int64Array
 
 
@@ -62,13 +62,21 @@ DOCUMENTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def documented_columns(name: str, count: int) -> dict[str, Any]:
+def documented_columns(name: str, count: int, multiple: str = "count") -> dict[str, Any]:
     """Return the documented columns of a property, each value missing.
 
     >>> documented_columns("size", 2)["size"].isna().tolist()
     [True, True]
     """
-    return dict.fromkeys(DOCUMENTED.get(name, ()), missing_integers(count))
+    columns: dict[str, Any] = dict.fromkeys(DOCUMENTED.get(name, ()), missing_integers(count))
+    lists = [name.removesuffix("_count") for name in columns if name.endswith("_count")]
+    if multiple == "list":
+        columns |= dict.fromkeys(lists, objects([None] * count))
+    elif multiple != "count":
+        fields = [field for field, kind in RECORDS.get(name, {}).items() if kind == "int64"]
+        more = [f"{part}_{field}" for part in lists for field in fields]
+        columns |= dict.fromkeys(more, missing_integers(count))
+    return columns
 
 
 #: Columns of the records of a property that a source documents, with their dtypes.
@@ -102,10 +110,11 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
-        ``"cave:minnie65_public@1300"`` at a materialization version. A path (an object, or text with a
-        folder or the ending of a table in it) is a file of edges, opened by
+        ``"cave:minnie65_public@1300"`` at a materialization version. A path is a ``Path``, or text that
+        contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
         :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
-        is returned unchanged. Default: the option ``source``.
+        is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the
+        option ``source``.
 
     Returns
     -------
@@ -128,7 +137,8 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     if spec is None:
         raise UnknownSourceError(
             'no source is set. Pass source="fruitfly_fafb_flywire", or set it for all calls: '
-            'pdneuro.set_options(source="fruitfly_fafb_flywire").'
+            'pdneuro.set_options(source="fruitfly_fafb_flywire"). pdneuro.known_names() lists the known '
+            "projects and datastacks."
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
         return _open(FILES, spec)
@@ -139,7 +149,7 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
             raise UnknownSourceError(
                 f"unknown source {spec!r}. Use a BrainCircuits.io project such as "
                 f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "
-                "path of a file of edges."
+                "path of a file of edges. pdneuro.known_names() lists the known projects and datastacks."
             )
         return _open(SERVICES[service], rest)
     if isinstance(spec, Source):

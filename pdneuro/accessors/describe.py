@@ -35,7 +35,7 @@ _PLAIN = "color:inherit;background:none"
 class Role(NamedTuple):
     """A role of columns, and the methods for it."""
 
-    recognised: Sequence[str]
+    recognized: Sequence[str]
     calls: Calls
     more: Sequence[str] = ()
     missing: Sequence[str] = ()
@@ -45,7 +45,7 @@ class Description(NamedTuple):
     """The description of an object, as text or HTML."""
 
     title: str
-    recognised: list[str]
+    recognized: list[str]
     missing: list[str]
     calls: list[tuple[str, str]]
     more: list[str]
@@ -62,7 +62,7 @@ class Description(NamedTuple):
         provenance = {} if obj is None else facts(obj)
         return cls(
             title,
-            [line for role in described for line in role.recognised],
+            [line for role in described for line in role.recognized],
             list(dict.fromkeys(line for role in described for line in role.missing)),
             calls[:_NEXT],
             [name for name in dict.fromkeys(rest) if name not in names[:_NEXT]],
@@ -72,7 +72,7 @@ class Description(NamedTuple):
     def __str__(self) -> str:
         width = max((len(call) for call, _ in self.calls), default=0)
         lines = [f"<neuro: {self.title}>"]
-        lines += [f"  {line}" for line in self.recognised]
+        lines += [f"  {line}" for line in self.recognized]
         lines += [f"  missing: {line}" for line in self.missing]
         lines += [
             f"  {'next:' if not number else '     '} {call:<{width}}  {gives}"
@@ -87,7 +87,7 @@ class Description(NamedTuple):
         calls = [f"{_code(call)} {html.escape(gives)}" for call, gives in self.calls]
         more = [_code(name) for name in self.more]
         rows = {
-            "recognized": [html.escape(line) for line in self.recognised],
+            "recognized": [html.escape(line) for line in self.recognized],
             "missing": [html.escape(line) for line in self.missing],
             "next": calls,
             "also": [" ".join(more)] if more else [],
@@ -186,7 +186,7 @@ def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
 
 
 def _segments(series: pd.Series[Any], methods: Methods) -> Role:
-    recognised, missing = _id_column(series)
+    recognized, missing = _id_column(series)
     if str(get_option("source") or "").startswith("cave:"):
         calls: Calls = [
             (".is_latest()", "which root IDs are current"),
@@ -200,7 +200,7 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
             (".partners()", "one row per partner, with its weight"),
         ]
     more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _structures(series: pd.Series[Any], methods: Methods) -> Role:
@@ -222,7 +222,7 @@ def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:
 
 
 def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Role:
-    recognised: list[str] = []
+    recognized: list[str] = []
     missing: list[str] = []
     for name in names:
         column = frame[name] if name in frame.columns else None
@@ -230,7 +230,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
             column = pd.Series(frame.index.get_level_values(name or 0), name=name)
         if isinstance(column, pd.Series):
             lines, problems = _id_column(column)
-            recognised += lines
+            recognized += lines
             missing += [line for line in problems if line not in missing]
     if len(names) > len(set(names)):
         missing.append(f"different names for the {len(names)} columns {names[0]!r}")
@@ -246,7 +246,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     ]
     if len(names) > len(set(names)):
         calls = []
-    return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
+    return Role(recognized, calls, [*methods("segments"), *methods("cave")], missing)
 
 
 def _structure_table(columns: Sequence[Any], methods: Methods) -> Role:
@@ -265,8 +265,8 @@ def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
         ('.join_neuromorpho("species")', "add fields as columns"),
         ('.join_morphometry("length")', "add measurements as columns"),
     ]
-    recognised = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
-    return Role(recognised, calls, methods("neuromorpho"))
+    recognized = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
+    return Role(recognized, calls, methods("neuromorpho"))
 
 
 def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
@@ -283,12 +283,12 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
 
 
 def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
-    recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
+    recognized = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
     weights = roles.weight_columns(frame.columns)
     counts = [name for name in possible_counts(frame, pairs[0]) if not weights]
     if weights:
-        recognised[0] += f", weight {weights[0]!r}"
+        recognized[0] += f", weight {weights[0]!r}"
     elif counts:
         missing.append(f"a column of weights: if {counts[0]!r} is it, .as_edges(weight={counts[0]!r})")
     else:
@@ -321,7 +321,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
             (".to_networkx()", "a graph"),
         ]
     more = [*methods("edges"), ".plot.matrix()", ".plot.graph()"]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _nothing(frame: pd.DataFrame) -> Role:

@@ -19,7 +19,7 @@ from pdneuro._compat import optional
 from pdneuro.allen import payload, send
 from pdneuro.errors import InvalidQueryError, InvalidVolumeError, NoDataWarning, listing, warn
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.provenance import KEY
+from pdneuro.tables.provenance import KEY, origin
 from pdneuro.tables.volumes import DIMS
 from pdneuro.transport.store import cache_folder, make_private_folder
 
@@ -457,7 +457,7 @@ def _in_axes(file: _File) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.
     steps = directions[order, [0, 1, 2]]
     spacing = np.abs(steps)
     corner = np.zeros(3) if file.origin is None else file.origin * units
-    for axis in np.flatnonzero(steps < 0):
+    for axis in np.flatnonzero(steps < 0).tolist():
         values = np.flip(values, axis)
         if file.origin is not None:  # the origin is at the last voxel now
             corner[axis] += steps[axis] * (values.shape[axis] - 1)
@@ -508,5 +508,5 @@ def _with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
     """Add the same provenance as for tables."""
     from pdneuro._version import __version__
 
-    array.attrs[KEY] = {"version": __version__, "source": "allen", "query": query}
+    array.attrs[KEY] = {"version": __version__, "source": origin("allen"), "query": query}
     return array

@@ -36,7 +36,7 @@ def to_sparse(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     values : str, default "weight"
         Column of numbers for the cells, such as ``"input_fraction"`` or ``"signed_weight"``.
     ids : Series, Index, array or list, optional
@@ -117,7 +117,7 @@ def to_matrix(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     group_by : hashable, list, mapping or Series, optional
         Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`.
     values, ids

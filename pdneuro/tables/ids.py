@@ -18,8 +18,9 @@ import pandas as pd
 from pandas.api import types
 
 from pdneuro.errors import InvalidIdError, PrecisionLossError, listing
-from pdneuro.tables.rounding import CERTAIN, CHECKED_ROWS, MAX_EXACT_FLOAT, Int64Array, rounding
+from pdneuro.tables.rounding import CERTAIN, CHECKED_ROWS, MAX_EXACT_FLOAT, rounding
 
+Int64Array = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 MAX_ID = 2**63 - 1
@@ -166,7 +167,7 @@ def convert(series: pd.Series[Any]) -> Converted:
     """
     dtype = series.dtype
     if isinstance(dtype, pd.SparseDtype):
-        return convert(series.sparse.to_dense())
+        return convert(pd.Series(series.array.to_dense(), index=series.index))
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_categories(series)
     if types.is_bool_dtype(dtype) and not types.is_object_dtype(dtype):
@@ -203,7 +204,8 @@ def _from_integers(series: pd.Series[Any]) -> Converted:
 def _from_floats(series: pd.Series[Any]) -> Converted:
     missing = series.isna().to_numpy(bool)
     # Each width keeps its own dtype: a float64 would round the integers of a longdouble.
-    kind = np.dtype(getattr(series.dtype, "numpy_dtype", series.dtype))
+    dtype: Any = series.dtype
+    kind: Any = np.dtype(getattr(dtype, "numpy_dtype", dtype))
     numbers: Any = series.to_numpy(dtype=kind, na_value=np.nan)
     numbers = np.where(missing, kind.type(0), numbers)
     digits = np.finfo(kind).nmant + 1
@@ -286,7 +288,7 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,6})?")
 
 
 def parse(text: str) -> int | Reason | None:
-    """Return the integer of a text, None for a missing one, or the reason why it is none.
+    """Return the integer of a text, None if it is missing, or why it is not an exact integer.
 
     >>> [parse(text) for text in ("12", "+12", "1_234", '="12"', "12.0", "nan")]
     [12, 12, 1234, 12, 12, None]
@@ -346,7 +348,7 @@ def _scalar(item: Any) -> int | Reason | None:
     if isinstance(item, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64):
         return None if pd.isna(item) else _DATE
     if isinstance(item, number_types.Rational):  # integers of Python and NumPy, and fractions
-        return _in_range(int(item)) if item.denominator == 1 else _FRACTION
+        return _in_range(int(item.numerator)) if item.denominator == 1 else _FRACTION
     if isinstance(item, str):
         return parse(item)
     if isinstance(item, bytes):

@@ -11,8 +11,15 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from pdneuro._version import __version__
+from pdneuro.options import get_option
 
 KEY = "pdneuro"
+#: Begin and end of the name of a source whose data are synthetic.
+SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
+#: Services whose address is an option.
+SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
+#: Facts about the real data of a service, which do not hold for synthetic data.
+_OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 
@@ -20,6 +27,38 @@ def facts(table: pd.DataFrame | pd.Series[Any]) -> dict[str, Any]:
     """Return the provenance of a table; empty if it has none."""
     entry = table.attrs.get(KEY)
     return dict(entry) if isinstance(entry, dict) else {}
+
+
+def origin(source: str) -> str:
+    """Return the name of a source in provenance: marked as synthetic if a sandbox is its service.
+
+    Parameters
+    ----------
+    source : str
+        Such as ``"braincircuits:fruitfly_fafb_flywire"``.
+
+    Returns
+    -------
+    str
+        The same; from a sandbox ``"sandbox:braincircuits:fruitfly_fafb_flywire (synthetic)"``.
+    """
+    if is_synthetic(source):
+        return source
+    service, sandbox = source.partition(":")[0], get_option("sandbox_url")
+    address = get_option(f"{service}_url") if service in SERVICES and sandbox else None
+    at_sandbox = address is not None and f"{address}/".startswith(f"{sandbox}/")
+    if at_sandbox or source.endswith(SYNTHETIC):
+        return f"{SANDBOX}{source.removesuffix(SYNTHETIC)}{SYNTHETIC}"
+    return source
+
+
+def is_synthetic(source: str) -> bool:
+    """Return whether a source's data come from a sandbox.
+
+    >>> is_synthetic("sandbox:allen (synthetic)"), is_synthetic("allen")
+    (True, False)
+    """
+    return source.startswith(SANDBOX)
 
 
 def note(result: Frame, **more: str | int | float | bool) -> Frame:
@@ -42,6 +81,7 @@ def stamp(
     query: str,
     snapshots: Sequence[int] = (),
     earlier: Mapping[Any, Any] | None = None,
+    again: bool = False,
     **more: str | int | float | bool,
 ) -> Frame:
     """Write provenance into ``result.attrs["pdneuro"]`` and return ``result``.
@@ -56,9 +96,14 @@ def stamp(
         Materialization times of the data in Unix seconds.
     earlier : mapping, optional
         ``attrs`` of the table that this one was made from; its queries and snapshots are added.
+    again : bool
+        Whether the query may be a repetition: then it is not added a second time.
     **more
         Further values: numbers or text.
     """
+    source = origin(source)
+    if is_synthetic(source):
+        more = {name: value for name, value in more.items() if name not in _OF_REAL_DATA}
     attrs = dict(earlier or {})
     before: dict[str, Any] = attrs[KEY] if isinstance(attrs.get(KEY), dict) else {}
     entry: dict[str, Any] = {
@@ -70,24 +115,30 @@ def stamp(
         **more,
     }
     if before:
-        entry["query"] = f"{before.get('query', '')} | {query}"
         times: list[int] = [*_list(before.get("materialized_timestamp")), *snapshots]
         entry["materialized_timestamp"] = sorted({time for time in times if isinstance(time, int)})
         sources = [part for part in str(before.get("source") or "").split(" | ") if part]
-        steps = str(before.get("query", "")).count(" | ") + 1
-        positions: list[int] = _list(before.get("asked_of")) or [0] * steps
+        queries: list[str] = str(before.get("query", "")).split(" | ")
+        positions: list[int] = _list(before.get("asked_of")) or [0] * len(queries)
         sources += [] if source in sources else [source]
+        step = (query, sources.index(source))
+        if not again or step not in zip(queries, positions, strict=False):
+            queries, positions = [*queries, query], [*positions, step[1]]
+        entry["query"] = " | ".join(queries)
         if len(sources) > 1:
             entry["source"] = " | ".join(sources)
             # Position of each query's source in the list of sources.
-            entry["asked_of"] = [*positions, sources.index(source)]
+            entry["asked_of"] = positions
         entry = {**before, **entry}
     result.attrs = {**attrs, KEY: entry}
     return result
 
 
-def extend(joined: pd.DataFrame, result: pd.DataFrame) -> pd.DataFrame:
-    """Add the provenance of a result to a table that its columns were joined to."""
+def extend(joined: pd.DataFrame, result: pd.DataFrame, *, again: bool = False) -> pd.DataFrame:
+    """Add the provenance of a result to a table that its columns were joined to.
+
+    ``again`` means that the join added no column: its query may be in the provenance already.
+    """
     entry = facts(result)
     standard = ("version", "source", "query", "materialized_timestamp", "requested_at")
     return stamp(
@@ -96,6 +147,7 @@ def extend(joined: pd.DataFrame, result: pd.DataFrame) -> pd.DataFrame:
         query=f"join_{entry['query']}",
         snapshots=entry["materialized_timestamp"],
         earlier=joined.attrs,
+        again=again,
         **{name: value for name, value in entry.items() if name not in standard},
     )
 

@@ -111,7 +111,8 @@ def _compare(ids: Int64Array, step: int, cause: str) -> list[Rounding]:
 def _new_draw(ids: Int64Array, step: int) -> npt.NDArray[np.bool_]:
     """Return False for an ID that is close to the one before and has the same last digits."""
     distance = np.diff(ids, prepend=ids[:1] - 1)
-    return (distance % (2 * step) != 0) | (np.abs(distance) >= _NEAR)
+    differ: npt.NDArray[np.bool_] = (distance % (2 * step) != 0) | (np.abs(distance) >= _NEAR)
+    return differ
 
 
 def _tail(count: int, total: int, chance: float) -> float:

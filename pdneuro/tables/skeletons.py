@@ -21,6 +21,9 @@ from pdneuro.tables.ids import Int64Array, whole_numbers
 from pdneuro.tables.provenance import inherit
 
 COLUMNS = ("node", "type", "x", "y", "z", "radius", "parent")
+DTYPE = np.dtype(
+    [(name, np.int64 if name in ("node", "type", "parent") else np.float64) for name in COLUMNS]
+)
 NEURON = "neuron"
 ROOT = -1
 SOMA = 1
@@ -80,13 +83,11 @@ class Nodes(NamedTuple):
         PrecisionLossError, InvalidIdError
             A number of a node, type or parent is not an exact integer, or a node has no number.
         """
-        return cls(
-            codes,
-            *(
-                _integers(column, name) if name in _MISSING_VALUE else _floats(column)
-                for column, name in zip(columns, COLUMNS, strict=True)
-            ),
-        )
+        arrays: list[Any] = [
+            _integers(column, name) if name in _MISSING_VALUE else _floats(column)
+            for column, name in zip(columns, COLUMNS, strict=True)
+        ]
+        return cls(codes, *arrays)
 
 
 #: What a missing number means; a node must have one.
@@ -94,6 +95,8 @@ _MISSING_VALUE = {"node": None, "type": 0, "parent": ROOT}
 
 
 def _integers(values: Any, name: str) -> Int64Array:
+    if isinstance(values, np.ndarray) and values.dtype == np.int64:
+        return values.copy()
     column = values if isinstance(values, pd.Series) else pd.Series(values, name=name)
     numbers, missing = whole_numbers(column)
     numbers = np.array(numbers)  # a copy, since the column may be shared

@@ -21,9 +21,9 @@ from pdneuro.errors import (
 from pdneuro.tables.ids import Reason, convert, fault_error
 from pdneuro.tables.ids import parse as parse_integer
 from pdneuro.tables.provenance import facts, note
-from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 from pdneuro.tables.skeletons import (
     COLUMNS,
+    DTYPE,
     NEURON,
     NO_SOMA,
     Nodes,
@@ -70,10 +70,10 @@ def parse(data: bytes, name: str, *, strict: bool = False, own_names: bool = Fal
     extras: list[list[str]] = []
     unreadable: list[str] = []
     neurons: Any = None
-    lines = re.split(r"\r\n|\r|\n", content.decode("latin-1"))
+    lines = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     layout = _layout(lines, name)
     try:
-        nodes = _quick(lines) if layout is None else None
+        nodes = _quick(content) if layout is None else None
         if nodes is None:
             nodes, extras, unreadable, neurons = _line_by_line(lines, name, layout)
     except (PrecisionLossError, InvalidIdError) as error:
@@ -143,7 +143,7 @@ class _Layout(NamedTuple):
 
 def _layout(lines: list[str], name: str) -> _Layout | None:
     """Return the columns that a header names; None if they are in the order of the format."""
-    header, start = None, None
+    header, start = None, 0
     for position, line in enumerate(lines):
         comment = line.lstrip().startswith("#")
         text = line.lstrip(" \t#")
@@ -158,7 +158,7 @@ def _layout(lines: list[str], name: str) -> _Layout | None:
         elif not comment and any(_number(word) is not None for word in cells if word):
             start = position
             break
-    if header is None or start is None:
+    if header is None:
         return None
     positions, names, separator = header
     first = _cells(lines[start], separator)
@@ -200,30 +200,26 @@ def _cells(line: str, separator: str | None) -> list[str]:
 # -- lines ------------------------------------------------------------------------------------------
 
 
-def _quick(lines: list[str]) -> Nodes | None:
+#: A line that is neither blank nor a comment nor a node whose number, type and parent are integers.
+_OTHER_LINE = re.compile(
+    rb"^(?![ \t]*+[+-]?\d++[ \t]++[+-]?\d++(?:[ \t]++[^\s#]++){4}[ \t]++[+-]?\d++[ \t\r]*+(?:#|$))"
+    rb"(?![ \t\r]*+(?:#|$))",
+    re.M,
+)
+
+
+def _quick(content: bytes) -> Nodes | None:
     """Return the nodes of a file with seven numbers per line; None for other files."""
-    rows = [line for line in lines if line.lstrip()[:1] not in ("", "#")]
-    # A float would round an integer with an exponent.
-    if not rows or re.search(_EXPONENT, "\n".join(rows), re.M):
+    # NumPy warns of an empty file and of 12.0 in a column of integers. Filters of warnings cannot
+    # change that here, since all threads share them.
+    if not re.search(rb"^[ \t]*[^#\s]", content, re.M) or _OTHER_LINE.search(content):
         return None
     try:
         # Before pandas 3.1, pandas' reader does not round correctly.
-        table = np.loadtxt(rows, np.float64, ndmin=2)
+        rows = np.loadtxt(content.decode("latin-1").split("\n"), DTYPE, ndmin=1)
     except (ValueError, OverflowError):
         return None
-    if table.shape[1] != len(COLUMNS):
-        return None
-    integers = table[:, [0, 1, 6]]
-    if not ((np.abs(integers) <= MAX_EXACT_FLOAT) & (integers == np.floor(integers))).all():
-        return None
-    columns = dict(zip(COLUMNS, table.T, strict=True))
-    return Nodes.of(
-        columns[name].astype(np.int64) if name in ("node", "type", "parent") else columns[name]
-        for name in COLUMNS
-    )
-
-
-_EXPONENT = r"^[ \t]*(?:\S*[eE]|\S+[ \t]+\S*[eE]|(?:\S+[ \t]+){6}\S*[eE])"
+    return Nodes.of([rows[name] for name in COLUMNS])
 
 
 def _line_by_line(
@@ -277,7 +273,8 @@ def _whole(words: Sequence[str], lines: list[int], column: str) -> pd.Series[Any
     integers, missing, fault = convert(values)
     if fault is not None:
         raise fault_error(values, fault, column, place="line", remedy="Export the file with all digits.")
-    return pd.Series(integers, index=values.index, name=column, dtype="Int64").mask(missing)
+    found = pd.Series(integers, index=values.index, name=column, dtype="Int64")
+    return found if missing is None else found.mask(missing)
 
 
 def _row_cells(line: str, layout: _Layout) -> list[str]:
@@ -342,7 +339,7 @@ def text(nodes: pd.DataFrame) -> str:
     # Texts are written in one line, since a second line would not be a comment.
     comments = [
         f"# {word}: {' '.join(str(provenance[word]).split())}"
-        for word in ("source", "query", "licence")
+        for word in ("source", "query", "license")
         if word in provenance
     ]
     head = ["# SWC, written by pdneuro", *comments, "# node type x y z radius parent"]

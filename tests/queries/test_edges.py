@@ -278,7 +278,7 @@ class TestGraph:
         graph = ids.neuro.graph()
         assert list(graph) == list(plain)
         assert dict(graph.adjacency()) == dict(plain.adjacency())
-        assert json.loads(graph.graph["pdneuro"])["source"].startswith("braincircuits:")
+        assert json.loads(graph.graph["pdneuro"])["source"].startswith("sandbox:braincircuits:")
 
     def test_columns_of_nodes_become_attributes(self) -> None:
         nodes = pd.DataFrame(

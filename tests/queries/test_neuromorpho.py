@@ -231,8 +231,8 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     assert raw["surface"].map(type).unique().tolist() == [str]
     entry = found.attrs["pdneuro"]
     assert json.loads(json.dumps(entry)) == entry
-    assert entry["licence"] == "CC BY 4.0"
-    assert entry["rrid"] == "RRID:SCR_002145"
+    assert entry["source"] == "sandbox:neuromorpho (synthetic)"
+    assert not {"license", "rrid"} & entry.keys()
     assert "volume: µm³" in entry["units"]
 
 
@@ -276,8 +276,8 @@ class TestJoins:
         assert joined["cell_type"].iloc[2] == data.neuron(3)["cell_type"]
         report = pdneuro.last_report()
         assert report.set_index("id")["status"].to_dict() == {
-            7: "answered",
-            3: "answered",
+            7: "found",
+            3: "found",
             5000: "unknown",
         }
 
@@ -698,7 +698,7 @@ def test_cite(sandbox: Sandbox) -> None:
     table = pd.DataFrame({"neuron_id": [37, 74, 1, 10]})
     text = neuromorpho.cite(table)
     assert text.splitlines()[0].startswith(
-        "Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0"
+        "Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), license CC BY 4.0"
     )
     for number in table["neuron_id"]:
         record = data.neuron(number)
@@ -757,7 +757,7 @@ def test_real_records_work_in_every_method(sandbox: Sandbox) -> None:
     assert neuromorpho.morphometry(1)["n_bifs"] == 47.0
     nodes = neuromorpho.swc([record["neuron_id"] for record in records[: len(files)]])
     assert len(nodes) == 13_113
-    cited = neuromorpho.cite(found)
+    cited = neuromorpho.cite(pd.DataFrame(found.to_dict("series")))
     assert all(doi in cited for record in records for doi in record["reference_doi"])
 
 

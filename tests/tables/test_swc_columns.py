@@ -265,7 +265,7 @@ class TestArchivesAndFolders:
 def test_branches_are_those_of_the_neurite() -> None:
     one = "1 1 0 0 0 5 -1\n2 3 3 4 0 1 1\n3 3 -3 4 0 1 1\n4 3 0 9 0 1 2\n5 3 6 9 0 1 2\n"
     assert read(one).neuro.morphology()[["branches", "tips"]].values.tolist() == [[1, 3]]
-    # The root is no branch point without a soma either, and further nodes of the soma are none.
+    # Without a soma, the root is not counted either; with one, none of its nodes is counted.
     assert read(one.replace("1 1 0", "1 3 0")).neuro.morphology()["branches"].tolist() == [1]
     three = "1 1 0 0 0 5 -1\n2 1 0 5 0 5 1\n3 3 3 4 0 1 2\n4 3 -3 4 0 1 2\n5 3 0 9 0 1 1\n"
     assert read(three).neuro.morphology()["branches"].tolist() == [0]
