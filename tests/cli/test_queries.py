@@ -288,7 +288,7 @@ def test_the_output_path_is_checked_first(
     neurons: Path, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "dir.csv").mkdir()
-    for out in ("o.txt", "out", "x.xlsx", "dir.csv"):
+    for out in ("o.txt", "out", "x.docx", "dir.csv"):
         assert run("fetch", neurons, "-p", "size", "-o", tmp_path / out, capsys=capsys)[0] == 1
     assert sandbox.requests == []
     assert run("fetch", neurons, "-p", "size", "-o", "-", capsys=capsys)[1].shape == (10, 5)
@@ -329,7 +329,12 @@ def test_options_of_fetch(
         "fetch", neurons, "-p", "nucleus", "--multiple", "first", "--prefix", "my_", capsys=capsys
     )[1]
     assert "my_nucleus_id" in table
-    assert run("fetch", neurons, "-p", "size", "--prefix", "", "-o", neurons, capsys=capsys)[0] == 0
+    status, _, said = run("fetch", neurons, "-p", "size", "-o", neurons, capsys=capsys)
+    assert status == 1 and str(neurons) in said  # the output is the input
+    sized = tmp_path / "sized.csv"
+    assert run("fetch", neurons, "-p", "size", "--prefix", "", "-o", sized, capsys=capsys)[0] == 0
+    neurons = sized
+    read_table(sized).assign(size=1).to_csv(sized, index=False)
     assert run("fetch", neurons, "-p", "size", capsys=capsys)[0] == 1
     status, _, _said = run(
         "fetch", neurons, "-p", "size", "--report", tmp_path / "r.csv", "--overwrite", capsys=capsys
