@@ -21,13 +21,25 @@ on : hashable, optional
     "source": """\
 source : str, path or Source, optional
     Where to look up segments; see :func:`pdneuro.open_source`. Default: the option ``source``.""",
-    "prefix": """\
+    "join on": """\
+on : hashable or list, optional
+    Column of the table that holds the IDs. Default: recognized by a name such as ``root_id``.
+    ``["pre", "post"]`` joins to both columns; their new columns end in ``_pre`` and ``_post``.""",
+    "several on": """\
+    A list of columns joins to each of them; the new columns end in ``_`` and the name of the column.""",
+    "join": """\
 prefix : str
     Text in front of the new column names.
 suffix : str
     Text after the new column names.
 overwrite : bool, default False
-    Replace existing columns of the same names.""",
+    Replace existing columns of the same names. A column that exists with equal values is kept.
+how : {"left", "inner"}, default "left"
+    Keep all rows; or only rows whose status is ``found``.
+indicator : bool or str, default False
+    Add a column ``_merge``, or of this name, with the status of each row: ``found``, ``none`` (no
+    value), ``unknown``, ``missing`` (no ID), ``failed``, ``not requested``; see
+    :func:`pdneuro.last_report`. Of several properties, one that failed or was found counts.""",
     "multiple": """\
 multiple : {"count", "raise", "first", "list"}, default "count"
     What to return for a list of records: their number; an error if an ID has several; also the fields

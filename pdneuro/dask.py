@@ -87,11 +87,12 @@ def by_row(
     def lazy_function(lazy: Lazy, /, *args: Any, **kwargs: Any) -> Lazy:
         undocumented = _dtypes(kwargs.pop("meta", None))
         bound = signature.bind(lazy, *args, **kwargs)
-        column = find(lazy._meta, bound.arguments.pop("on", None))
+        on = bound.arguments.pop("on", None)
+        columns = [find(lazy._meta, name) for name, _ in roles.ends_of(on)]
         if join:
-            bound.arguments["on"] = column.name
+            bound.arguments["on"] = [column.name for column in columns]
         elif lazy.ndim == 2:
-            lazy = lazy[column.name]
+            lazy = lazy[columns[0].name]
         call = functools.partial(function, **bound.kwargs)
         names = bound.args[1:]
         if meta and not undocumented:
@@ -101,10 +102,16 @@ def by_row(
             dtypes: Any = _nullable(empty.dtype)
             empty = empty.astype(dtypes)
         else:
-            # Existing columns of the table keep their dtypes.
-            new = call(column.to_frame(), *names).columns.drop(column.name) if join else empty.columns
-            prefix, suffix = bound.kwargs.get("prefix", ""), bound.kwargs.get("suffix", "")
-            extra = {f"{prefix}{name}{suffix}": kind for name, kind in undocumented.items()}
+            new, extra = empty.columns, undocumented
+            if join:  # existing columns of the table keep their dtypes
+                ids = pd.concat(columns, axis=1)
+                new = call(ids, *names).columns.drop(ids.columns)
+                prefix, suffix = bound.kwargs.get("prefix", ""), bound.kwargs.get("suffix", "")
+                extra = {
+                    f"{prefix}{name}{suffix}{end}": kind
+                    for name, kind in undocumented.items()
+                    for _, end in roles.ends_of(bound.kwargs["on"])
+                }
             dtypes = {**{name: _nullable(empty[name].dtype) for name in new}, **extra}
             empty = empty.reindex(columns=[*empty.columns, *(n for n in extra if n not in empty)])
             empty = empty.astype(dtypes)
@@ -394,6 +401,7 @@ def annotate(
     columns: Hashable | Sequence[Hashable] | None = None,
     *,
     on: Hashable | None = None,
+    suffixes: Sequence[str | None] = ("_pre", "_post"),
     overwrite: bool = False,
 ) -> Lazy:
     """Add columns of the neurons to both ends of each edge; see :func:`pdneuro.tables.annotate`.
@@ -401,7 +409,7 @@ def annotate(
     ``nodes`` is a pandas object; each worker receives it.
     """
     standard = _standard(edges)
-    options: dict[str, Any] = {"on": on, "overwrite": overwrite}
+    options: dict[str, Any] = {"on": on, "suffixes": suffixes, "overwrite": overwrite}
     empty = tables.annotate(standard._meta, nodes, columns, **options)
     # A partition with an unknown neuron has Int64, so all partitions must have it.
     new = empty.columns.difference(standard.columns)

@@ -277,6 +277,10 @@ class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
 
 
+class SpaceMismatchWarning(PdneuroWarning):
+    """All points are outside a volume or in its first voxel: their units or axes may be different."""
+
+
 class PartialResultWarning(PdneuroWarning):
     """``on_error="partial"``: some IDs could not be downloaded; their rows contain NA."""
 

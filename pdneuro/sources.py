@@ -15,7 +15,7 @@ from pdneuro._compat import TEXT
 from pdneuro.errors import UnknownSourceError
 from pdneuro.files import is_table
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.columns import missing_integers
+from pdneuro.tables.columns import missing_integers, objects
 from pdneuro.tables.ids import Int64Array
 
 
@@ -62,13 +62,21 @@ DOCUMENTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def documented_columns(name: str, count: int) -> dict[str, Any]:
+def documented_columns(name: str, count: int, multiple: str = "count") -> dict[str, Any]:
     """Return the documented columns of a property, each value missing.
 
     >>> documented_columns("size", 2)["size"].isna().tolist()
     [True, True]
     """
-    return dict.fromkeys(DOCUMENTED.get(name, ()), missing_integers(count))
+    columns: dict[str, Any] = dict.fromkeys(DOCUMENTED.get(name, ()), missing_integers(count))
+    lists = [name.removesuffix("_count") for name in columns if name.endswith("_count")]
+    if multiple == "list":
+        columns |= dict.fromkeys(lists, objects([None] * count))
+    elif multiple != "count":
+        fields = [field for field, kind in RECORDS.get(name, {}).items() if kind == "int64"]
+        more = [f"{part}_{field}" for part in lists for field in fields]
+        columns |= dict.fromkeys(more, missing_integers(count))
+    return columns
 
 
 #: Columns of the records of a property that a source documents, with their dtypes.

@@ -68,6 +68,13 @@ def labels() -> pd.Series:
 
 NEURON_VERBS: dict[str, Callable[[Any], Any]] = {
     "join": lambda t: t.neuro.join_properties("link_pre", "size", on="root_id"),
+    "join of rows that were found": lambda t: t.neuro.join_properties(
+        "size", on="root_id", how="inner", indicator="status", suffix="_x"
+    ),
+    "join to several columns": lambda t: t.assign(other=t["root_id"]).neuro.join_properties(
+        "size", on=["root_id", "other"], indicator=True
+    ),
+    "join twice": lambda t: t.neuro.join_properties("size").neuro.join_properties("size"),
     "properties": lambda t: t["root_id"].neuro.properties("link_post", "connectivity"),
     "ids": lambda t: t["root_id"].neuro.ids().to_frame(),
     "edges": lambda t: t.neuro.edges(),
@@ -89,6 +96,7 @@ EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
     "collapse by label": lambda e: e.neuro.collapse(labels()),
     "collapse by columns": lambda e: annotated(e).neuro.collapse(["cell_type", "side"]),
     "annotate": annotated,
+    "annotate with suffixes": lambda e: e.neuro.annotate(labels(), suffixes=("_from", "_to")),
     "fractions": lambda e: e.neuro.fractions(),
     "output fractions": lambda e: e.neuro.fractions("output"),
     "given fractions": lambda e: e.neuro.fractions(total=pd.Series(10**6, index=labels().index)),

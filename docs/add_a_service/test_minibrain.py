@@ -48,7 +48,7 @@ def test_long_requests_are_split(server: LocalServer) -> None:
 def test_none_and_unknown_differ(server: LocalServer) -> None:
     with pytest.warns(errors.UnknownIdsWarning):
         pd.Series([11, 14, 99]).neuro.properties("shape")
-    assert pdneuro.last_report()["status"].tolist() == ["answered", "none", "unknown"]
+    assert pdneuro.last_report()["status"].tolist() == ["found", "none", "unknown"]
 
 
 def test_cached_values_are_not_requested_again(server: LocalServer) -> None:

@@ -10,11 +10,28 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.allen.rows import all_rows
 from pdneuro.allen.tree import structure_tree
-from pdneuro.errors import InvalidQueryError, MissingColumnsError, listing
+from pdneuro.errors import (
+    InvalidQueryError,
+    MissingColumnsError,
+    UnknownIdsError,
+    UnknownIdsWarning,
+    did_you_mean,
+    listing,
+    warn,
+)
+from pdneuro.options import get_option
 from pdneuro.tables import joins
 from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.ids import whole_numbers
 from pdneuro.tables.provenance import stamp
-from pdneuro.tables.unionizes import experiment_column, pivoted, rolled_up, select
+from pdneuro.tables.unionizes import (
+    experiment_column,
+    find_members,
+    grouped,
+    pivoted,
+    rolled_up,
+    select,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,11 +101,11 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
         newest = features.sort_values("id").drop_duplicates("specimen_id", keep="last")
         rows = pd.Index(newest["specimen_id"]).get_indexer(pd.Index(table["specimen__id"]))
         columns = {
-            name: take_or_na(array_of(newest[name]), rows)
+            f"{prefix}_{name}": take_or_na(array_of(newest[name]), rows)
             for name in newest.columns
             if name != "specimen_id"
         }
-        table = joins.add_columns(table, columns, prefix=f"{prefix}_")
+        table = joins.add_columns(table, columns)
     return stamp(table, source="allen", query="cells()")
 
 
@@ -139,18 +156,31 @@ def experiments(
     kept = np.ones(len(table), bool)
     if injection is not None:
         tree = structure_tree(graph_id)
-        members = tree.rows(injection)
+        members = tree.named(injection)
+        if members.left is not None:
+            raise InvalidQueryError(
+                f"injection={injection!r:.60} names the left hemisphere, but the experiments have no "
+                "side. Use positive IDs."
+            )
+        outcome = "The experiments are left out."
         if primary_only:
-            rows = tree.locate(table["structure_id"]).rows
-            kept &= tree.within(rows, members, include_self=True)
+            places = tree.find(table["structure_id"], outcome=outcome)
+            kept &= tree.within(places, members, include_self=True)
         else:
             sites = table["injection_structures"].astype(object).map(_parts).explode()
-            reached = tree.within(tree.locate(sites).rows, members, include_self=True)
+            places = tree.find(sites, outcome=outcome)
+            reached = tree.within(places, members, include_self=True)
             kept &= pd.Series(reached, sites.index).groupby(level=0).any().to_numpy()
     if isinstance(transgenic_line, bool):
         kept &= names.notna().to_numpy() == transgenic_line
     elif transgenic_line is not None:
         wanted = [transgenic_line] if isinstance(transgenic_line, str) else list(transgenic_line)
+        for line in wanted:
+            if line not in set(lines):
+                raise InvalidQueryError(
+                    f"no experiment has the mouse line {line!r}.{did_you_mean(line, names.dropna())} "
+                    f"The lines are {listing(sorted(names.dropna().unique()), 20)}."
+                )
         kept &= names.isin(wanted).to_numpy()
     selected = table[kept].reset_index(drop=True)
     return stamp(selected, source="allen", query=f"experiments({injection!r:.60})")
@@ -169,6 +199,7 @@ def projection_matrix(
     hemisphere: int | None = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
+    on_missing: str | None = None,
 ) -> pd.DataFrame:
     """Return unionizes as a matrix: one row per experiment, one column per structure.
 
@@ -190,12 +221,16 @@ def projection_matrix(
         Inside or outside the injection; required if the table has rows of both.
     graph_id : int
         For ``rollup``.
+    on_missing : {"warn", "raise", "ignore"}, optional
+        With ``rollup``, what to do about rows whose structure is not in the graph. Default: the option
+        ``on_missing``.
 
     Returns
     -------
     DataFrame
         float64. Index: experiments; columns: structure IDs, with ``rollup`` in graph order.
-        NaN if an experiment has no row of a structure.
+        NaN if an experiment has no row of a structure, if a part of a sum is missing, or for a
+        density of no pixels.
 
     Raises
     ------
@@ -204,6 +239,16 @@ def projection_matrix(
         none.
     MissingColumnsError
         A column is missing.
+    InvalidQueryError
+        No row has the hemisphere, the flag, or a structure of ``rollup``; the message lists what there
+        is. Flags and numbers may be text, such as ``t``.
+    UnknownIdsError
+        Structures are not in the graph, and ``on_missing`` is ``"raise"``.
+
+    Warns
+    -----
+    UnknownIdsWarning
+        Structures are not in the graph; their rows are in no sum.
 
     Examples
     --------
@@ -214,10 +259,11 @@ def projection_matrix(
     >>> matrix.shape
     (2, 7)
     """
-    matrix = pivoted(_valued(unionizes, value, rollup, hemisphere, is_injection, graph_id), value)
+    selection = (rollup, hemisphere, is_injection, graph_id, on_missing)
+    matrix = pivoted(_valued(unionizes, value, *selection), value)
     if rollup is not None:
-        tree = structure_tree(graph_id)
-        matrix = matrix.iloc[:, np.argsort(tree.locate(matrix.columns.to_series()).rows)]
+        places = structure_tree(graph_id).locate(matrix.columns.to_series())
+        matrix = matrix.iloc[:, np.lexsort((places.is_left, places.rows))]
     query = f"projection_matrix({value})"
     return stamp(matrix, source="allen", query=query, earlier=unionizes.attrs)
 
@@ -229,6 +275,7 @@ def _valued(
     hemisphere: int | None,
     is_injection: bool | None,
     graph_id: int,
+    on_missing: str | None,
 ) -> pd.DataFrame:
     """Return experiment, structure and value; with ``rollup``, structures in graph order."""
     for name in ("structure_id", value):
@@ -237,7 +284,7 @@ def _valued(
     table = select(unionizes, hemisphere, is_injection)
     if rollup is None:
         return table[[experiment_column(table), "structure_id", value]]
-    return rolled_up(table, value, structure_tree(graph_id), rollup)
+    return rolled_up(table, value, structure_tree(graph_id), rollup, on_missing)
 
 
 def projection_array(
@@ -248,6 +295,7 @@ def projection_array(
     hemisphere: int | None = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
+    on_missing: str | None = None,
 ) -> xr.DataArray:
     """Return :func:`projection_matrix` as a labeled array.
 
@@ -274,10 +322,12 @@ def projection_array(
         hemisphere=hemisphere,
         is_injection=is_injection,
         graph_id=graph_id,
+        on_missing=on_missing,
     )
     tree = structure_tree(graph_id)
-    ids = matrix.columns.to_series()
-    acronyms = pd.Series(tree.take(tree.locate(ids), "acronym")).fillna("").to_numpy(object).astype(str)
+    outcome = "They have no acronym."
+    places = tree.find(matrix.columns.to_series(), on_missing, unit="columns", outcome=outcome)
+    acronyms = pd.Series(tree.take(places, "acronym")).fillna("").to_numpy(object).astype(str)
     return xr.DataArray(
         matrix.to_numpy(np.float64, na_value=np.nan),
         dims=("experiment_id", "structure_id"),
@@ -300,12 +350,13 @@ def projection_edges(
     hemisphere: int | None = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
+    on_missing: str | None = None,
 ) -> pd.DataFrame:
     """Return unionizes as edges from the injected structure to structures with signal.
 
     Parameters
     ----------
-    unionizes, value, rollup, hemisphere, is_injection, graph_id
+    unionizes, value, rollup, hemisphere, is_injection, graph_id, on_missing
         See :func:`projection_matrix`; ``rollup`` also applies to the injected structures.
     experiments : DataFrame
         Result of :func:`experiments`: ``data_set_id`` (or ``id``) and ``structure_id``.
@@ -314,15 +365,22 @@ def projection_edges(
     -------
     DataFrame
         ``pre``, ``post`` (structure IDs, int64), the value with its name (mean over the
-        experiments of a pair, not a number of synapses), ``n_experiments`` (int64). Pairs without
-        signal are 0.
+        experiments of a pair, not a number of synapses; NaN if one of them is missing),
+        ``n_experiments`` (int64). Pairs without signal are 0.
 
     Raises
     ------
     MissingColumnsError
         A column is missing, or an experiment is not in the table of experiments.
     InvalidQueryError
-        ``value`` cannot be rolled up.
+        ``value`` cannot be rolled up, or no row has what the call selects.
+    UnknownIdsError
+        Structures are not in the graph, and ``on_missing`` is ``"raise"``.
+
+    Warns
+    -----
+    UnknownIdsWarning
+        Structures, also those of injections, are missing or not in the graph; their rows are left out.
 
     Examples
     --------
@@ -336,7 +394,7 @@ def projection_edges(
     0  385   385              3
     1  385   549              3
     """
-    table = _valued(unionizes, value, rollup, hemisphere, is_injection, graph_id)
+    table = _valued(unionizes, value, rollup, hemisphere, is_injection, graph_id, on_missing)
     key = "data_set_id" if "data_set_id" in experiments.columns else "id"
     if key not in experiments.columns or "structure_id" not in experiments.columns:
         raise MissingColumnsError("the table of experiments requires 'data_set_id' and 'structure_id'.")
@@ -347,22 +405,41 @@ def projection_edges(
         raise MissingColumnsError(
             f"{len(unknown):,} experiments are not in the table of experiments, such as {unknown[0]}."
         )
-    pre = number.map(sites).astype("int64")
-    if rollup is not None:
-        tree = structure_tree(graph_id)
-        rows = tree.nearest(tree.locate(pre).rows, tree.members(rollup))
-        table, rows = table[rows >= 0], rows[rows >= 0]
-        pre = pd.Series(tree.frame["id"].to_numpy()[rows], table.index)
-    edges = (
-        pd.DataFrame({"pre": pre, "post": table["structure_id"].astype("int64"), value: table[value]})
-        .groupby(["pre", "post"], sort=True)[value]
-        .agg(["mean", "size"])
-        .reset_index()
-        .rename(columns={"mean": value, "size": "n_experiments"})
-        .astype({"pre": "int64", "post": "int64", "n_experiments": "int64"})
-    )
+    ends = {"pre": sites.iloc[sites.index.get_indexer(number)], "post": table["structure_id"]}
+    kept = np.ones(len(table), bool)
+    for end, structures in ends.items():
+        column = structures.set_axis(table.index)
+        if end == "pre" and rollup is not None:
+            tree = structure_tree(graph_id)
+            places, member = find_members(tree, column, rollup, on_missing)
+            column = pd.Series(
+                tree.take(places._replace(rows=member, complete=False), "id"), table.index
+            )
+        numbers, missing = whole_numbers(column.rename("structure_id"))
+        ends[end] = pd.Series(numbers, table.index)
+        if missing is not None and missing.any():
+            kept &= ~missing
+            if end == "post" or rollup is None:
+                _report_missing(number[missing], end, on_missing)
+    edges = pd.DataFrame({**ends, value: table[value]})[kept]
+    means = grouped(edges, ["pre", "post"], [value], "mean")
+    means["n_experiments"] = edges.groupby(["pre", "post"], sort=False).size()
+    edges = means.sort_index().reset_index().astype({"n_experiments": "int64"})
     query = f"projection_edges({value})"
     return stamp(edges, source="allen", query=query, earlier=unionizes.attrs)
+
+
+def _report_missing(experiments: pd.Series[Any], end: str, on_missing: str | None) -> None:
+    policy = get_option("on_missing", on_missing)
+    what = "injected structure" if end == "pre" else "structure"
+    message = (
+        f"{len(experiments):,} rows have no {what}: those of the experiments "
+        f"{listing(experiments.unique())}."
+    )
+    if policy == "raise":
+        raise UnknownIdsError(message)
+    if policy == "warn":
+        warn(f"{message} They are left out.", UnknownIdsWarning)
 
 
 def species_names(species: Any) -> list[str]:

@@ -52,12 +52,12 @@ class BrainCircuits:
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of one property: one entry per ID, missing if there is no value."""
         if not len(ids):
-            return documented_columns(name, 0)
+            return documented_columns(name, 0, multiple)
         answers = self._fetch(ids, name, fetch)
         known = np.flatnonzero(answers.encodings >= parse.JSON_ENCODING)
         encodings, payloads = answers.encodings[known], answers.payloads[known]
         keep_keys = name in ("link_pre", "link_post")
-        documented = documented_columns(name, len(known))
+        documented = documented_columns(name, len(known), multiple)
         cells = parse.flat_cells(encodings, payloads) if multiple == "count" else None
         if cells is not None:
             columns = records.flat_property(name, cells, keep_keys=keep_keys)

@@ -147,4 +147,4 @@ def summary(options: argparse.Namespace, done: str) -> int:
     if not options.quiet:
         statuses = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
         print(f"pdneuro: {done}{f'; IDs: {statuses}' if statuses else ''}", file=sys.stderr)
-    return INCOMPLETE if any(counts.get(status, 0) for status in ("failed", "not asked")) else 0
+    return INCOMPLETE if any(counts.get(status, 0) for status in ("failed", "not requested")) else 0

@@ -21,7 +21,7 @@ from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
-from pdneuro.transport.report import ANSWERED, NONE, UNKNOWN, Answers, add
+from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
 
@@ -296,7 +296,7 @@ class Connectome:
         for cells in columns.values():
             nothing &= np.asarray(pd.isna(pd.Series(cells)))
         status = np.full(len(ids), UNKNOWN, np.int8)
-        status[known] = np.where(nothing, NONE, ANSWERED)
+        status[known] = np.where(nothing, NONE, FOUND)
         self._report(ids, name, status)
         return record_tables.scatter(columns, known, len(ids))
 
@@ -315,7 +315,7 @@ class Connectome:
         """
         places = self._index.places(ids)
         known = places >= 0
-        self._report(ids, name, np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
+        self._report(ids, name, np.where(known, FOUND, UNKNOWN).astype(np.int8))
         if name != "connectivity":
             cells = self._columns(ids[known], places[known], name, "list")
             values = pd.DataFrame(cells).to_dict("records")
@@ -345,7 +345,7 @@ class Connectome:
         index = self._index
         places = index.places(ids)
         known = places >= 0
-        self._report(ids, "connectivity", np.where(known, ANSWERED, UNKNOWN).astype(np.int8))
+        self._report(ids, "connectivity", np.where(known, FOUND, UNKNOWN).astype(np.int8))
         places = places[known]
         counts, partner, weight, incoming = index.records(
             places, upstream=upstream, downstream=downstream

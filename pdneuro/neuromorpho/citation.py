@@ -52,7 +52,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
     if not columns:
         columns = list(_KINDS)
         column = roles.neuromorpho_column(table)
-        table = neurons.of_column("neuron", column, columns, None, {})
+        table, _ = neurons.of_column("neuron", column, columns, None, {})
     parts = []
     for name in columns:
         cells: pd.Series[Any] = table[name].explode().dropna().astype(str)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 from urllib.parse import quote
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._atomic import replacing
@@ -303,24 +304,32 @@ def of_column(
     fetch: FetchKeywords,
     *,
     raw: bool = False,
-) -> pd.DataFrame:
-    """Return the records of a column's neurons, one row per row of the column."""
+) -> tuple[pd.DataFrame, Callable[[], npt.NDArray[np.int8]]]:
+    """Return the records of a column's neurons, one row per row of the column; and their status."""
     how = Fetch.of(**fetch)
     distinct = _neurons(column, key)
-    with collect_report(how):
-        columns = _table(kind, distinct, wanted, how, raw=raw)
+    with collect_report(how) as report:
+        first = len(report.fetches)
+        columns, requested = _table(kind, distinct, wanted, how, raw=raw)
     table = pd.DataFrame(repeat_rows(columns, distinct.rows), index=column.index, copy=False)
     query = f"{kind}({', '.join(wanted)})"
-    return stamp(table, source=send.SOURCE, query=query, **field_types.about(table.columns))
+    table = stamp(table, source=send.SOURCE, query=query, **field_types.about(table.columns))
+
+    def status() -> npt.NDArray[np.int8]:
+        of_keys, of_records = report.status(distinct.keys, first), report.status(requested, first)
+        found: npt.NDArray[np.int8] = np.where(requested == 0, of_keys, of_records)[distinct.rows]
+        return found
+
+    return table, status
 
 
 def _one_or_several(
     kind: str, given: OneOrSeveral, raw: bool, key: str | None, fetch: FetchKeywords
 ) -> pd.Series[Any] | pd.DataFrame:
     if not _is_one(given):
-        return of_column(kind, _column(given), (), key, fetch, raw=raw)
+        return of_column(kind, _column(given), (), key, fetch, raw=raw)[0]
     quiet: FetchKeywords = {**fetch, "on_missing": "ignore", "on_error": "raise"}
-    table = of_column(kind, _column([given]), (), key, quiet, raw=raw)
+    table, _ = of_column(kind, _column([given]), (), key, quiet, raw=raw)
     record: pd.Series[Any] = table.astype(object).iloc[0].rename(given)
     if pd.isna(record[field_types.ID]):
         what = "neuron" if kind == "neuron" else f"{kind} of a neuron"
@@ -417,8 +426,10 @@ def _holds_text(column: pd.Series[Any]) -> bool:
     )
 
 
-def _records(kind: str, neurons: Neurons, fetch: Fetch) -> list[Record | None]:
-    """Return the record of each distinct neuron, None without one.
+def _records(kind: str, neurons: Neurons, fetch: Fetch) -> tuple[list[Record | None], Int64Array]:
+    """Return the record of each distinct neuron, None without one; and the ID it was requested by.
+
+    The ID is 0 for a record that was requested by name.
 
     Raises
     ------
@@ -428,15 +439,15 @@ def _records(kind: str, neurons: Neurons, fetch: Fetch) -> list[Record | None]:
         The request failed; or pdneuro is offline and some records are not cached.
     """
     if neurons.key == ID:
-        return _by_id(KINDS[kind][0], neurons.keys, fetch)
+        return _by_id(KINDS[kind][0], neurons.keys, fetch), neurons.keys
     found = _by_name(neurons, fetch)
     if kind == "neuron":
-        return found
+        return found, np.zeros(len(found), np.int64)
     # Other records are requested by ID, which is in the record of the neuron.
     ids = np.array([0 if record is None else record[ID] for record in found], np.int64)
     distinct, places = np.unique(ids, return_inverse=True)
     others = _by_id(KINDS[kind][0], distinct, fetch)
-    return [others[place] for place in places]
+    return [others[place] for place in places], ids
 
 
 def _by_id(resource: str, ids: Int64Array, fetch: Fetch) -> list[Record | None]:
@@ -475,8 +486,8 @@ def _spread(ids: Int64Array, answers: Answers, entries: Sequence[Record | None])
 
 def _table(
     kind: str, neurons: Neurons, wanted: Sequence[str], fetch: Fetch, *, raw: bool = False
-) -> dict[str, Any]:
-    """Return the columns of the distinct neurons' records.
+) -> tuple[dict[str, Any], Int64Array]:
+    """Return the columns of the distinct neurons' records, and the IDs as in :func:`_records`.
 
     Raises
     ------
@@ -489,19 +500,19 @@ def _table(
     names = list(dict.fromkeys(wanted or known))
     if {"min_age", "max_age"} & set(names) and "age_scale" not in names:
         names.append("age_scale")  # without it an age means nothing
-    entries = _records(kind, neurons, fetch)
+    entries, requested = _records(kind, neurons, fetch)
     if not raw:
-        return field_types.columns(entries, names)
+        return field_types.columns(entries, names), requested
     columns = {}
     for name in names:
         columns[name] = np.empty(len(entries), object)
         columns[name][:] = [None if entry is None else entry.get(name) for entry in entries]
-    return columns
+    return columns, requested
 
 
 def _files(neurons: Neurons, version: str, fetch: Fetch) -> list[tuple[Record | None, bytes | None]]:
     """Return the record and the file of each distinct neuron, None without one."""
-    found = _records("neuron", neurons, fetch)
+    found, _ = _records("neuron", neurons, fetch)
     where = send.files_address()
     urls = {
         int(record[ID]): payload.file_url(

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pdneuro.tables import joins
+from pdneuro._compat import TEXT
+from pdneuro.tables import joins, roles
 from pdneuro.tables.columns import array_of
 from pdneuro.tables.provenance import extend
+from pdneuro.transport.report import FOUND, NONE, STATUS
+
+Status = npt.NDArray[np.int8]
+#: Name of the column of ``indicator=True``, as in ``pandas.merge``.
+INDICATOR = "_merge"
+
+
+class Found(NamedTuple):
+    """Result of a query for a column: one row per row of the column, and the status of each row."""
+
+    table: pd.DataFrame
+    #: Number of the status in STATUS; -1 if the source does not report it.
+    status: Callable[[], Status]
 
 
 def listed(names: Iterable[Any]) -> list[Any]:
@@ -31,27 +47,89 @@ def index_of(ids: Any, column: pd.Series[Any]) -> pd.Index[Any]:
 
 def join(
     table: pd.DataFrame,
-    found: pd.DataFrame,
+    on: Any,
+    query: Callable[[pd.Series[Any]], Found],
     *,
-    prefix: str,
-    suffix: str,
-    overwrite: bool,
-    without: Iterable[Hashable] = (),
+    find: Callable[[pd.DataFrame, Any], pd.Series[Any]] = roles.id_column,
+    without: Collection[Hashable] = (),
+    not_twice: Hashable | None = None,
+    prefix: str = "",
+    suffix: str = "",
+    overwrite: bool = False,
+    how: str = "left",
+    indicator: bool | str = False,
 ) -> pd.DataFrame:
-    """Add the columns of a result to a table; rows, order, index and dtypes stay the same.
+    """Add the columns of a result to a table; order, index and dtypes stay the same.
 
     Parameters
     ----------
     table : DataFrame
-    found : DataFrame
-        Result of a query, with one row per row of the table.
-    prefix, suffix, overwrite
-        See :func:`pdneuro.tables.joins.add_columns`.
-    without : iterable of hashable
+    on : hashable or list
+        Column of IDs; or several, each of which gets the columns with its own suffix.
+    query : callable
+        Query for a column of IDs. It is called once, with the IDs of all columns.
+    find : callable
+        Function that returns the column of IDs of a table.
+    without : collection of hashable
         Columns of the result that are not added.
+    not_twice : hashable, optional
+        Column of the result that is not added if it gets the name of the column of IDs.
+    prefix, suffix : str
+        Text in front of and behind each new name.
+    overwrite : bool
+        Replace existing columns.
+    how : {"left", "inner"}
+        Keep all rows, or those that were found.
+    indicator : bool or str
+        Add the status of each row, as a column of this name.
     """
-    columns: Mapping[Any, Any] = {
-        name: array_of(found[name]) for name in found.columns if name not in set(without)
-    }
-    joined = joins.add_columns(table, columns, prefix=prefix, suffix=suffix, overwrite=overwrite)
-    return extend(joined, found)
+    if how not in ("left", "inner"):
+        raise ValueError(f"how must be 'left' or 'inner', not {how!r}. A join adds no rows.")
+    label = INDICATOR if indicator is True else indicator
+    if label is not False and not (isinstance(label, str) and label):
+        raise ValueError(f"indicator must be True, False or the name of a column, not {indicator!r}.")
+    ends = [(find(table, name), end) for name, end in roles.ends_of(on)]
+    # One query for all columns requests each ID once.
+    found = query(ends[0][0] if len(ends) == 1 else _stacked([column for column, _ in ends]))
+    kept, statuses = np.ones(len(table), bool), []
+    if how == "inner" or label:
+        statuses = np.split(_status(found), len(ends))
+        if how == "inner":
+            kept = np.logical_and.reduce([status == FOUND for status in statuses])
+    columns: dict[Any, Any] = {}
+    rows = np.flatnonzero(kept)
+    for name in found.table.columns:
+        cells = array_of(found.table[name])
+        for number, (column, end) in enumerate(ends):
+            label_of = f"{prefix}{name}{suffix}{end}"
+            if name in without or (name == not_twice and label_of == column.name):
+                continue
+            part = cells
+            if len(ends) > 1 or len(rows) < len(table):
+                part = joins.narrowed(cells.take(rows + number * len(table)), cells)
+            columns[label_of] = part
+    if label:
+        for (_, end), status in zip(ends, statuses, strict=True):
+            words = np.array(STATUS, object)[status[kept]]
+            columns[f"{label}{end}"] = pd.array(words, dtype=TEXT)
+    remaining = table if kept.all() else table[kept]
+    rename = "prefix=... or suffix=..."
+    result = joins.add_columns(remaining, columns, overwrite=overwrite, rename=rename)
+    return extend(result, found.table, again=len(result.columns) == len(table.columns))
+
+
+def _stacked(columns: list[pd.Series[Any]]) -> pd.Series[Any]:
+    """Return columns below each other; of different dtypes as objects, which keeps integers exact."""
+    if len({column.dtype for column in columns}) > 1:
+        columns = [column.astype(object) for column in columns]
+    name = " or ".join(str(column.name) for column in columns)
+    return pd.concat(columns).rename(name)
+
+
+def _status(found: Found) -> Status:
+    status = found.status()
+    unreported = status < 0
+    if unreported.any():
+        has_value = found.table.notna().any(axis=1).to_numpy(bool)
+        status = np.where(unreported, np.where(has_value, FOUND, NONE), status).astype(np.int8)
+    return status

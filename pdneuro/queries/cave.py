@@ -18,14 +18,14 @@ from pdneuro.errors import (
     listing,
 )
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.queries._call import index_of, join, listed
+from pdneuro.queries._call import Found, index_of, join, listed
 from pdneuro.sources import Source, open_source
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_rows, scatter
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
-from pdneuro.transport.report import collect_report
+from pdneuro.transport.report import MISSING, collect_report
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,16 +100,34 @@ def cave(
     4        BC
     5        MC
     """
+    column = roles.id_column(ids, on)
+    found = _find(column, table, columns, source, multiple, id_column, units, fetch).table
+    return found.set_axis(ids) if isinstance(ids, pd.Index) else found
+
+
+def _find(
+    ids: pd.Series[Any],
+    table: str,
+    columns: str | Sequence[str] | None,
+    source: str | Source | None,
+    multiple: str,
+    id_column: str,
+    units: str,
+    fetch: FetchKeywords,
+) -> Found:
+    """Return columns of a CAVE table for the root IDs of a column, one row per row of the column."""
     check_multiple(multiple)
     resolution = _resolution(units)
     wanted = None if columns is None else listed([columns])
-    roots = _root_ids(ids, on)
+    roots = _root_ids(ids, None)
     opened = _opened(source)
     options = Fetch.of(**fetch)
     values: list[Any] = []
     sample, number, name = None, opened.version, opened.name
+    status = np.full(roots.n_distinct, MISSING, np.int8)
     if len(roots.ids):
-        with collect_report(options):
+        with collect_report(options) as report:
+            first = len(report.fetches)
             version = opened.open(options)
             number, name = version.number, version.name
             sample = version.sample(table)
@@ -117,6 +135,7 @@ def cave(
             values = version.rows(roots.ids, table, id_column, wanted, resolution)
             without = np.array([value is None for value in values], bool)
             version.warn_of_stale(roots.ids[without], len(values))
+        status[roots.known] = report.status(roots.ids, first)
     if multiple == "list":
         found = {table: objects(values)}
     elif multiple == "count":
@@ -132,7 +151,8 @@ def cave(
     without_id = int(np.isin(roots.rows, roots.known, invert=True).sum())  # missing, 0 and 1
     if without_id:
         facts["rows_without_root_id"] = without_id
-    return stamp(roots.frame(found), source=name, query=f"cave({table})", **facts)
+    result = stamp(roots.frame(found), source=name, query=f"cave({table})", **facts)
+    return Found(result, lambda: status[roots.rows])
 
 
 @documented()
@@ -140,13 +160,15 @@ def join_cave(
     table: pd.DataFrame,
     cave_table: str,
     columns: str | Sequence[str] | None = None,
-    on: Hashable | None = None,
+    on: Hashable | Sequence[Hashable] | None = None,
     source: str | Source | None = None,
     prefix: str = "",
     suffix: str = "",
     overwrite: bool = False,
     multiple: str = "raise",
     *,
+    how: str = "left",
+    indicator: bool | str = False,
     id_column: str = "pt_root_id",
     units: str = "nm",
     **fetch: Unpack[FetchKeywords],
@@ -160,9 +182,9 @@ def join_cave(
         A table or view of the datastack.
     columns : str or sequence of str, optional
         Default: all columns but the root ID.
-    {on}
+    {join on}
     {cave source}
-    {prefix}
+    {join}
     {cave multiple}
     {cave table}
     {fetch}
@@ -179,7 +201,7 @@ def join_cave(
     MultipleRecordsError
         ``multiple="raise"``, and a root ID has several rows.
     ColumnExistsError
-        A new column already exists in the table. The values are cached.
+        A new column already exists in the table with other values. The values are cached.
 
     Examples
     --------
@@ -189,18 +211,16 @@ def join_cave(
     >>> joined["volume"].tolist()
     [75.66, 335.87]
     """
-    found = cave(
+    return join(
         table,
-        cave_table,
-        columns,
         on,
-        source,
-        multiple,
-        id_column=id_column,
-        units=units,
-        **fetch,
+        lambda ids: _find(ids, cave_table, columns, source, multiple, id_column, units, fetch),
+        prefix=prefix,
+        suffix=suffix,
+        overwrite=overwrite,
+        how=how,
+        indicator=indicator,
     )
-    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite)
 
 
 @documented()

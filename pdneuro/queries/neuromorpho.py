@@ -5,14 +5,14 @@ Integers are ``neuron_id``, text is ``neuron_name``.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
 import pandas as pd
 
 from pdneuro._docs import documented
 from pdneuro.options import FetchKeywords
-from pdneuro.queries._call import index_of, join, listed
+from pdneuro.queries._call import Found, join, listed
 from pdneuro.tables import roles
 
 
@@ -219,10 +219,12 @@ def swc(
 def join_neuromorpho(
     table: pd.DataFrame,
     *fields: str,
-    on: Hashable | None = None,
+    on: Hashable | Sequence[Hashable] | None = None,
     prefix: str = "",
     suffix: str = "",
     overwrite: bool = False,
+    how: str = "left",
+    indicator: bool | str = False,
     key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -236,7 +238,8 @@ def join_neuromorpho(
     *fields : str
         See :func:`neuromorpho`. Default: all fields, without the ID and the name if the table has them.
     {neuron on}
-    {prefix}
+    {several on}
+    {join}
     {key}
     {fetch}
 
@@ -248,7 +251,7 @@ def join_neuromorpho(
     ------
     {neuron errors}
     ColumnExistsError
-        A new column already exists in the table.
+        A new column already exists in the table with other values.
 
     Examples
     --------
@@ -257,20 +260,31 @@ def join_neuromorpho(
     0          1     5     rat
     1          2     6   human
     """
-    found = neuromorpho(table, *fields, on=on, key=key, **fetch)
-    present = {roles.neuromorpho_column(table, on).name, *table.columns, *table.index.names}
-    without = [] if fields else [name for name in ("neuron_id", "neuron_name") if name in present]
-    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite, without=without)
+    present = {*table.columns, *table.index.names}
+    return join(
+        table,
+        on,
+        lambda column: _find("neuron", column, listed(fields), key, fetch),
+        find=roles.neuromorpho_column,
+        without=[] if fields else [name for name in ("neuron_id", "neuron_name") if name in present],
+        prefix=prefix,
+        suffix=suffix,
+        overwrite=overwrite,
+        how=how,
+        indicator=indicator,
+    )
 
 
 @documented()
 def join_morphometry(
     table: pd.DataFrame,
     *fields: str,
-    on: Hashable | None = None,
+    on: Hashable | Sequence[Hashable] | None = None,
     prefix: str = "morphometry_",
     suffix: str = "",
     overwrite: bool = False,
+    how: str = "left",
+    indicator: bool | str = False,
     key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -282,7 +296,8 @@ def join_morphometry(
     *fields : str
         See :func:`morphometry`. Default: all measurements.
     {neuron on}
-    {prefix}
+    {several on}
+    {join}
     {key}
     {fetch}
 
@@ -297,7 +312,7 @@ def join_morphometry(
     ------
     {neuron errors}
     ColumnExistsError
-        A new column already exists in the table.
+        A new column already exists in the table with other values.
 
     Examples
     --------
@@ -306,9 +321,18 @@ def join_morphometry(
     0          1                  4.0                 3.0
     1          2                  5.0                 4.0
     """
-    found = morphometry(table, *fields, on=on, key=key, **fetch)
-    without = [] if fields else ["neuron_id", "neuron_name"]
-    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite, without=without)
+    return join(
+        table,
+        on,
+        lambda column: _find("morphometry", column, listed(fields), key, fetch),
+        find=roles.neuromorpho_column,
+        without=[] if fields else ["neuron_id", "neuron_name"],
+        prefix=prefix,
+        suffix=suffix,
+        overwrite=overwrite,
+        how=how,
+        indicator=indicator,
+    )
 
 
 def _look_up(
@@ -321,7 +345,20 @@ def _look_up(
     *,
     raw: bool = False,
 ) -> pd.DataFrame:
+    column = roles.neuromorpho_column(neurons, on)
+    table = _find(kind, column, fields, key, fetch, raw=raw).table
+    return table.set_axis(neurons) if isinstance(neurons, pd.Index) else table
+
+
+def _find(
+    kind: str,
+    column: pd.Series[Any],
+    fields: list[str],
+    key: str | None,
+    fetch: FetchKeywords,
+    *,
+    raw: bool = False,
+) -> Found:
     from pdneuro.neuromorpho.records import of_column
 
-    column = roles.neuromorpho_column(neurons, on)
-    return of_column(kind, column, fields, key, fetch, raw=raw).set_axis(index_of(neurons, column))
+    return Found(*of_column(kind, column, fields, key, fetch, raw=raw))

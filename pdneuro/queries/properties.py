@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from pdneuro._docs import documented
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.queries._call import index_of, join, listed
+from pdneuro.queries._call import Found, join, listed
 from pdneuro.sources import Source, documented_records, open_source
 from pdneuro.tables import joins, roles
 from pdneuro.tables.columns import repeat_rows, take_or_na
@@ -79,35 +79,51 @@ def properties(
     1      55                     14
     2      87                     19
     """
+    column = roles.id_column(ids, on)
+    table = _find(column, names, source, multiple, fetch).table
+    return table.set_axis(ids) if isinstance(ids, pd.Index) else table
+
+
+def _find(
+    column: pd.Series[Any],
+    names: tuple[str, ...],
+    source: str | Source | None,
+    multiple: str,
+    fetch: FetchKeywords,
+) -> Found:
+    """Return the properties of the segments of a column, one row per row of the column."""
     wanted = listed(names)
     if not wanted or not all(isinstance(name, str) and name for name in wanted):
         raise ValueError('properties must be names, such as .properties("link_pre", "size").')
     options = Fetch.of(**fetch)
-    column = roles.id_column(ids, on)
     distinct, rows = joins.distinct_rows(column)
     opened = open_source(source)
     present = distinct != 0
     columns: dict[str, Any] = {}
     with collect_report(options) as report:
+        first = len(report.fetches)
         for name in wanted:
             columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
     if not present.all():  # rows without an ID
         positions = np.where(present, np.cumsum(present) - 1, -1)
         columns = {name: take_or_na(cells, positions) for name, cells in columns.items()}
-    table = pd.DataFrame(repeat_rows(columns, rows), index=index_of(ids, column), copy=False)
+    table = pd.DataFrame(repeat_rows(columns, rows), index=column.index, copy=False)
     query = f"properties({', '.join(wanted)})"
-    return stamp(table, source=opened.name, query=query, snapshots=report.snapshots())
+    table = stamp(table, source=opened.name, query=query, snapshots=report.snapshots())
+    return Found(table, lambda: report.status(distinct, first)[rows])
 
 
 @documented()
 def join_properties(
     table: pd.DataFrame,
     *names: str,
-    on: Hashable | None = None,
+    on: Hashable | Sequence[Hashable] | None = None,
     source: str | Source | None = None,
     prefix: str = "",
     suffix: str = "",
     overwrite: bool = False,
+    how: str = "left",
+    indicator: bool | str = False,
     multiple: str = "count",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -121,9 +137,9 @@ def join_properties(
     table : DataFrame
     *names : str
         Properties, one by one or as one list; see :func:`properties`.
-    {on}
+    {join on}
     {source}
-    {prefix}
+    {join}
     {multiple}
     {fetch}
 
@@ -135,8 +151,8 @@ def join_properties(
     ------
     {segment errors}
     ColumnExistsError
-        A new column already exists in the table. The values are cached, so a second call sends no
-        request.
+        A new column already exists in the table with other values. The values are cached, so a second
+        call sends no request.
 
     See Also
     --------
@@ -150,9 +166,23 @@ def join_properties(
     0  720575940609676979      T000     158                     14
     1  720575940622217710      T000      55                     14
     2  720575940614626315      T000      87                     19
+
+    Both neurons of each edge, with the status of each:
+
+    >>> edges = pdneuro.sandbox.edges().head(2)
+    >>> edges.neuro.join_properties("size", on=["pre", "post"], indicator="status").columns[3:].tolist()
+    ['size_pre', 'size_post', 'status_pre', 'status_post']
     """
-    found = properties(table, *names, on=on, source=source, multiple=multiple, **fetch)
-    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite)
+    return join(
+        table,
+        on,
+        lambda column: _find(column, names, source, multiple, fetch),
+        prefix=prefix,
+        suffix=suffix,
+        overwrite=overwrite,
+        how=how,
+        indicator=indicator,
+    )
 
 
 @documented()

@@ -6,19 +6,18 @@ the left hemisphere.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pdneuro._docs import documented
-from pdneuro.errors import UnknownIdsError, UnknownIdsWarning, listing, warn
-from pdneuro.options import get_option
-from pdneuro.queries._call import index_of, join, listed
-from pdneuro.tables import roles
+from pdneuro.queries._call import Found, index_of, join, listed
+from pdneuro.tables import roles, structure_tree
 from pdneuro.tables.provenance import stamp
-from pdneuro.tables.structure_tree import UNKNOWN, Places, StructureTree
+from pdneuro.tables.structure_tree import Places, StructureTree
+from pdneuro.transport.report import FOUND, MISSING, UNKNOWN
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,20 +71,42 @@ def structures(
     c      TH  #ff7080
     """
     column = roles.structure_column(ids, on)
-    # Rows of another species are neither looked up nor reported.
-    tree, positions = _find_structures(column, graph_id, on_missing, _other_species(ids, graph_id))
-    table = pd.DataFrame(_fields(tree, positions, listed(fields)), index=index_of(ids, column))
-    return stamp(table, source="allen", query=f"structures({tree.name})")
+    skipped = _other_species(ids, graph_id)
+    table = _find(column, fields, graph_id, on_missing, skipped).table
+    return table.set_axis(ids) if isinstance(ids, pd.Index) else table
+
+
+def _find(
+    column: pd.Series[Any],
+    fields: tuple[str, ...],
+    graph_id: int,
+    on_missing: str | None,
+    skipped: npt.NDArray[np.bool_] | None,
+) -> Found:
+    """Return fields of the structures of a column; rows of another species are not looked up."""
+    tree, positions = _find_structures(column, graph_id, on_missing, skipped)
+    table = pd.DataFrame(_fields(tree, positions, listed(fields)), index=column.index)
+    table = stamp(table, source="allen", query=f"structures({tree.name})")
+
+    def status() -> npt.NDArray[np.int8]:
+        rows = positions.rows
+        return np.select(
+            [rows == structure_tree.MISSING, rows == structure_tree.UNKNOWN], [MISSING, UNKNOWN], FOUND
+        ).astype(np.int8)
+
+    return Found(table, status)
 
 
 @documented()
 def join_structures(
     table: pd.DataFrame,
     *fields: str,
-    on: Hashable | None = None,
+    on: Hashable | Sequence[Hashable] | None = None,
     prefix: str = "structure_",
     suffix: str = "",
     overwrite: bool = False,
+    how: str = "left",
+    indicator: bool | str = False,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.DataFrame:
@@ -98,7 +119,8 @@ def join_structures(
     *fields : str
         See :func:`structures`.
     {structure on}
-    {prefix}
+    {several on}
+    {join}
     {graph}
 
     Returns
@@ -109,7 +131,7 @@ def join_structures(
     ------
     {structure errors}
     ColumnExistsError
-        A new column already exists in the table.
+        A new column already exists in the table with other values.
 
     Examples
     --------
@@ -119,11 +141,26 @@ def join_structures(
     0           385      3              VISp  Primary visual area
     1           549      4                TH             Thalamus
     """
-    found = structures(table, *fields, on=on, graph_id=graph_id, on_missing=on_missing)
-    # The column that was joined on is not repeated.
-    repeated = not fields and f"{prefix}id{suffix}" == roles.structure_column(table, on).name
-    without = ["id"] if repeated else []
-    return join(table, found, prefix=prefix, suffix=suffix, overwrite=overwrite, without=without)
+    other_species = _other_species(table, graph_id)
+
+    def query(column: pd.Series[Any]) -> Found:
+        skipped = other_species
+        if skipped is not None and len(column):
+            skipped = np.tile(skipped, len(column) // len(table))
+        return _find(column, fields, graph_id, on_missing, skipped)
+
+    return join(
+        table,
+        on,
+        query,
+        find=roles.structure_column,
+        not_twice=None if fields else "id",
+        prefix=prefix,
+        suffix=suffix,
+        overwrite=overwrite,
+        how=how,
+        indicator=indicator,
+    )
 
 
 @documented()
@@ -225,7 +262,8 @@ def rollup(
     {structures}
     to : int, str or iterable
         A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; or structures
-        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID.
+        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID. A
+        negative ID is the structure in the left hemisphere, without the right one.
     {structure on}
     {graph}
 
@@ -251,7 +289,7 @@ def rollup(
     tree, positions = _find_structures(column, graph_id, on_missing)
     rows = positions.rows
     if len(column):
-        rows = tree.nearest(rows, tree.members(to))
+        rows = tree.nearest(positions, tree.members(to))
     index = index_of(ids, column)
     found = pd.Series(tree.same_kind(positions, rows), index=index, name=column.name)
     return stamp(found, source="allen", query=f"rollup({to!r:.60}, {tree.name})")
@@ -273,7 +311,8 @@ def is_under(
     ----------
     {structures}
     structure : int, str or iterable
-        Structure by ID or acronym. Of several structures, one is enough.
+        Structure by ID or acronym. Of several structures, one is enough. A negative ID is the
+        structure in the left hemisphere, without the right one.
     {structure on}
     include_self : bool, default True
         Whether a structure counts as a part of itself.
@@ -299,8 +338,8 @@ def is_under(
     tree, positions = _find_structures(column, graph_id, on_missing)
     inside = np.zeros(0, bool)
     if len(column):
-        inside = tree.within(positions.rows, tree.rows(structure), include_self=include_self)
-    absent = positions.rows <= UNKNOWN
+        inside = tree.within(positions, tree.named(structure), include_self=include_self)
+    absent = positions.rows <= structure_tree.UNKNOWN
     cells: Any = pd.arrays.BooleanArray(inside, absent) if absent.any() else inside
     found = pd.Series(cells, index=index_of(ids, column), name=column.name)
     return stamp(found, source="allen", query=f"is_under({structure!r:.60}, {tree.name})")
@@ -313,28 +352,10 @@ def _find_structures(
     skipped: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[StructureTree, Places]:
     """Return the tree and the position of each structure in it; report those that are not in it."""
-    from pdneuro.allen.tree import structure_tree
+    from pdneuro.allen.tree import structure_tree as download
 
-    policy = get_option("on_missing", on_missing)
-    tree = structure_tree(graph_id) if len(ids) else StructureTree.empty()
-    positions = tree.locate(ids if skipped is None else ids.mask(skipped))
-    if positions.complete or policy == "ignore":
-        return tree, positions
-    unknown = positions.rows == UNKNOWN
-    if unknown.any():
-        lost = pd.unique(ids[unknown])
-        message = (
-            f"{len(lost):,} structures ({unknown.sum():,} rows) are not in {tree.name}: "
-            f"{listing(map(_shown, lost))}.{tree.hint([item for item in lost if isinstance(item, str)])}"
-        )
-        if policy == "raise":
-            raise UnknownIdsError(message)
-        warn(f"{message} Their rows are NA. Another species has another graph_id.", UnknownIdsWarning)
-    return tree, positions
-
-
-def _shown(item: Any) -> str:
-    return str(int(item)) if isinstance(item, float) else str(item)
+    tree = download(graph_id) if len(ids) else StructureTree.empty()
+    return tree, tree.find(ids if skipped is None else ids.mask(skipped), on_missing)
 
 
 def _other_species(table: Any, graph_id: int) -> npt.NDArray[np.bool_] | None:

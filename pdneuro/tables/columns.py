@@ -270,7 +270,7 @@ def _record_columns(
     yield f"{name}_count", column(counts)
     if multiple == "list":
         yield name, objects(lists)
-    elif multiple in ("first", "raise"):
+    elif multiple in ("first", "raise") and any(lists):
         yield from _flatten(name, name, [entry[0] if entry else None for entry in lists], "list", ids)
 
 

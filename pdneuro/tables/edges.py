@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -265,6 +265,10 @@ def collapse(
     return sum_rows(pairs.assign(n_pairs=np.int64(1)), [*ends, *regions], also=["n_pairs"])
 
 
+#: Suffix of the columns of each end of an edge.
+ENDS = {"pre": "_pre", "post": "_post"}
+
+
 def label_columns(edges: pd.DataFrame, stems: Sequence[Any]) -> list[str]:
     """Return the columns with labels: all ``_pre`` columns, then all ``_post`` columns."""
     names = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
@@ -379,6 +383,7 @@ def annotate(
     columns: Hashable | Sequence[Hashable] | None = None,
     *,
     on: Hashable | None = None,
+    suffixes: Sequence[str | None] = ("_pre", "_post"),
     overwrite: bool = False,
 ) -> pd.DataFrame:
     """Add columns of the neurons for both ends of each edge.
@@ -393,8 +398,10 @@ def annotate(
         Columns of ``nodes``. Default: all but the IDs.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
+    suffixes : two str, default ("_pre", "_post")
+        Text after the names of the new columns, which differs between the two ends.
     overwrite : bool, default False
-        Replace existing columns of the same names.
+        Replace existing columns of the same names. A column that exists with equal values is kept.
 
     Returns
     -------
@@ -409,7 +416,7 @@ def annotate(
     ValueError
         A neuron appears in several rows of ``nodes``.
     ColumnExistsError
-        A new column already exists in the table.
+        A new column already exists in the table with other values.
 
     Examples
     --------
@@ -422,21 +429,30 @@ def annotate(
     1    2     1       5     MBON        KC
     """
     edges = require_edges(edges)
+    ends = _checked_suffixes(suffixes)
     if not isinstance(nodes, pd.DataFrame):
         name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
-        return add_columns(edges, _at_both_ends(name or "group", edges, nodes), overwrite=overwrite)
+        added = _at_both_ends(name or "group", edges, nodes, ends)
+        return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
     ids = roles.id_column(nodes, on)
     if columns is None:
         columns = [name for name in nodes.columns if name != ids.name]
     names = list(columns) if isinstance(columns, list | tuple | pd.Index) else [columns]
     labels = {name: roles.named_column(nodes, name) for name in names}
-    added: dict[str, Any] = {}
-    for end in ("pre", "post"):
-        values = lookup(edges[end].to_numpy(), ids, labels)
-        added |= {f"{name}_{end}": column for name, column in values.items()}
-    order = [f"{name}_{end}" for name in names for end in ("pre", "post")]
-    return add_columns(edges, {name: added[name] for name in order}, overwrite=overwrite)
+    values = {end: lookup(edges[end].to_numpy(), ids, labels) for end in ends}
+    added = {f"{name}{ends[end]}": values[end][name] for name in names for end in ends}
+    return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
 
 
-def _at_both_ends(name: Hashable, edges: pd.DataFrame, labels: Labels) -> dict[str, Any]:
-    return {f"{name}_{end}": labels_of(edges[end].to_numpy(), labels) for end in ("pre", "post")}
+def _checked_suffixes(suffixes: Any) -> dict[str, str]:
+    """Return the suffix of each end of an edge."""
+    texts = ["" if text is None else text for text in suffixes] if not isinstance(suffixes, str) else []
+    if len(texts) != 2 or texts[0] == texts[1] or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"suffixes must be two different texts, not {suffixes!r}.")
+    return {"pre": texts[0], "post": texts[1]}
+
+
+def _at_both_ends(
+    name: Hashable, edges: pd.DataFrame, labels: Labels, ends: Mapping[str, str] = ENDS
+) -> dict[str, Any]:
+    return {f"{name}{ends[end]}": labels_of(edges[end].to_numpy(), labels) for end in ends}

@@ -75,34 +75,42 @@ def add_columns(
     frame: pd.DataFrame,
     columns: Mapping[Any, Any],
     *,
-    prefix: str = "",
-    suffix: str = "",
     overwrite: bool = False,
+    rename: str = "",
 ) -> pd.DataFrame:
     """Return a new frame with further columns; the given frame is not modified.
+
+    A column that exists already with the same values stays as it is, so that a call can be repeated.
 
     Parameters
     ----------
     frame : DataFrame
     columns : mapping
         Name to array, each as long as the frame.
-    prefix, suffix : str
-        Text in front of and behind each new name.
     overwrite : bool
         Replace columns of the same name, in their position.
+    rename : str
+        Arguments of the caller that give other names, for the error message.
 
     Raises
     ------
     ColumnExistsError
-        A name exists already and ``overwrite`` is False.
+        A name exists already with other values, and ``overwrite`` is False.
     """
-    named = {f"{prefix}{name}{suffix}": cells for name, cells in columns.items()}
+    named = dict(columns)
     taken = [name for name in named if name in frame.columns]
-    if taken and not overwrite:
-        raise ColumnExistsError(
-            f"the frame has {listing(map(repr, taken))} already. Pass prefix=... for other names, or "
-            "overwrite=True to replace."
-        )
+    if not overwrite:
+        equal = [name for name in taken if _are_equal(frame[name], named[name])]
+        different = [name for name in taken if name not in equal]
+        if different:
+            other_names = f"{rename} for other names, or " if rename else ""
+            raise ColumnExistsError(
+                f"the table has {listing(map(repr, different))} already, with other values. Pass "
+                f"{other_names}overwrite=True to replace."
+            )
+        for name in equal:
+            del named[name]
+        taken = []
     # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame.
     joined = frame.copy(deep=not copies_on_write())
     in_place = list(named) if frame.columns.nlevels > 1 else taken
@@ -115,3 +123,28 @@ def add_columns(
     joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1, **CONCAT_BY_REFERENCE))
     joined.attrs = attrs
     return joined
+
+
+def _are_equal(existing: Any, cells: Any) -> bool:
+    """Return whether a column has these values, whatever its dtype; integers are compared exactly."""
+    if not isinstance(existing, pd.Series):  # several columns of this name
+        return False
+    new = pd.Series(cells, index=existing.index, copy=False)
+    if existing.dtype == new.dtype:
+        return existing.equals(new)
+    if not len(new):  # dask looks at empty tables, and has its own dtype for text
+        return all(pd.api.types.is_string_dtype(column.dtype) for column in (existing, new))
+    absent = existing.isna().to_numpy(bool)
+    if (absent != new.isna().to_numpy(bool)).any():
+        return False
+    # Python compares an integer and a float exactly, unlike NumPy.
+    pairs = zip(existing[~absent].tolist(), new[~absent].tolist(), strict=True)
+    return all(a is b or bool(np.all(a == b)) for a, b in pairs)
+
+
+def narrowed(cells: Any, before: Any) -> Any:
+    """Return integers or booleans as a NumPy array if the rows with missing values were left out."""
+    kinds = pd.arrays.IntegerArray | pd.arrays.BooleanArray
+    if isinstance(cells, kinds) and not cells.isna().any() and before.isna().any():
+        return cells.to_numpy(dtype=cells.dtype.numpy_dtype)
+    return cells

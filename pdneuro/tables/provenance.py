@@ -42,6 +42,7 @@ def stamp(
     query: str,
     snapshots: Sequence[int] = (),
     earlier: Mapping[Any, Any] | None = None,
+    again: bool = False,
     **more: str | int | float | bool,
 ) -> Frame:
     """Write provenance into ``result.attrs["pdneuro"]`` and return ``result``.
@@ -56,6 +57,8 @@ def stamp(
         Materialization times of the data in Unix seconds.
     earlier : mapping, optional
         ``attrs`` of the table that this one was made from; its queries and snapshots are added.
+    again : bool
+        Whether the query may be a repetition: then it is not added a second time.
     **more
         Further values: numbers or text.
     """
@@ -70,24 +73,30 @@ def stamp(
         **more,
     }
     if before:
-        entry["query"] = f"{before.get('query', '')} | {query}"
         times: list[int] = [*_list(before.get("materialized_timestamp")), *snapshots]
         entry["materialized_timestamp"] = sorted({time for time in times if isinstance(time, int)})
         sources = [part for part in str(before.get("source") or "").split(" | ") if part]
-        steps = str(before.get("query", "")).count(" | ") + 1
-        positions: list[int] = _list(before.get("asked_of")) or [0] * steps
+        queries = str(before.get("query", "")).split(" | ")
+        positions: list[int] = _list(before.get("asked_of")) or [0] * len(queries)
         sources += [] if source in sources else [source]
+        step = (query, sources.index(source))
+        if not again or step not in zip(queries, positions, strict=False):
+            queries, positions = [*queries, query], [*positions, step[1]]
+        entry["query"] = " | ".join(queries)
         if len(sources) > 1:
             entry["source"] = " | ".join(sources)
             # Position of each query's source in the list of sources.
-            entry["asked_of"] = [*positions, sources.index(source)]
+            entry["asked_of"] = positions
         entry = {**before, **entry}
     result.attrs = {**attrs, KEY: entry}
     return result
 
 
-def extend(joined: pd.DataFrame, result: pd.DataFrame) -> pd.DataFrame:
-    """Add the provenance of a result to a table that its columns were joined to."""
+def extend(joined: pd.DataFrame, result: pd.DataFrame, *, again: bool = False) -> pd.DataFrame:
+    """Add the provenance of a result to a table that its columns were joined to.
+
+    ``again`` means that the join added no column: its query may be in the provenance already.
+    """
     entry = facts(result)
     standard = ("version", "source", "query", "materialized_timestamp", "requested_at")
     return stamp(
@@ -96,6 +105,7 @@ def extend(joined: pd.DataFrame, result: pd.DataFrame) -> pd.DataFrame:
         query=f"join_{entry['query']}",
         snapshots=entry["materialized_timestamp"],
         earlier=joined.attrs,
+        again=again,
         **{name: value for name, value in entry.items() if name not in standard},
     )
 

@@ -228,6 +228,24 @@ def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
     return pairs
 
 
+def ends_of(on: Any) -> list[tuple[Hashable | None, str]]:
+    """Return the columns of ``on=`` and the suffix of each: none for one column.
+
+    >>> ends_of(["pre_id", "post_id"]), ends_of(["a", "b"]), ends_of("pre")
+    ([('pre_id', '_pre'), ('post_id', '_post')], [('a', '_a'), ('b', '_b')], [('pre', '')])
+    """
+    if not isinstance(on, list | pd.Index):
+        return [(on, "")]
+    names: list[Hashable] = list(on)
+    if not names or len(set(names)) < len(names):
+        raise MissingColumnsError(f"on= must name a column, or several different ones, not {names!r}.")
+    if len(names) == 1:
+        return [(names[0], "")]
+    pairs = endpoint_columns(pd.Index(names)) if len(names) == 2 else []
+    words = dict(zip(pairs[0], ("pre", "post"), strict=True)) if pairs else {}
+    return [(name, f"_{words.get(name, name)}") for name in names]
+
+
 def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable | None:
     """Return the column with one of these names, None if there is none."""
     candidates = _named(columns, names)

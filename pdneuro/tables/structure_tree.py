@@ -16,10 +16,14 @@ from pdneuro._compat import TEXT
 from pdneuro.errors import (
     AmbiguousStructureError,
     InvalidResponseError,
+    UnknownIdsError,
+    UnknownIdsWarning,
     UnknownStructureError,
     did_you_mean,
     listing,
+    warn,
 )
+from pdneuro.options import get_option
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import MISSING_TEXT, whole_numbers
 
@@ -59,6 +63,11 @@ class Places(NamedTuple):
     acronyms: bool
     #: Whether each value is in the tree.
     complete: bool = False
+
+    @property
+    def is_left(self) -> Mask:
+        """Return True for negative IDs."""
+        return np.zeros(len(self.rows), bool) if self.left is None else self.left
 
     def signed(self, ids: Any) -> Any:
         """Return IDs, which are negative in the left hemisphere."""
@@ -152,6 +161,65 @@ class StructureTree:
         return [*self._frame.columns, "color"]
 
     # -- from a column to places ------------------------------------------------------------------
+
+    def find(
+        self,
+        values: pd.Series[Any],
+        on_missing: str | None = None,
+        *,
+        counts: npt.NDArray[np.int64] | None = None,
+        unit: str = "rows",
+        outcome: str = "Their rows are NA.",
+        required: bool = False,
+    ) -> Places:
+        """Return the rows of the tree for the values of a column, and report those without a row.
+
+        Every lookup of structures uses this function: of columns, arrays, matrices and edges.
+
+        Parameters
+        ----------
+        values : Series
+            See :meth:`locate`.
+        on_missing : {"warn", "raise", "ignore"}, optional
+            What to do about structures that are not in the tree. Default: the option ``on_missing``.
+        counts : array of int, optional
+            How often each value occurs. Default: once.
+        unit, outcome : str
+            What is counted, and what becomes of it, for the message.
+        required : bool
+            Also report missing values.
+
+        Raises
+        ------
+        UnknownIdsError
+            A structure is not in the tree, and ``on_missing`` is ``"raise"``.
+        AmbiguousStructureError, PrecisionLossError, InvalidIdError
+            See :meth:`locate`.
+
+        Warns
+        -----
+        UnknownIdsWarning
+        """
+        policy = get_option("on_missing", on_missing)
+        places = self.locate(values)
+        if places.complete or policy == "ignore":
+            return places
+        lost = (places.rows == UNKNOWN) | (required & (places.rows == MISSING))
+        if not lost.any():
+            return places
+        codes, distinct = pd.factorize(values[lost], use_na_sentinel=False)
+        totals = np.bincount(codes, None if counts is None else counts[lost]).astype(np.int64)
+        items = [_shown(item) for item in distinct]
+        several = len(items) > 1
+        numbered = (f"{item} ({total:,})" for item, total in zip(items, totals, strict=True))
+        message = (
+            f"{len(items):,} structures ({totals.sum():,} {unit}) are not in {self.name}: "
+            f"{listing(numbered if several else items)}.{self._hint(items)}"
+        )
+        if policy == "raise":
+            raise UnknownIdsError(message)
+        warn(f"{message} {outcome} Another species has another graph_id.", UnknownIdsWarning)
+        return places
 
     def locate(self, values: pd.Series[Any]) -> Places:
         """Return the rows of the tree for the values of a column.
@@ -374,8 +442,18 @@ class StructureTree:
         """Return the depth of each row, 0 at the root; -1 outside the tree."""
         return np.where(rows >= 0, self._depth[rows], -1)
 
-    def nearest(self, rows: Rows, members: Rows) -> Rows:
-        """Return the nearest member at or above each row, -1 if there is none."""
+    def nearest(self, places: Places, members: Places) -> Rows:
+        """Return the nearest member at or above each structure, -1 if there is none.
+
+        A member in the left hemisphere is above the structures of that hemisphere only.
+        """
+        found = _of_rows(self._nearest(members.rows[~members.is_left]), places.rows, -1)
+        if members.left is None:
+            return found
+        left = _of_rows(self._nearest(members.rows), places.rows, -1)
+        return np.where(places.is_left, left, found)
+
+    def _nearest(self, members: Rows) -> Rows:
         nearest = np.full(len(self), -1)
         is_member = np.zeros(len(self), bool)
         is_member[members] = True
@@ -384,10 +462,19 @@ class StructureTree:
             parents = self._parent[level]
             inherited = np.where(parents >= 0, nearest[parents], -1)
             nearest[level] = np.where(is_member[level], level, inherited)
-        return _of_rows(nearest, rows, -1)
+        return nearest
 
-    def within(self, rows: Rows, members: Rows, *, include_self: bool) -> Mask:
-        """Return True for each row below one of the members; False outside the tree."""
+    def within(self, places: Places, members: Places, *, include_self: bool) -> Mask:
+        """Return True for each structure below one of the members; False outside the tree.
+
+        A member in the left hemisphere contains the structures of that hemisphere only.
+        """
+        found = self._within(places.rows, members.rows[~members.is_left], include_self)
+        if members.left is None:
+            return found
+        return found | (places.is_left & self._within(places.rows, members.rows, include_self))
+
+    def _within(self, rows: Rows, members: Rows, include_self: bool) -> Mask:
         inside = np.zeros(len(self), bool)
         for row in members:
             inside[row + (not include_self) : self._end[row]] = True
@@ -395,8 +482,8 @@ class StructureTree:
 
     # -- structures and sets that a call names ----------------------------------------------------
 
-    def members(self, names: Any) -> Rows:
-        """Return the rows of the structures that a call names.
+    def members(self, names: Any) -> Places:
+        """Return the structures that a call names; a negative ID is in the left hemisphere.
 
         Parameters
         ----------
@@ -411,20 +498,20 @@ class StructureTree:
         if isinstance(names, str) or np.ndim(names) == 0:
             ids = self._set(names)
             if ids is not None:
-                return self._by_id.get_indexer(pd.Index(ids))
-        return self.rows(names)
+                return Places(self._by_id.get_indexer(pd.Index(ids)), None, acronyms=False)
+        return self.named(names)
 
-    def rows(self, names: Any) -> Rows:
-        """Return the rows of structures by ID or acronym; UnknownStructureError as :meth:`members`."""
+    def named(self, names: Any) -> Places:
+        """Return structures by ID or acronym; raise UnknownStructureError as :meth:`members`."""
         single = isinstance(names, str) or np.ndim(names) == 0
         listed = [names] if single else list(names)
         if not listed:
             raise UnknownStructureError("the list of structures is empty. Name at least one.")
-        rows = self.locate(pd.Series(listed, dtype=object)).rows
-        unknown = [item for item, row in zip(listed, rows, strict=True) if row < 0]
+        places = self.locate(pd.Series(listed, dtype=object))
+        unknown = [item for item, row in zip(listed, places.rows, strict=True) if row < 0]
         if unknown:
             raise UnknownStructureError(f"{self.name} does not contain {self._suggestions(unknown)}.")
-        return np.asarray(rows, np.intp)
+        return places
 
     def _set(self, name: Any) -> npt.NDArray[np.int64] | None:
         """Return the IDs of the structures in a set, None if the set does not exist."""
@@ -449,7 +536,7 @@ class StructureTree:
             texts.append(repr(item) + (f" (did you mean {' or '.join(similar)}?)" if similar else ""))
         return listing([*texts, *unknown[5:]])
 
-    def hint(self, texts: Iterable[str]) -> str:
+    def _hint(self, texts: Iterable[str]) -> str:
         """Return a sentence about unknown texts that are names of structures, not acronyms."""
         names = dict(zip(self._frame["name"], self._frame["acronym"], strict=True))
         pairs = [f"{text!r} is {names[text]!r}" for text in texts if text in names]
@@ -549,6 +636,12 @@ def _repeat(of_categories: Places, used: Rows, codes: Rows, count: int) -> Place
         left_categories[used] = of_categories.left
         left = left_categories[codes]
     return Places(rows[codes], left, of_categories.acronyms)
+
+
+def _shown(item: Any) -> str:
+    if pd.isna(item):
+        return "missing"
+    return str(int(item)) if isinstance(item, float) else str(item)
 
 
 def _number(text: str) -> int | None:

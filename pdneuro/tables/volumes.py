@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro.errors import InvalidVolumeError, MissingColumnsError, listing
+from pdneuro.errors import (
+    InvalidVolumeError,
+    MissingColumnsError,
+    SpaceMismatchWarning,
+    listing,
+    warn,
+)
 from pdneuro.tables import roles
 from pdneuro.tables.columns import take_or_na
 
@@ -18,6 +24,17 @@ if TYPE_CHECKING:
 
 #: Axes of a volume: front to back, top to bottom, left to right.
 DIMS = ("ap", "dv", "lr")
+#: Names of the unit of coordinates; both signs for micro are in use.
+_MICROMETERS = (
+    "µm",
+    "\N{GREEK SMALL LETTER MU}m",
+    "um",
+    "micron",
+    "microns",
+    "micrometer",
+    "micrometers",
+    "micrometre",
+)
 #: Maximum number of voxels per step, which limits memory.
 _SLAB = 8_000_000
 
@@ -43,9 +60,14 @@ def at(volume: xr.DataArray, points: Any) -> pd.Series[Any]:
     Raises
     ------
     InvalidVolumeError
-        The array has other dims, or unevenly spaced coordinates.
+        The array has other dims, or coordinates that are absent, not in µm or unevenly spaced.
     MissingColumnsError
         The columns of the points are not recognized.
+
+    Warns
+    -----
+    SpaceMismatchWarning
+        All points are outside the volume, or all are in its first voxel.
 
     Examples
     --------
@@ -80,9 +102,14 @@ def sample(
     Raises
     ------
     InvalidVolumeError
-        The array has other dims, or unevenly spaced coordinates.
+        The array has other dims, or coordinates that are absent, not in µm or unevenly spaced.
     MissingColumnsError
         The columns of the points are not recognized.
+
+    Warns
+    -----
+    SpaceMismatchWarning
+        All points are outside the volume, or all are in its first voxel.
 
     Examples
     --------
@@ -96,7 +123,7 @@ def sample(
     array = in_order(volume)
     if len(columns) != 3:
         raise MissingColumnsError(f"columns= must be three names, not {listing(map(repr, columns))}.")
-    inside = np.ones(len(table), bool)
+    inside, finite = np.ones(len(table), bool), np.ones(len(table), bool)
     flat = np.zeros(len(table), np.intp)
     for dim, name in zip(DIMS, columns, strict=True):
         first, step, size = axis_of(array, dim)
@@ -104,8 +131,10 @@ def sample(
         with np.errstate(invalid="ignore"):
             index = np.floor((values - first) / step + 0.5)
             valid = (index >= 0) & (index < size)
+        finite &= np.isfinite(values)
         inside &= valid
         flat = flat * size + np.where(valid, index, 0).astype(np.intp)
+    _warn_if_apart(array, table, columns, finite, inside, flat)
     voxels = np.asarray(array.values).reshape(-1)
     at_points = voxels.take(flat)
     if voxels.dtype.kind == "u":  # structure IDs are signed in tables; the conversion is exact
@@ -122,7 +151,12 @@ def sample(
 
 
 def structure_means(
-    volume: xr.DataArray, annotation: xr.DataArray, *, tree: Any = None, to: Any = None
+    volume: xr.DataArray,
+    annotation: xr.DataArray,
+    *,
+    tree: Any = None,
+    to: Any = None,
+    on_missing: str | None = None,
 ) -> pd.DataFrame:
     """Return the mean of a volume in each structure.
 
@@ -132,23 +166,36 @@ def structure_means(
         A volume with the dims ``ap, dv, lr`` in µm. NaN is skipped.
     annotation : xarray.DataArray
         The structure ID of each voxel, in any resolution: each voxel of the volume has the ID at its
-        center. 0 is skipped.
+        center. 0 is skipped. A negative ID is the structure in the left hemisphere.
     tree : StructureTree, optional
         The result of :func:`pdneuro.allen.structure_tree`. With a tree, the mean of a structure includes
         its descendants.
     to : int, str or iterable, optional
         With ``tree``, only the members of this set; see :func:`pdneuro.queries.structures.rollup`.
+    on_missing : {"warn", "raise", "ignore"}, optional
+        With ``tree``, what to do about IDs of the annotation that are not in the tree. Default: the
+        option ``on_missing``.
 
     Returns
     -------
     DataFrame
-        Index ``structure_id`` (int64, sorted); ``mean`` (float64) and ``voxels``
-        (int64), the number of voxels with a value.
+        Index ``structure_id`` (int64), sorted; with ``tree`` in graph order, the left hemisphere last.
+        ``mean`` (float64) and ``voxels`` (int64), the number of voxels with a value.
 
     Raises
     ------
     InvalidVolumeError
-        An array has other dims, or unevenly spaced coordinates.
+        An array has other dims, or coordinates that are absent or not in µm; the annotation is unevenly
+        spaced; or the two volumes do not overlap.
+    UnknownIdsError
+        IDs are not in the tree, and ``on_missing`` is ``"raise"``.
+
+    Warns
+    -----
+    UnknownIdsWarning
+        IDs of the annotation that are not in the tree; their voxels are in no mean.
+    SpaceMismatchWarning
+        No voxel of the volume has a structure, or all are in one voxel of the annotation.
 
     Examples
     --------
@@ -161,8 +208,16 @@ def structure_means(
     axes = []
     for dim in DIMS:
         first, step, size = axis_of(structures, dim)
-        position = np.floor((np.asarray(array[dim].values, np.float64) - first) / step + 0.5)
-        axes.append(np.where((position >= 0) & (position < size), position, -1).astype(np.intp))
+        centers = _centers(array, dim)
+        position = np.floor((centers - first) / step + 0.5)
+        inside = (position >= 0) & (position < size)
+        if len(centers) and not inside.any():
+            raise InvalidVolumeError(
+                f"the volumes do not overlap along {dim!r}: the voxels are at {_span(centers)}, "
+                f"those of the annotation at {_span(_centers(structures, dim))}. Check that both are in "
+                "µm in the same space."
+            )
+        axes.append(np.where(inside, position, -1).astype(np.intp))
     voxels, labels = np.asarray(array.values), np.asarray(structures.values)
     parts = []
     # A brain at 25 µm has 77 million voxels, so the loop limits memory.
@@ -181,10 +236,16 @@ def structure_means(
             )
         )
     total = pd.concat(parts).groupby(level=0).sum()
+    distinct_positions = [len(np.unique(position[position >= 0])) for position in axes]
+    if voxels.size > 1 and (total.empty or distinct_positions == [1, 1, 1]):
+        reason = "no voxel of the volume has a value and a structure"
+        if not total.empty:
+            reason = "all voxels of the volume are in one voxel of the annotation"
+        warn(f"{reason}. Check that both are in µm in the same space.", SpaceMismatchWarning)
     distinct: Any = total.index.to_numpy(np.int64)
     sums, counts = total["sum"].to_numpy(), total["count"].to_numpy(np.int64)
     if tree is not None:
-        distinct, sums, counts = _upwards(tree, to, distinct, sums, counts)
+        distinct, sums, counts = _upwards(tree, to, distinct, sums, counts, on_missing)
     index = pd.Index(np.asarray(distinct, np.int64), name="structure_id")
     with np.errstate(invalid="ignore"):
         return pd.DataFrame({"mean": sums / counts, "voxels": counts.astype(np.int64)}, index=index)
@@ -196,15 +257,61 @@ def _upwards(
     ids: npt.NDArray[np.int64],
     sums: npt.NDArray[np.float64],
     counts: npt.NDArray[np.int64],
+    on_missing: str | None,
 ) -> tuple[Any, Any, Any]:
-    """Return sums and counts of structures including their descendants."""
-    rows = tree.locate(pd.Series(ids)).rows
-    repeats, above = tree.above(rows, include_self=True)
-    total = np.bincount(above, np.repeat(sums, repeats), minlength=len(tree))
-    number = np.bincount(above, np.repeat(counts, repeats), minlength=len(tree))
-    rows = np.flatnonzero(number) if to is None else np.sort(tree.members(to))
-    selected_ids = tree.frame["id"].to_numpy()[rows]
-    return selected_ids, total[rows], number[rows].astype(np.int64)
+    """Return sums and counts of structures including their descendants, by hemisphere."""
+    outcome = "They are in no mean."
+    places = tree.find(
+        pd.Series(ids, name="annotation"), on_missing, counts=counts, unit="voxels", outcome=outcome
+    )
+    members = None if to is None else tree.members(to)
+    found: list[tuple[Any, Any, Any]] = []
+    for side in (False, True):  # the left hemisphere last
+        own = places.is_left == side
+        repeats, above = tree.above(places.rows[own], include_self=True)
+        total = np.bincount(above, np.repeat(sums[own], repeats), minlength=len(tree))
+        number = np.bincount(above, np.repeat(counts[own], repeats), minlength=len(tree))
+        if members is None:
+            rows = np.flatnonzero(number)
+        elif side and own.any():
+            rows = np.unique(members.rows)
+        else:
+            rows = np.unique(members.rows[members.is_left == side])
+        selected_ids = tree.frame["id"].to_numpy()[rows] * (-1 if side else 1)
+        found.append((selected_ids, total[rows], number[rows].astype(np.int64)))
+    selected, totals, numbers = (np.concatenate(part) for part in zip(*found, strict=True))
+    return selected, totals, numbers
+
+
+def _warn_if_apart(
+    volume: xr.DataArray,
+    table: pd.DataFrame,
+    columns: Sequence[Hashable],
+    finite: npt.NDArray[np.bool_],
+    inside: npt.NDArray[np.bool_],
+    flat: npt.NDArray[np.intp],
+) -> None:
+    """Warn if all points are outside a volume or in its first voxel, as points in other units are."""
+    if not finite.any():
+        return
+    in_first = inside.sum() == finite.sum() and not flat[inside].any() and min(volume.shape) > 1
+    if inside.any() and not in_first:
+        return
+    spans = [
+        f"{name!r}: {_span(_coordinates(roles.named_column(table, name))[finite])}, volume "
+        f"{_span(_centers(volume, dim))}"
+        for dim, name in zip(DIMS, columns, strict=True)
+    ]
+    where = "in the first voxel of the volume" if in_first else "outside the volume"
+    warn(
+        f"all {finite.sum():,} points are {where} ({'; '.join(spans)}). Check that the points are in µm "
+        "from its corner, and not in mm or voxels.",
+        SpaceMismatchWarning,
+    )
+
+
+def _span(values: npt.NDArray[np.float64]) -> str:
+    return f"{np.nanmin(values):,.6g} to {np.nanmax(values):,.6g}"
 
 
 def _point_columns(table: pd.DataFrame) -> list[Hashable]:
@@ -243,11 +350,35 @@ def in_order(volume: xr.DataArray) -> xr.DataArray:
 
 def axis_of(volume: xr.DataArray, dim: str) -> tuple[float, float, int]:
     """Return the first coordinate, the step and the length of an axis."""
-    values = np.asarray(volume[dim].values, np.float64)
+    values = _centers(volume, dim)
     steps = np.diff(values)
     if not len(values) or (len(steps) and not np.allclose(steps, steps[0], rtol=1e-6)):
         raise InvalidVolumeError(
             f"the coordinates of {dim!r} are not evenly spaced. Use .sel() instead."
         )
-    step = float(steps[0]) if len(steps) else float(np.ravel(volume.attrs.get("resolution", 1.0))[0])
-    return float(values[0]), step, len(values)
+    if len(steps):
+        return float(values[0]), float(steps[0]), len(values)
+    sizes = np.ravel(volume.attrs.get("resolution", []))
+    if not len(sizes):
+        raise InvalidVolumeError(
+            f"there is one voxel along {dim!r}, and its size is not known. Set it in µm: "
+            "array.attrs['resolution'] = 25."
+        )
+    return float(values[0]), float(sizes[DIMS.index(dim) if len(sizes) == 3 else 0]), 1
+
+
+def _centers(volume: xr.DataArray, dim: str) -> npt.NDArray[np.float64]:
+    """Return the coordinates of an axis in µm."""
+    if dim not in volume.coords:
+        raise InvalidVolumeError(
+            f"the volume has no coordinates along {dim!r}, so the size of its voxels is not known. Add "
+            f"them in µm, for voxels of 25 µm: array.assign_coords({dim}=(np.arange("
+            f"{volume.sizes[dim]}) + 0.5) * 25)."
+        )
+    unit = volume[dim].attrs.get("units")
+    if unit is not None and str(unit) not in _MICROMETERS:
+        raise InvalidVolumeError(
+            f"the coordinates along {dim!r} are in {unit!r}, not in µm. Convert them with "
+            "array.assign_coords(...)."
+        )
+    return np.asarray(volume[dim].values, np.float64)

@@ -24,7 +24,7 @@ from pdneuro.errors import (
 )
 from pdneuro.options import Fetch
 from pdneuro.transport import progress
-from pdneuro.transport.report import FAILED, NOT_ASKED, UNKNOWN_ENCODING, Answers, Batch, add
+from pdneuro.transport.report import FAILED, NOT_REQUESTED, UNKNOWN_ENCODING, Answers, Batch, add
 from pdneuro.transport.store import OptionalStore, Scope
 
 #: If this many IDs and this share of a batch are missing, the response may be truncated: request again.
@@ -86,7 +86,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
             stored = store.run(lambda opened: opened.get(scope, ids, limit))
             if stored is not None:
                 answers.take(*stored, from_cache=True)
-        open_ids = np.sort(ids[answers.status == NOT_ASKED])
+        open_ids = np.sort(ids[answers.status == NOT_REQUESTED])
         if not len(open_ids):
             return answers
         if fetch.offline:

@@ -27,10 +27,12 @@ from pdneuro.options import Fetch
 #: Encodings that mean the same for every service; a service numbers its own from FIRST_ENCODING on.
 UNKNOWN_ENCODING, NONE_ENCODING, FIRST_ENCODING = 0, 1, 2
 
-#: Status of an ID, by number in :class:`Answers`.
-ANSWERED, NONE, UNKNOWN, FAILED, NOT_ASKED = range(5)
-STATUS = ("answered", "none", "unknown", "failed", "not asked")
-_STATUS_OF_ENCODING = np.full(128, ANSWERED, np.int8)
+#: Status of an ID, by number in :class:`Answers`; only a row of a table can lack its ID.
+FOUND, NONE, UNKNOWN, FAILED, NOT_REQUESTED, MISSING = range(6)
+STATUS = ("found", "none", "unknown", "failed", "not requested", "missing")
+#: The status of an ID with several properties is the last of those in this order.
+_BY_WEIGHT = np.array([UNKNOWN, NONE, FOUND, NOT_REQUESTED, FAILED], np.int8)
+_STATUS_OF_ENCODING = np.full(128, FOUND, np.int8)
 _STATUS_OF_ENCODING[[UNKNOWN_ENCODING, NONE_ENCODING]] = UNKNOWN, NONE
 
 
@@ -62,7 +64,7 @@ class Answers:
     encodings: npt.NDArray[np.int8] = field(init=False)
     snapshots: npt.NDArray[np.int64] = field(init=False)
     from_cache: npt.NDArray[np.bool_] = field(init=False)
-    #: Encoded values; None unless ``status`` is ANSWERED.
+    #: Encoded values; None unless ``status`` is FOUND.
     payloads: npt.NDArray[np.object_] = field(init=False)
     details: dict[int, str] = field(default_factory=dict)
     failure: Exception | None = None
@@ -73,7 +75,7 @@ class Answers:
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        self.status = np.full(count, NOT_ASKED, np.int8)
+        self.status = np.full(count, NOT_REQUESTED, np.int8)
         self.encodings = np.zeros(count, np.int8)
         self.snapshots = np.full(count, -1, np.int64)
         self.from_cache = np.zeros(count, bool)
@@ -148,6 +150,23 @@ class Report:
         parts = [fetch.report() for fetch in self.fetches]
         return pd.concat(parts, ignore_index=True) if parts else Answers.of_none().report()
 
+    def status(self, ids: npt.NDArray[np.int64], first: int = 0) -> npt.NDArray[np.int8]:
+        """Return the status of each ID over all fetches from the ``first`` one on.
+
+        An ID that was found for one property is found. A failure counts more, since a value may be
+        lost. 0 is MISSING; another ID that no fetch contains is -1.
+        """
+        weight_of = np.argsort(_BY_WEIGHT)
+        weights = np.full(len(ids), -1)
+        for answers in self.fetches[first:]:
+            positions = answers.positions(ids)
+            known = positions >= 0
+            found = weight_of[answers.status[positions[known]]]
+            weights[known] = np.maximum(weights[known], found)
+        status = np.where(weights < 0, -1, _BY_WEIGHT[weights]).astype(np.int8)
+        status[ids == 0] = MISSING
+        return status
+
     def snapshots(self) -> list[int]:
         """Return the distinct materialization times of the values, in Unix seconds, ascending."""
         times = {time for fetch in self.fetches for time in pd.unique(fetch.snapshots).tolist()}
@@ -159,7 +178,7 @@ class Report:
         if failed:
             lost = sum(int((answers.status >= FAILED).sum()) for answers in failed)
             warn(
-                f"{lost:,} IDs could not be fetched; their rows hold NA. The first failure: "
+                f"{lost:,} IDs could not be fetched, so they have no values. The first failure: "
                 f"{failed[0].failure} See pdneuro.last_report().",
                 PartialResultWarning,
             )
@@ -180,7 +199,7 @@ class Report:
             if fetch.on_missing == "raise":
                 raise UnknownIdsError(f"{message} The values of the others are cached.")
             warn(
-                f"{message} Their rows hold NA; see pdneuro.last_report(). "
+                f"{message} They have no values; see pdneuro.last_report(). "
                 'on_missing="ignore" is silent, "raise" stops.',
                 UnknownIdsWarning,
             )
@@ -230,8 +249,8 @@ def last_report() -> pd.DataFrame:
     -------
     DataFrame
         One row per ID and property, in the order of the call: ``id`` (int64), ``status`` (text:
-        ``"answered"``; ``"none"``, known to the service but without a value; ``"unknown"`` to
-        the service; ``"failed"``; ``"not asked"``), ``detail`` (text, the message of the service),
+        ``"found"``; ``"none"``, known to the service but without a value; ``"unknown"`` to
+        the service; ``"failed"``; ``"not requested"``), ``detail`` (text, the message of the service),
         ``from_cache`` (bool), ``materialized_timestamp`` (Int64, Unix seconds of the service's
         snapshot), ``property`` and ``source`` (text).
 
@@ -240,8 +259,8 @@ def last_report() -> pd.DataFrame:
     >>> ids = pdneuro.sandbox.neurons().root_id.head(2)
     >>> _ = ids.neuro.properties("link_pre")
     >>> pdneuro.last_report()[["status", "from_cache", "property"]]
-         status  from_cache  property
-    0  answered       False  link_pre
-    1  answered       False  link_pre
+      status  from_cache  property
+    0  found       False  link_pre
+    1  found       False  link_pre
     """
     return _latest.table()

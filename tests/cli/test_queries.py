@@ -336,7 +336,7 @@ def test_options_of_fetch(
         "fetch", neurons, "-p", "size", "--report", tmp_path / "r.csv", "--overwrite", capsys=capsys
     )
     assert status == 0
-    assert read_table(tmp_path / "r.csv")["status"].tolist() == ["answered"] * 9
+    assert read_table(tmp_path / "r.csv")["status"].tolist() == ["found"] * 9
     asked = len(sandbox.requests)
     assert run("fetch", neurons, "-p", "size", "--overwrite", "--refresh", capsys=capsys)[0] == 0
     assert len(sandbox.requests) == asked + 1

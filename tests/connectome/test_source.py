@@ -120,7 +120,7 @@ def test_missing_and_unknown_ids_have_the_same_states_as_with_the_service(
         with pytest.warns(errors.UnknownIdsWarning, match="1 of the IDs: 12345"):
             tables.append(column.neuro.properties(name, source=source))
         report = pdneuro.last_report()
-        assert report[["id", "status"]].to_numpy().tolist() == [[known, "answered"], [12345, "unknown"]]
+        assert report[["id", "status"]].to_numpy().tolist() == [[known, "found"], [12345, "unknown"]]
     pd.testing.assert_frame_equal(bare(tables[0]), bare(tables[1]))
     with pytest.raises(errors.UnknownIdsError):
         column.neuro.edges(source=local, on_missing="raise")
@@ -378,7 +378,7 @@ class TestProperties:
         sizes = pd.Series([1, 3]).neuro.properties("size", source=brain)
         assert sizes["size"].dtype == "Int64"
         report = pdneuro.last_report()
-        assert report["status"].tolist() == ["answered", "none"]
+        assert report["status"].tolist() == ["found", "none"]
 
     def test_an_unknown_property_is_an_error_that_lists_the_properties(
         self, local: pdneuro.Connectome

@@ -276,8 +276,8 @@ class TestJoins:
         assert joined["cell_type"].iloc[2] == data.neuron(3)["cell_type"]
         report = pdneuro.last_report()
         assert report.set_index("id")["status"].to_dict() == {
-            7: "answered",
-            3: "answered",
+            7: "found",
+            3: "found",
             5000: "unknown",
         }
 

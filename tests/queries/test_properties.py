@@ -143,7 +143,7 @@ def test_the_four_kinds_of_missing_values_differ(sandbox: Sandbox, ids: pd.Serie
     report = pdneuro.last_report().set_index("id")
     assert sorted(report.index) == sorted([ids[0], 123, ids[1]])
     assert report.loc[123, "status"] == ("unknown" if unknown == "absent" else "none")
-    assert report.loc[ids[0], "status"] == "answered"
+    assert report.loc[ids[0], "status"] == "found"
     sent = [n for request in sandbox.requests for n in request.json()["segments"]]
     assert sorted(sent) == sorted([ids[0], 123, ids[1]])
 
@@ -167,6 +167,21 @@ def test_empty_and_all_missing_columns_have_the_documented_columns(sandbox: Sand
         assert column.neuro.graph().number_of_nodes() == 0
         assert column.neuro.partners().empty
     assert not sandbox.requests
+
+
+@pytest.mark.parametrize("multiple", ["count", "first", "list"])
+@pytest.mark.parametrize("name", ["size", "link_pre", "link_post", "connectivity"])
+def test_columns_do_not_depend_on_whether_a_row_has_a_value(
+    sandbox: Sandbox, ids: pd.Series, name: str, multiple: str
+) -> None:
+    full = ids.neuro.properties(name, multiple=multiple)
+    nothing = {"downstream": [], "upstream": []} if name == "connectivity" else None
+    serve(sandbox, {1: nothing, 2: nothing})
+    for column in ([1, 2], [5, 6], [None, 0]):
+        empty = pd.Series(column, dtype="Int64").neuro.properties(
+            name, multiple=multiple, on_missing="ignore"
+        )
+        assert empty.columns.tolist() == full.columns.tolist()
 
 
 def test_values_of_several_snapshots_are_a_warning(sandbox: Sandbox, ids: pd.Series) -> None:

@@ -258,7 +258,7 @@ def test_a_join_keeps_rows_and_dtypes_and_the_given_frame(sandbox: Sandbox) -> N
     pd.testing.assert_frame_equal(table, before)
     assert joined.attrs["pdneuro"]["source"] == "allen"
     with pytest.raises(errors.ColumnExistsError, match="structure_acronym"):
-        joined.neuro.join_structures("acronym")
+        joined.assign(structure_acronym="x").neuro.join_structures("acronym")
     assert joined.neuro.join_structures("acronym", prefix="x_")["x_acronym"].tolist() == [
         "VISp",
         "TH",

@@ -302,9 +302,24 @@ class TestAnnotate:
         with pytest.raises(errors.MissingColumnsError, match=r"'typ'.*'type'"):
             KC.neuro.annotate(NEURONS, "typ")
         once = KC.neuro.annotate(NEURONS, "type")
-        with pytest.raises(errors.ColumnExistsError, match="type_pre"):
-            once.neuro.annotate(NEURONS, "type")
+        pd.testing.assert_frame_equal(once.neuro.annotate(NEURONS, "type"), once)
+        with pytest.raises(errors.ColumnExistsError, match=r"type_pre.*suffixes="):
+            once.assign(type_pre="x").neuro.annotate(NEURONS, "type")
         pd.testing.assert_frame_equal(once.neuro.annotate(NEURONS, "type", overwrite=True), once)
+
+    def test_the_suffixes_of_the_ends(self) -> None:
+        usual = KC.neuro.annotate(NEURONS, "type")
+        found = KC.neuro.annotate(NEURONS, "type", suffixes=(None, ".to"))
+        names = {"type_pre": "type", "type_post": "type.to"}
+        pd.testing.assert_frame_equal(found, usual.rename(columns=names))
+        side = dict.fromkeys(NEURONS["root_id"], "left")
+        assert KC.neuro.annotate(side, "side", suffixes=["_a", "_b"]).columns[-2:].tolist() == [
+            "side_a",
+            "side_b",
+        ]
+        for wrong in (("_x", "_x"), ("", None), "_pre", ("_a",), (1, 2)):
+            with pytest.raises(ValueError, match="suffixes must be two different texts"):
+                KC.neuro.annotate(NEURONS, "type", suffixes=wrong)
 
 
 class TestFractions:
@@ -315,8 +330,9 @@ class TestFractions:
         out = found.neuro.fractions("output")
         assert out.groupby("pre")["output_fraction"].sum().tolist() == pytest.approx([1, 1, 1])
         assert out.attrs["pdneuro"]["fractions_of"] == "output"
-        with pytest.raises(errors.ColumnExistsError):
-            found.neuro.fractions()
+        pd.testing.assert_frame_equal(found.neuro.fractions(), found)
+        with pytest.raises(errors.ColumnExistsError, match="overwrite=True"):
+            found.assign(input_fraction=0.5).neuro.fractions()
         with pytest.raises(ValueError, match="'input' or 'output'"):
             KC.neuro.fractions("inputs")
         for wrong in ("all", 100, pd.DataFrame({"a": [1]})):

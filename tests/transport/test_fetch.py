@@ -157,7 +157,7 @@ class TestFaults:
         assert "sandbox-token" not in message
         assert isinstance(caught.value, errors.PdneuroError)
         assert pdneuro.cache.info().empty
-        assert pdneuro.last_report()["status"].iloc[0] in ("failed", "not asked")
+        assert pdneuro.last_report()["status"].iloc[0] in ("failed", "not requested")
 
     @pytest.mark.parametrize(
         "fault", [{"reset": True}, {"truncate": True}, {"status": 429}, {"status": 503}]
@@ -264,7 +264,7 @@ class TestSplitting:
         assert found["size"].isna().to_numpy().nonzero()[0].tolist() == [20]
         assert len(sandbox.requests) == asked + 1
         report = pdneuro.last_report()
-        assert report["status"].value_counts().to_dict() == {"answered": 63, "failed": 1}
+        assert report["status"].value_counts().to_dict() == {"found": 63, "failed": 1}
         assert report.loc[20, "detail"]
 
     def test_named_culprits_cost_one_more_request(self, sandbox: Sandbox) -> None:

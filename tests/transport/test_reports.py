@@ -34,7 +34,7 @@ def test_a_call_that_fails_has_its_own_report(sandbox: Sandbox, ids: pd.Series) 
     with pytest.raises(errors.AuthenticationError):
         ids[:5].neuro.properties("size")
     report = pdneuro.last_report()
-    assert (report["status"] == "answered").tolist() == [True] * 2 + [False] * 3
+    assert (report["status"] == "found").tolist() == [True] * 2 + [False] * 3
     assert report["from_cache"].tolist() == [True] * 2 + [False] * 3
     ids[:1].neuro.properties("size")
     assert len(pdneuro.last_report()) == 1
