@@ -11,11 +11,14 @@ from mypy.types import Instance, Type
 _ACCESSORS = {
     "pandas.core.series.Series.neuro": "pdneuro.accessors.SeriesNeuro",
     "pandas.core.frame.DataFrame.neuro": "pdneuro.accessors.DataFrameNeuro",
+    "pandas.core.indexes.base.Index.neuro": "pdneuro.accessors.IndexNeuro",
+    "xarray.core.dataarray.DataArray.neuro": "pdneuro.accessors.DataArrayNeuro",
+    "xarray.core.dataset.Dataset.neuro": "pdneuro.accessors.DatasetNeuro",
 }
 
 
 class NeuroPlugin(Plugin):
-    """Set the type of the attribute ``neuro``, which the classes of pandas do not declare."""
+    """Set the type of the attribute ``neuro``, which the classes of pandas and xarray do not declare."""
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         """Return a function that returns the type of an attribute."""
