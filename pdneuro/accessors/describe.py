@@ -213,8 +213,8 @@ def describe_array(array: Any, methods: Methods) -> Description:
         if names:
             found.append(_dimension(array, kind, names, calls, methods))
     if not found:
-        lost = "a dimension of IDs such as 'root_id' or 'structure_id', or dim=..."
-        lost += "" if is_dataset else "; of edges ('pre', 'post'); or of a volume ('ap', 'dv', 'lr')"
+        edges = "" if is_dataset else "edges ('pre', 'post'), of a volume ('ap', 'dv', 'lr') or of "
+        lost = f"dims of {edges}IDs (such as 'root_id' or 'structure_id'); or name one: dim=..."
         found.append(Role([], [], missing=[lost]))
     word = "dataset" if is_dataset else "array"
     return Description.of(f"{word} ({dims})", found, array)

@@ -645,7 +645,7 @@ def ids(obj: xr.DataArray | xr.Dataset, dim: Hashable | None = None) -> pd.Serie
     Returns
     -------
     Series
-        ``int64``, ``Int64`` if something is missing; indexed by the coordinate.
+        ``int64``, ``Int64`` if something is missing; indexed by the dimension.
 
     Raises
     ------
@@ -659,8 +659,8 @@ def ids(obj: xr.DataArray | xr.Dataset, dim: Hashable | None = None) -> pd.Serie
     >>> xr.DataArray([3, 4], coords={"root_id": ["12", "15"]}, dims="root_id").neuro.ids().tolist()
     [12, 15]
     """
-    column = coordinate(obj, dim, SEGMENTS).column
-    return roles.exact_ids(column.set_axis(pd.Index(column, name=column.name)))
+    along = coordinate(obj, dim, SEGMENTS)
+    return roles.exact_ids(along.column.set_axis(obj.indexes.get(along.dim, along.column.index)))
 
 
 @documented(like=edge_queries.edges)

@@ -33,7 +33,7 @@ _ENDS = re.compile("_(?:pre|post)$")
 
 
 class Kind(NamedTuple):
-    """What a dimension can hold, and the names by which it is recognized."""
+    """A kind of IDs, and the names by which a dimension of them is recognized."""
 
     what: str
     example: str
@@ -386,9 +386,9 @@ def _integers(
         if fill_value is None:
             row = int(np.argmax(missing.to_numpy(bool)))
             raise InvalidCoordinateError(
-                f"{int(missing.sum()):,} IDs of {cells.name!r} are missing, the first in position "
-                f"{cells.index[row]}. A coordinate of exact IDs has no missing values. Pass "
-                'fill_value=0 ("no segment").'
+                f"{int(missing.sum()):,} values of {cells.name!r} are missing, the first in position "
+                f"{cells.index[row]}. IDs and integers from 2**53 stay exact, so a coordinate of them "
+                'has no missing values. Pass fill_value=0 ("no segment").'
             )
         return np.where(missing.to_numpy(bool), np.int64(fill_value), numbers)
     return cells.to_numpy(dtype=np.float64, na_value=np.nan)
