@@ -5,7 +5,7 @@ Each method is a plain function with the same parameters and docstring, called o
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 import pandas_flavor
@@ -15,6 +15,9 @@ from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tabl
 from pdneuro.accessors import describe
 from pdneuro.accessors.method import Accessor, as_index_method, as_method
 from pdneuro.tables.coordinates import NEURONS, SEGMENTS, STRUCTURES
+
+if TYPE_CHECKING:
+    from pdneuro.accessors.method import as_array_method, as_dataset_method
 
 # -- methods by role: the repr of an accessor lists those of the roles that it recognizes ------------
 
@@ -363,6 +366,15 @@ class DataArrayNeuro(
 
     _describe = staticmethod(describe.describe_array)
 
+    if TYPE_CHECKING:  # the same methods, with the type of the result
+        join_properties = as_array_method(queries.dimensions.join_properties)
+        join_cave = as_array_method(queries.dimensions.join_cave)
+        join_structures = as_array_method(queries.dimensions.join_structures)
+        rollup = as_array_method(queries.dimensions.rollup)
+        aggregate = as_array_method(queries.dimensions.aggregate)
+        join_neuromorpho = as_array_method(queries.dimensions.join_neuromorpho)
+        join_morphometry = as_array_method(queries.dimensions.join_morphometry)
+
     @property
     def plot(self) -> ArrayPlots:
         """Return the plots; see :mod:`pdneuro.plots`."""
@@ -375,6 +387,15 @@ class DatasetNeuro(
     """Methods for datasets with a dimension of IDs."""
 
     _describe = staticmethod(describe.describe_array)
+
+    if TYPE_CHECKING:  # the same methods, with the type of the result
+        join_properties = as_dataset_method(queries.dimensions.join_properties)
+        join_cave = as_dataset_method(queries.dimensions.join_cave)
+        join_structures = as_dataset_method(queries.dimensions.join_structures)
+        rollup = as_dataset_method(queries.dimensions.rollup)
+        aggregate = as_dataset_method(queries.dimensions.aggregate)
+        join_neuromorpho = as_dataset_method(queries.dimensions.join_neuromorpho)
+        join_morphometry = as_dataset_method(queries.dimensions.join_morphometry)
 
 
 @overload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from pdneuro._docs import TEXTS
 from pdneuro.errors import did_you_mean
@@ -28,6 +28,22 @@ def as_method(
         return function(self._obj, *args, **kwargs)
 
     return method
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    def as_array_method(
+        function: Callable[Concatenate[Any, Rest], Any],
+    ) -> Callable[Concatenate[Any, Rest], xr.DataArray]:
+        """Return a method whose result is an array."""
+        ...
+
+    def as_dataset_method(
+        function: Callable[Concatenate[Any, Rest], Any],
+    ) -> Callable[Concatenate[Any, Rest], xr.Dataset]:
+        """Return a method whose result is a dataset."""
+        ...
 
 
 def as_index_method(function: Callable[..., Result], kind: Kind) -> Callable[..., Result]:
