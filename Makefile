@@ -5,8 +5,10 @@ NEWEST := $(lastword $(PYTHONS))
 OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
+# Tests of the code that depends on the versions of other packages.
+LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/test_files.py tests/test_table_formats.py
 
-.PHONY: demo test test-newest test-oldest mutate lint types docs site environments bench clean
+.PHONY: demo test test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -20,6 +22,10 @@ test-newest: .venv/test
 # The oldest Python and the oldest pandas that are supported, with caveclient, which holds pandas below 3.
 test-oldest: .venv-oldest/test
 	.venv-oldest/bin/python -m pytest -n $(WORKERS)
+
+# The lowest declared version of each package that pdneuro uses. Their own deprecations in a newer Python are not errors.
+test-lowest: .venv-lowest/test
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) -W ignore::DeprecationWarning $(or $(TESTS),$(LOWEST))
 
 # A random sample of small faults in the core: make mutate N=60 SEED=7. The environment with caveclient runs all of the code.
 mutate: .venv-oldest/test
@@ -42,8 +48,15 @@ site: .venv-oldest/test
 	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
 
-# Both may be made at once: make -j 2 environments
-environments: .venv/test .venv-oldest/test
+# Every page of the site in Chromium, in two widths and two themes; make browser PAGES=10 opens ten pages. Root gets Debian's
+# Chromium if it is missing; elsewhere without Chromium, the checks are skipped and counted.
+browser: .venv-oldest/browser
+	test -e docs/_build/html/index.html || $(MAKE) site
+	.venv-oldest/bin/python docs/check_site.py docs/_build/html
+	.venv-oldest/bin/python docs/check_browser.py docs/_build/html $(if $(PAGES),--pages $(PAGES))
+
+# They may be made at once: make -j 2 environments
+environments: .venv/test .venv-oldest/test .venv-lowest/test
 
 bench: .venv/test
 	.venv/bin/python benchmarks/run.py $(if $(ROWS),--rows $(ROWS))
@@ -65,5 +78,18 @@ bench: .venv/test
 	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave,docs]' 'pandas==2.2.*'
 	@touch $@
 
+# uv chooses the lowest versions, which pip cannot do. Tools of the tests are not part of it: they get their newest versions.
+.venv-lowest/test: pyproject.toml
+	$(OLDEST) -m venv .venv-lowest
+	.venv-lowest/bin/pip install $(QUIET) uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[all]'
+	.venv-lowest/bin/uv pip freeze --quiet --exclude-editable --python .venv-lowest/bin/python > .venv-lowest/lowest.txt
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python -c .venv-lowest/lowest.txt -e '.[test]'
+	@touch $@
+
+.venv-oldest/browser: .venv-oldest/test
+	.venv-oldest/bin/pip install $(QUIET) -e '.[browser]'
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-oldest demo-output docs/_build docs/reference
+	rm -rf .venv .venv-oldest .venv-lowest demo-output docs/_build docs/reference

@@ -5,6 +5,7 @@ Examples that need caveclient run where it is installed: in the second of the tw
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import pytest
 
 collect_ignore = [
     "docs/_build",
-    *(f"docs/{name}.py" for name in ("conf", "reference_pages", "check_site", "make_pictures")),
+    *map(str, Path(__file__).parent.glob("docs/*.py")),
 ]
 if not find_spec("mypy"):
     collect_ignore += ["pdneuro/mypy.py"]
@@ -35,8 +36,10 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PDNEURO_CACHE_DIR", str(tmp_path / "cache"))
-    # An example of a page sets options for the whole process, as its readers do.
-    monkeypatch.setattr("pdneuro.options._process", ())
+    # An example of a page sets options for the whole process, as its readers do; here they end with it.
+    # Those of a fixture of the module stay.
+    options = importlib.import_module("pdneuro.options")
+    monkeypatch.setattr(options, "_process", options._process)
 
 
 @pytest.fixture(autouse=True)

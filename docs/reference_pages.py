@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pdneuro import accessors
+from pdneuro.names import known_names
 
 #: Page, path of the accessor (None: it has no path), class of its methods, title.
 ACCESSORS = (
@@ -64,11 +65,38 @@ MODULES = {
     "pdneuro.errors": "Errors and warnings",
 }
 
+#: Title of the table of each service and kind of name, on the page of names.
+NAMES = {
+    ("braincircuits", "project"): "Projects of BrainCircuits.io",
+    ("braincircuits", "property"): "Properties of BrainCircuits.io",
+    ("cave", "datastack"): "Datastacks of CAVE",
+    ("allen", "field"): "Fields of Allen structures",
+    ("neuromorpho", "field"): "Fields of NeuroMorpho.org",
+    ("neuromorpho", "measurement"): "Measurements of NeuroMorpho.org",
+}
+#: How to use a name.
+USES = {
+    "project": 'Use: ``source="fruitfly_fafb_flywire"``, or ``pdneuro.set_options(source=...)``.',
+    "property": 'Use: ``.neuro.join_properties("link_pre")``.',
+    "datastack": 'Use: ``source="cave:minnie65_public"``; at a version ``"cave:minnie65_public@1300"``.',
+    "allen": 'Use: ``.neuro.join_structures("name")``.',
+    "field": 'Use: ``.neuro.join_neuromorpho("species")``. Values without a unit are unchanged.',
+    "measurement": 'Use: ``.neuro.join_morphometry("length")``.',
+}
+_TABLES_OF_CAVE = """Tables and columns
+------------------
+
+With a CAVE datastack, a property is the name of a table or view: ``.neuro.join_cave("nuclei")``. The
+tables depend on the datastack and the version. If a name is unknown, the error lists similar names.
+
+With a file of edges as the source, a property is a column of its table of neurons.
+"""
+
 
 def write(folder: Path) -> None:
     """Write all pages; leave unchanged files alone."""
     folder.mkdir(exist_ok=True)
-    pages = {"index": _index()}
+    pages = {"index": _index(), "names": _names()}
     for accessor in ACCESSORS:
         pages |= _accessor(*accessor)
     pages |= {module.replace(".", "_"): _module(module, title) for module, title in MODULES.items()}
@@ -79,6 +107,25 @@ def write(folder: Path) -> None:
     for file in folder.glob("*.rst"):
         if file.stem not in pages:
             file.unlink()
+
+
+def _names() -> str:
+    """Return the page of all known names: one table per service and kind."""
+    table = known_names()
+    parts = [
+        _title("Names: properties, projects and datastacks"),
+        "These are the names that pdneuro knows. A service can have more; pdneuro sends other names\n"
+        "unchanged. :func:`pdneuro.known_names` returns this table.\n",
+    ]
+    for (service, kind), title in NAMES.items():
+        rows = table[(table["service"] == service) & (table["kind"] == kind)]
+        lines = [".. list-table::", "   :widths: 35 65", "   :header-rows: 1", ""]
+        lines += ["   * - Name", "     - Description"]
+        for name, text in zip(rows["name"], rows["description"], strict=True):
+            lines += [f"   * - ``{name}``", f"     - {text}"]
+        use = USES.get(service) or USES[kind]
+        parts += [_title(title, "-"), f"{use}\n", "\n".join([*lines, ""])]
+    return "\n".join([*parts, _TABLES_OF_CAVE])
 
 
 def find(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -104,8 +151,9 @@ def _index() -> str:
         f"{_title('Reference')}\n"
         "Every accessor method is also a plain function with the same parameters. Use the accessor in\n"
         "notebooks and the function in programs. All examples run on the sandbox.\n\n"
+        "All known projects, datastacks, properties and fields: :doc:`names`.\n\n"
         f"{_list('Accessors', accessors)}\n{_list('Modules', modules)}\n"
-        f"{_toctree([*accessors, *modules])}"
+        f"{_toctree(['names', *accessors, *modules])}"
     )
 
 

@@ -7,14 +7,18 @@ import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from pdneuro import errors
+from pdneuro import errors, tracebacks
 from pdneuro._version import __version__
 from pdneuro.accessors import neuro  # registers .neuro
 from pdneuro.options import get_options, set_options
 
+tracebacks.register()
+
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
     from pdneuro.connectome import Connectome
+    from pdneuro.files import read_table
+    from pdneuro.names import known_names
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -28,12 +32,14 @@ __all__ = [
     "errors",
     "get_options",
     "graphs",
+    "known_names",
     "last_report",
     "neuro",
     "neuroglancer",
     "neuromorpho",
     "open_source",
     "plots",
+    "read_table",
     "sandbox",
     "set_options",
     "show_versions",
@@ -47,11 +53,13 @@ _LAZY = {
     "allen": ("pdneuro.allen", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
+    "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),
     "open_source": ("pdneuro.sources", "open_source"),
+    "read_table": ("pdneuro.files", "read_table"),
     "sandbox": ("pdneuro.sandbox", None),
     "show_versions": ("pdneuro.versions", "show_versions"),
     "tables": ("pdneuro.tables", None),

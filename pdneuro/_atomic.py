@@ -17,12 +17,18 @@ def replacing(target: Path) -> Iterator[Path]:
     After an error the old file is unchanged. The temporary name is unique, so that threads and processes
     that write the same file do not mix their rows.
     """
-    target = target.resolve()  # keeps a symbolic link
+    target = target.resolve()
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         yield part
-        if target.exists():
-            shutil.copymode(target, part)
-        os.replace(part, target)
+        replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def replace(part: Path, target: Path) -> None:
+    """Rename a complete file to its final name, with the mode of the file that it replaces."""
+    target = target.resolve()
+    if target.exists():
+        shutil.copymode(target, part)
+    os.replace(part, target)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from dask import dataframe as dd
 from dask.dataframe import extensions
 
 from pdneuro import queries, tables
@@ -24,7 +25,15 @@ from pdneuro.options import carried, get_options
 from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, weights
-from pdneuro.tables.edges import edge_table, sum_rows
+from pdneuro.tables.counts import (
+    ROWS,
+    could_count,
+    may_count,
+    not_recognized,
+    possible_counts,
+    region_columns,
+)
+from pdneuro.tables.edges import edge_roles, edge_table, sum_rows, whole_threshold
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 
@@ -229,7 +238,7 @@ def edges(
     further hop needs all neurons of the one before.
     """
     options = {"upstream": upstream, "downstream": downstream, "autapses": autapses, **fetch}
-    options |= {"min_weight": min_weight, "source": source}
+    options |= {"min_weight": whole_threshold(min_weight), "source": source}
     distinct, everyone = _distinct(_column(ids, on))
     nothing = np.empty(0, np.int64)
     work = WithOptions(_edges, within, options)
@@ -255,6 +264,7 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    dropna: bool = False,
     source: str | Source | None = None,
     **fetch: Any,
 ) -> Lazy:
@@ -273,7 +283,8 @@ def partners(
         ends = ends.map_partitions(_add_label, group_by, meta=_add_label(ends._meta, group_by))
         key = "label"
     counted = _count_partners(ends._meta, group_by)
-    return ends.shuffle(on=key).map_partitions(_count_partners, group_by, meta=counted)
+    found = ends.shuffle(on=key).map_partitions(_count_partners, group_by, meta=counted)
+    return found.dropna(subset=["partner"]) if dropna else found
 
 
 def _column(ids: Lazy, on: Hashable | None) -> Lazy:
@@ -353,9 +364,63 @@ def as_edges(
     weight: Hashable | None = None,
     roi: Hashable | None = None,
     nt: Hashable | None = None,
+    *,
+    regions: str | Iterable[str] | None = None,
 ) -> Lazy:
-    """Convert a lazy edge table with any known column names; see :func:`pdneuro.tables.as_edges`."""
-    return each(frame, tables.as_edges, pre, post, weight, roi, nt)
+    """Convert a lazy edge table with any known column names; see :func:`pdneuro.tables.as_edges`.
+
+    Without a column of weights, all partitions together decide whether a row is a synapse or a pair.
+    """
+    options = {"regions": regions if regions is None or isinstance(regions, str) else list(regions)}
+    found = edge_roles(frame._meta, pre, post, weight, roi, nt)
+    counts = possible_counts(frame._meta, found) if found[2] is None else []
+    if not counts:
+        return each(frame, tables.as_edges, *found, **options)
+    pairs = [*found[:2]]
+    keys = [pairs, *([*pairs, name] for name in region_columns(frame.columns) if name not in pairs)]
+    facts = [frame.map_partitions(_facts_of_counts, counts, meta=_facts_of_counts(frame._meta, counts))]
+    for number, key in enumerate(keys, 1):
+        parts = frame.npartitions
+        distinct = frame[key].drop_duplicates(split_out=parts if parts > 1 else True)
+        facts.append(
+            distinct.map_partitions(_fact_of_rows, -number, meta=_fact_of_rows(distinct._meta, 0))
+        )
+    all_facts = dd.concat(facts).repartition(npartitions=1)  # type: ignore[no-untyped-call]
+    roles_of = [*found[:2], ROWS, *found[3:]]
+    return frame.map_partitions(
+        _edges_or_refuse,
+        all_facts,
+        counts,
+        roles_of,
+        meta=tables.as_edges(frame._meta, *roles_of),
+        **options,
+    )
+
+
+def _facts_of_counts(part: pd.DataFrame, counts: list[Hashable]) -> pd.DataFrame:
+    """Return what the rows of a partition say about the columns that may count synapses."""
+    found = [
+        (k, len(part), may_count(part[name]), could_count(part[name])) for k, name in enumerate(counts)
+    ]
+    return pd.DataFrame(found, columns=["number", "rows", "possible", "larger"])
+
+
+def _fact_of_rows(part: pd.DataFrame, number: int) -> pd.DataFrame:
+    return pd.DataFrame({"number": [number], "rows": len(part), "possible": True, "larger": False})
+
+
+def _edges_or_refuse(
+    part: pd.DataFrame, facts: pd.DataFrame, counts: list[Hashable], roles: list[Any], **options: Any
+) -> pd.DataFrame:
+    """Convert a partition of synapses; raise an error if the rows are pairs with another count."""
+    by_number = facts.groupby("number").agg({"rows": "sum", "possible": "all", "larger": "any"})
+    named = by_number.loc[list(range(len(counts)))]
+    likely = (named["possible"] & named["larger"]).tolist()
+    columns = [name for name, is_likely in zip(counts, likely, strict=True) if is_likely]
+    distinct = by_number.loc[by_number.index < 0, "rows"]
+    if columns and (distinct == by_number.loc[0, "rows"]).any():
+        raise not_recognized(columns)
+    return tables.as_edges(part, *roles, **options)
 
 
 def _standard(edges: Lazy) -> Lazy:
@@ -374,7 +439,12 @@ def threshold(edges: Lazy, min_weight: int, per: str = "pair") -> Lazy:
 
 
 def collapse(
-    edges: Lazy, group_by: Hashable | Sequence[Hashable] | Labels | None = None, *, roi: bool = False
+    edges: Lazy,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    *,
+    roi: bool = False,
+    regions: str | Iterable[str] | None = None,
+    dropna: bool = False,
 ) -> Lazy:
     """Sum the rows of each pair of neurons, or of groups; see :func:`pdneuro.tables.collapse`.
 
@@ -388,7 +458,8 @@ def collapse(
     673
     """
     pairs = _standard(edges).shuffle(on=["pre", "post"])
-    parts = each(pairs, tables.collapse, group_by, roi=roi)
+    regions = regions if regions is None or isinstance(regions, str) else list(regions)
+    parts = each(pairs, tables.collapse, group_by, roi=roi, regions=regions, dropna=dropna)
     if group_by is None:
         return parts
     keys = list(parts.columns.drop(["weight", "n_pairs"]))

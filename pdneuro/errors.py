@@ -32,7 +32,9 @@ class InvalidIdError(PdneuroError, ValueError):
 class PrecisionLossError(PdneuroError, ValueError):
     """An ID column was converted to floating point (or saved by a spreadsheet), which rounded its IDs.
 
-    Not raised for float columns whose values are all whole and at most ``2**53``: those are exact.
+    Also raised for integers that were rounded: their last digits would occur in less than one in a
+    million columns of exact IDs. Not raised for float columns whose values are all whole and at most
+    ``2**53``: those are exact.
     """
 
 
@@ -89,6 +91,10 @@ class UnknownFieldError(PdneuroError, LookupError):
 
 class UnknownTableError(PdneuroError, LookupError):
     """A table or view that the datastack does not have; the message suggests similar names."""
+
+
+class InvalidFileError(PdneuroError, ValueError):
+    """A file that is empty, truncated, damaged or of another format than its name says."""
 
 
 class InvalidVolumeError(PdneuroError, ValueError):
@@ -187,6 +193,10 @@ class MissingTokenError(AuthenticationError):
     """There is no token for the service. Raised before the request is sent."""
 
 
+class InvalidTokenError(MissingTokenError, ValueError):
+    """A token file or an environment variable without a valid token. The message names it."""
+
+
 class ForbiddenError(ServiceError, PermissionError):
     """The token is valid but may not read this project (403)."""
 
@@ -281,6 +291,10 @@ class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
 
 
+class UnusableTokenWarning(PdneuroWarning):
+    """A file or a variable for an optional token holds no token; the request is sent without it."""
+
+
 class SpaceMismatchWarning(PdneuroWarning):
     """All points are outside a volume or in its first voxel: their units or axes may be different."""
 
@@ -323,6 +337,10 @@ class UnreadableFileWarning(PdneuroWarning):
 
 class UnreadableValuesWarning(PdneuroWarning):
     """Non-numeric values in a numeric column; they become NA."""
+
+
+class NoDataWarning(PdneuroWarning):
+    """A volume contains values that usually mean "no data"; they were not changed."""
 
 
 class StaleIdsWarning(PdneuroWarning):

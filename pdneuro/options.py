@@ -63,6 +63,7 @@ def options() -> Mapping[str, Option]:
         ("allen_url", address, "https://api.brain-map.org", "the Allen Brain Atlas service"),
         ("allen_files_url", address, "https://download.alleninstitute.org", "Allen Institute files"),
         ("cave_url", server, None, "the CAVE server; by datastack if None"),
+        ("sandbox_url", server, None, "the sandbox; data of services at this address are synthetic"),
         ("cache_dir", folder, None, "the cache; the user's own if None"),
         ("expire_after", age, 7 * 86400.0, "age at which a value is downloaded again"),
         ("offline", flag, False, "use the cache alone"),
@@ -71,6 +72,7 @@ def options() -> Mapping[str, Option]:
         ("timeout", seconds, 60.0, "maximum wait for a connection or more bytes"),
         ("retries", count_from_0, 4, "number of retries after a failure"),
         ("progress", bar, None, "the progress bar"),
+        ("full_traceback", flag, False, "in notebooks, also show the lines inside pdneuro for an error"),
         ("on_error", failing, "raise", "what to do if some IDs fail"),
         ("on_missing", missing, "warn", "what to do if the service does not know some IDs"),
     ]
@@ -180,10 +182,11 @@ class set_options:  # noqa: N801 - used like a function
     **options
         ``source``, ``braincircuits_url``, ``neuromorpho_url``, ``neuromorpho_files_url``,
         ``neuromorpho_rate`` (requests per second), ``tls_fallback``,
-        ``allen_url``, ``allen_files_url``, ``cave_url``, ``cache_dir``, ``expire_after`` (seconds),
+        ``allen_url``, ``allen_files_url``, ``cave_url``, ``sandbox_url``, ``cache_dir``,
+        ``expire_after`` (seconds),
         ``offline``, ``batch_size``, ``max_workers``, ``timeout`` (seconds), ``retries``,
-        ``progress``, ``on_error``, ``on_missing``. Each also has an environment variable
-        ``PDNEURO_<NAME>``; an option that is set here overrides it.
+        ``progress``, ``full_traceback``, ``on_error``, ``on_missing``. Each also has an environment
+        variable ``PDNEURO_<NAME>``; an option that is set here overrides it.
 
     Raises
     ------

@@ -58,7 +58,8 @@ def edges() -> pd.DataFrame:
 
 
 def annotated(table: Any) -> Any:
-    nodes = pdneuro.sandbox.neurons().iloc[:2000].assign(nt="GABA")
+    nodes = pdneuro.sandbox.neurons().iloc[:2000]
+    nodes = nodes.assign(nt=["GABA", "ACH"] * (len(nodes) // 2))
     return table.neuro.annotate(nodes, ["cell_type", "side", "nt"])
 
 

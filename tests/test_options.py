@@ -30,8 +30,8 @@ class TestOptions:
     def test_every_documented_option_is_there(self) -> None:
         assert set(pdneuro.get_options()) == {
             "source", "braincircuits_url", "neuromorpho_url", "neuromorpho_files_url", "allen_url",
-            "neuromorpho_rate", "tls_fallback", "allen_files_url", "cave_url", "cache_dir", "expire_after", "offline", "batch_size",
-            "max_workers", "timeout", "retries", "progress", "on_error", "on_missing",
+            "neuromorpho_rate", "tls_fallback", "allen_files_url", "cave_url", "sandbox_url", "cache_dir", "expire_after", "offline", "batch_size",
+            "max_workers", "timeout", "retries", "progress", "full_traceback", "on_error", "on_missing",
         }  # fmt: skip
         assert pdneuro.get_options()["on_missing"] == "warn"
 
@@ -130,7 +130,8 @@ class TestTokens:
         # The variable is for the default server, which minnie65_public is on, and for no other.
         assert tokens.get("minnie65_public") == "cave-token"
         monkeypatch.delenv("PDNEURO_CAVE_TOKEN")
-        assert tokens.get("minnie65_public") is None
+        with pytest.raises(errors.InvalidTokenError, match=r"cave-secret\.json"):
+            tokens.get("minnie65_public")
         monkeypatch.delenv("API_SECRET_v1dd")
         (folder / "global.em.brain.allentech.org-cave-secret.json").unlink()
         monkeypatch.setenv("PDNEURO_CAVE_TOKEN", "cave-token")

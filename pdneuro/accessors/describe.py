@@ -24,8 +24,10 @@ from pdneuro.tables.coordinates import (
     coordinate_names,
     level_of,
 )
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
+from pdneuro.tables.counts import possible_counts
+from pdneuro.tables.ids import convert
 from pdneuro.tables.provenance import facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT, rounding_hint
 from pdneuro.tables.skeletons import is_node_table
 from pdneuro.tables.volumes import DIMS
 
@@ -42,7 +44,7 @@ _PLAIN = "color:inherit;background:none"
 class Role(NamedTuple):
     """A role of columns, and the methods for it."""
 
-    recognised: Sequence[str]
+    recognized: Sequence[str]
     calls: Calls
     more: Sequence[str] = ()
     missing: Sequence[str] = ()
@@ -52,7 +54,7 @@ class Description(NamedTuple):
     """The description of an object, as text or HTML."""
 
     title: str
-    recognised: list[str]
+    recognized: list[str]
     missing: list[str]
     calls: list[tuple[str, str]]
     more: list[str]
@@ -69,7 +71,7 @@ class Description(NamedTuple):
         provenance = {} if obj is None else facts(obj)
         return cls(
             title,
-            [line for role in described for line in role.recognised],
+            [line for role in described for line in role.recognized],
             list(dict.fromkeys(line for role in described for line in role.missing)),
             calls[:_NEXT],
             [name for name in dict.fromkeys(rest) if name not in names[:_NEXT]],
@@ -79,7 +81,7 @@ class Description(NamedTuple):
     def __str__(self) -> str:
         width = max((len(call) for call, _ in self.calls), default=0)
         lines = [f"<neuro: {self.title}>"]
-        lines += [f"  {line}" for line in self.recognised]
+        lines += [f"  {line}" for line in self.recognized]
         lines += [f"  missing: {line}" for line in self.missing]
         lines += [
             f"  {'next:' if not number else '     '} {call:<{width}}  {gives}"
@@ -94,7 +96,7 @@ class Description(NamedTuple):
         calls = [f"{_code(call)} {html.escape(gives)}" for call, gives in self.calls]
         more = [_code(name) for name in self.more]
         rows = {
-            "recognized": [html.escape(line) for line in self.recognised],
+            "recognized": [html.escape(line) for line in self.recognized],
             "missing": [html.escape(line) for line in self.missing],
             "next": calls,
             "also": [" ".join(more)] if more else [],
@@ -181,15 +183,15 @@ def describe_array(array: Any, methods: Methods) -> Description:
     is_dataset = hasattr(array, "data_vars")
     found: list[Role] = []
     if not is_dataset and set(array.dims) == set(DIMS):
-        calls = [
+        of_volume = [
             (".plot.slices()", "slices with axes in µm"),
             (".at(points)", "values at points: columns ap, dv, lr or x, y, z (µm)"),
             (".structure_means(annotation)", "mean of each structure"),
         ]
-        found.append(Role(["a volume: front to back, top to bottom, left to right"], calls))
+        found.append(Role(["a volume: front to back, top to bottom, left to right"], of_volume))
     elif not is_dataset and roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
         found.append(_matrix(array, methods))
-    segment_calls = [
+    segment_calls: list[tuple[str, str, str]] = [
         (".join_properties(", '"link_pre"', "add properties as coordinates"),
         (".edges(", "", "edge table: pre, post, weight"),
         (".partners(", "", "one row per partner, with its weight"),
@@ -289,7 +291,7 @@ def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
 
 
 def _segments(series: pd.Series[Any], methods: Methods) -> Role:
-    recognised, missing = _id_column(series)
+    recognized, missing = _id_column(series)
     if str(get_option("source") or "").startswith("cave:"):
         calls: Calls = [
             (".is_latest()", "which root IDs are current"),
@@ -303,7 +305,7 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
             (".partners()", "one row per partner, with its weight"),
         ]
     more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _structures(series: pd.Series[Any], methods: Methods) -> Role:
@@ -325,15 +327,19 @@ def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:
 
 
 def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Role:
-    recognised: list[str] = []
+    recognized: list[str] = []
     missing: list[str] = []
     for name in names:
-        column = frame[name] if name in frame.columns else frame.index.to_series(name=name)
+        column = frame[name] if name in frame.columns else None
+        if column is None:  # an index, or one of its levels
+            column = pd.Series(frame.index.get_level_values(name or 0), name=name)
         if isinstance(column, pd.Series):
             lines, problems = _id_column(column)
-            recognised += lines
+            recognized += lines
             missing += [line for line in problems if line not in missing]
-    if len(names) > 1:
+    if len(names) > len(set(names)):
+        missing.append(f"different names for the {len(names)} columns {names[0]!r}")
+    elif len(names) > 1:
         missing.append(f"a choice of the column of IDs: on={names[0]!r}")
     on, first = ("", "") if len(names) == 1 else (f"on={names[0]!r}", f", on={names[0]!r}")
     cave = str(get_option("source") or "").startswith("cave:")
@@ -343,7 +349,9 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
         (f".edges({on})", "edge table: pre, post, weight"),
         (f".partners({on})", "one row per partner, with its weight"),
     ]
-    return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
+    if len(names) > len(set(names)):
+        calls = []
+    return Role(recognized, calls, [*methods("segments"), *methods("cave")], missing)
 
 
 def _structure_table(columns: Sequence[Any], methods: Methods) -> Role:
@@ -362,8 +370,8 @@ def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
         ('.join_neuromorpho("species")', "add fields as columns"),
         ('.join_morphometry("length")', "add measurements as columns"),
     ]
-    recognised = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
-    return Role(recognised, calls, methods("neuromorpho"))
+    recognized = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
+    return Role(recognized, calls, methods("neuromorpho"))
 
 
 def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
@@ -380,11 +388,14 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
 
 
 def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
-    recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
+    recognized = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
-    weights = [name for name in frame.columns if str(name) in roles.WEIGHT_NAMES]
+    weights = roles.weight_columns(frame.columns)
+    counts = [name for name in possible_counts(frame, pairs[0]) if not weights]
     if weights:
-        recognised[0] += f", weight {weights[0]!r}"
+        recognized[0] += f", weight {weights[0]!r}"
+    elif counts:
+        missing.append(f"a column of weights: if {counts[0]!r} is it, .as_edges(weight={counts[0]!r})")
     else:
         missing.append("a column of weights: each row counts as one synapse")
     least = facts(frame).get("min_weight", 1)
@@ -415,7 +426,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
             (".to_networkx()", "a graph"),
         ]
     more = [*methods("edges"), ".plot.matrix()", ".plot.graph()"]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _nothing(frame: pd.DataFrame) -> Role:
@@ -435,7 +446,12 @@ def _nothing(frame: pd.DataFrame) -> Role:
 def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
     lost = []
     if types.is_float_dtype(column.dtype) and (column.abs() > MAX_EXACT_FLOAT).any():
-        lost.append(f'digits of {column.name!r}: floats; read the file again with dtype="Int64" or str')
+        lost.append(f"digits of {column.name!r}: floats; read the file again with dtype=str")
+    elif types.is_integer_dtype(column.dtype):
+        numbers, _, _ = convert(column)
+        hint = rounding_hint(numbers)
+        if hint:
+            lost.append(f"exact IDs in {column.name!r}: {hint[0].lower()}{hint[1:].rstrip('.')}")
     if get_option("source") is None:
         lost.append(_NO_SOURCE)
     return [_column("segment IDs", column)], lost

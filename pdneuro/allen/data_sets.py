@@ -364,7 +364,7 @@ def projection_edges(
     Returns
     -------
     DataFrame
-        ``pre``, ``post`` (structure IDs, int64), the value with its name (mean over the
+        ``pre``, ``post`` (structure IDs, int64), a column named after ``value`` (mean over the
         experiments of a pair, not a number of synapses; NaN if one of them is missing),
         ``n_experiments`` (int64). Pairs without signal are 0.
 
@@ -405,7 +405,7 @@ def projection_edges(
         raise MissingColumnsError(
             f"{len(unknown):,} experiments are not in the table of experiments, such as {unknown[0]}."
         )
-    ends = {"pre": sites.iloc[sites.index.get_indexer(number)], "post": table["structure_id"]}
+    ends = {"pre": sites.iloc[sites.index.get_indexer(pd.Index(number))], "post": table["structure_id"]}
     kept = np.ones(len(table), bool)
     for end, structures in ends.items():
         column = structures.set_axis(table.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,16 +36,17 @@ def body(content: bytes) -> Any:
         raise ShapeError("the response is not JSON.") from error
 
 
-def text(content: bytes, encoding: str | None) -> str:
-    """Return a text document.
+def drawing(content: bytes, encoding: str | None) -> str:
+    """Return an SVG drawing as text.
 
     Raises
     ------
     ShapeError
-        It is an HTML page.
+        It is not a complete drawing.
     """
-    if is_html(content):
-        raise ShapeError("the service sent an HTML page instead of the document.")
+    fault = drawing_fault(content)
+    if fault:
+        raise ShapeError(fault)
     return content.decode(encoding or "utf-8", "replace")
 
 
@@ -95,13 +97,41 @@ def rows(content: Any) -> list[dict[str, Any]]:
     return content
 
 
+#: The start of an SVG drawing, after declarations and comments.
+_DRAWING = re.compile(
+    rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<(?:\w+:)?svg[\s/>]", re.S
+)
+#: The end of an SVG drawing, before comments; an element without content is ``<svg/>``.
+_END = re.compile(rb"(?:</(?:\w+:)?svg\s*>|<(?:\w+:)?svg[^<>]*/>)(?:\s|<!--.*?-->)*\Z", re.S)
+_ERROR = re.compile(rb"\{.*\"success\"|(?:<\?xml[^>]*>\s*)?<response\b[^>]*\bsuccess=", re.S | re.I)
+
+
 def file_fault(start: bytes) -> str | None:
-    """Return what shows that a response is not a file: it is empty, an HTML page or an error."""
-    start = start.lstrip()
+    """Return what shows that a body is not a file: it is empty, an HTML page or an error.
+
+    >>> file_fault(b'{"success": false, "msg": "no such image"}')
+    'the service sent an error instead of the file.'
+    """
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         return "the file is empty."
     if is_html(start):
         return "the service sent an HTML page instead of the file."
-    if start.startswith(b"{") and b'"success"' in start:
+    if _ERROR.match(start):
         return "the service sent an error instead of the file."
     return None
+
+
+def drawing_fault(content: bytes) -> str | None:
+    """Return what shows that a body is not an SVG drawing, or not a whole one.
+
+    >>> drawing_fault(b"<svg><path/></svg>"), drawing_fault(b"<svg><pa")
+    (None, 'the drawing is truncated.')
+    """
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    fault = file_fault(content)
+    if fault is None and not _DRAWING.match(content):
+        fault = "the file is not an SVG drawing."
+    if fault is None and not _END.search(content):
+        fault = "the drawing is truncated."
+    return fault

@@ -99,10 +99,16 @@ def records(url: str, fetch: Fetch) -> tuple[Rows, Content]:
     return client(url, fetch).get_cached(payload.get(url), read)
 
 
-def text(url: str, fetch: Fetch) -> str:
-    """Return a document as text, such as an SVG, of an encoded URL."""
+def drawing(url: str, fetch: Fetch) -> str:
+    """Return an SVG drawing of an encoded URL as text.
+
+    Raises
+    ------
+    InvalidResponseError
+        The response is not a complete drawing.
+    """
     return client(url, fetch).get_cached(
-        payload.get(url), lambda response: parse.text(response.content, response.encoding)
+        payload.get(url), lambda response: parse.drawing(response.content, response.encoding)
     )
 
 

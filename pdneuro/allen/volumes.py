@@ -7,9 +7,9 @@ centers of the voxels.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from pdneuro._compat import optional
 from pdneuro.allen import payload, send
-from pdneuro.errors import InvalidQueryError, InvalidVolumeError
+from pdneuro.errors import InvalidQueryError, InvalidVolumeError, NoDataWarning, listing, warn
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables.provenance import KEY
+from pdneuro.tables.provenance import KEY, origin
 from pdneuro.tables.volumes import DIMS
 from pdneuro.transport.store import cache_folder, make_private_folder
 
@@ -52,27 +52,34 @@ def read_volume(path: Any, name: str | None = None) -> xr.DataArray:
         A MetaImage header (``.mhd``, with its ``.raw`` file in the same folder) or an NRRD file (extra
         ``volumes``).
     name : str, optional
-        Name of the array. Default: the name of the file. For ``energy``, ``density`` and ``intensity``,
-        -1 (no data) becomes NaN.
+        Name of the array. Default: the name of the file. If it contains ``energy``, ``density`` or
+        ``intensity``, -1 (no data) becomes NaN.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``ap, dv, lr``; coordinates in µm from the corner of the volume, at the centers of voxels:
-        ``(i + 0.5) * resolution``. ``attrs["resolution"]`` is in µm. Values keep their dtype: the IDs
+        Dims ``ap, dv, lr``; coordinates in µm at the centers of voxels: ``(i + 0.5) * resolution``
+        after the origin of the file. ``attrs["resolution"]`` is in µm. Values keep their dtype: the IDs
         of an annotation stay unsigned integers.
 
     Raises
     ------
     InvalidVolumeError
-        The file is not a volume of three dimensions, or it is truncated.
+        The file is not a volume of three dimensions, it is damaged, its axes are oblique, or it states
+        an unknown unit.
     MissingDependencyError
         pynrrd, which reads NRRD files, is not installed (extra ``volumes``).
+
+    Warns
+    -----
+    NoDataWarning
+        -1 is the lowest value, and the name is not that of a gene expression volume.
 
     Notes
     -----
     Source: http://help.brain-map.org/display/api/Downloading+3-D+Expression+Grid+Data. The axes x, y, z
-    of the files are ap, dv, lr.
+    of a file's space are ap, dv, lr. Axes in another order or direction are reordered. If a file states
+    no unit, its voxels are in millimeters if they are smaller than 1, otherwise in micrometers.
 
     Examples
     --------
@@ -86,8 +93,8 @@ def read_volume(path: Any, name: str | None = None) -> xr.DataArray:
     """
     file = Path(path).expanduser()
     name = file.name.partition(".")[0] if name is None else name
-    values, spacing, origin = _read_mhd(file) if file.suffix == ".mhd" else _read_nrrd(file)
-    return _labeled(values, spacing, origin, name, f"read_volume({file.name})")
+    read = _read_mhd if file.suffix.lower() == ".mhd" else _read_nrrd
+    return _labeled(read(file), name, f"read_volume({file.name})")
 
 
 def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool = False) -> xr.DataArray:
@@ -122,11 +129,14 @@ def grid_data(section_data_set_id: Any, kind: str = "energy", *, refresh: bool =
     if kind not in payload.EXPRESSION:
         raise InvalidQueryError(f"kind must be one of {', '.join(payload.EXPRESSION)}, not {kind!r}.")
     folder = _folder("grid_data", str(number))
-    header = folder / f"{kind}.mhd"
-    if refresh or not header.exists():
-        address = payload.expression_url(get_option("allen_url"), number, kind)
-        send.save_archive(address, folder / f"{kind}.zip", Fetch.of())
-    return _with_provenance(read_volume(header, kind), f"grid_data({number}, {kind})")
+    address = payload.expression_url(get_option("allen_url"), number, kind)
+    return _downloaded(
+        folder / f"{kind}.mhd",
+        lambda: send.save_archive(address, folder / f"{kind}.zip", Fetch.of()),
+        kind,
+        f"grid_data({number}, {kind})",
+        refresh=refresh,
+    )
 
 
 def projection_data(
@@ -170,11 +180,9 @@ def projection_data(
     if kind not in payload.PROJECTION:
         raise InvalidQueryError(f"kind must be one of {', '.join(payload.PROJECTION)}, not {kind!r}.")
     path = _folder("projection", str(number)) / f"{kind}_{payload.checked_resolution(resolution)}.nrrd"
-    if refresh or not path.exists():
-        send.save(
-            payload.projection_url(get_option("allen_url"), number, kind, resolution), path, Fetch.of()
-        )
-    return _with_provenance(read_volume(path, kind), f"projection_data({number}, {kind}, {resolution})")
+    address = payload.projection_url(get_option("allen_url"), number, kind, resolution)
+    query = f"projection_data({number}, {kind}, {resolution})"
+    return _downloaded(path, lambda: send.save(address, path, Fetch.of()), kind, query, refresh=refresh)
 
 
 def annotation_volume(
@@ -210,10 +218,9 @@ def annotation_volume(
     (dtype('uint32'), 614454277)
     """
     version = ccf_version or payload.CCF_VERSION
-    path = _reference_file(version, f"annotation_{payload.checked_resolution(resolution)}.nrrd", refresh)
-    return _with_provenance(
-        read_volume(path, "annotation"), f"annotation_volume({resolution}, {version})"
-    )
+    name = f"annotation_{payload.checked_resolution(resolution)}.nrrd"
+    query = f"annotation_volume({resolution}, {version})"
+    return _reference(version, name, "annotation", query, refresh=refresh)
 
 
 def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataArray:
@@ -238,16 +245,15 @@ def template_volume(resolution: int = 25, *, refresh: bool = False) -> xr.DataAr
     (('ap', 'dv', 'lr'), (12, 8, 10), 100.0)
     """
     name = f"average_template_{payload.checked_resolution(resolution)}.nrrd"
-    path = _reference_file("average_template", name, refresh)
-    return _with_provenance(read_volume(path, "average_template"), f"template_volume({resolution})")
+    query = f"template_volume({resolution})"
+    return _reference("average_template", name, "average_template", query, refresh=refresh)
 
 
-def _reference_file(data_path: str, name: str, refresh: bool) -> Path:
-    """Return a file of the archive of reference volumes, downloaded if necessary."""
-    path = _folder("reference", data_path.replace("/", "_")) / name
-    if refresh or not path.exists():
-        send.save(payload.archive_url(get_option("allen_files_url"), data_path, name), path, Fetch.of())
-    return path
+def _reference(data_path: str, file: str, name: str, query: str, *, refresh: bool) -> xr.DataArray:
+    """Return a volume of the archive of reference volumes."""
+    path = _folder("reference", data_path.replace("/", "_")) / file
+    address = payload.archive_url(get_option("allen_files_url"), data_path, file)
+    return _downloaded(path, lambda: send.save(address, path, Fetch.of()), name, query, refresh=refresh)
 
 
 def _folder(*parts: str) -> Path:
@@ -261,38 +267,108 @@ def _folder(*parts: str) -> Path:
     return folder
 
 
+def _downloaded(
+    path: Path, download: Callable[[], Any], name: str, query: str, *, refresh: bool
+) -> xr.DataArray:
+    """Read a file of the cache, downloaded if necessary; a damaged file does not stay in the cache."""
+    fresh = refresh or not path.exists()
+    if fresh:
+        download()
+    try:
+        return _with_provenance(read_volume(path, name), query)
+    except InvalidVolumeError as error:
+        path.unlink(missing_ok=True)
+        if fresh:
+            raise InvalidVolumeError(
+                f"the downloaded file is damaged and was deleted: {error} Run the call again."
+            ) from error
+    return _downloaded(path, download, name, query, refresh=True)
+
+
 # -- files ----------------------------------------------------------------------------------------
 
 
-def _read_mhd(path: Path) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+class _File(NamedTuple):
+    """The content of a file: voxels, and where they are."""
+
+    path: Path
+    values: npt.NDArray[Any]
+    #: One row per axis of the array: the step to the next voxel along ap, dv and lr.
+    directions: npt.NDArray[np.float64]
+    #: The corner of the volume before the first voxel; None if the file does not state it.
+    origin: npt.NDArray[np.float64] | None
+    #: Micrometers per unit along ap, dv and lr; None if the file does not state its unit.
+    units: npt.NDArray[np.float64] | None
+
+
+_PREFIXES = {"nano": 1e-3, "micro": 1.0, "milli": 1e3, "centi": 1e4, "": 1e6}
+#: Micrometers per unit; casefold() has one of the two letters that are written as µ.
+_UNITS = {
+    "nm": 1e-3,
+    "um": 1.0,
+    "\u03bcm": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+    **{f"{prefix}{word}": size for prefix, size in _PREFIXES.items() for word in ("meter", "meters")},
+    **{f"{prefix}{word}": size for prefix, size in _PREFIXES.items() for word in ("metre", "metres")},
+}
+#: Names of the Institute's files without a spacing: they end in the size of the voxels.
+_SIZE_IN_NAME = re.compile(
+    r"(?:annotation|average_template|ara_nissl|\w*(?:density|energy|fraction|mask))_(10|25|50|100|200)",
+    re.I,
+)
+
+
+def _read_mhd(path: Path) -> _File:
     header = _header(path)
     try:
         size = [int(part) for part in header["DimSize"].split()]
         spacing = np.array([float(part) for part in header["ElementSpacing"].split()])
-        kind = np.dtype(_ELEMENTS[header["ElementType"]])
-        data = header["ElementDataFile"]
+        kind = np.dtype(_ELEMENTS[header["ElementType"].upper()])
+        voxels = path.parent / header["ElementDataFile"]
+        offset = _numbers(header, ("Offset", "Position", "Origin"), 3)
+        matrix = _numbers(header, ("TransformMatrix", "Rotation", "Orientation"), 9)
+        directions = np.eye(3) if matrix is None else matrix.reshape(3, 3)
+        directions = directions * spacing[:, np.newaxis]
     except (KeyError, ValueError) as error:
         raise InvalidVolumeError(
             f"{path} is not a MetaImage header that pdneuro can read: {error}."
         ) from error
-    origin = np.array([float(part) for part in header.get("Offset", "0 0 0").split()])
     big_endian = header.get("BinaryDataByteOrderMSB", header.get("ElementByteOrderMSB", "False"))
     kind = kind.newbyteorder(">" if big_endian.lower() == "true" else "<")
-    voxels = path.with_name(data)
     if header.get("CompressedData", "False").lower() == "true":
         raise InvalidVolumeError(f"{voxels} is compressed, which pdneuro cannot read. Decompress it.")
     try:
         values = np.fromfile(voxels, kind)
+        length = voxels.stat().st_size
     except OSError as error:
         raise InvalidVolumeError(f"the voxels of {path} cannot be read: {error}.") from error
     wanted = int(np.prod(size))
-    if len(size) != 3 or values.size != wanted or voxels.stat().st_size != wanted * kind.itemsize:
+    if len(size) != 3 or values.size != wanted or length != wanted * kind.itemsize:
         raise InvalidVolumeError(
             f"{voxels} contains {values.size:,} values, but its header lists {wanted:,} "
             f"({' x '.join(map(str, size))}): it is truncated or another file. Download it again."
         )
     # The first axis varies fastest in the file.
-    return values.astype(kind.newbyteorder("="), copy=False).reshape(size, order="F"), spacing, origin
+    values = values.reshape(size, order="F")
+    unit = header.get("DistanceUnits", "")
+    return _File(path, values, directions, offset, _scale(path, [unit] * 3))
+
+
+def _numbers(
+    header: Mapping[str, str], names: Sequence[str], count: int
+) -> npt.NDArray[np.float64] | None:
+    """Return the numbers of a header's line, known by several names; None if it is absent."""
+    line = next((header[name] for name in names if name in header), None)
+    if line is None:
+        return None
+    numbers = np.array([float(part) for part in line.split()])
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise ValueError(f"{names[0]} must be {count} numbers, not {line!r}")
+    return numbers
 
 
 def _header(path: Path) -> Mapping[str, str]:
@@ -304,42 +380,112 @@ def _header(path: Path) -> Mapping[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _read_nrrd(path: Path) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _read_nrrd(path: Path) -> _File:
     nrrd = optional("nrrd", "volumes")
     try:
         values, header = nrrd.read(str(path))
-    except (OSError, nrrd.NRRDError, ValueError, KeyError) as error:
-        raise InvalidVolumeError(f"{path} cannot be read as NRRD: {error}.") from error
-    if values.ndim != 3:
-        raise InvalidVolumeError(f"{path} has {values.ndim} dimensions, not three.")
-    if "space directions" in header:
-        spacing = np.abs(np.asarray(header["space directions"], float)).max(axis=1)
-    else:
-        spacing = np.asarray(header.get("spacings", [np.nan] * 3), float)
-    if not np.isfinite(spacing).all():  # the name contains the size, as in annotation_25.nrrd
-        match = re.search(r"_(\d+)\.nrrd$", path.name)
+        size = np.shape(values)
+        directions = header.get("space directions")
+        spacing = header.get("spacings")
+        # The rows of axes that are not spatial are missing.
+        if directions is not None and np.isfinite(np.asarray(directions, float)).all():
+            directions = np.asarray(directions, float)
+            units = header.get("space units")
+        elif spacing is not None and np.isfinite(np.asarray(spacing, float)).all():
+            directions, units = np.diag(np.asarray(spacing, float)), header.get("units")
+        else:
+            directions, units = None, None
+        origin = header.get("space origin")
+        origin = None if origin is None else np.asarray(origin, float)
+    except Exception as error:  # pynrrd raises whatever its code meets: zlib.error, StopIteration ...
+        raise InvalidVolumeError(
+            f"{path} cannot be read as NRRD: {type(error).__name__}: {error}. It is damaged or another "
+            "file; download it again."
+        ) from error
+    if len(size) != 3:
+        raise InvalidVolumeError(f"{path} has {len(size)} dimensions, not three.")
+    if directions is None:
+        match = _SIZE_IN_NAME.fullmatch(path.name.partition(".")[0])
         if not match:
-            raise InvalidVolumeError(f"{path} does not contain the size of its voxels.")
-        spacing = np.full(3, float(match[1]))
-    if spacing.max() < 1:  # some files are in millimeters
-        spacing = spacing * 1000
-    return values, spacing, np.zeros(3)
+            raise InvalidVolumeError(
+                f"{path} does not contain the size of its voxels. Add 'space directions' and 'space "
+                "units' to its header."
+            )
+        directions, units = np.eye(3) * float(match[1]), ["um"] * 3
+    if directions.shape != (3, 3) or (origin is not None and origin.shape != (3,)):
+        raise InvalidVolumeError(f"{path} has a space of another number of dimensions than three.")
+    return _File(path, values, directions, origin, _scale(path, units))
 
 
-def _labeled(
-    values: Any,
-    spacing: npt.NDArray[np.float64],
-    origin: npt.NDArray[np.float64],
-    name: str,
-    query: str,
-) -> xr.DataArray:
+def _scale(path: Path, units: Sequence[str] | None) -> npt.NDArray[np.float64] | None:
+    """Return micrometers per unit along each axis; None if no unit is stated."""
+    words = [str(unit).strip().strip('"').casefold() for unit in units or ()]
+    if not any(words) or set(words) <= {"", "?", "none"}:
+        return None
+    if len(words) != 3 or not set(words) <= set(_UNITS):
+        raise InvalidVolumeError(
+            f"{path} states units that pdneuro does not know: {listing(map(repr, words))}. Use um, mm, "
+            "nm, cm or m in its header."
+        )
+    return np.array([_UNITS[word] for word in words])
+
+
+def _in_axes(file: _File) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the voxels in the order and directions of ap, dv, lr; spacing and corner in µm.
+
+    Raises
+    ------
+    InvalidVolumeError
+        The axes are oblique, or an axis has no length.
+    """
+    directions, units = file.directions, file.units
+    if units is None:  # files without a unit are in micrometers, or in millimeters if voxels are tiny
+        units = np.full(3, 1e3 if np.max(np.abs(directions)) < 1 else 1.0)
+    directions = directions * units
+    lengths = np.abs(directions).max(axis=1)
+    axes = np.abs(directions).argmax(axis=1)
+    other = np.abs(directions).sum(axis=1) - lengths
+    if not np.isfinite(directions).all() or not lengths.all() or sorted(axes.tolist()) != [0, 1, 2]:
+        raise InvalidVolumeError(f"{file.path} has invalid axes: {_matrix(file.directions)}.")
+    if (other > 1e-6 * lengths).any():
+        raise InvalidVolumeError(
+            f"{file.path} has axes that are oblique to ap, dv, lr: {_matrix(file.directions)}. Resample "
+            "it to axes that are parallel to these."
+        )
+    order = np.argsort(axes)
+    values = np.transpose(file.values, order)
+    steps = directions[order, [0, 1, 2]]
+    spacing = np.abs(steps)
+    corner = np.zeros(3) if file.origin is None else file.origin * units
+    for axis in np.flatnonzero(steps < 0).tolist():
+        values = np.flip(values, axis)
+        if file.origin is not None:  # the origin is at the last voxel now
+            corner[axis] += steps[axis] * (values.shape[axis] - 1)
+    return values, spacing, corner
+
+
+def _matrix(directions: npt.NDArray[np.float64]) -> str:
+    return " ".join(f"({', '.join(f'{step:g}' for step in row)})" for row in directions.tolist())
+
+
+def _labeled(file: _File, name: str, query: str) -> xr.DataArray:
     import xarray as xr
 
-    if name in payload.EXPRESSION and values.dtype.kind == "f":
-        values = np.where(values == -1, np.nan, values).astype(values.dtype)
+    values, spacing, corner = _in_axes(file)
+    # pandas does not process the other byte order.
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "f" and bool((values == -1).any()):
+        if re.search("|".join(payload.EXPRESSION), name, re.I):
+            values = np.where(values == -1, np.nan, values).astype(values.dtype)
+        elif np.nanmin(values) == -1:
+            warn(
+                f"{file.path} contains values of -1, which mean 'no data' in the Institute's volumes of "
+                'gene expression. read_volume(path, name="energy") converts them to NaN.',
+                NoDataWarning,
+            )
     coordinates = {
         dim: xr.DataArray(
-            origin[axis] + (np.arange(size) + 0.5) * spacing[axis],
+            corner[axis] + (np.arange(size) + 0.5) * spacing[axis],
             dims=dim,
             attrs={"units": "µm", "axis": long, "position": "voxel center"},
         )
@@ -362,5 +508,5 @@ def _with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
     """Add the same provenance as for tables."""
     from pdneuro._version import __version__
 
-    array.attrs[KEY] = {"version": __version__, "source": "allen", "query": query}
+    array.attrs[KEY] = {"version": __version__, "source": origin("allen"), "query": query}
     return array

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.braincircuits import parse, payload, send
+from pdneuro.errors import AuthenticationError, ForbiddenError, NotFoundError
 from pdneuro.options import Fetch
 from pdneuro.sources import Dump, documented_columns
 from pdneuro.tables import columns as records
@@ -35,7 +36,7 @@ class BrainCircuits:
 
     project: str
     #: Properties that the service documents; any other name is sent to it as well.
-    PROPERTIES = payload.PROPERTIES
+    PROPERTIES = tuple(payload.PROPERTIES)
 
     @property
     def name(self) -> str:
@@ -43,7 +44,15 @@ class BrainCircuits:
         return f"braincircuits:{self.project}"
 
     def _fetch(self, ids: Int64Array, name: str, fetch: Fetch) -> Answers:
-        return fetch_by_id(ids, send.by_id(self.project, name, self.name, fetch), fetch)
+        try:
+            return fetch_by_id(ids, send.by_id(self.project, name, self.name, fetch), fetch)
+        except (AuthenticationError, ForbiddenError, NotFoundError) as error:
+            if Path(self.project).exists():
+                error.message += (
+                    f" There is also a folder {self.project!r}. If you mean it, write "
+                    f"source='./{self.project}'."
+                )
+            raise
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder."""

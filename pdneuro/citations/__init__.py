@@ -17,7 +17,7 @@ from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
 from pdneuro.tables.coordinates import NEURONS, coordinate, coordinate_names
-from pdneuro.tables.provenance import facts, has_part
+from pdneuro.tables.provenance import SANDBOX, SYNTHETIC, facts, has_part, is_synthetic
 from pdneuro.tables.skeletons import NEURON, is_node_table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Origin(NamedTuple):
     """A service, or a dataset that it serves."""
 
     title: str
-    licence: str | None
+    license: str | None
     terms: str
     works: tuple[Work, ...] = ()
 
@@ -93,7 +93,7 @@ def catalog() -> Catalog:
         return {
             name: Origin(
                 item["title"],
-                item.get("licence"),
+                item.get("license"),
                 item["terms"],
                 tuple(works[key] for key in item["works"]),
             )
@@ -117,7 +117,7 @@ def provenance(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset)
     DataFrame
         One row per source, in the order of the requests; no rows for other tables. Text columns:
         ``source`` (as in ``attrs["pdneuro"]``), ``dataset``, ``service``, ``snapshot`` (the version, or
-        the times of materialization; NA if the service has none), ``licence`` (NA if none is
+        the times of materialization; NA if the service has none), ``license`` (NA if none is
         published), ``terms`` (address), ``queries``, and ``requested_at`` (of the last request).
 
     See Also
@@ -127,9 +127,8 @@ def provenance(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset)
     Examples
     --------
     >>> table = pdneuro.sandbox.neurons().head(3).neuro.join_properties("size")
-    >>> table.neuro.provenance[["service", "licence"]]
-                service        licence
-    0  BrainCircuits.io  CC BY-NC 4.0
+    >>> table.neuro.provenance[["source", "license"]].to_numpy().tolist()
+    [['sandbox:braincircuits:fruitfly_fafb_flywire (synthetic)', 'none: the data are synthetic']]
     """
     rows = []
     entry = facts(table)
@@ -141,18 +140,18 @@ def provenance(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset)
                 "dataset": dataset.title if dataset else None,
                 "service": service.title if service else None,
                 "snapshot": _snapshot(source, entry),
-                "licence": about.licence if about else None,
+                "license": about.license if about else None,
                 "terms": about.terms if about else None,
                 "queries": queries,
                 "requested_at": entry.get("requested_at"),
             }
         )
-    names = ["source", "dataset", "service", "snapshot", "licence", "terms", "queries", "requested_at"]
+    names = ["source", "dataset", "service", "snapshot", "license", "terms", "queries", "requested_at"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names, TEXT))
 
 
 def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style: str = "text") -> str:
-    """Return a text that cites the sources of a table: snapshots, licences, papers.
+    """Return a text that cites the sources of a table: snapshots, licenses, papers.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style
     Returns
     -------
     str
-        Text: one paragraph per source. BibTeX: one entry per paper and per source, with the licence
+        Text: one paragraph per source. BibTeX: one entry per paper and per source, with the license
         in the notes.
 
     Raises
@@ -178,14 +177,22 @@ def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style
 
     Notes
     -----
-    Papers are those that the datasets ask users to cite. A licence that is not published is not guessed.
+    Papers are those that the datasets ask users to cite. A license that is not published is not guessed.
 
     Examples
     --------
     >>> edges = pdneuro.sandbox.neurons().head(3).neuro.edges(source="fruitfly_fafb_flywire")
     >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
+    Synthetic data of pdneuro's sandbox, not measured; do not cite them (sandbox:...), data of ...
+      License: none: the data are synthetic (...)
+    ...
+
+    The same of the service:
+
+    >>> edges.attrs["pdneuro"]["source"] = "braincircuits:fruitfly_fafb_flywire"
+    >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
     FlyWire, the whole brain of a female adult Drosophila; by BrainCircuits.io (...), data of ...
-      Licence: CC BY-NC 4.0 (https://flywire.ai/principles.html)
+      License: CC BY-NC 4.0 (https://flywire.ai/principles.html)
       Dorkenwald S et al. (2024) Neuronal wiring diagram of an adult brain. Nature 634:124-138. ...
     ...
     >>> edges.neuro.cite("bibtex").splitlines()[0]
@@ -206,12 +213,12 @@ def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style
     parts: list[str] = []
     for source, queries in sources:
         origin = _origin(source)
-        licence = (origin.licence if origin else None) or "not published; ask the source"
+        granted = (origin.license if origin else None) or "not published; ask the source"
         head = _head(source, entry)
         works = _works(source, queries)
         papers, lacking = _papers(table) if source == "neuromorpho" else ([], "")
         if style == "text":
-            lines = [head, f"  Licence: {licence}" + (f" ({origin.terms})" if origin else "")]
+            lines = [head, f"  License: {granted}" + (f" ({origin.terms})" if origin else "")]
             lines += [f"  {work.text()}" for work in works]
             lines += [f"  {neuromorpho.citation.line(*paper)}" for paper in papers]
             lines += [f"  ({lacking})"] if lacking else []
@@ -219,7 +226,7 @@ def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style
         else:
             fields = {"title": f"{{{_latex(origin.title if origin else source)}}}"}
             fields |= {"howpublished": f"\\url{{{origin.terms}}}"} if origin else {}
-            fields["note"] = _latex(f"{head}. Licence: {licence}" + (f" ({lacking})" if lacking else ""))
+            fields["note"] = _latex(f"{head}. License: {granted}" + (f" ({lacking})" if lacking else ""))
             parts += [work.bibtex() for work in works]
             parts.append(_entry("misc", _key(source), fields))
             parts += [
@@ -249,6 +256,8 @@ def _queries_by_source(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _dataset(source: str) -> Origin | None:
     service, _, name = source.partition(":")
+    if is_synthetic(source):
+        return None
     datasets = [item for part, item in catalog().datasets.items() if has_part(name, part)]
     return datasets[0] if datasets and service in catalog().services else None
 
@@ -264,6 +273,8 @@ def _origin(source: str) -> Origin | None:
 
 def _works(source: str, queries: str) -> list[Work]:
     works = [work for item in (_dataset(source), _service(source)) if item for work in item.works]
+    if is_synthetic(source):
+        return works
     return works + [
         part.work
         for part in catalog().parts
@@ -304,12 +315,13 @@ def _head(source: str, entry: dict[str, Any]) -> str:
 
 def _snapshot(source: str, entry: dict[str, Any]) -> str | None:
     """Return the version of a source's data, or the times of its materializations, as text."""
-    if source.startswith("cave:") and "@" in source:
-        return f"version {source.rpartition('@')[2]}"
+    name = source.removeprefix(SANDBOX).removesuffix(SYNTHETIC)
+    if name.startswith("cave:") and "@" in name:
+        return f"version {name.rpartition('@')[2]}"
     times = entry.get("materialized_timestamp")
     times = [time for time in times if isinstance(time, int)] if isinstance(times, list) else []
     # Without other sources, the times of a local file are those of its download.
-    own = source.startswith("braincircuits:") or source == entry.get("source")
+    own = name.startswith("braincircuits:") or source == entry.get("source")
     if not own or not times:
         return None
     return ", ".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from pdneuro import files
 from pdneuro.options import set_options
+from pdneuro.tables import roles
 from pdneuro.transport import report
 
 #: Exit status if a table was written, but the requests for some IDs failed.
@@ -36,7 +37,7 @@ def add(
 def takes_table(command: argparse.ArgumentParser, column: str) -> None:
     """Add the arguments of a command that reads a table and writes one."""
     command.add_argument(
-        "file", help="csv, tsv, txt (also .gz), parquet or feather; - reads csv from stdin"
+        "file", help="csv, tsv, txt (also .gz), parquet, feather or xlsx; - reads csv from stdin"
     )
     command.add_argument("--column", "-c", help=f"column of {column}; default: recognized by its name")
     writes_table(command)
@@ -105,9 +106,12 @@ def settings(options: argparse.Namespace) -> set_options:
     """Return the options of a command for a ``with`` block; first check the files to write."""
     if getattr(options, "out", None) == "-":
         options.out = None
+    read = [getattr(options, name, None) for name in ("file", "source")]
+    read += getattr(options, "files", None) or []
     for file in (getattr(options, "out", None), getattr(options, "report", None)):
         if file is not None and options.writes_table:
-            files.writable(file)
+            _refuse_overwriting(files.writable(file), filter(None, read))
+            read.append(file)
     names = ("source", "batch_size", "max_workers", "on_error", "on_missing")
     arguments = {name: getattr(options, name, None) for name in names}
     values = {name: value for name, value in arguments.items() if value is not None}
@@ -116,6 +120,17 @@ def settings(options: argparse.Namespace) -> set_options:
     if options.quiet:
         values["progress"] = False
     return set_options(**values)
+
+
+def _refuse_overwriting(target: Path, read: Iterable[str]) -> None:
+    """Raise an error if a file to write is one that the command uses, or is in a folder of them."""
+    for name in read:
+        used = Path(name).expanduser().resolve()
+        inside = used.is_dir() and target.resolve().is_relative_to(used)
+        if target.resolve() == used or inside:
+            raise ValueError(
+                f"{target} would {'join' if inside else 'replace'} {name}. Name another file."
+            )
 
 
 def column(options: argparse.Namespace, table: pd.DataFrame) -> Hashable | None:
@@ -129,7 +144,9 @@ def column(options: argparse.Namespace, table: pd.DataFrame) -> Hashable | None:
 def read(options: argparse.Namespace) -> pd.DataFrame:
     """Read the table of a command, as text if the output is text, otherwise with dtypes."""
     source = sys.stdin if options.file == "-" else options.file
-    return files.read_table(source, verbatim=files.is_text(options.out))
+    table = files.read_table(source, verbatim=files.is_text(options.out))
+    # An index without a name that holds the IDs would be lost in the result.
+    return table.rename_axis("root_id").reset_index() if roles.has_unnamed_ids(table) else table
 
 
 def write(options: argparse.Namespace, table: pd.DataFrame) -> int:

@@ -31,8 +31,8 @@ def run(folder: Path) -> None:
         file = folder / "neurons.csv"
         pdneuro.sandbox.neurons().to_csv(file, index=False)
 
-        _print_step(f'neurons = pd.read_csv("{file}", dtype={{"root_id": "Int64"}})')
-        neurons = pd.read_csv(file, dtype={"root_id": "Int64"})
+        _print_step(f'neurons = pdneuro.read_table("{file}")')
+        neurons = pdneuro.read_table(file)
         _print_table(neurons)
         print(neurons.neuro)
 

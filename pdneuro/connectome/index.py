@@ -6,6 +6,7 @@ by weight, the largest first. A query for k neurons reads k slices.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -158,14 +159,15 @@ def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> In
     Parameters
     ----------
     files : list of Path
-        Files of the edges and neurons; the first one names the index.
+        Files of the edges and neurons; the first one is named in messages.
     options : object
-        Everything else that the index depends on, as JSON.
+        The paths that were given and everything else that the index depends on, as JSON. An index with
+        the same options and an older state of the files is deleted.
     make : callable
         Function that builds the index.
     """
     state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    owner, content = _digest(str(files[0].resolve())), _digest([_LAYOUT, state, options])
+    owner, content = _digest(options), _digest([_LAYOUT, state, options])
     home = cache_folder() / "indexes"
     folder = home / f"{owner}-{content}"
     if folder.is_dir():
@@ -178,10 +180,6 @@ def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> In
         make_private_folder(cache_folder())
         home.mkdir(exist_ok=True)
         _save(index, folder)
-        for old in home.glob(f"{owner}-*"):
-            if old != folder:
-                shutil.rmtree(old, ignore_errors=True)
-        return _open(folder)
     except OSError as error:
         warn(
             f"The index of {files[0].name} cannot be saved in {home} ({error}), so it is built at each "
@@ -189,6 +187,12 @@ def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> In
             CacheWarning,
         )
         return index
+    with contextlib.suppress(OSError):  # another process has read a newer state, and deletes this one
+        index = _open(folder)
+    for old in home.glob(f"{owner}-*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+    return index
 
 
 def _digest(value: object) -> str:

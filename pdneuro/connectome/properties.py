@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pdneuro.files import column_names, read_table
+from pdneuro.errors import PdneuroError
+from pdneuro.files import first_rows, read_table
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import lookup
@@ -21,7 +22,7 @@ class Neurons:
     ----------
     table : DataFrame, path or None
     on : hashable, optional
-        The column of IDs. Default: recognized by name; in a file, else the first column.
+        The column of IDs. Default: recognized, see :func:`pdneuro.tables.roles.id_column`.
     """
 
     def __init__(
@@ -37,27 +38,35 @@ class Neurons:
             self._frame.insert(0, self._on, column)
             names = list(self._frame.columns)
         else:
-            names = list(column_names(table))
-            found = roles.id_columns(pd.DataFrame(columns=names))
-            self._on = on if on is not None else found[0] if len(found) == 1 else names[0]
-            if len(found) > 1 and on is None:
-                roles.id_column(pd.DataFrame(columns=names))  # raises, naming the candidates
+            sample = first_rows(table)
+            names = list(sample.columns)
+            try:
+                self._on = roles.id_column(sample, on).name
+            except PdneuroError as error:
+                error.add_note(f"The file is {os.fspath(table)}.")
+                raise
         #: The columns except the IDs.
         self.columns = [name for name in names if name != self._on]
 
     def frame(self, columns: Sequence[Hashable] | None = None) -> pd.DataFrame:
         """Return the table, or the IDs and some columns of it."""
         chosen = None if columns is None else [self._on, *columns]
+        if self._path is not None and self._on is None:  # the IDs are an index without a name
+            table = read_table(self._path)
+            return table if columns is None else table[list(columns)]
         if self._path is not None:
             return read_table(self._path, chosen)
         return self._frame if chosen is None else self._frame[chosen]
 
     def ids(self) -> Int64Array:
         """Return the distinct IDs."""
-        return distinct_ids(self.frame([])[self._on])
+        return distinct_ids(self._ids(self.frame([])))
+
+    def _ids(self, table: pd.DataFrame) -> pd.Series[Any]:
+        return roles.id_column(table.index.to_series() if self._on is None else table[self._on])
 
     def cells(self, ids: Int64Array, columns: Sequence[Hashable]) -> dict[str, pd.Series[Any]]:
         """Return entries of columns by ID, missing where an ID is not in the table."""
         table = self.frame(columns)
-        found = lookup(ids, table[self._on], {name: table[name] for name in columns})
+        found = lookup(ids, self._ids(table), {name: table[name] for name in columns})
         return {str(name): pd.Series(cells) for name, cells in found.items()}

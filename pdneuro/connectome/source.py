@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,12 @@ from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
 from pdneuro.errors import NotFoundError, did_you_mean, listing
-from pdneuro.files import read_edges, table_files
+from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin
 from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
@@ -139,8 +139,8 @@ class Connectome:
         """
         self = cls.__new__(cls)
         # Absolute paths, since a process with another working directory may open a copy.
-        edges = Path(edges).expanduser().absolute()
-        neurons = None if neurons is None else Path(neurons).expanduser().absolute()
+        edges = local_path(edges).absolute()
+        neurons = None if neurons is None else local_path(neurons).absolute()
         self._label = name or edges.name.split(".")[0]
         self._files = {
             "edges": edges,
@@ -153,7 +153,11 @@ class Connectome:
         self._neurons = Neurons(neurons, on)
         self._index = indexes.on_disk(
             [*table_files(edges), *(table_files(neurons) if neurons is not None else [])],
-            [str(on), sorted((role, str(column)) for role, column in roles.items())],
+            [
+                [str(path.resolve()) for path in (edges, neurons) if path is not None],
+                str(on),
+                sorted((role, str(column)) for role, column in roles.items()),
+            ],
             lambda: indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids()),
         )
         self.materialized_timestamp = materialized_timestamp
@@ -205,11 +209,15 @@ class Connectome:
         Examples
         --------
         >>> pdneuro.Connectome.download("fruitfly_fafb_flywire")
-        <Connectome 'fruitfly_fafb_flywire': 3,000 neurons, 45,000 pairs>
+        <Connectome 'fruitfly_fafb_flywire (synthetic)': 3,000 neurons, 45,000 pairs>
         """
         dump = download_dump(project, folder, progress=progress, refresh=refresh)
+        synthetic = is_synthetic(origin(f"braincircuits:{project}"))
         return cls.from_files(
-            dump.edges, dump.nodes, project, materialized_timestamp=dump.materialized_timestamp
+            dump.edges,
+            dump.nodes,
+            f"{project}{SYNTHETIC}" if synthetic else project,
+            materialized_timestamp=dump.materialized_timestamp,
         )
 
     def __reduce__(self) -> Any:

@@ -14,15 +14,28 @@ import pandas as pd
 from pdneuro._atomic import replacing
 from pdneuro._compat import TEXT, optional
 from pdneuro.graphs.networkx import one_row_per_pair
-from pdneuro.graphs.node_attributes import garbage_collector_paused, node_table
+from pdneuro.graphs.node_attributes import (
+    attribute_names,
+    file_column,
+    file_values,
+    garbage_collector_paused,
+    node_table,
+)
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 if TYPE_CHECKING:
     import igraph
+
+#: Names of columns that each program uses for itself, in lower case. Programs ignore the case.
+_IGRAPH_NODES, _IGRAPH_EDGES = {"name", "id"}, {"weight", "source", "target"}
+_GEPHI = {"id", "label", "source", "target", "type", "kind", "weight"}
+_CYTOSCAPE_NODES = {"name", "shared name", "suid", "selected"}
+_CYTOSCAPE_EDGES = _CYTOSCAPE_NODES | {"source", "target", "interaction", "shared interaction", "weight"}
 
 
 def to_igraph(
@@ -33,7 +46,7 @@ def to_igraph(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
@@ -45,6 +58,11 @@ def to_igraph(
         Vertex attribute ``name``: the ID as decimal text (igraph's files store numbers as doubles,
         which would round it), so ``graph.vs.find(str(id))`` finds a neuron. Edge attribute ``weight``
         (int). ``graph["pdneuro"]`` is the provenance.
+
+        Other attributes are bool, int, float or text, so that igraph's writers accept them: dates are
+        ISO text, lists are JSON text, and integers above ``2**53`` are decimal text. A missing number
+        is None, a missing text is ``""``. Columns that are called ``name`` or ``id`` (edges:
+        ``source``, ``target``) get the suffix ``_original``.
 
     Raises
     ------
@@ -67,10 +85,9 @@ def to_igraph(
     with garbage_collector_paused():
         graph = igraph.Graph(len(ids), list(zip(*ends, strict=True)), directed=True)
     graph.vs["name"] = list(map(str, ids.tolist()))
-    for name in attributes.columns:
-        graph.vs[str(name)] = _python_values(attributes[name])
-    for name in pairs.columns.drop(["pre", "post"]):
-        graph.es[str(name)] = _python_values(pairs[name])
+    _set_attributes(graph.vs, attributes, _IGRAPH_NODES)
+    graph.es["weight"] = pairs["weight"].tolist()
+    _set_attributes(graph.es, pairs.drop(columns=["pre", "post", "weight"]), _IGRAPH_EDGES)
     if facts(edges):
         graph[KEY] = facts(edges)
     return graph
@@ -86,13 +103,24 @@ def _nodes(
     table_ids, others = node_table(nodes, on)
     all_ids = np.concatenate([table_ids, np.setdiff1d(ids, table_ids)])
     rows = np.where(np.arange(len(all_ids)) < len(table_ids), np.arange(len(all_ids)), -1)
-    columns = {name: take_or_na(array_of(others[name]), rows) for name in others.columns}
-    return all_ids, pd.DataFrame(columns, index=pd.RangeIndex(len(all_ids)))
+    columns = [take_or_na(array_of(others.iloc[:, place]), rows) for place in range(others.shape[1])]
+    attributes = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(len(all_ids)))
+    attributes.columns = others.columns
+    return all_ids, attributes
 
 
-def _python_values(column: pd.Series[Any]) -> list[Any]:
-    missing = column.isna()
-    return [None if absent else value for value, absent in zip(column.tolist(), missing, strict=True)]
+def _set_attributes(sequence: Any, columns: pd.DataFrame, reserved: set[str]) -> None:
+    """Set columns as attributes of the vertices or edges of an igraph graph."""
+    for place, name in enumerate(attribute_names(columns.columns, reserved)):
+        values = file_values(columns.iloc[:, place])
+        kinds = {type(value) for value in values}
+        large = int in kinds and any(
+            isinstance(value, int) and abs(value) > MAX_EXACT_FLOAT for value in values
+        )
+        # igraph's files hold numbers as doubles, missing text as "None" and missing booleans as false.
+        if large or str in kinds or {bool, type(None)} <= kinds:
+            values = ["" if value is None else str(value) for value in values]
+        sequence[name] = values
 
 
 def to_gephi(
@@ -108,13 +136,13 @@ def to_gephi(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Created if it does not exist; files of these names are replaced.
+        Created if it does not exist. Existing files with these names are replaced.
     label : hashable, optional
         Column of ``nodes`` that names the neurons. Default: the ID.
 
@@ -122,7 +150,9 @@ def to_gephi(
     -------
     Path
         The folder. Edges: ``Source, Target, Type, Weight`` and the other columns; nodes: ``Id, Label``
-        and the other columns. IDs are quoted, so that they are read as text.
+        and the other columns. IDs are quoted, so that they are read as text. Dates are ISO text, lists
+        are JSON text. Gephi ignores the case of names and uses Id, Label, Source, Target, Type, Kind
+        and Weight for itself: other columns of these names get the suffix ``_original``.
 
     Examples
     --------
@@ -138,14 +168,13 @@ def to_gephi(
     pairs = one_row_per_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
     text = pd.Series(ids).astype(TEXT)
-    names = None if label is None else roles.named_column(attributes, str(label))
-    labels = text if names is None else names.astype(TEXT).fillna(text)
-    attributes = _without(attributes, "Id", "Label")
-    vertices = pd.concat([pd.DataFrame({"Id": text, "Label": labels}), attributes], axis=1)
-    arcs = _without(pairs, "Source", "Target", "Type", "Weight")
-    arcs = arcs.rename(columns={"pre": "Source", "post": "Target", "weight": "Weight"})
-    arcs.insert(2, "Type", "Directed")
-    return _write(folder, vertices, arcs, ["Source", "Target"])
+    names = None if label is None else roles.named_column(attributes, label)
+    labels = text if names is None else file_column(names).astype(TEXT).fillna(text)
+    vertices = _with_columns(pd.DataFrame({"Id": text, "Label": labels}), attributes, _GEPHI)
+    arcs = pd.DataFrame({"Source": pairs["pre"], "Target": pairs["post"], "Type": "Directed"})
+    arcs["Weight"] = pairs["weight"]
+    others = pairs.drop(columns=["pre", "post", "weight"])
+    return _write(folder, vertices, _with_columns(arcs, others, _GEPHI), ["Source", "Target"])
 
 
 def to_cytoscape(
@@ -159,20 +188,22 @@ def to_cytoscape(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Created if it does not exist; files of these names are replaced.
+        Created if it does not exist. Existing files with these names are replaced.
 
     Returns
     -------
     Path
         The folder. Edges: ``source, target, interaction, weight`` and the other columns, where the
         interaction is the transmitter (``nt``), or ``synapse`` if it is missing. Nodes: ``name`` and
-        the other columns. IDs are quoted text.
+        the other columns. IDs are quoted text, dates are ISO text, lists are JSON text. Other columns
+        with names that Cytoscape uses for itself, in any case (also ``shared name``, ``SUID``,
+        ``selected``), get the suffix ``_original``.
 
     Examples
     --------
@@ -188,17 +219,20 @@ def to_cytoscape(
     pairs = one_row_per_pair(edges)
     ids, attributes = _nodes(pairs, nodes, on)
     names = pd.DataFrame({"name": pd.Series(ids).astype(TEXT)})
-    vertices = pd.concat([names, _without(attributes, "name")], axis=1)
-    arcs = _without(pairs, "source", "target", "interaction")
-    arcs = arcs.rename(columns={"pre": "source", "post": "target"})
-    kind: Any = arcs["nt"].astype(TEXT).fillna("synapse") if "nt" in arcs else "synapse"
-    arcs.insert(2, "interaction", kind)
-    return _write(folder, vertices, arcs, ["source", "target"])
+    vertices = _with_columns(names, attributes, _CYTOSCAPE_NODES)
+    arcs = pd.DataFrame({"source": pairs["pre"], "target": pairs["post"]})
+    arcs["interaction"] = pairs["nt"].astype(TEXT).fillna("synapse") if "nt" in pairs else "synapse"
+    arcs["weight"] = pairs["weight"]
+    others = pairs.drop(columns=["pre", "post", "weight"])
+    return _write(folder, vertices, _with_columns(arcs, others, _CYTOSCAPE_EDGES), ["source", "target"])
 
 
-def _without(table: pd.DataFrame, *reserved: str) -> pd.DataFrame:
-    """Rename columns whose names the program reserves."""
-    return table.rename(columns={name: f"{name}_original" for name in reserved})
+def _with_columns(table: pd.DataFrame, others: pd.DataFrame, reserved: set[str]) -> pd.DataFrame:
+    """Return a program's table with further columns, under names that it does not use for itself."""
+    columns = [file_column(others.iloc[:, place]) for place in range(others.shape[1])]
+    joined = pd.concat([table, *columns], axis=1)
+    joined.columns = [*table.columns, *attribute_names(others.columns, reserved)]
+    return joined
 
 
 def _write(

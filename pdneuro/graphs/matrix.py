@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT, optional
-from pdneuro.errors import ColumnExistsError, InvalidEdgesError, MissingColumnsError, TooLargeError
+from pdneuro.errors import (
+    ColumnExistsError,
+    InvalidEdgesError,
+    MissingColumnsError,
+    TooLargeError,
+    listing,
+)
 from pdneuro.tables import roles
 from pdneuro.tables.coordinates import coordinate_array, with_provenance
 from pdneuro.tables.edges import annotate, as_edges, collapse, edge_table, require_edges
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Maximum number of rows of a dense matrix: 20,000 x 20,000 of 8 bytes are 3.2 GB.
 MAX_DENSE = 20_000
+_ENDS = ("_pre", "_post")
 
 
 def to_sparse(
@@ -34,7 +41,7 @@ def to_sparse(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     values : str, default "weight"
         Column of numbers for the cells, such as ``"input_fraction"`` or ``"signed_weight"``.
     ids : Series, Index, array or list, optional
@@ -106,23 +113,30 @@ def to_matrix(
     *,
     values: str = "weight",
     ids: Any = None,
+    dropna: bool = False,
+    sort: bool = True,
+    observed: bool = True,
 ) -> pd.DataFrame:
     """Return the adjacency matrix as a DataFrame: rows are presynaptic, columns postsynaptic.
 
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     group_by : hashable, list, mapping or Series, optional
         Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`.
     values, ids
         Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+    dropna, sort, observed : bool, default False, True, True
+        As in :meth:`pandas.DataFrame.groupby`, with ``group_by``: leave out missing labels; sort the
+        labels, categories in their order; without ``observed``, include categories without neurons.
 
     Returns
     -------
     DataFrame
         A square matrix; index ``pre`` and columns ``post`` are the same IDs or labels, sorted; 0 means
-        no edge. int64 for weights.
+        no edge. int64 for weights. Grouped by columns of both ends with different names
+        (``["side_pre", "type_post"]``), rows and columns have their own labels.
 
     Raises
     ------
@@ -149,41 +163,67 @@ def to_matrix(
     if group_by is not None:
         if values != "weight" or ids is not None:
             raise ValueError("values= and ids= cannot be combined with group_by=.")
-        return _group_matrix(collapse(edges, group_by))
+        groups = collapse(edges, group_by, dropna=dropna, observed=observed)
+        return _group_matrix(groups, sort=sort)
     neurons, pre, post, entries = _entries(edges, values, ids)
     dense = _dense(pre, post, entries, len(neurons))
     index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
     return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
 
 
-def _group_matrix(groups: pd.DataFrame) -> pd.DataFrame:
+def _group_matrix(groups: pd.DataFrame, *, sort: bool) -> pd.DataFrame:
     names = list(groups.columns[: groups.columns.get_loc("weight")])
-    ends = names[: len(names) // 2], names[len(names) // 2 :]
-    stems = [str(name).removesuffix("_pre") for name in ends[0]]
-    sides = [
-        pd.MultiIndex.from_frame(groups[end], names=stems)
-        if len(end) > 1
-        else pd.Index(groups[end[0]].astype(object))
-        for end in ends
+    ends = [[name for name in names if str(name).endswith(end)] for end in _ENDS]
+    if sum(map(len, ends)) < len(names) or not all(ends):
+        raise ValueError(
+            f"a matrix has presynaptic rows and postsynaptic columns, but group_by has only "
+            f"{listing(map(repr, names))}. Use .neuro.collapse(), or name columns of both ends."
+        )
+    stems = [
+        [str(name).removesuffix(end) for name in side] for side, end in zip(ends, _ENDS, strict=True)
     ]
-    labels = sides[0].append(sides[1]).unique().sort_values()
-    pre, post = (labels.get_indexer(side) for side in sides)
-    dense = _dense(pre, post, groups["weight"].to_numpy(), len(labels))
-    if len(stems) == 1:
-        labels = labels.infer_objects()
-        index, columns = labels.rename("pre"), labels.rename("post")
-    else:
-        index, columns = labels, labels
+    sides = [_labels(groups[end], stem) for end, stem in zip(ends, stems, strict=True)]
+    axes = [_distinct(side, sort=sort) for side in sides]
+    if stems[0] == stems[1]:
+        axes = [_distinct(_appended(sides), sort=sort)] * 2
+    pre, post = (axis.get_indexer(side) for axis, side in zip(axes, sides, strict=True))
+    dense = _dense(pre, post, groups["weight"].to_numpy(), len(axes[0]), len(axes[1]))
+    index, columns = (
+        axis if axis.nlevels > 1 else axis.astype(object).infer_objects().rename(end.strip("_"))
+        for axis, end in zip(axes, _ENDS, strict=True)
+    )
     return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), groups)
 
 
-def _dense(pre: Any, post: Any, entries: Any, size: int) -> Any:
-    if size > MAX_DENSE:
+def _labels(table: pd.DataFrame, stems: list[str]) -> pd.Index[Any]:
+    """Return the labels of each row as an index, with the columns of a table as levels."""
+    if table.shape[1] > 1:
+        return pd.MultiIndex.from_frame(table, names=stems)
+    column = table.iloc[:, 0]
+    categories = isinstance(column.dtype, pd.CategoricalDtype)
+    return pd.CategoricalIndex(column) if categories else pd.Index(column.astype(object))
+
+
+def _appended(sides: list[pd.Index[Any]]) -> pd.Index[Any]:
+    """Return the labels of both sides; categories only if they are the same on both."""
+    first, second = sides
+    if first.dtype == second.dtype:
+        return first.append(second)
+    return first.astype(object).append(second.astype(object))
+
+
+def _distinct(labels: pd.Index[Any], *, sort: bool) -> pd.Index[Any]:
+    return labels.unique().sort_values() if sort else labels.unique()
+
+
+def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = None) -> Any:
+    columns = rows if columns is None else columns
+    if max(rows, columns) > MAX_DENSE:
         raise TooLargeError(
-            f"a dense matrix of {size:,} x {size:,} would need {size**2 * 8 / 1e9:,.0f} GB. Use "
-            "to_sparse(), group the neurons (group_by=...), or select some (ids=...)."
+            f"a dense matrix of {rows:,} x {columns:,} would need {rows * columns * 8 / 1e9:,.0f} GB. "
+            "Use to_sparse(), group the neurons (group_by=...), or select some (ids=...)."
         )
-    dense = np.zeros((size, size), entries.dtype)
+    dense = np.zeros((rows, columns), entries.dtype)
     np.add.at(dense, (pre, post), entries)
     return dense
 
@@ -196,6 +236,9 @@ def to_xarray(
     values: str = "weight",
     ids: Any = None,
     fill_value: int | None = None,
+    dropna: bool = False,
+    sort: bool = True,
+    observed: bool = True,
 ) -> xr.DataArray:
     """Return the adjacency matrix as a labeled array.
 
@@ -214,6 +257,8 @@ def to_xarray(
         Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
     fill_value : int, optional
         Value of missing IDs among the coordinates, such as 0 ("no segment"). Default: an error.
+    dropna, sort, observed : bool, default False, True, True
+        With ``group_by``, as in :func:`to_matrix`.
 
     Returns
     -------
@@ -254,8 +299,9 @@ def to_xarray(
                 coordinates[f"{stem}_{end}"] = (end, coordinate_array(column, fill_value=fill_value))
     else:
         if nodes is not None and not are_labels(group_by):
-            edges = annotate(edges, nodes, group_by, overwrite=True)
-        matrix = to_matrix(edges, group_by, values=values, ids=ids)
+            edges = annotate(edges, nodes, _columns_of(nodes, group_by), overwrite=True)
+        options = {"dropna": dropna, "sort": sort, "observed": observed}
+        matrix = to_matrix(edges, group_by, values=values, ids=ids, **options)
         cells = matrix.to_numpy()
         coordinates = _group_coordinates(matrix)
     attributes = {"units": "synapses"} if values == "weight" else {}
@@ -263,12 +309,24 @@ def to_xarray(
     return with_provenance(array, edges)
 
 
+def _columns_of(nodes: pd.DataFrame | Labels, group_by: Any) -> Any:
+    """Return the columns of a table of neurons that ``group_by`` names, also as ``{column}_pre``."""
+    if not isinstance(nodes, pd.DataFrame):
+        return group_by
+    names = group_by if isinstance(group_by, list | tuple) else [group_by]
+    known = [
+        name if name in nodes.columns else str(name).removesuffix("_pre").removesuffix("_post")
+        for name in names
+    ]
+    return list(dict.fromkeys(known))
+
+
 def _group_coordinates(matrix: pd.DataFrame) -> dict[Hashable, Any]:
     import xarray as xr
 
     coordinates: dict[Hashable, Any] = {}
     for end, labels in (("pre", matrix.index), ("post", matrix.columns)):
-        if labels.nlevels == 1:
+        if not isinstance(labels, pd.MultiIndex):
             coordinates[end] = (end, coordinate_array(pd.Series(labels, name=end), is_id=False))
         else:
             levels = labels.set_names([f"{stem}_{end}" for stem in labels.names])
@@ -360,7 +418,12 @@ def from_xarray(array: xr.DataArray) -> pd.DataFrame:
 
 
 def collapse_xarray(
-    array: xr.DataArray, group_by: Hashable | Sequence[Hashable] | Labels | None = None
+    array: xr.DataArray,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    *,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
 ) -> pd.DataFrame:
     """Sum a matrix over pairs of groups, as :func:`pdneuro.tables.collapse` does for its edges.
 
@@ -371,6 +434,8 @@ def collapse_xarray(
     group_by : hashable, list, mapping or Series, optional
         Coordinates to group by: ``"type"`` means ``type`` or ``type_pre`` along ``pre``, and ``type``
         or ``type_post`` along ``post``. Or a label for each ID. Default: pairs of neurons.
+    dropna, sort, observed : bool, default False, False, True
+        See :func:`pdneuro.tables.collapse`.
 
     Returns
     -------
@@ -386,7 +451,8 @@ def collapse_xarray(
     0        KC       MBON       3        1
     1      MBON         KC       5        1
     """
-    return collapse(from_xarray(array), group_by)
+    edges = from_xarray(array)
+    return collapse(edges, group_by, dropna=dropna, sort=sort, observed=observed)
 
 
 def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import LargeGraphWarning, warn
-from pdneuro.graphs.node_attributes import garbage_collector_paused, node_table, records
+from pdneuro.graphs.node_attributes import (
+    attribute_names,
+    file_column,
+    garbage_collector_paused,
+    node_table,
+    records,
+)
 from pdneuro.graphs.trees import to_tree
 from pdneuro.tables.columns import column
 from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
@@ -25,6 +31,10 @@ if TYPE_CHECKING:
 #: Memory of a networkx graph, as measured by benchmarks/run.py.
 GIGABYTES_PER_MILLION = 0.35
 _LARGE = 3_000_000
+#: Names that networkx' file formats use for themselves, in lower case. GEXF and GML drop such
+#: attributes, or read them as the IDs of nodes and edges.
+_GEXF = {"id", "label", "start", "end", "viz", "slices", "spells"}
+_NODES, _EDGES = _GEXF | {"pid", "parents"}, _GEXF | {"source", "target", "key", "type", "weight"}
 
 
 def to_networkx(
@@ -56,6 +66,12 @@ def to_networkx(
         Edge attribute ``weight`` (number of synapses). ``graph["pdneuro"]`` is the provenance of the
         table as JSON text, which every file format of networkx supports.
 
+        Other attributes are bool, int, float or text: dates, times and durations are ISO text, lists
+        and mappings are JSON text. Their names have only letters, digits and underscores of ASCII
+        (``cell type`` becomes ``cell_type``). Names that a file format uses for itself get the suffix
+        ``_original``: ``id, label, start, end, pid, parents, viz, slices, spells`` of nodes, and
+        ``id, label, start, end, type, key, source, target`` of edges.
+
     Warns
     -----
     LargeGraphWarning
@@ -69,7 +85,7 @@ def to_networkx(
     Notes
     -----
     A graph needs about 0.35 GB of memory per million edges. ``networkx.write_graphml(graph, path)``
-    and the other writers of networkx accept it unchanged.
+    and the writers of GEXF and GML accept it unchanged.
 
     Examples
     --------
@@ -90,19 +106,25 @@ def to_networkx(
             "are faster and smaller; threshold() drops weak edges.",
             LargeGraphWarning,
         )
-    attributes = [name for name in pairs.columns if name not in ("pre", "post")]
+    attributes = pairs.drop(columns=["pre", "post", "weight"])
+    if attributes.shape[1]:
+        attributes.columns = attribute_names(attributes.columns, _EDGES, ascii_only=True)
+        pairs = pd.concat([pairs[["pre", "post", "weight"]], attributes], axis=1)
     graph: nx.DiGraph[int]
     if backend is not None:
         build: Any = nx.from_pandas_edgelist  # its type stubs lack backend=
-        graph = build(pairs, "pre", "post", attributes, create_using=nx.DiGraph, backend=backend)
+        plain = pairs.assign(**{name: file_column(pairs[name]) for name in attributes.columns})
+        names = list(pairs.columns[2:])
+        graph = build(plain, "pre", "post", names, create_using=nx.DiGraph, backend=backend)
     else:
         graph = nx.DiGraph()
         with garbage_collector_paused():
-            _fill(graph, pairs, attributes)
+            _fill(graph, pairs, list(pairs.columns[2:]))
     if facts(edges):
         graph.graph[KEY] = json.dumps(facts(edges))
     if nodes is not None:
         ids, others = node_table(nodes, on)
+        others.columns = attribute_names(others.columns, _NODES, ascii_only=True)
         graph.add_nodes_from(zip(ids.tolist(), records(others), strict=True))
     return graph
 
@@ -204,6 +226,8 @@ def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
         )
     pre, post, data = zip(*graph.edges(data=True), strict=True) if graph.size() else ((), (), ())
     names = list(dict.fromkeys(name for record in data for name in record))
+    if {"mode", "edge_default"} <= graph.graph.keys():  # a GEXF file, which numbers its edges
+        names = [name for name in names if name != "id"]
     columns = {"pre": pd.Series(pre, dtype=object), "post": pd.Series(post, dtype=object)}
     columns["weight"] = pd.Series([record.get(weight, 1) for record in data], dtype=object)
     for name in names:

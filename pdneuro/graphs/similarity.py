@@ -86,7 +86,8 @@ def similarity(
         selected = distinct_ids(column)
         rows = neurons.get_indexer(pd.Index(selected))
         zeros = sparse.csr_array((1, features.shape[1]), dtype=np.float64)
-        features = sparse.vstack([features, zeros], format="csr")[rows]
+        # SciPy 1.11 stacks arrays as a matrix, whose sums have two axes.
+        features = sparse.csr_array(sparse.vstack([features, zeros], format="csr"))[rows]
         neurons = pd.Index(selected, name="id")
     features.eliminate_zeros()
     if metric == "jaccard":

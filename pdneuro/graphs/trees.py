@@ -13,7 +13,7 @@ from pdneuro.errors import InvalidSwcError, listing
 from pdneuro.graphs.node_attributes import garbage_collector_paused, records
 from pdneuro.tables.columns import column
 from pdneuro.tables.provenance import KEY, facts
-from pdneuro.tables.skeletons import NEURON, ROOT, neuron_column, segments
+from pdneuro.tables.skeletons import NEURON, ROOT, arrays, neuron_column, segments
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -56,7 +56,9 @@ def to_tree(nodes: pd.DataFrame) -> nx.DiGraph[Any]:
     import networkx as nx
 
     rows, lengths, codes = segments(nodes)
-    numbers = nodes["node"].tolist()
+    columns, _ = arrays(nodes)
+    numbers = columns.node.tolist()
+    nodes = nodes.assign(type=columns.type, parent=columns.parent)
     names = numbers if codes is None else list(zip(nodes[NEURON].tolist(), numbers, strict=True))
     if len(set(names)) < len(names):
         keys = pd.Series(names, dtype=object)

@@ -1,4 +1,4 @@
-"""Citations of reconstructions: the database, its licence, and the papers of each reconstruction."""
+"""Citations of reconstructions: the database, its license, and the papers of each reconstruction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pdneuro._compat import TEXT
 from pdneuro.neuromorpho import field_types
 from pdneuro.neuromorpho import records as neurons
 from pdneuro.tables import roles
+from pdneuro.tables.provenance import facts, is_synthetic
 
 _KINDS = {"reference_doi": "doi", "reference_pmid": "pmid"}
 _DATABASE = (
-    "Reconstructions: NeuroMorpho.Org ({rrid}), licence {licence}; Tecuatl C, Ljungquist B, Ascoli GA "
+    "Reconstructions: NeuroMorpho.Org ({rrid}), license {license}; Tecuatl C, Ljungquist B, Ascoli GA "
     "(2024), https://doi.org/10.1096/fba.2024-00048."
 )
 
@@ -67,7 +68,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cite(table: pd.DataFrame) -> str:
-    """Return the citation of reconstructions: the database, the licence, the papers.
+    """Return the citation of reconstructions: the database, the license, the papers.
 
     Parameters
     ----------
@@ -77,7 +78,8 @@ def cite(table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        One line for the database, one for each DOI and each PMID.
+        One line for the database, one for each DOI and each PMID. For data of the sandbox, a line that
+        says that they are synthetic.
 
     Raises
     ------
@@ -90,15 +92,20 @@ def cite(table: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> text = pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
-    >>> print(text)  # doctest: +ELLIPSIS
-    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0; Tecuatl C, ...
-    https://doi.org/10.1234/pdn.005 (17 neurons)
-    PMID 30000005 (17 neurons)
-    https://doi.org/10.1234/pdn.100 (1 neuron)
+    >>> papers = {"reference_doi": ["10.1234/pdn.005"] * 2, "reference_pmid": [None, "30000005"]}
+    >>> mine = pd.DataFrame(papers)
+    >>> print(pdneuro.neuromorpho.cite(mine))  # doctest: +ELLIPSIS
+    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), license CC BY 4.0; Tecuatl C, ...
+    https://doi.org/10.1234/pdn.005 (2 neurons)
+    PMID 30000005 (1 neuron)
+    >>> pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
+    "Reconstructions: synthetic data of pdneuro's sandbox; do not cite them."
     """
+    sources = str(facts(table).get("source") or "").split(" | ")
+    if any(is_synthetic(source) for source in sources):
+        return "Reconstructions: synthetic data of pdneuro's sandbox; do not cite them."
     lines = [line(*paper) for paper in references(table).itertuples(index=False, name=None)]
-    return "\n".join([_DATABASE.format(rrid=field_types.RRID, licence=field_types.LICENCE), *lines])
+    return "\n".join([_DATABASE.format(rrid=field_types.RRID, license=field_types.LICENSE), *lines])
 
 
 def line(kind: str, reference: str, count: int) -> str:

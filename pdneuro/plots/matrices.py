@@ -39,7 +39,7 @@ def matrix(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     group_by, values, ids
         Groups, values and order of the matrix, see :func:`pdneuro.graphs.to_matrix`.
     order : {"sorted", "clustered", "given"}, default "sorted"
@@ -59,6 +59,8 @@ def matrix(
     -------
     matplotlib.axes.Axes
         Axes with a color bar. White is no connection; negative values get a scale with white at 0.
+        If the matrix has more cells than the figure has pixels, each pixel shows the largest value of
+        a block of cells, and the label of the axis says so.
 
     Raises
     ------
@@ -94,7 +96,8 @@ def matrix(
     cells = table.to_numpy(dtype=float, na_value=np.nan)
     whole = pd.api.types.is_integer_dtype(table.to_numpy().dtype)
     look = _look(cells[np.isfinite(cells) & (cells != 0)], whole=whole, log=log)
-    image = ax.imshow(np.where(cells == 0, np.nan, cells), interpolation="nearest", **look)
+    extent = (-0.5, cells.shape[1] - 0.5, cells.shape[0] - 0.5, -0.5)
+    image = ax.imshow(cells, interpolation="nearest", extent=extent, **look)
     if sides is not None:
         _draw_bars(ax, *(side.iloc[rows] for side, rows in zip(sides, orders, strict=True)))
     style.ticks(ax.xaxis, table.columns.tolist())
@@ -104,7 +107,49 @@ def matrix(
     ax.set_ylabel(f"presynaptic ({table.shape[0]:,})", labelpad=4 if labeled or bars is None else 16)
     unit = "synapses" if values == "weight" else str(values).replace("_", " ")
     ax.figure.colorbar(image, ax=ax, label=f"{unit} (white: none)", shrink=0.8)
+    blocks, block = _largest_of_blocks(cells, _pixels(ax))
+    if max(block) > 1:
+        label = ax.get_xlabel()
+        ax.set_xlabel(f"{label}\n")
+        # The layout, with which the axes get their final size, is computed when a figure is drawn.
+        ax.figure.canvas.figure.draw_without_rendering()
+        blocks, block = _largest_of_blocks(cells, _pixels(ax))
+        ax.set_xlabel(f"{label}\n1 pixel: the largest of {block[0]} x {block[1]} cells")
+    image.set_data(np.where(blocks == 0, np.nan, blocks))
     return ax
+
+
+def _pixels(ax: Axes) -> tuple[int, int]:
+    """Return the height and width of the axes in pixels, as the figure is drawn and saved."""
+    matplotlib = optional("matplotlib", "plot")
+    ax.apply_aspect()
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
+    saved = matplotlib.rcParams["savefig.dpi"]
+    scale = 1.0 if saved == "figure" else min(float(saved) / dpi, 1.0)
+    # The edges of the axes can be between two pixels.
+    height, width = (max(int(length * scale) - 2, 1) for length in (box.height, box.width))
+    return height, width
+
+
+def _largest_of_blocks(
+    cells: npt.NDArray[np.float64], pixels: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], list[int]]:
+    """Return a matrix with at most one row and column per pixel, and the size of its blocks of cells.
+
+    >>> blocks, size = _largest_of_blocks(np.array([[0.0, 2.0], [-3.0, 0.0]]), (1, 2))
+    >>> blocks.tolist(), size
+    ([[-3.0, 2.0]], [2, 1])
+    """
+    sizes = []
+    for axis, limit in enumerate(pixels):
+        length = cells.shape[axis]
+        count = min(length, limit)
+        starts = np.arange(count) * length // count
+        highest = np.fmax.reduceat(cells, starts, axis)
+        lowest = np.fmin.reduceat(cells, starts, axis)
+        cells = np.where(np.abs(lowest) > np.abs(highest), lowest, highest)
+        sizes.append(-(-length // count))
+    return cells, sizes
 
 
 def _look(present: npt.NDArray[np.float64], *, whole: bool, log: bool | None) -> dict[str, Any]:

@@ -199,9 +199,8 @@ def _draw_somata(
 ) -> bool:
     """Draw a disk of the size of the soma for each root of type 1."""
     patches = optional("matplotlib.patches", "plot")
-    is_soma = (
-        (rows < 0) & (columns.type == SOMA) & np.isfinite(columns.radius) & np.isfinite(points).all(1)
-    )
+    has_radius = np.isfinite(columns.radius) & (columns.radius > 0)
+    is_soma = (rows < 0) & (columns.type == SOMA) & has_radius & np.isfinite(points).all(1)
     for row in np.flatnonzero(is_soma):
         color = colors.get(groups[row], style.OTHER)
         ax.add_patch(patches.Circle(tuple(points[row]), columns.radius[row], color=color, lw=0))

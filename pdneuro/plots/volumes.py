@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.plots import style
 from pdneuro.queries import structures
+from pdneuro.tables.ids import label_array
 from pdneuro.tables.volumes import DIMS, axis_of, in_order
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _look(array: Any) -> dict[str, Any]:
     colors = optional("matplotlib.colors", "plot")
     values = np.asarray(array.values)
     if values.dtype.kind in "ui":
-        ids: pd.Series[Any] = pd.Series(np.unique(values[values != 0]).astype(np.int64))
+        ids: pd.Series[Any] = pd.Series(label_array(np.unique(values[values != 0]), array.name))
         atlas_colors = structures.structures(ids, "color", on_missing="ignore")["color"]
         # Image brightness also is an integer, but few of its values are structure IDs.
         if atlas_colors.notna().mean() > 0.5:
@@ -132,7 +133,7 @@ def _plane(array: Any, dim: str, position: float) -> tuple[npt.NDArray[Any], lis
 def _draw(axes: Any, array: Any, dim: str, position: float, look: dict[str, Any]) -> Any:
     cells, (down, across), extent = _plane(array, dim, position)
     if "names" in look:
-        codes = np.searchsorted(look["names"], cells.astype(np.int64))
+        codes = np.searchsorted(look["names"], label_array(cells, array.name))
         shown = np.ma.masked_where(cells == 0, codes)
     else:
         shown = np.ma.masked_invalid(cells.astype(float))

@@ -95,7 +95,7 @@ def join(
     if how == "inner" or label:
         statuses = np.split(_status(found), len(ends))
         if how == "inner":
-            kept = np.logical_and.reduce([status == FOUND for status in statuses])
+            kept = np.all([status == FOUND for status in statuses], axis=0)
     columns: dict[Any, Any] = {}
     rows = np.flatnonzero(kept)
     for name in found.table.columns:
@@ -123,7 +123,8 @@ def _stacked(columns: list[pd.Series[Any]]) -> pd.Series[Any]:
     if len({column.dtype for column in columns}) > 1:
         columns = [column.astype(object) for column in columns]
     name = " or ".join(str(column.name) for column in columns)
-    return pd.concat(columns).rename(name)
+    stacked: pd.Series[Any] = pd.concat(columns).rename(name)
+    return stacked
 
 
 def _status(found: Found) -> Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
@@ -25,6 +26,7 @@ from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_row
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
+from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import MISSING, collect_report
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def cave(
     ------
     {cave errors}
     UnknownTableError, UnknownFieldError
-        The table or a column does not exist; the message names the nearest.
+        The table or a column does not exist; the message suggests similar names.
     MultipleRecordsError
         ``multiple="raise"``, and a root ID has several rows.
 
@@ -126,7 +128,7 @@ def _find(
     sample, number, name = None, opened.version, opened.name
     status = np.full(roots.n_distinct, MISSING, np.int8)
     if len(roots.ids):
-        with collect_report(options) as report:
+        with collect_report(options, partial(rounding_hint, roots.ids)) as report:
             first = len(report.fetches)
             version = opened.open(options)
             number, name = version.number, version.name
@@ -197,7 +199,7 @@ def join_cave(
     ------
     {cave errors}
     UnknownTableError, UnknownFieldError
-        The table or a column does not exist; the message names the nearest.
+        The table or a column does not exist; the message suggests similar names.
     MultipleRecordsError
         ``multiple="raise"``, and a root ID has several rows.
     ColumnExistsError
@@ -285,7 +287,7 @@ def synapses(
     number, name = opened.version, opened.name
     if len(roots.ids):
         without = np.ones(len(roots.ids), bool)
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             version = opened.open(options)
             number, name = version.number, version.name
             for end, is_wanted in ((PRE, downstream), (POST, upstream)):
@@ -353,7 +355,7 @@ def is_latest(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             client = send.connect(opened.datastack, opened.auth_token, options)
             flags = root_ids.is_latest(client, roots.ids, options)
     return stamp(roots.series(flags), source=opened.name, query="is_latest()")
@@ -376,16 +378,17 @@ def latest(
     {on}
     {cave source}
     details : bool, default False
-        Return the overlap and the status of each too.
+        Also return the overlap and the status of each root ID.
     {fetch}
 
     Returns
     -------
     Series or DataFrame
-        Same index; the current root ID (int64, Int64 if there is none). Of several successors, the one
-        that holds most of it. With ``details`` the columns ``latest``, ``overlap`` (Float64, share of
-        its chunks that the successor holds) and ``status`` (text): ``"current"``, ``"replaced"``,
-        ``"split"``, ``"merged"``, ``"dead"``. ``pdneuro.last_report()`` has them as well.
+        Same index; the current root ID (int64, or Int64 if some have none). If there are several
+        successors, the one with the largest overlap. With ``details``, the columns are ``latest``,
+        ``overlap`` (Float64, the share of the chunks of the old root ID that the new one contains) and
+        ``status`` (text): ``"current"``, ``"replaced"``, ``"split"``, ``"merged"``, ``"dead"``.
+        ``pdneuro.last_report()`` also contains them.
 
     Raises
     ------
@@ -394,7 +397,7 @@ def latest(
     Warns
     -----
     UnknownIdsWarning
-        IDs that were never root IDs of the datastack.
+        Some IDs were never root IDs of the datastack.
 
     Examples
     --------
@@ -430,7 +433,7 @@ def at(
     {on}
     {cave source}
     details : bool, default False
-        Return the overlap and the status of each too.
+        Also return the overlap and the status of each root ID.
     {fetch}
 
     Returns
@@ -457,7 +460,8 @@ def _opened(source: str | Source | None) -> CaveSource:
     opened = open_source(source)
     if not isinstance(opened, CaveSource):
         raise UnknownSourceError(
-            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'."
+            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'. "
+            "pdneuro.known_names() lists the known datastacks."
         )
     return opened
 
@@ -553,7 +557,7 @@ def _successors(
     if len(roots.ids):
         from pdneuro.cave import root_ids, send
 
-        with collect_report(options):
+        with collect_report(options, partial(rounding_hint, roots.ids)):
             client = send.connect(opened.datastack, opened.auth_token, options)
             found = root_ids.successors(client, roots.ids, version, options)
     query = "latest()" if version is None else f"at({version})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
@@ -16,10 +17,11 @@ from pdneuro.sources import Source, open_source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import least_weight, require_edges
+from pdneuro.tables.edges import least_weight, require_edges, whole_threshold
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import note, stamp
+from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
@@ -106,12 +108,13 @@ def edges(
     """
     if hops < 1:
         raise ValueError(f"hops must be at least 1, not {hops!r}.")
+    min_weight = whole_threshold(min_weight)
     direction = _direction(upstream, downstream)
     options = Fetch.of(**fetch)
     given = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, given)) as report:
         tables, counts = _follow(
             given,
             opened,
@@ -216,6 +219,9 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -227,10 +233,12 @@ def partners(
     {on}
     group_by : mapping, Series or hashable, optional
         Label (such as a cell type) of each partner, by ID: one row per label. Of a DataFrame also a
-        column, which labels the partners that are in the table. Partners without a label are NA.
+        column, which labels the partners that are in the table. Partners without a label are NA;
+        ``attrs["pdneuro"]["without_label"]`` is the number of their synapses.
     {directions}
     min_weight : int, default 1
         Minimum number of synapses per pair.
+    {grouping}
     {source}
     {fetch}
 
@@ -272,7 +280,14 @@ def partners(
         column, upstream=upstream, downstream=downstream, min_weight=min_weight, source=source, **fetch
     )
     return partner_tables.partners(
-        table, distinct_ids(column), upstream=upstream, downstream=downstream, group_by=labels
+        table,
+        distinct_ids(column),
+        upstream=upstream,
+        downstream=downstream,
+        group_by=labels,
+        dropna=dropna,
+        sort=sort,
+        observed=observed,
     )
 
 
@@ -292,7 +307,8 @@ def graph(ids: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords])
     Returns
     -------
     networkx.DiGraph
-        Nodes and weights are Python integers; see :func:`pdneuro.graphs.to_networkx`.
+        Nodes and weights are Python integers; see :func:`pdneuro.graphs.to_networkx`. With
+        ``within=True`` all segments are nodes, also those without an edge.
 
     Raises
     ------
@@ -301,9 +317,13 @@ def graph(ids: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords])
     Examples
     --------
     >>> print(pdneuro.sandbox.neurons().head(50).neuro.graph(within=True))
-    DiGraph with 9 nodes and 5 edges
+    DiGraph with 50 nodes and 5 edges
     """
-    return to_networkx(edges(ids, on, **options))
+    column = roles.id_column(ids, on)
+    found = to_networkx(edges(column, **options))
+    if options.get("within"):
+        found.add_nodes_from(distinct_ids(column).tolist())
+    return found
 
 
 @documented()
@@ -367,12 +387,12 @@ def expand(
     table = require_edges(edges)
     options = Fetch.of(**fetch)
     opened = open_source(source)
-    least = least_weight(table) if min_weight is None else min_weight
+    least = least_weight(table) if min_weight is None else whole_threshold(min_weight)
     if "hop" not in table.columns:
         table = table.assign(hop=np.int64(1))
     first_hop = int(table["hop"].max()) + 1 if len(table) else 1
     nodes = np.asarray(pd.unique(table[["pre", "post"]].to_numpy().ravel()), np.int64)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, nodes)) as report:
         tables, counts = _follow(
             nodes,
             opened,
@@ -463,7 +483,7 @@ def fractions(
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, ids)) as report:
         found = opened.properties(ids, name, multiple="count", fetch=options)
     totals: pd.Series[Any] = pd.Series(found[column], index=ids)
     result = weights.fractions(table, of, totals, overwrite=overwrite)
@@ -549,7 +569,7 @@ def _direction(upstream: bool, downstream: bool) -> str:
 def _completeness(min_weight: int, direction: str, within: bool, counts: list[int]) -> Mapping[str, Any]:
     """Return the provenance from which later steps see that edges are missing."""
     return {
-        "min_weight": int(min_weight),
+        "min_weight": min_weight,
         "direction": direction,
         "within": bool(within),
         "asked": sum(counts),

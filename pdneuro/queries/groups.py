@@ -20,6 +20,8 @@ from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels
 from pdneuro.transport.report import collect_report
 
+_NOBODY = np.empty(0, np.int64)
+
 
 @documented(like=queries.edges)
 def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords]) -> pd.DataFrame:
@@ -49,7 +51,8 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     right    20
     dtype: int64
     """
-    return _stack(groups, dict(_edges_of_each(groups, on, options)))
+    found = dict(_edges_of_each(groups, on, options))
+    return _stack(groups, found or {None: queries.edges(_NOBODY, **options)})
 
 
 @documented(like=queries.edges)
@@ -121,6 +124,9 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -135,6 +141,7 @@ def partners(
     {directions}
     min_weight : int, default 1
         Minimum number of synapses per pair.
+    {grouping}
     {source}
     {fetch}
 
@@ -154,12 +161,20 @@ def partners(
     """
     options = cast(EdgeKeywords, {**fetch, "upstream": upstream, "downstream": downstream})
     options |= {"min_weight": min_weight, "source": source}
-    members = dict(_members(groups, on))
+    members = dict(_members(groups, on)) or {None: _NOBODY}
+    tables = dict(_edges_of_each(groups, on, options)) or {None: queries.edges(_NOBODY, **options)}
     found = {
         key: partner_tables.partners(
-            table, members[key], upstream=upstream, downstream=downstream, group_by=group_by
+            table,
+            members[key],
+            upstream=upstream,
+            downstream=downstream,
+            group_by=group_by,
+            dropna=dropna,
+            sort=sort,
+            observed=observed,
         )
-        for key, table in _edges_of_each(groups, on, options)
+        for key, table in tables.items()
     }
     return _stack(groups, found)
 
@@ -186,9 +201,12 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     >>> print(sides.neuro.graph(within=True)["left"])
-    DiGraph with 47 nodes and 47 edges
+    DiGraph with 115 nodes and 47 edges
     """
     graphs = {key: to_networkx(table) for key, table in _edges_of_each(groups, on, options)}
+    if options.get("within"):
+        for key, ids in _members(groups, on):
+            graphs[key].add_nodes_from(ids.tolist())
     cells = np.empty(len(graphs), object)
     cells[:] = list(graphs.values())
     return pd.Series(cells, index=_key_index(groups, graphs), name="graph")
@@ -196,8 +214,12 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
 
 def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:
     """Yield the key and the distinct IDs of each group."""
-    for key, part in groups:
-        yield key, distinct_ids(roles.id_column(part, on))
+    found = {key: distinct_ids(roles.id_column(part, on)) for key, part in groups}
+    sizes = _sizes(groups)
+    # Before pandas 3, an iteration leaves out combinations of categories without rows.
+    if len(sizes) > len(found) and found.keys() <= set(sizes):
+        found = {key: found.get(key, _NOBODY) for key in sizes}
+    yield from found.items()
 
 
 def _edges_of_each(
@@ -212,7 +234,9 @@ def _edges_of_each(
                 yield key, queries.edges(ids, **options)
         return
     within = options.get("within", False)
-    everyone = np.concatenate([np.empty(0, np.int64), *members.values()])
+    if not members:
+        return
+    everyone = np.concatenate(list(members.values()))
     together: EdgeKeywords = {**options, "within": False}
     table = queries.edges(everyone, **together)
     for key, ids in members.items():
@@ -223,10 +247,19 @@ def _edges_of_each(
 
 
 def _stack(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate the tables of the groups, with the group keys as outer index levels."""
-    if not parts:
-        return queries.edges([])
-    keys = _key_index(groups, parts)
+    """Concatenate the tables of the groups, with the group keys as outer index levels.
+
+    The one table of no group has the key None.
+    """
+    keys = _key_index(groups, [] if list(parts) == [None] else parts)
+    if not len(keys):
+        nothing = next(iter(parts.values())).iloc[:0]
+        levels = [keys.get_level_values(k) for k in range(keys.nlevels)]
+        if not groups.as_index:
+            names = dict(zip(keys.names, levels, strict=True))
+            return pd.DataFrame({**names, **nothing}, index=pd.RangeIndex(0))
+        index = pd.MultiIndex.from_arrays([*levels, pd.RangeIndex(0)], names=[*keys.names, None])
+        return nothing.set_axis(index)
     stacked = pd.concat(list(parts.values()), keys=keys, names=[*keys.names, None])
     if not groups.as_index:
         stacked = stacked.reset_index(level=list(keys.names)).reset_index(drop=True)
@@ -236,10 +269,21 @@ def _stack(groups: Any, parts: dict[Hashable, pd.DataFrame]) -> pd.DataFrame:
 
 def _key_index(groups: Any, keys: Iterable[Any]) -> pd.Index[Any]:
     """Return the group keys as an index with the names of the grouping columns."""
-    sizes = groups.size()  # of groupby(..., as_index=False) a table with the keys as columns
-    names = list(sizes.index.names if isinstance(sizes, pd.Series) else sizes.columns[:-1])
+    names = list(_sizes(groups).names)
     if len(names) > 1:
-        return pd.MultiIndex.from_tuples(list(keys), names=names)
+        return pd.MultiIndex.from_tuples(list(keys), names=names) if keys else _no_keys(names)
     # The keys of groupby(["side"]) are tuples of one element.
     single: pd.Index[Any] = pd.Index([k[0] if isinstance(k, tuple) else k for k in keys], name=names[0])
     return single
+
+
+def _sizes(groups: Any) -> pd.Index[Any]:
+    """Return the keys of all groups, as ``groups.size()`` has them."""
+    sizes: pd.Series[Any] | pd.DataFrame = groups.size()
+    if isinstance(sizes, pd.DataFrame):  # of groupby(..., as_index=False)
+        sizes = sizes.set_index(list(sizes.columns[:-1]))
+    return sizes.index
+
+
+def _no_keys(names: list[Hashable]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([[] for _ in names], names=names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -16,6 +17,7 @@ from pdneuro.tables import joins, roles
 from pdneuro.tables.columns import repeat_rows, take_or_na
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.provenance import stamp
+from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import collect_report
 
 
@@ -36,6 +38,7 @@ def properties(
     *names : str
         Properties, one by one or as one list. BrainCircuits.io documents ``size, link_pre, link_post,
         neurotransmitter, connectivity, nucleus, soma, mitochondria, dcv``; other names are passed on.
+        :func:`pdneuro.known_names` describes them.
     {on}
     {source}
     {multiple}
@@ -100,7 +103,7 @@ def _find(
     opened = open_source(source)
     present = distinct != 0
     columns: dict[str, Any] = {}
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, distinct)) as report:
         first = len(report.fetches)
         for name in wanted:
             columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
@@ -223,7 +226,7 @@ def records(
     options = Fetch.of(**fetch)
     distinct = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
-    with collect_report(options) as report:
+    with collect_report(options, partial(rounding_hint, distinct)) as report:
         table = opened.records(distinct, name, fetch=options)
     if table.empty:
         table = documented_records(name, table)

@@ -61,6 +61,7 @@ class Sandbox:
             "neuromorpho_files_url": f"{self.url}/neuromorpho/dableFiles",
             "neuromorpho_rate": None,
             "cave_url": f"{self.url}/cave",
+            "sandbox_url": self.url,
             "source": PROJECTS[0],
         }
         self.tokens = {"braincircuits": TOKEN, **cave_tokens()}

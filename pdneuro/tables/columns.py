@@ -14,8 +14,8 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import AmbiguousColumnError, MultipleRecordsError, listing
 from pdneuro.tables import roles
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
 from pdneuro.tables.provenance import inherit
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 #: What to return for an ID with several records.
 MULTIPLE = ("raise", "first", "list", "count")

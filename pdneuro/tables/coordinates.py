@@ -19,8 +19,8 @@ from pdneuro.errors import (
     listing,
 )
 from pdneuro.tables import columns, roles
-from pdneuro.tables.ids import MAX_EXACT_FLOAT
 from pdneuro.tables.provenance import KEY, facts
+from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -343,7 +343,8 @@ def coordinate_array(
     types, dtype, name = pd.api.types, cells.dtype, cells.name
     if isinstance(dtype, pd.CategoricalDtype):
         categories = pd.Series(dtype.categories, name=name)
-        taken = columns.take_or_na(columns.array_of(categories), cells.cat.codes.to_numpy(np.intp))
+        codes = np.asarray(cells.cat.codes, np.intp)
+        taken = columns.take_or_na(columns.array_of(categories), codes)
         cells = pd.Series(taken, name=name)
         return coordinate_array(cells, fill_value=fill_value, is_id=is_id)
     if types.is_object_dtype(dtype):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import copies_on_write
 from pdneuro.errors import (
     AmbiguousColumnError,
+    DoubtfulParameterWarning,
     DroppedRowsWarning,
     InvalidEdgesError,
     MissingColumnsError,
@@ -20,12 +22,16 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.tables import roles
+from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.grouping import group_rows, pairs_differ
-from pdneuro.tables.ids import Int64Array, id_array
+from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
 
 COLUMNS = ("pre", "post", "weight")
+#: The message for a matrix; the call that converts it follows.
+MATRIX = "this looks like an adjacency matrix ({}), not an edge table. Convert it with"
 
 
 def edge_table(pre: Any, post: Any, weight: Any) -> pd.DataFrame:
@@ -41,15 +47,22 @@ def as_edges(
     weight: Hashable | None = None,
     roi: Hashable | None = None,
     nt: Hashable | None = None,
+    *,
+    regions: str | Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Convert an edge table with any known column names to ``pre``, ``post``, ``weight``.
 
     Parameters
     ----------
     frame : DataFrame
-        Edges or synapses: without a weight column each row counts as one synapse.
+        Edges, or synapses with one row each.
     pre, post, weight, roi, nt : hashable, optional
         Columns with these roles; ``nt`` is the transmitter. Default: recognized by name.
+        ``weight="rows"`` counts each row as one synapse, which is also the default for a table without
+        a column that may count synapses.
+    regions : str or list of str, optional
+        Regions to keep, by ``roi``. Rows of a pair are summed by later steps, so these regions must not
+        overlap. Default: all.
 
     Returns
     -------
@@ -62,7 +75,8 @@ def as_edges(
     Raises
     ------
     MissingColumnsError, AmbiguousColumnError
-        No columns, or several, fit a role; or the frame is an adjacency matrix.
+        No columns, or several, fit a role; or the frame is an adjacency matrix; or each pair has one
+        row, and a column of whole numbers with an unknown name may be the weights.
     InvalidEdgesError
         A weight is negative, missing, or not an integer.
     InvalidIdError, PrecisionLossError
@@ -81,11 +95,15 @@ def as_edges(
         if roles.endpoint_columns(pd.Index(levels)):
             frame = frame.reset_index()
     pre, post, weight, roi, nt = edge_roles(frame, pre, post, weight, roi, nt)
-    starts, no_start = id_array(roles.named_column(frame, pre))
-    ends, no_end = id_array(roles.named_column(frame, post))
-    weights = (
-        np.ones(len(frame), np.int64) if weight is None else _weights(roles.named_column(frame, weight))
-    )
+    starts, no_start = id_array(roles.id_column(frame, pre))
+    ends, no_end = id_array(roles.id_column(frame, post))
+    if weight is None:
+        check_rows(frame, starts, ends, (pre, post, roi, nt))
+    counted = weight is None or weight == ROWS
+    if counted:
+        weight, weights = None, np.ones(len(frame), np.int64)
+    else:
+        weights = _weights(roles.named_column(frame, weight))
     edges = edge_table(starts.copy(), ends.copy(), weights).set_axis(frame.index)
     taken = [name for name in (pre, post, weight) if name is not None]
     rest = frame.drop(columns=[name for name in taken if name in frame.columns])
@@ -99,6 +117,8 @@ def as_edges(
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
+    if "hop" in edges.columns:
+        edges["hop"] = _counts(edges["hop"], "values", "a hop is a number of steps, 1 or more.")
     inherit(edges, frame)
     incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
@@ -110,7 +130,26 @@ def as_edges(
             DroppedRowsWarning,
         )
         edges = edges[~incomplete]
-    return edges
+    return edges if regions is None else keep_regions(edges, regions)
+
+
+def keep_regions(edges: pd.DataFrame, regions: str | Iterable[str]) -> pd.DataFrame:
+    """Keep the rows of some regions; warn of regions that no row has.
+
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [10, 6], "roi": ["MB(R)", "a1(R)"]})
+    >>> keep_regions(edges, ["MB(R)"]).weight.tolist()
+    [10]
+    """
+    names = [regions] if isinstance(regions, str) else list(regions)
+    column = roles.named_column(edges, "roi")
+    absent = [name for name in names if not (column == name).any()]
+    if absent and len(edges):
+        warn(
+            f"no row is of the regions {listing(map(repr, absent))}."
+            f"{did_you_mean(absent[0], column.dropna().unique())}",
+            DoubtfulParameterWarning,
+        )
+    return edges[column.isin(names)]
 
 
 def edge_roles(
@@ -136,6 +175,10 @@ def edge_roles(
         if not pairs:
             raise MissingColumnsError(_missing_ends_message(frame))
         pre, post = pairs[0]
+    if weight == ROWS and ROWS in frame.columns:
+        raise AmbiguousColumnError(
+            f"weight={ROWS!r} counts rows, and the table has a column {ROWS!r}. Rename the column."
+        )
     others = ((weight, roles.WEIGHT_NAMES), (roi, roles.ROI_NAMES), (nt, roles.TRANSMITTER_NAMES))
     weight, roi, nt = (
         name if name is not None else roles.one_of(frame.columns, names, role)
@@ -147,53 +190,57 @@ def edge_roles(
 def _missing_ends_message(frame: pd.DataFrame) -> str:
     rows, columns = frame.shape
     names = frame.columns.map(str)
-    numbered = bool(columns) and all(name.isdigit() for name in names)
-    if (rows == columns > 0 and (numbered or set(names) == set(frame.index.map(str)))) or (
-        numbered and columns > 5
-    ):
+    numbers = sum(name.isdigit() for name in names)
+    numbered = bool(columns) and numbers >= columns - 1 and list(names) != list(map(str, range(columns)))
+    labeled = rows == columns > 0 and set(names) == set(frame.index.map(str))
+    if (numbered and columns > 2) or labeled or numbers == columns > 5:
+        return f"{MATRIX.format(f'{rows:,} x {columns:,}')} pdneuro.graphs.from_matrix(frame)."
+    named = f"no pre- and postsynaptic IDs are recognized among {roles.described_columns(frame)}."
+    ids = roles.id_columns(frame)
+    if ids:
         return (
-            f"this looks like an adjacency matrix ({rows:,} x {columns:,}), not an edge table. "
-            "Convert it with pdneuro.graphs.from_matrix(frame)."
+            f"{named} This looks like a table of neurons, by {str(ids[0])!r}: .neuro.edges() returns "
+            "their edges, and .neuro.graph() their graph. If it contains edges, name the columns: "
+            ".neuro.as_edges(pre=..., post=...)."
         )
-    known_names = [name for pair in roles.ENDPOINT_NAMES for name in pair]
-    similar = [repr(name) for name in frame.columns if did_you_mean(name, known_names)]
-    hint = f" Similar names: {listing(similar)}." if similar else ""
-    return (
-        f"no pre- and postsynaptic IDs are recognized among {listing(map(repr, frame.columns), 12)}. "
-        f"Name them: pre=..., post=...{hint}"
-    )
+    starts, ends = ([pair[side] for pair in roles.ENDPOINT_NAMES] for side in (0, 1))
+    near = [[name for name in names if did_you_mean(name, known)] for known in (starts, ends)]
+    similar = [repr(name) for name in names if name in near[0] + near[1]]
+    hint = f" Similar names: {listing(similar)}." if near[0] and near[1] and len(similar) > 1 else ""
+    return f"{named} Name them: .neuro.as_edges(pre=..., post=...).{hint}"
 
 
 def _weights(column: pd.Series[Any]) -> Int64Array:
     """Return non-negative integer weights as int64."""
-    missing = column.isna()
-    if missing.any():
-        raise _invalid_weights(column, missing, "missing")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
-        numbers = pd.to_numeric(column.astype(object), errors="coerce")
-        if numbers.isna().any():
-            raise _invalid_weights(column, numbers.isna(), "not integers")
-        column = numbers
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise InvalidEdgesError(
-            f"column {column.name!r} must contain integer weights, not {column.dtype}."
-        )
-    if pd.api.types.is_float_dtype(column) and (column % 1 != 0).any():
-        raise _invalid_weights(column, column % 1 != 0, "not integers")
-    if (column < 0).any():
-        raise _invalid_weights(column, column < 0, "negative")
-    return column.to_numpy(dtype=np.int64)
+    return _counts(column, "weights", "weights are numbers of synapses.")
 
 
-def _invalid_weights(column: pd.Series[Any], wrong: pd.Series[bool], reason: str) -> InvalidEdgesError:
-    row = int(np.argmax(wrong.to_numpy(bool)))
+def _counts(column: pd.Series[Any], what: str, advice: str) -> Int64Array:
+    """Return a column of non-negative integers as int64."""
+    numbers, missing, fault = convert(column)
+    if missing is not None and missing.any():
+        raise _invalid_counts(column, missing, "missing", what, advice)
+    if fault is not None:
+        reason = fault.reason
+        if fault.lossy or reason == TOO_LARGE:
+            advice += f" Check that {column.name!r} is not a column of IDs, hashes or volumes."
+        if reason not in (TOO_LARGE, FRACTION):
+            reason = f"not {'exact ' if fault.lossy else ''}integers ({reason})"
+        raise _invalid_counts(column, fault.rows, reason, what, advice)
+    if numbers.size and np.min(numbers) < 0:
+        raise _invalid_counts(column, numbers < 0, "negative", what, advice)
+    return numbers.copy()
+
+
+def _invalid_counts(
+    column: pd.Series[Any], wrong: npt.NDArray[np.bool_], reason: str, what: str, advice: str
+) -> InvalidEdgesError:
+    row = int(np.argmax(wrong))
     value = column.iloc[row]
     shown = value.item() if isinstance(value, np.generic) else value
     return InvalidEdgesError(
-        f"{int(wrong.sum()):,} weights in column {column.name!r} are {reason}, the first in row "
-        f"{column.index[row]!r} ({shown!r}). Correct them: weights are numbers of synapses."
+        f"{int(wrong.sum()):,} {what} in column {column.name!r} are {reason}, the first in row "
+        f"{column.index[row]!r} ({shown!r}). Correct them: {advice}"
     )
 
 
@@ -203,8 +250,14 @@ def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     standard = all(isinstance(c, pd.Series) and c.dtype == np.int64 for c in columns)
     if not standard or ("neuropil" in frame.columns and "roi" not in frame.columns):
         return as_edges(frame)
+    if "hop" in frame.columns and isinstance(frame["hop"], pd.Series) and frame["hop"].dtype != np.int64:
+        return as_edges(frame)
     lowest = [np.min(frame[name].to_numpy(), initial=1) for name in COLUMNS]
-    return frame if min(lowest[:2]) > 0 and lowest[2] >= 0 else as_edges(frame)
+    if min(lowest[:2]) <= 0 or lowest[2] < 0:
+        return as_edges(frame)
+    for name in ("pre", "post"):  # this function runs before every method, so it checks fewer rows
+        require_unrounded(frame[name].to_numpy(), frame[name], name, rows=2**14)
+    return frame
 
 
 def collapse(
@@ -212,6 +265,10 @@ def collapse(
     group_by: Hashable | Sequence[Hashable] | Labels | None = None,
     *,
     roi: bool = False,
+    regions: str | Iterable[str] | None = None,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
 ) -> pd.DataFrame:
     """Sum the rows of each pair of neurons, or of each pair of groups.
 
@@ -221,9 +278,16 @@ def collapse(
         An edge table.
     group_by : hashable, list, mapping or Series, optional
         Columns of the neurons to group by: ``"type"`` means ``type_pre`` and ``type_post``, which
-        :func:`annotate` adds. Or a label for each ID. Default: pairs of neurons.
+        :func:`annotate` adds; ``"type_pre"`` means this column alone. Or a label for each ID. Default:
+        pairs of neurons.
     roi : bool, default False
         Sum each region separately: one row per pair and region.
+    regions : str or list of str, optional
+        Regions to sum, by ``roi``. They must not overlap: if one is a part of another, its synapses
+        count twice. Default: all.
+    dropna, sort, observed : bool, default False, False, True
+        As in :meth:`pandas.DataFrame.groupby`: drop groups with a missing label; sort by the labels;
+        without ``observed``, categories without rows have the weight 0.
 
     Returns
     -------
@@ -252,17 +316,104 @@ def collapse(
     1     motor    sensory       5        1
     """
     edges = require_edges(edges)
-    regions = ["roi"] if roi else []
+    if regions is not None:
+        edges = keep_regions(edges, regions)
+    split = ["roi"] if roi else []
     if group_by is None:
-        return sum_rows(edges, ["pre", "post", *regions])
+        keys: list[Any] = ["pre", "post", *split]
+        return _arranged(sum_rows(edges, keys), keys, dropna=dropna, sort=sort, observed=observed)
     if are_labels(group_by):
         name = getattr(group_by, "name", None) or "group"
         edges = add_columns(edges, _at_both_ends(name, edges, group_by), overwrite=True)
         group_by = name
     stems = group_by if isinstance(group_by, list | tuple) else [group_by]
-    ends = label_columns(edges, stems)
-    pairs = sum_rows(edges, ["pre", "post", *regions], keep=ends)
-    return sum_rows(pairs.assign(n_pairs=np.int64(1)), [*ends, *regions], also=["n_pairs"])
+    labels = group_columns(edges, stems)
+    # Other columns, such as the transmitter, may differ between the rows of a pair.
+    of_rows = [name for name in labels if not str(name).endswith(("_pre", "_post"))]
+    keys = list(dict.fromkeys(["pre", "post", *split, *of_rows]))
+    of_ends = [name for name in labels if name not in keys]
+    pairs = sum_rows(edges, keys, keep=of_ends).assign(n_pairs=np.int64(1))
+    groups = list(dict.fromkeys([*labels, *split]))
+    totals = sum_rows(pairs, groups, also=["n_pairs"])
+    return _arranged(totals, groups, dropna=dropna, sort=sort, observed=observed)
+
+
+def _arranged(
+    totals: pd.DataFrame, keys: list[Any], *, dropna: bool, sort: bool, observed: bool
+) -> pd.DataFrame:
+    """Return one row per group, with the groups that ``dropna`` and ``observed`` ask for."""
+    result = totals
+    if dropna and len(result):
+        result = result[result[keys].notna().all(axis=1)]
+    if not observed and any(isinstance(result[key].dtype, pd.CategoricalDtype) for key in keys):
+        result = with_all_categories(result, keys)
+    if sort:
+        result = result.sort_values(keys, kind="stable")
+    return totals if result is totals else inherit(result.reset_index(drop=True), totals)
+
+
+def with_all_categories(totals: pd.DataFrame, keys: list[Any]) -> pd.DataFrame:
+    """Append a row of zeros for each combination of keys that has no row.
+
+    >>> totals = pd.DataFrame({"type": pd.Categorical(["KC"], ["KC", "MBON"]), "weight": [3]})
+    >>> with_all_categories(totals, ["type"]).weight.tolist()
+    [3, 0]
+    """
+    codes, levels = [], []
+    for key in keys:
+        column = totals[key]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            level = pd.Series(
+                pd.Categorical(column.cat.categories, dtype=column.dtype), dtype=column.dtype
+            )
+            code = column.cat.codes.to_numpy(np.int64)
+            if (code < 0).any():
+                level = pd.concat([level, column[code < 0].iloc[:1]], ignore_index=True)
+                code = np.where(code < 0, len(level) - 1, code)
+        else:
+            code, _ = pd.factorize(array_of(column), use_na_sentinel=False)
+            level = column[~pd.Series(code, column.index).duplicated()].reset_index(drop=True)
+        codes.append(code)
+        levels.append(level)
+    shape = tuple(map(len, levels))
+    present = np.ravel_multi_index(tuple(codes), shape)
+    absent = np.unravel_index(np.setdiff1d(np.arange(math.prod(shape)), present), shape)
+    rows = np.concatenate([np.arange(len(totals)), np.full(len(absent[0]), -1)])
+    columns: dict[Any, Any] = {}
+    for name in totals.columns:
+        if name in keys:
+            place = keys.index(name)
+            both = np.concatenate([codes[place], absent[place]])
+            columns[name] = take_or_na(array_of(levels[place]), both)
+        else:
+            columns[name] = np.append(totals[name].to_numpy(), 0)[rows]
+    return pd.DataFrame(columns)
+
+
+def group_columns(edges: pd.DataFrame, names: Sequence[Any]) -> list[Any]:
+    """Return the columns to group by: first those of presynaptic neurons, then of postsynaptic ones.
+
+    A name is the stem of two columns (``"type"`` of ``type_pre`` and ``type_post``), or a column.
+
+    >>> edges = pd.DataFrame(columns=["pre", "post", "weight", "type_pre", "type_post", "nt"])
+    >>> group_columns(edges, ["type", "nt"]), group_columns(edges, ["type_pre"])
+    (['type_pre', 'type_post', 'nt'], ['type_pre'])
+    """
+    starts: list[Any] = []
+    ends: list[Any] = []
+    others: list[Any] = []
+    for name in names:
+        pre, post = f"{name}_pre", f"{name}_post"
+        if name in edges.columns and not (pre in edges.columns and post in edges.columns):
+            side = (
+                starts if str(name).endswith("_pre") else ends if str(name).endswith("_post") else others
+            )
+            side.append(name)
+        else:
+            pre, post = label_columns(edges, [name])
+            starts.append(pre)
+            ends.append(post)
+    return list(dict.fromkeys([*starts, *ends, *others]))
 
 
 #: Suffix of the columns of each end of an edge.
@@ -360,8 +511,7 @@ def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.Dat
     edges = require_edges(edges)
     if per not in ("pair", "row"):
         raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
-    if not isinstance(min_weight, int | float | np.number):
-        raise ValueError(f"min_weight must be a number of synapses, not {min_weight!r}.")
+    min_weight = whole_threshold(min_weight)
     strong = edges["weight"].to_numpy() >= min_weight
     ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
     if per == "pair" and not strong.all() and not pairs_differ(*ends):
@@ -369,7 +519,22 @@ def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.Dat
         totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
         strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
-    return note(kept, min_weight=max(math.ceil(min_weight), least_weight(edges)))
+    return note(kept, min_weight=max(min_weight, least_weight(edges)))
+
+
+def whole_threshold(min_weight: Any) -> int:
+    """Return a minimum number of synapses as an integer, or raise an error.
+
+    >>> whole_threshold(5.0)
+    5
+    """
+    number = isinstance(min_weight, int | float | np.integer | np.floating)
+    if not number or isinstance(min_weight, bool) or not min_weight >= 0 or min_weight % 1:
+        raise ValueError(
+            f"min_weight must be a whole number of synapses, 0 or more, not {min_weight!r}. For another "
+            "threshold at the next hop, call .neuro.expand(min_weight=...)."
+        )
+    return int(min_weight)
 
 
 def least_weight(edges: pd.DataFrame) -> int:

@@ -144,7 +144,8 @@ def _are_equal(existing: Any, cells: Any) -> bool:
 
 def narrowed(cells: Any, before: Any) -> Any:
     """Return integers or booleans as a NumPy array if the rows with missing values were left out."""
-    kinds = pd.arrays.IntegerArray | pd.arrays.BooleanArray
-    if isinstance(cells, kinds) and not cells.isna().any() and before.isna().any():
-        return cells.to_numpy(dtype=cells.dtype.numpy_dtype)
-    return cells
+    kinds = {pd.arrays.IntegerArray: np.int64, pd.arrays.BooleanArray: np.bool_}
+    dtype = kinds.get(type(cells))
+    if dtype is None or cells.isna().any() or not before.isna().any():
+        return cells
+    return cells.to_numpy(dtype=dtype)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.tables import roles
 from pdneuro.tables.provenance import inherit
-from pdneuro.tables.skeletons import NEURON, arrays, parents, paths_to_root, segment_lengths
+from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, paths_to_root, segment_lengths
 
 
 def path_distance(nodes: pd.DataFrame) -> pd.Series[Any]:
@@ -61,7 +61,8 @@ def cable_length(
     Returns
     -------
     Series
-        float64, µm, indexed by ``group_by``. Segments with a missing number are skipped.
+        float64, µm, indexed by ``group_by``; nodes without a value of it have a row too. Segments with
+        a missing or infinite coordinate are skipped.
 
     Raises
     ------
@@ -84,7 +85,9 @@ def cable_length(
     keys = list(group_by) if isinstance(group_by, list | tuple) else [group_by]
     groups: list[Any] = [pd.Series(_key(nodes, key), name=key) for key in keys]
     lengths = pd.Series(length, name="cable_length")
-    by_group = lengths.groupby(groups if len(groups) > 1 else groups[0], sort=False, observed=True)
+    by_group = lengths.groupby(
+        groups if len(groups) > 1 else groups[0], sort=False, observed=True, dropna=False
+    )
     return inherit(by_group.sum(), nodes)
 
 
@@ -106,13 +109,19 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Indexed by ``neuron``: ``nodes``, ``roots`` (nodes without a parent in the table), ``branches``
-        (nodes with two children or more), ``tips`` (nodes without children), all int64;
-        ``cable_length`` and ``max_path_distance`` (float64, µm).
+        (nodes with two children or more, without roots and nodes of the soma), ``tips`` (nodes without
+        children), all int64; ``cable_length`` and ``max_path_distance`` (float64, µm).
 
     Raises
     ------
     MissingColumnsError
         The table is not a node table.
+
+    Notes
+    -----
+    ``branches`` does not count the root, as in navis (``n_branches``), nor nodes of the soma, as in
+    NeuroMorpho.org (``n_bifs``). ``tips`` counts the nodes of the soma too: a soma of three nodes adds
+    two tips.
 
     Examples
     --------
@@ -125,6 +134,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
     length = segment_lengths(columns, rows)
     children = np.bincount(rows[rows >= 0], minlength=len(rows))
     codes = np.zeros(len(rows), np.intp) if columns.codes is None else columns.codes
+    neurite = (rows >= 0) & (columns.type != SOMA)
 
     def count(selected: Any) -> npt.NDArray[np.int64]:
         return np.bincount(codes[selected], minlength=len(names)).astype(np.int64)
@@ -134,7 +144,7 @@ def morphology(nodes: pd.DataFrame) -> pd.DataFrame:
         {
             "nodes": count(slice(None)),
             "roots": count(rows < 0),
-            "branches": count(children > 1),
+            "branches": count((children > 1) & neurite),
             "tips": count(children == 0),
             "cable_length": np.bincount(codes, np.nan_to_num(length), minlength=len(names)),
             "max_path_distance": distance.reindex(range(len(names))).to_numpy(),

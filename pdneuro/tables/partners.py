@@ -12,11 +12,11 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
-from pdneuro.tables.edges import edge_table
+from pdneuro.tables.edges import edge_table, with_all_categories
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
-from pdneuro.tables.provenance import inherit
+from pdneuro.tables.provenance import inherit, note
 
 
 def partners(
@@ -26,6 +26,9 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     group_by: Labels | None = None,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
 ) -> pd.DataFrame:
     """List the partners of some neurons taken together, from an edge table.
 
@@ -39,6 +42,8 @@ def partners(
         Which sides to list.
     group_by : mapping or Series, optional
         Label of each partner, by ID.
+    dropna, sort, observed : bool
+        Drop partners without a label; sort by partner instead of weight; list only labels in use.
 
     Returns
     -------
@@ -53,11 +58,21 @@ def partners(
         if wanted
     ]
     both = pd.concat(sides, ignore_index=True)
-    order = ["weight", "partner", "side"]
-    result: pd.DataFrame = both.sort_values(order, ascending=[False, True, True], ignore_index=True)
+    if not observed:
+        both = with_all_categories(both, ["partner", "side"])
+    unlabeled = both["partner"].isna().to_numpy()
+    without_label = int(both["weight"].to_numpy()[unlabeled].sum())
+    if dropna:
+        both = both[~unlabeled]
+    order = ["partner", "side"] if sort else ["weight", "partner", "side"]
+    falling = [name == "weight" for name in order]
+    result: pd.DataFrame = both.sort_values(
+        order, ascending=[not one for one in falling], ignore_index=True
+    )
     words = pd.array(["downstream", "upstream"], TEXT).take(result.pop("side").to_numpy())
     result.insert(1, "direction", words)
-    return inherit(result, edges)
+    result = inherit(result, edges)
+    return result if group_by is None else note(result, without_label=without_label)
 
 
 def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:

@@ -13,8 +13,15 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from pdneuro._version import __version__
+from pdneuro.options import get_option
 
 KEY = "pdneuro"
+#: Begin and end of the name of a source whose data are synthetic.
+SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
+#: Services whose address is an option.
+SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
+#: Facts about the real data of a service, which do not hold for synthetic data.
+_OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 
@@ -25,6 +32,38 @@ def facts(table: Any) -> dict[str, Any]:
         with contextlib.suppress(json.JSONDecodeError):
             entry = json.loads(entry)
     return dict(entry) if isinstance(entry, dict) else {}
+
+
+def origin(source: str) -> str:
+    """Return the name of a source in provenance: marked as synthetic if a sandbox is its service.
+
+    Parameters
+    ----------
+    source : str
+        Such as ``"braincircuits:fruitfly_fafb_flywire"``.
+
+    Returns
+    -------
+    str
+        The same; from a sandbox ``"sandbox:braincircuits:fruitfly_fafb_flywire (synthetic)"``.
+    """
+    if is_synthetic(source):
+        return source
+    service, sandbox = source.partition(":")[0], get_option("sandbox_url")
+    address = get_option(f"{service}_url") if service in SERVICES and sandbox else None
+    at_sandbox = address is not None and f"{address}/".startswith(f"{sandbox}/")
+    if at_sandbox or source.endswith(SYNTHETIC):
+        return f"{SANDBOX}{source.removesuffix(SYNTHETIC)}{SYNTHETIC}"
+    return source
+
+
+def is_synthetic(source: str) -> bool:
+    """Return whether a source's data come from a sandbox.
+
+    >>> is_synthetic("sandbox:allen (synthetic)"), is_synthetic("allen")
+    (True, False)
+    """
+    return source.startswith(SANDBOX)
 
 
 def note(result: Frame, **more: str | int | float | bool) -> Frame:
@@ -67,6 +106,9 @@ def stamp(
     **more
         Further values: numbers or text.
     """
+    source = origin(source)
+    if is_synthetic(source):
+        more = {name: value for name, value in more.items() if name not in _OF_REAL_DATA}
     attrs = dict(earlier or {})
     before: dict[str, Any] = attrs[KEY] if isinstance(attrs.get(KEY), dict) else {}
     entry: dict[str, Any] = {
@@ -81,7 +123,7 @@ def stamp(
         times: list[int] = [*_list(before.get("materialized_timestamp")), *snapshots]
         entry["materialized_timestamp"] = sorted({time for time in times if isinstance(time, int)})
         sources = [part for part in str(before.get("source") or "").split(" | ") if part]
-        queries = str(before.get("query", "")).split(" | ")
+        queries: list[str] = str(before.get("query", "")).split(" | ")
         positions: list[int] = _list(before.get("asked_of")) or [0] * len(queries)
         sources += [] if source in sources else [source]
         step = (query, sources.index(source))

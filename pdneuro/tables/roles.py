@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
-from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
+from pdneuro.errors import (
+    AmbiguousColumnError,
+    InvalidIdError,
+    MissingColumnsError,
+    did_you_mean,
+    listing,
+)
 from pdneuro.tables.ids import as_series, id_array
 
 #: Columns of segment IDs. ``id`` counts only without another name: CAVE's annotations have both.
 SEGMENT_NAMES = ("root_id", "pt_root_id", "segment_id", "segmentid", "bodyId", "body", "flywire_id")
-_LAST_RESORT = "id"
+_LAST_RESORT = ("id", "cell_id")
+#: IDs of one version, such as ``root_783`` and ``banc_888_id``: they count without a name from above.
+_VERSION = re.compile(r"(pt_)?root_(id_)?\d{3,4}|(?!nucleus|supervoxel|synapse|label)[a-z]+_\d{2,4}_id")
 #: Similar names of other IDs.
-LOOK_ALIKES = ("supervoxel_id", "pt_supervoxel_id", "target_id", "nucleus_id")
+LOOK_ALIKES = ("supervoxel_id", "pt_supervoxel_id", "target_id", "nucleus_id", "user_id", "label_id")
 
 #: Columns of Allen structures: IDs, and names, which count only without IDs.
 STRUCTURE_ID_NAMES = ("structure_id", "structure__id", "structureId", "allen_id", "ccf_id")
@@ -37,19 +47,70 @@ ENDPOINT_NAMES = (
     ("bodyId_pre", "bodyId_post"),
     ("body_pre", "body_post"),
     ("pre_id", "post_id"),
+    ("pre_seg_id", "post_seg_id"),
     ("source", "target"),
     ("src", "dst"),
     ("Presynaptic_ID", "Postsynaptic_ID"),
+    ("upstream_id", "downstream_id"),
+    (":START_ID(Body-ID)", ":END_ID(Body-ID)"),
 )
-WEIGHT_NAMES = ("weight", "syn_count", "n_syn", "count", "synaptic_count", "Connectivity")
-ROI_NAMES = ("roi", "neuropil")
-TRANSMITTER_NAMES = ("nt", "top_nt", "nt_type", "predicted_nt", "pred_nt")
+WEIGHT_NAMES = (
+    "weight",
+    "weights",
+    "weight:int",
+    "syn_count",
+    "syn_counts",
+    "synapse_count",
+    "synaptic_count",
+    "syncount",
+    "n_syn",
+    "nsyn",
+    "n_syns",
+    "nsynapses",
+    "n_synapses",
+    "num_syn",
+    "num_synapses",
+    "nr_synapses",
+    "number_of_synapses",
+    "synapses",
+    "count",
+    "counts",
+    "pair_count",
+    "Connectivity",
+    "Nbr",
+)
+ROI_NAMES = ("roi", "neuropil", "primary_roi", "primary_post")
+TRANSMITTER_NAMES = (
+    "nt",
+    "top_nt",
+    "nt_type",
+    "predicted_nt",
+    "pred_nt",
+    "predicted_nt_type",
+    "predictedNt",
+    "consensus_nt",
+    "consensusNt",
+    "neurotransmitter_predicted",
+)
+
+#: A name with a number at its end: a version, or the first digits of all IDs in the column.
+_NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*(\d{3,12})\W*")
+#: Number of digits of the root IDs of all CAVE datastacks.
+_ROOT_DIGITS = 18
+#: Names of a column that has none: from text files, from parquet, and from files without a header.
+_UNNAMED = re.compile(r"|Unnamed: 0|__index_level_0__|0|None")
 
 
 def id_columns(frame: pd.DataFrame) -> list[Hashable]:
-    """Return columns with a name for segment IDs."""
-    names = _named(frame.columns, SEGMENT_NAMES)
-    return names or _named(frame.columns, (_LAST_RESORT,))
+    """Return columns and index levels with a name for segment IDs."""
+    columns = frame.columns
+    texts = [name for name in columns if isinstance(name, str)]
+    return (
+        _named(columns, SEGMENT_NAMES)
+        or [name for name in texts if _VERSION.fullmatch(name.casefold()) or _prefix(name)]
+        or _named(frame.index.names, SEGMENT_NAMES)
+        or _named(columns, _LAST_RESORT)
+    )
 
 
 def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
@@ -73,24 +134,47 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
         ``on`` is given for something other than a DataFrame.
     """
     if not isinstance(frame, pd.DataFrame):
-        return _only_column(frame, on)
+        return with_prefix(_only_column(frame, on))
     if on is None:
-        candidates = id_columns(frame)
-        if len(candidates) > 1:
-            raise AmbiguousColumnError(
-                f"several columns may contain segment IDs: {listing(map(repr, candidates))}. Choose: "
-                f"on={candidates[0]!r}."
-            )
-        if candidates:
-            on = candidates[0]
-        elif _index_holds_ids(frame.index):
-            return pd.Series(frame.index, index=frame.index, name=frame.index.name)
-        else:
-            raise MissingColumnsError(
-                f"no column of segment IDs is recognized among {_columns(frame)}. Name it: on=..., or "
-                f"rename it to {SEGMENT_NAMES[0]!r}.{_nearest(frame, SEGMENT_NAMES)}"
-            )
-    return named_column(frame, on)
+        on = _only(frame, id_columns(frame), "segment IDs")
+    if on is not None:
+        return with_prefix(named_column(frame, on))
+    unnamed = _unnamed_ids(frame)
+    if unnamed is not None:
+        return unnamed
+    raise MissingColumnsError(
+        f"no column of segment IDs is recognized among {described_columns(frame)}. Name it: on=..., or "
+        f"rename it to {SEGMENT_NAMES[0]!r}.{_nearest(frame, SEGMENT_NAMES)}"
+    )
+
+
+def with_prefix(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of IDs with the first digits that its name has, else the column itself.
+
+    A column such as ``pre_root_id_720575940`` contains root IDs without their first nine digits.
+
+    >>> with_prefix(pd.Series([621522189], name="pre_root_id_720575940")).tolist()
+    [720575940621522189]
+    """
+    digits = _prefix(column.name) if isinstance(column.name, str) else ""
+    if not digits or not len(column):
+        return column
+    numbers, missing = id_array(column)
+    unit = 10 ** (_ROOT_DIGITS - len(digits))
+    present = numbers > 0
+    begin = present & (numbers < unit)
+    if not begin.any():
+        return column
+    if begin.sum() < present.sum():
+        row = int(np.argmax(begin))
+        raise InvalidIdError(
+            f"column {column.name!r} mixes whole IDs with IDs that lack the prefix {digits} of the "
+            f"column's name, the first in row {column.index[row]!r} ({numbers[row]}). Complete them: "
+            f"add {int(digits) * unit}."
+        )
+    whole = np.where(present, numbers + int(digits) * unit, 0)
+    cells = whole if missing is None else pd.arrays.IntegerArray(whole, missing)
+    return pd.Series(cells, index=column.index, name=column.name)
 
 
 def exact_ids(
@@ -149,21 +233,15 @@ def structure_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        candidates = structure_columns(frame.columns)
-        if len(candidates) > 1:
-            raise AmbiguousColumnError(
-                f"several columns may contain the structures: {listing(map(repr, candidates))}. Choose: "
-                f"on={candidates[0]!r}."
-            )
-        if not candidates and frame.index.name in (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES):
-            candidates = [frame.index.name]
-        if not candidates:
+        on = _only(frame, structure_columns(frame.columns), "the structures")
+        if on is None and frame.index.name in (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES):
+            on = frame.index.name
+        if on is None:
             raise MissingColumnsError(
-                f"no column of structures is recognized among {_columns(frame)}. Name it: on=..., or "
-                f"rename it to {STRUCTURE_ID_NAMES[0]!r}."
+                f"no column of structures is recognized among {described_columns(frame)}. Name "
+                f"it: on=..., or rename it to {STRUCTURE_ID_NAMES[0]!r}."
                 f"{_nearest(frame, (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES))}"
             )
-        on = candidates[0]
     return named_column(frame, on)
 
 
@@ -178,19 +256,14 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        candidates = neuromorpho_columns([*frame.columns, *frame.index.names])
-        if len(candidates) > 1:
-            raise AmbiguousColumnError(
-                f"several columns may contain the neurons: {listing(map(repr, candidates))}. Choose: "
-                f"on={candidates[0]!r}."
-            )
-        if not candidates:
+        on = _only(frame, neuromorpho_columns([*frame.columns, *frame.index.names]), "the neurons")
+        if on is None:
             raise MissingColumnsError(
-                f"no column of NeuroMorpho.org's neurons is recognized among {_columns(frame)}. Name "
-                "it: on=..., or rename it to 'neuron_id' or 'neuron_name'."
+                f"no column of NeuroMorpho.org's neurons is recognized among "
+                f"{described_columns(frame)}. Name it: on=..., or rename it to 'neuron_id' or "
+                "'neuron_name'."
                 f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"
             )
-        on = candidates[0]
     return named_column(frame, on)
 
 
@@ -215,7 +288,7 @@ def named_column(frame: pd.DataFrame, name: Hashable) -> pd.Series[Any]:
         values = frame.index.get_level_values(cast(str, name))
         return pd.Series(values, index=frame.index, name=name)
     hint = did_you_mean(name, frame.columns)
-    raise MissingColumnsError(f"there is no column {name!r} among {_columns(frame)}.{hint}")
+    raise MissingColumnsError(f"there is no column {name!r} among {described_columns(frame)}.{hint}")
 
 
 def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
@@ -225,6 +298,15 @@ def endpoint_columns(columns: pd.Index[Any]) -> list[tuple[Hashable, Hashable]]:
         starts, ends = _named(columns, (pre,)), _named(columns, (post,))
         if starts and ends:
             pairs.append((starts[0], ends[0]))
+    if pairs:
+        return pairs
+    stems = {name: _NUMBERED.fullmatch(name) for name in columns if isinstance(name, str)}
+    found = {(_spelled(stem[1]), stem[2]): name for name, stem in stems.items() if stem is not None}
+    for pre, post in ENDPOINT_NAMES:
+        for (stem, number), name in found.items():
+            end = found.get((_spelled(post), number))
+            if stem == _spelled(pre) and end is not None:
+                pairs.append((name, end))
     return pairs
 
 
@@ -246,12 +328,38 @@ def ends_of(on: Any) -> list[tuple[Hashable | None, str]]:
     return [(name, f"_{words.get(name, name)}") for name in names]
 
 
+def is_id(name: Hashable) -> bool:
+    """Return whether a name is that of segment IDs, of ends of edges, or of other IDs.
+
+    >>> is_id("target"), is_id("synapses")
+    (True, False)
+    """
+    ends = [end for pair in ENDPOINT_NAMES for end in pair]
+    return bool(_named([name], [*SEGMENT_NAMES, *LOOK_ALIKES, *_LAST_RESORT, *ends]))
+
+
+def weight_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with a name for numbers of synapses."""
+    return _named(columns, WEIGHT_NAMES)
+
+
 def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable | None:
     """Return the column with one of these names, None if there is none."""
     candidates = _named(columns, names)
     if len(candidates) > 1:
         raise AmbiguousColumnError(
             f"several columns may be the {role}: {listing(map(repr, candidates))}. Choose: {role}=..."
+        )
+    return candidates[0] if candidates else None
+
+
+def _only(frame: pd.DataFrame, candidates: list[Hashable], content: str) -> Hashable | None:
+    """Return the one candidate, None if there is none."""
+    if len(set(candidates)) > 1:
+        once = [name for name in candidates if candidates.count(name) == 1] or candidates
+        raise AmbiguousColumnError(
+            f"several columns may contain {content}: {listing(map(repr, candidates))}. Choose: "
+            f"on={once[0]!r}."
         )
     return candidates[0] if candidates else None
 
@@ -265,24 +373,69 @@ def _only_column(values: Any, on: Hashable | None) -> pd.Series[Any]:
 
 
 def _named(columns: Iterable[Hashable], names: Iterable[str]) -> list[Hashable]:
-    wanted = {name.casefold() for name in names}
-    return [column for column in columns if isinstance(column, str) and column.casefold() in wanted]
+    """Return the columns with one of these names, in any case; ``Root ID`` is ``root_id``."""
+    wanted = {_spelled(name) for name in names}
+    return [column for column in columns if isinstance(column, str) and _spelled(column) in wanted]
 
 
-def _index_holds_ids(index: pd.Index[Any]) -> bool:
-    if isinstance(index, pd.MultiIndex | pd.RangeIndex) or not len(index):
-        return False
-    if isinstance(index.name, str):
-        return index.name.casefold() in {name.casefold() for name in SEGMENT_NAMES}
+def _spelled(name: str) -> str:
+    """Return a name in lower case, with underscores for blanks and hyphens."""
+    return re.sub(r"[\s-]+", "_", name.strip()).casefold()
+
+
+def _prefix(name: str) -> str:
+    """Return the first digits of the IDs of a column, as its name has them; "" if it has none."""
+    stem = _NUMBERED.fullmatch(name)
+    if stem is None or len(stem[2]) < 6:
+        return ""
+    ends = [end for pair in ENDPOINT_NAMES for end in pair if "body" not in end.casefold()]
+    known = _named(
+        [stem[1]], [*(name for name in SEGMENT_NAMES if "body" not in name.casefold()), *ends]
+    )
+    return stem[2] if known else ""
+
+
+def has_unnamed_ids(frame: pd.DataFrame) -> bool:
+    """Return whether the index has no name and holds segment IDs, which no column does.
+
+    >>> has_unnamed_ids(pd.DataFrame({"size": [3]}, index=[720575940621522189]))
+    True
+    """
+    index = frame.index
+    unnamed = index.nlevels == 1 and index.name is None
+    return unnamed and _are_large(index) and not id_columns(frame)
+
+
+def _unnamed_ids(frame: pd.DataFrame) -> pd.Series[Any] | None:
+    """Return an index or column of large integers that has no name, if no other column is like it."""
+    index = frame.index
     # read_csv(index_col=0) returns an unnamed index if the header lacks a name for the IDs.
-    return index.name is None and pd.api.types.is_integer_dtype(index) and bool(index.min() > 10**15)
+    if index.nlevels == 1 and index.name is None and _are_large(index):
+        return pd.Series(index, index=index)
+    unnamed = [k for k, name in enumerate(frame.columns) if _UNNAMED.fullmatch(str(name))]
+    large = [k for k in range(frame.shape[1]) if unnamed and _are_large(frame.iloc[:, k])]
+    return frame.iloc[:, large[0]] if len(large) == 1 and large[0] in unnamed else None
+
+
+def _are_large(values: pd.Series[Any] | pd.Index[Any]) -> bool:
+    """Return whether all entries are integers as large as only the IDs of CAVE are."""
+    integers = pd.api.types.is_integer_dtype(values) and not values.hasnans and len(values) > 0
+    return integers and bool(values.min() > 10**15)
 
 
 def _nearest(frame: pd.DataFrame, names: Iterable[str]) -> str:
     """Return a sentence that suggests columns with names similar to those of a role."""
-    similar = [repr(column) for column in frame.columns if did_you_mean(column, names)]
+    others = _named(frame.columns, LOOK_ALIKES)
+    similar = [
+        repr(column)
+        for column in frame.columns.drop_duplicates()
+        if did_you_mean(column, names) and column not in others
+    ]
     return f" Did you mean on={' or on='.join(similar[:3])}?" if similar else ""
 
 
-def _columns(frame: pd.DataFrame) -> str:
-    return listing([repr(column) for column in frame.columns], limit=12) or "no columns"
+def described_columns(frame: pd.DataFrame) -> str:
+    """Return the names of the columns and of the index, for messages."""
+    columns = listing([repr(column) for column in frame.columns], limit=12) or "no columns"
+    levels = [repr(name) for name in frame.index.names if name is not None]
+    return f"{columns}, and the index {listing(levels)}" if levels else columns

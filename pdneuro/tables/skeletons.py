@@ -1,7 +1,8 @@
 """The node table of reconstructions: its columns, parents and problems.
 
 A node table has the columns ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` is
-optional for a single neuron. The parent of a root is -1. Nothing here repairs a table.
+optional for a single neuron. The parent of a root is -1 or missing; a missing type is 0 (undefined).
+Nothing here repairs a table.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.errors import MissingColumnsError, did_you_mean, listing
-from pdneuro.tables.ids import Int64Array
+from pdneuro.errors import InvalidIdError, MissingColumnsError, did_you_mean, listing
+from pdneuro.tables.ids import Int64Array, whole_numbers
 from pdneuro.tables.provenance import inherit
 
 COLUMNS = ("node", "type", "x", "y", "z", "radius", "parent")
@@ -33,8 +34,8 @@ _PROBLEMS = {
     "missing parent": "there is no node {parent}",
     "cycle": "the path to the root returns to the node",
     "duplicate": "node {node} occurs before",
-    "no coordinates": "x, y or z is missing",
-    "no radius": "the radius is missing",
+    "no coordinates": "x, y or z is missing or infinite",
+    "no radius": "the radius is missing, infinite or negative, or 0 in the soma",
     NO_SOMA: "no node is of type 1",
 }
 #: Values instead of the row of a parent: a root, a missing parent, a node that is its own parent.
@@ -75,12 +76,45 @@ class Nodes(NamedTuple):
 
     @classmethod
     def of(cls, columns: Iterable[Any], codes: Rows | None = None) -> Nodes:
-        """Convert seven columns to arrays with the dtypes of a node table."""
-        dtypes = [DTYPE[name] for name in COLUMNS]
+        """Convert seven columns to arrays with the dtypes of a node table.
+
+        Raises
+        ------
+        PrecisionLossError, InvalidIdError
+            A number of a node, type or parent is not an exact integer, or a node has no number.
+        """
         arrays: list[Any] = [
-            np.array(column, kind) for column, kind in zip(columns, dtypes, strict=True)
+            _integers(column, name) if name in _MISSING_VALUE else _floats(column)
+            for column, name in zip(columns, COLUMNS, strict=True)
         ]
         return cls(codes, *arrays)
+
+
+#: What a missing number means; a node must have one.
+_MISSING_VALUE = {"node": None, "type": 0, "parent": ROOT}
+
+
+def _integers(values: Any, name: str) -> Int64Array:
+    if isinstance(values, np.ndarray) and values.dtype == np.int64:
+        return values.copy()
+    column = values if isinstance(values, pd.Series) else pd.Series(values, name=name)
+    numbers, missing = whole_numbers(column)
+    numbers = np.array(numbers)  # a copy, since the column may be shared
+    if missing is not None and missing.any():
+        value = _MISSING_VALUE[name]
+        if value is None:
+            rows = column.index[missing].tolist()
+            raise InvalidIdError(
+                f"column {name!r} is missing in {len(rows):,} rows: {listing(rows)}. Number each node."
+            )
+        numbers[missing] = value
+    return numbers
+
+
+def _floats(values: Any) -> FloatArray:
+    if isinstance(values, pd.Series):
+        return values.to_numpy(np.float64, na_value=np.nan).copy()
+    return np.array(values, np.float64)
 
 
 def arrays(table: pd.DataFrame) -> tuple[Nodes, pd.Index[Any]]:
@@ -125,10 +159,14 @@ def parents(nodes: Nodes) -> Rows:
 
 
 def segment_lengths(nodes: Nodes, rows: Rows) -> FloatArray:
-    """Return the distance of each node to its parent in µm; 0 if it has no parent."""
+    """Return the distance of each node to its parent in µm; 0 without a parent, NaN if unknown."""
     parent = np.where(rows >= 0, rows, np.arange(len(rows)))
-    squares = [np.square(axis - axis[parent]) for axis in (nodes.x, nodes.y, nodes.z)]
-    return np.where(rows >= 0, np.sqrt(sum(squares)), 0.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = [np.square(axis - axis[parent]) for axis in (nodes.x, nodes.y, nodes.z)]
+        length = np.sqrt(sum(squares))
+    # Infinite coordinates are missing, as NaN is.
+    length = np.where(np.isfinite(length), length, np.nan)
+    return np.where(rows >= 0, length, 0.0)
 
 
 @functools.cache
@@ -149,12 +187,16 @@ def frame(nodes: Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
     return table
 
 
-def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable]) -> pd.DataFrame:
-    """Concatenate node tables, with the names of their neurons."""
+def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable] | None = None) -> pd.DataFrame:
+    """Concatenate node tables; ``neurons`` names the neuron of each, if not its own column."""
     if not tables:
         return empty()
     names = dict.fromkeys(name for table in tables for name in table.columns[1:])
-    parts: dict[str, Any] = {NEURON: neuron_column(neurons).repeat([len(table) for table in tables])}
+    if neurons is None:
+        of_rows = neuron_column([name for table in tables for name in table[NEURON].tolist()])
+    else:
+        of_rows = neuron_column(neurons).repeat([len(table) for table in tables])
+    parts: dict[str, Any] = {NEURON: of_rows}
     for name in names:
         if name in COLUMNS:  # for many small tables, this is much faster than concat()
             parts[name] = np.concatenate([table[name].to_numpy() for table in tables])
@@ -180,7 +222,12 @@ def by_neuron(nodes: pd.DataFrame) -> list[tuple[Hashable, pd.DataFrame]]:
     required(nodes)
     if NEURON not in nodes.columns:
         return [("neuron", nodes)]
-    return list(nodes.groupby(NEURON, sort=False, observed=True))
+    # groupby() would drop the nodes of a neuron without a name.
+    codes, names = pd.factorize(nodes[NEURON], use_na_sentinel=False)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))[:-1]
+    parts = np.split(order, ends) if len(names) else []
+    return [(name, nodes.iloc[rows]) for name, rows in zip(list(names), parts, strict=True)]
 
 
 def empty() -> pd.DataFrame:
@@ -230,8 +277,9 @@ def find_problems(nodes: Nodes) -> dict[str, Rows]:
     if nodes.codes is not None or not (np.diff(nodes.node) > 0).all():
         keys = pd.DataFrame({"neuron": 0 if nodes.codes is None else nodes.codes, "node": nodes.node})
         problems["duplicate"] = np.flatnonzero(keys.duplicated().to_numpy())
-    problems["no coordinates"] = np.flatnonzero(~np.isfinite(nodes.x + nodes.y + nodes.z))
-    problems["no radius"] = np.flatnonzero(~np.isfinite(nodes.radius))
+    finite = np.isfinite(nodes.x) & np.isfinite(nodes.y) & np.isfinite(nodes.z)
+    problems["no coordinates"] = np.flatnonzero(~finite)
+    problems["no radius"] = np.flatnonzero(~_has_radius(nodes))
     problems[NO_SOMA] = _without_soma(nodes)
     return {kind: rows for kind, rows in problems.items() if len(rows)}
 
@@ -246,9 +294,16 @@ def _is_simple(nodes: Nodes) -> bool:
         and parent[0] == ROOT
         and (node[1:] - node[:-1] == 1).all()
         and ((parent == ROOT) | ((parent > 0) & (parent < node))).all()
-        and np.isfinite(nodes.x.sum() + nodes.y.sum() + nodes.z.sum() + nodes.radius.sum())
+        and all(np.isfinite(axis).all() for axis in (nodes.x, nodes.y, nodes.z))
+        and _has_radius(nodes).all()
         and (nodes.type == SOMA).any()
     )
+
+
+def _has_radius(nodes: Nodes) -> npt.NDArray[np.bool_]:
+    """Return False for a radius that is not a length; thin neurites often have the radius 0."""
+    least = np.where(nodes.type == SOMA, np.nextafter(0, 1), 0)
+    return np.isfinite(nodes.radius) & (nodes.radius >= least)
 
 
 def _without_soma(nodes: Nodes) -> Rows:
@@ -273,7 +328,8 @@ def check(nodes: pd.DataFrame) -> pd.DataFrame:
         One row per problem, empty for valid tables: ``neuron``, ``row`` (position in the table, Int64),
         ``node`` (Int64), ``kind`` (``"self-parent"``, ``"missing parent"``, ``"cycle"``,
         ``"duplicate"``, ``"no coordinates"``, ``"no radius"``, ``"no soma"``) and ``detail`` (text).
-        Several roots are valid; :func:`morphology` counts them.
+        A radius must not be missing or negative, nor 0 in the soma; 0 in a neurite is valid. Several
+        roots are valid; :func:`morphology` counts them.
 
     Raises
     ------

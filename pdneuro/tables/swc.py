@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import csv
 import re
-import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.errors import InvalidSwcError, UnreadableLinesWarning, listing, warn
+from pdneuro.errors import (
+    InvalidIdError,
+    InvalidSwcError,
+    PrecisionLossError,
+    UnreadableLinesWarning,
+    listing,
+    warn,
+)
+from pdneuro.tables.ids import Reason, convert, fault_error
+from pdneuro.tables.ids import parse as parse_integer
 from pdneuro.tables.provenance import facts, note
-from pdneuro.tables.skeletons import COLUMNS, DTYPE, NO_SOMA, Nodes, find_problems, frame, required
+from pdneuro.tables.skeletons import (
+    COLUMNS,
+    DTYPE,
+    NEURON,
+    NO_SOMA,
+    Nodes,
+    arrays,
+    find_problems,
+    frame,
+    neuron_column,
+)
 
 
-def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
+def parse(data: bytes, name: str, *, strict: bool = False, own_names: bool = False) -> pd.DataFrame:
     """Return the node table of an SWC file.
 
     Parameters
@@ -25,6 +45,8 @@ def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
         Name of the neuron.
     strict : bool, default False
         Raise an error for a file with a problem that :func:`check` lists.
+    own_names : bool, default False
+        Use the column ``neuron`` of a file with a header instead of ``name``.
 
     Returns
     -------
@@ -33,7 +55,9 @@ def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
     Raises
     ------
     InvalidSwcError
-        No line is a node; or, with ``strict``, the file has problems.
+        No line is a node, or the header does not fit; or, with ``strict``, the file has problems.
+    PrecisionLossError
+        The number of a node lost digits, as in ``7.2E+17``.
 
     Warns
     -----
@@ -45,10 +69,20 @@ def parse(data: bytes, name: str, *, strict: bool = False) -> pd.DataFrame:
         raise InvalidSwcError(f"{name} is an HTML or XML page, not an SWC file.")
     extras: list[list[str]] = []
     unreadable: list[str] = []
-    nodes = _quick(content)
-    if nodes is None:
-        nodes, extras, unreadable = _line_by_line(content, name)
+    neurons: Any = None
+    lines = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    layout = _layout(lines, name)
+    try:
+        nodes = _quick(content) if layout is None else None
+        if nodes is None:
+            nodes, extras, unreadable, neurons = _line_by_line(lines, name, layout)
+    except (PrecisionLossError, InvalidIdError) as error:
+        raise type(error)(f"{name} cannot be read exactly: {error}") from None
     table = frame(nodes, extras, name)
+    if own_names and neurons is not None:
+        table[NEURON] = neurons
+    elif nodes.codes is not None and len(np.unique(nodes.codes)) > 1:
+        raise InvalidSwcError(f"{name} contains several neurons, so it cannot have one name.")
     problems = find_problems(nodes)
     counts = {"problems": sum(map(len, problems.values()))} if problems else {}
     note(table, source="file", query=f"read_swc({name})", **counts)
@@ -79,41 +113,173 @@ def _as_ascii(data: bytes) -> bytes:
     return data if b"\n" in data or b"\r" not in data else data.replace(b"\r", b"\n")
 
 
+# -- a header that names the columns ------------------------------------------------------------------
+
+#: Names of the columns in headers, the clearest ones first.
+_NAMES = {
+    "node": ("node", "node_id", "nodeid", "id", "sample", "sample_number", "n", "index"),
+    "type": ("type", "structure", "structure_identifier", "structure_id", "label", "t"),
+    "x": ("x", "x_position"),
+    "y": ("y", "y_position"),
+    "z": ("z", "z_position"),
+    "radius": ("radius", "r"),
+    "parent": ("parent", "parent_id", "parentid", "parent_sample", "parent_node", "pid", "p"),
+}
+
+
+class _Layout(NamedTuple):
+    """The columns of a file, as its header names them."""
+
+    #: Number of the first line after the header.
+    start: int
+    #: "," or a tab; None for spaces.
+    separator: str | None
+    #: Position of each of the seven columns; -1 for a radius that the file does not have.
+    positions: list[int]
+    neuron: int | None
+    #: Positions of further columns.
+    extras: list[int]
+
+
+def _layout(lines: list[str], name: str) -> _Layout | None:
+    """Return the columns that a header names; None if they are in the order of the format."""
+    header, start = None, 0
+    for position, line in enumerate(lines):
+        comment = line.lstrip().startswith("#")
+        text = line.lstrip(" \t#")
+        cells = _cells(text, _separator(text))
+        names = [word.strip().casefold().replace(" ", "_") for word in cells]
+        found = {
+            role: next((names.index(word) for word in words if word in names), -1)
+            for role, words in _NAMES.items()
+        }
+        if min(place for role, place in found.items() if role != "radius") >= 0:
+            header = (list(found.values()), names, _separator(text))
+        elif not comment and any(_number(word) is not None for word in cells if word):
+            start = position
+            break
+    if header is None:
+        return None
+    positions, names, separator = header
+    first = _cells(lines[start], separator)
+    shift = len(first) - len(names)
+    by_place = [place for place in positions if place >= 0]
+    in_order = by_place == list(range(by_place[0], by_place[0] + len(by_place)))
+    # R writes row names without a name for their column.
+    row_names = shift == 1 and (separator is not None or lines[start].lstrip()[:1] in ("'", '"'))
+    # Cells between separators may be empty, so they are read by the header even if it is in order.
+    by_spaces = separator is None or shift != 0
+    if in_order and by_spaces and not row_names and (by_place[0] == 0 or shift == -by_place[0]):
+        return None
+    if shift not in (0, 1) or (shift == 1 and not row_names):
+        raise InvalidSwcError(
+            f"the header of {name} names {len(names)} columns, and line {start + 1} has {len(first)}. "
+            "Name each column, or remove the header if the columns are in the order of the format."
+        )
+    neuron = names.index(NEURON) + shift if NEURON in names else None
+    taken = {place + shift for place in positions} | {neuron}
+    further = [
+        place + shift
+        for place, word in enumerate(names)
+        if place + shift not in taken and word not in ("", "index", "unnamed:_0")
+    ]
+    places = [place + shift if place >= 0 else -1 for place in positions]
+    return _Layout(start, separator, places, neuron, further)
+
+
+def _separator(line: str) -> str | None:
+    return next((mark for mark in (",", "\t", ";") if line.count(mark) >= len(COLUMNS) - 2), None)
+
+
+def _cells(line: str, separator: str | None) -> list[str]:
+    if separator is None:
+        return [word.strip("\"'") for word in line.split()]
+    return [cell.strip() for cell in next(csv.reader([line.strip("\r\n ")], delimiter=separator), [])]
+
+
+# -- lines ------------------------------------------------------------------------------------------
+
+
+#: A line that is neither blank nor a comment nor a node whose number, type and parent are integers.
+_OTHER_LINE = re.compile(
+    rb"^(?![ \t]*+[+-]?\d++[ \t]++[+-]?\d++(?:[ \t]++[^\s#]++){4}[ \t]++[+-]?\d++[ \t\r]*+(?:#|$))"
+    rb"(?![ \t\r]*+(?:#|$))",
+    re.M,
+)
+
+
 def _quick(content: bytes) -> Nodes | None:
     """Return the nodes of a file with seven numbers per line; None for other files."""
-    if not re.search(rb"^[ \t]*[^#\s]", content, re.M):
+    # NumPy warns of an empty file and of 12.0 in a column of integers. Filters of warnings cannot
+    # change that here, since all threads share them.
+    if not re.search(rb"^[ \t]*[^#\s]", content, re.M) or _OTHER_LINE.search(content):
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # raise for a number such as 12.0 in a column of integers
-            # Before pandas 3.1, pandas' reader does not round correctly.
-            rows = np.loadtxt(content.decode("latin-1").split("\n"), DTYPE, ndmin=1)
-    except (ValueError, OverflowError, DeprecationWarning):
+        # Before pandas 3.1, pandas' reader does not round correctly.
+        rows = np.loadtxt(content.decode("latin-1").split("\n"), DTYPE, ndmin=1)
+    except (ValueError, OverflowError):
         return None
     return Nodes.of([rows[name] for name in COLUMNS])
 
 
-def _line_by_line(content: bytes, name: str) -> tuple[Nodes, list[list[str]], list[str]]:
-    """Return nodes, further words and unreadable lines of a file with different kinds of lines."""
+def _line_by_line(
+    lines: list[str], name: str, layout: _Layout | None
+) -> tuple[Nodes, list[list[str]], list[str], Any]:
+    """Return nodes, further words, unreadable lines and neurons of a file with any kind of lines."""
     rows: list[list[Any]] = []
+    numbers: list[int] = []
     extras: list[list[str]] = []
     unreadable: list[str] = []
-    lines = re.split(r"\r\n|\r|\n", content.decode("latin-1"))
-    split = [_words(line) for line in lines]
+    neurons: list[Any] = []
+    start = 0 if layout is None else layout.start
+    split = [_words(line) if layout is None else _row_cells(line, layout) for line in lines[start:]]
     # If all rows lack a radius, the file has none; a single such row is truncated.
-    without_radius = all(len(words) in (0, 6) for words in split)
-    for number, (line, words) in enumerate(zip(lines, split, strict=True), 1):
+    without_radius = layout is None and all(len(words) in (0, 6) for words in split)
+    for number, (line, words) in enumerate(zip(lines[start:], split, strict=True), start + 1):
         if not words:
             continue
-        row = _row([*words[:5], "nan", words[5]] if without_radius else words)
+        if layout is not None:
+            cells = [words[place] if 0 <= place < len(words) else "" for place in layout.positions]
+            further = [words[place] for place in layout.extras if place < len(words)]
+        else:
+            cells = [*words[:5], "nan", words[5]] if without_radius else words[: len(COLUMNS)]
+            further = words[len(COLUMNS) :]
+        row = _row(cells)
         if row is not None:
             rows.append(row)
-            extras.append(words[len(COLUMNS) :])
+            numbers.append(number)
+            extras.append(further)
+            if layout is not None and layout.neuron is not None:
+                neurons.append(words[layout.neuron] or None if layout.neuron < len(words) else None)
         elif rows or any(_number(word) is not None for word in words):  # otherwise a header without "#"
             unreadable.append(f"line {number} ({line.strip()[:60]!r})")
     if not rows:
         raise InvalidSwcError(f"{name} contains no nodes: no line has the seven numbers of an SWC file.")
-    return Nodes.of(list(zip(*rows, strict=True))), extras, unreadable
+    columns = [
+        _whole(values, numbers, column) if column in ("node", "type", "parent") else values
+        for column, values in zip(COLUMNS, zip(*rows, strict=True), strict=True)
+    ]
+    if not neurons:
+        return Nodes.of(columns), extras, unreadable, None
+    if all(isinstance(neuron, str) and neuron.isdecimal() for neuron in neurons):
+        neurons = [int(neuron) for neuron in neurons]
+    codes, _ = pd.factorize(pd.Series(neurons, dtype=object), use_na_sentinel=False)
+    return Nodes.of(columns, codes), extras, unreadable, neuron_column(neurons)
+
+
+def _whole(words: Sequence[str], lines: list[int], column: str) -> pd.Series[Any]:
+    """Return the integers of a column of text; missing ones are NA."""
+    values = pd.Series(list(words), index=pd.Index(lines), name=column, dtype=object)
+    integers, missing, fault = convert(values)
+    if fault is not None:
+        raise fault_error(values, fault, column, place="line", remedy="Export the file with all digits.")
+    found = pd.Series(integers, index=values.index, name=column, dtype="Int64")
+    return found if missing is None else found.mask(missing)
+
+
+def _row_cells(line: str, layout: _Layout) -> list[str]:
+    text = line.partition("#")[0]
+    return _cells(text, layout.separator) if text.strip() else []
 
 
 def _words(line: str) -> list[str]:
@@ -128,20 +294,23 @@ def _words(line: str) -> list[str]:
 
 
 def _row(words: list[str]) -> list[Any] | None:
-    """Return the seven numbers of a node; None if the words are not a node."""
-    if len(words) < 7:
+    """Return the words of three integers and four numbers of a node; None if they are not a node."""
+    if len(words) < len(COLUMNS):
         return None
-    integers = [_integer(_number(words[column])) for column in (0, 1, 6)]
+    integers = [parse_integer(words[column]) for column in (0, 1, 6)]
+    # A number whose digits were lost is an error, not an unreadable line.
+    if integers[0] is None or any(
+        isinstance(number, Reason) and not number.lossy for number in integers
+    ):
+        return None
     floats = [_number(word) for word in words[2:6]]
-    if None in integers or None in floats:
+    if None in floats:
         return None
-    return [integers[0], integers[1], *floats, integers[2]]
+    return [words[0], words[1], *floats, words[6]]
 
 
-def _number(word: str) -> int | float | None:
-    if re.fullmatch(r"[+-]?\d+", word, re.A):
-        return int(word)
-    if word.lower() in ("na", "n/a", "none", "null", "-"):
+def _number(word: str) -> float | None:
+    if word.lower() in ("", "na", "n/a", "none", "null", "-"):
         return float("nan")
     try:
         return float(word)
@@ -149,16 +318,9 @@ def _number(word: str) -> int | float | None:
         return None
 
 
-def _integer(number: int | float | None) -> int | None:
-    """Return a number as an integer, also a float such as ``12.0``; None if it is not an integer."""
-    if number is None or not np.isfinite(number) or number != int(number):
-        return None
-    return int(number) if abs(number) < 2**63 else None
-
-
 def neuron_name(file: str) -> str:
     """Return the name of a neuron from the name of its file."""
-    return re.sub(r"(\.CNG)?\.swc$", "", file, flags=re.I)
+    return re.sub(r"(\.CNG)?\.(swc|csv|tsv|txt)(\.gz)?$", "", file, flags=re.I)
 
 
 def text(nodes: pd.DataFrame) -> str:
@@ -169,13 +331,15 @@ def text(nodes: pd.DataFrame) -> str:
     nodes : DataFrame
         Node table. Further columns are written after the seven columns of the format.
     """
-    table = required(nodes)
+    columns, _ = arrays(nodes)
+    # Numbers of nodes may be floats, and a missing parent is a root.
+    table = nodes.assign(**dict(zip(COLUMNS, columns[1:], strict=True)))
     extras = [name for name in table.columns if re.fullmatch(r"column_\d+", str(name))]
     provenance = facts(nodes)
     # Texts are written in one line, since a second line would not be a comment.
     comments = [
         f"# {word}: {' '.join(str(provenance[word]).split())}"
-        for word in ("source", "query", "licence")
+        for word in ("source", "query", "license")
         if word in provenance
     ]
     head = ["# SWC, written by pdneuro", *comments, "# node type x y z radius parent"]

@@ -18,6 +18,7 @@ from pdneuro.errors import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.columns import take_or_na
+from pdneuro.tables.ids import label_array
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,8 +138,10 @@ def sample(
     _warn_if_apart(array, table, columns, finite, inside, flat)
     voxels = np.asarray(array.values).reshape(-1)
     at_points = voxels.take(flat)
-    if voxels.dtype.kind == "u":  # structure IDs are signed in tables; the conversion is exact
-        at_points = at_points.astype(np.int64)
+    # pandas does not process the other byte order.
+    at_points = at_points.astype(voxels.dtype.newbyteorder("="), copy=False)
+    if voxels.dtype.kind == "u":  # structure IDs are signed in tables
+        at_points = label_array(at_points, volume.name)
     if at_points.dtype.kind == "f":
         result: Any = np.where(inside, at_points, np.nan).astype(at_points.dtype)
     else:
@@ -166,7 +169,7 @@ def structure_means(
         A volume with the dims ``ap, dv, lr`` in µm. NaN is skipped.
     annotation : xarray.DataArray
         The structure ID of each voxel, in any resolution: each voxel of the volume has the ID at its
-        center. 0 is skipped. A negative ID is the structure in the left hemisphere.
+        center. 0 and NaN are skipped. A negative ID is the structure in the left hemisphere.
     tree : StructureTree, optional
         The result of :func:`pdneuro.allen.structure_tree`. With a tree, the mean of a structure includes
         its descendants.
@@ -187,6 +190,8 @@ def structure_means(
     InvalidVolumeError
         An array has other dims, or coordinates that are absent or not in µm; the annotation is unevenly
         spaced; or the two volumes do not overlap.
+    PrecisionLossError, InvalidIdError
+        An ID of the annotation is not an exact integer.
     UnknownIdsError
         IDs are not in the tree, and ``on_missing`` is ``"raise"``.
 
@@ -219,11 +224,13 @@ def structure_means(
             )
         axes.append(np.where(inside, position, -1).astype(np.intp))
     voxels, labels = np.asarray(array.values), np.asarray(structures.values)
+    if labels.dtype.kind == "f":  # once, so that an error has the position in the whole array
+        labels = label_array(labels, annotation.name)
     parts = []
     # A brain at 25 µm has 77 million voxels, so the loop limits memory.
     slabs = -(-voxels.size // _SLAB)
     for slab in np.array_split(np.arange(len(axes[0])), max(min(slabs, len(axes[0])), 1)):
-        ids = labels[np.ix_(axes[0][slab], *axes[1:])].astype(np.int64)
+        ids = label_array(labels[np.ix_(axes[0][slab], *axes[1:])], annotation.name).copy()
         for axis, position in enumerate((axes[0][slab], *axes[1:])):  # voxels outside the annotation
             ids[(slice(None),) * axis + (position < 0,)] = 0
         values = voxels[slab].astype(np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.errors import (
+    DoubtfulParameterWarning,
     IncompleteEdgesWarning,
     InconsistentEdgesWarning,
     InvalidEdgesError,
@@ -149,7 +150,8 @@ def sign(
     other : {0, -1, 1}, default 0
         Sign of all other transmitters, and of edges without one.
     check : bool, default True
-        Raise an error if the column contains none of the transmitters, which may be spelled differently.
+        Warn of each transmitter that is not in the column, and raise an error if none is: they may be
+        spelled differently.
 
     Returns
     -------
@@ -163,6 +165,11 @@ def sign(
         The column ``nt`` does not exist.
     ValueError
         A transmitter is in both lists, or the column contains none of them.
+
+    Warns
+    -----
+    DoubtfulParameterWarning
+        A transmitter is not in the column.
 
     Examples
     --------
@@ -185,6 +192,13 @@ def sign(
         raise ValueError(
             f"column {nt!r} does not contain {listing(sorted(signs))}. Its values are "
             f"{listing(map(repr, names))}."
+        )
+    absent = sorted(signs.keys() - set(words)) if check and words else []
+    if absent:
+        warn(
+            f"column {nt!r} does not contain {listing(absent)}. Its values are "
+            f"{listing(map(repr, names), 12)}.",
+            DoubtfulParameterWarning,
         )
     # The last entry is for missing transmitters, whose code is -1.
     table = np.array([*(signs.get(word, other) for word in words), other], np.int64)

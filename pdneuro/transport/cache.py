@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro.errors import CacheError
 from pdneuro.transport.store import Store, cache_folder
 
@@ -113,13 +114,10 @@ def export(path: str | os.PathLike[str]) -> Path:
     target = Path(path).expanduser()
     if target.exists():
         raise CacheError(f"{target} exists already; name a new file.")
-    part = target.with_name(f"{target.name}.part")
     try:
-        with _store() as store:
+        with _store() as store, replacing(target) as part:
             store.export(part)
-        os.replace(part, target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise CacheError(f"{target} cannot be written: {error}") from error
     return target
 

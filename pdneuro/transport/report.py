@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -142,8 +143,10 @@ class Answers:
 class Report:
     """The fetches of one call, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: Callable[[], str] | None = None) -> None:
         self.fetches: list[Answers] = []
+        #: Returns what else unknown IDs may be; called only if there are some.
+        self.hint = hint
 
     def table(self) -> pd.DataFrame:
         """Return one row per ID and property."""
@@ -192,6 +195,8 @@ class Report:
         )
         if unknown and fetch.on_missing != "ignore":
             hint = next(answers.hint for answers in self.fetches if (answers.status == UNKNOWN).any())
+            more = self.hint() if self.hint is not None else ""
+            hint = " ".join(part for part in (hint, more) if part)
             message = (
                 f"{self.fetches[0].source} does not know {len(unknown):,} of the IDs: "
                 f"{listing(unknown)}. {hint}"
@@ -214,24 +219,32 @@ class Report:
 
 
 _current: ContextVar[Report | None] = ContextVar("pdneuro_report", default=None)
-_latest = Report()
+#: The report of the latest call, one per thread.
+_latest = threading.local()
 
 
 @contextlib.contextmanager
-def collect_report(fetch: Fetch) -> Iterator[Report]:
-    """Collect the fetches of one public call into one report; warn once, at its end."""
-    global _latest
+def collect_report(fetch: Fetch, hint: Callable[[], str] | None = None) -> Iterator[Report]:
+    """Collect the fetches of one public call into one report; warn once, at its end.
+
+    Parameters
+    ----------
+    fetch : Fetch
+    hint : callable, optional
+        Returns a sentence about IDs that the service does not know, or an empty text.
+    """
     outer = _current.get()
     if outer is not None:
+        outer.hint = outer.hint or hint
         yield outer
         return
-    report = Report()
+    report = Report(hint)
     token = _current.set(report)
     try:
         yield report
     finally:
         _current.reset(token)
-        _latest = report
+        _latest.report = report
     report.warn_about(fetch)
 
 
@@ -243,7 +256,7 @@ def add(answers: Answers) -> None:
 
 
 def last_report() -> pd.DataFrame:
-    """Return the status of every ID of the latest call that needed a source.
+    """Return the status of every ID of this thread's latest call that needed a source.
 
     Returns
     -------
@@ -263,4 +276,5 @@ def last_report() -> pd.DataFrame:
     0  found       False  link_pre
     1  found       False  link_pre
     """
-    return _latest.table()
+    report: Report = getattr(_latest, "report", None) or Report()
+    return report.table()

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pdneuro.errors import MissingTokenError
+from pdneuro._atomic import replacing
+from pdneuro.errors import InvalidTokenError, MissingTokenError, did_you_mean, listing
 
 __all__ = ["forget", "get", "save", "status"]
 
@@ -59,6 +60,11 @@ def get(service: str) -> str | None:
     -------
     str or None
 
+    Raises
+    ------
+    InvalidTokenError
+        An environment variable or a file for the token has no valid token.
+
     Examples
     --------
     >>> pdneuro.tokens.get("https://cave.example.org") is None
@@ -93,7 +99,13 @@ def require_cave(datastack: str, server: str) -> str:
     host, home = _key(server), cave_host(datastack)
     known = datastack in CAVE_SERVERS
     service = datastack if known and host == home else server
-    token = get(service)
+    page = f"{server}/sticky_auth/settings/tokens"
+    save_it = f"pdneuro.tokens.save({service!r}, token)"
+    try:
+        token = get(service)
+    except InvalidTokenError as error:
+        message = f"{error.message} A new token is at {page}; keep it with {save_it}."
+        raise InvalidTokenError(message) from None
     if token is None and host not in CAVE_SERVERS.values():
         # A server of the user's own choice: the token of the datastack's home, or the general one.
         token = get(datastack) if known else os.environ.get("PDNEURO_CAVE_TOKEN", "").strip() or None
@@ -103,8 +115,8 @@ def require_cave(datastack: str, server: str) -> str:
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
-            + f". Get one at {server}/sticky_auth/settings/tokens and keep it with "
-            f"pdneuro.tokens.save({service!r}, token)."
+            + f".{'' if known else did_you_mean(datastack, CAVE_SERVERS)} Get one at {page} and keep "
+            f"it with pdneuro.tokens.save({service!r}, token)."
         )
     return token
 
@@ -133,10 +145,9 @@ def save(service: str, token: str) -> None:
     key, token = _key(service), clean(token)
     path = _path(key)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.touch(0o600)
-    part.write_text(json.dumps({"token": token}))
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.touch(0o600)
+        part.write_text(json.dumps({"token": token}))
 
 
 def forget(service: str) -> bool:
@@ -165,7 +176,8 @@ def status() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``service``, ``set`` (bool), ``origin`` (text, missing when unset).
+        ``service``, ``set`` (bool), ``origin`` (text, missing when unset; ``"unusable: ..."`` for a
+        variable or a file that holds no token).
 
     Examples
     --------
@@ -186,8 +198,8 @@ def status() -> pd.DataFrame:
 def _told(key: str) -> _Found | None:
     try:
         return _find(key)
-    except ValueError as error:
-        return _Found("", f"unusable: {error}")
+    except InvalidTokenError as error:
+        return _Found("", f"unusable: {error.message}")
 
 
 def fingerprint(*tokens: str | None) -> str:
@@ -217,21 +229,56 @@ def _find(key: str) -> _Found | None:
     for variable in _VARIABLES.get(key, ()):
         if os.environ.get(variable, "").strip():
             return _found(os.environ[variable], f"environment variable {variable}")
+    unusable = []
     for path in (*map(_path, keys), *_cave_files(key)):
         try:
-            token = json.loads(path.read_text())["token"]
-        except (OSError, ValueError, KeyError, TypeError):
+            token = _read(path)
+        except InvalidTokenError as error:  # another file may have one
+            unusable.append(error.message)
             continue
-        if isinstance(token, str) and token.strip():
-            return _found(token, f"file {path}")
+        if token is not None:
+            return _Found(token, f"file {path}")
+    if unusable:
+        raise InvalidTokenError(" ".join(unusable))
     return None
+
+
+def _read(path: Path) -> str | None:
+    """Return the token in a file, None if there is no file. No part of a value is in the message."""
+
+    def unusable(reason: str) -> InvalidTokenError:
+        return InvalidTokenError(
+            f'file {path} holds no token: {reason}. It should be {{"token": "..."}}.'
+        )
+
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise unusable(f"it cannot be read ({error.strerror})") from None
+    if not content.strip():
+        raise unusable("it is empty")
+    try:
+        found = json.loads(content)  # detects UTF-8, UTF-16 and byte-order marks
+    except ValueError:  # the chained error would hold the content
+        raise unusable("it is not JSON") from None
+    if not isinstance(found, dict):
+        raise unusable(f"it is JSON, but a {type(found).__name__} and not an object")
+    if "token" not in found:
+        keys = listing(repr(str(key)[:40]) for key in found) or "none"
+        raise unusable(f"it has no key 'token'; its keys are {keys}")
+    try:
+        return clean(found["token"])
+    except ValueError as error:
+        raise unusable(str(error).rstrip(".")) from None
 
 
 def _found(token: str, origin: str) -> _Found:
     try:
         return _Found(clean(token), origin)
     except ValueError as error:
-        raise ValueError(f"{origin}: {error}") from None
+        raise InvalidTokenError(f"{origin}: {error}") from None
 
 
 def _key(service: str) -> str:

@@ -82,6 +82,51 @@ def test_markup_is_not_an_image(sandbox: Sandbox, tmp_path: Path) -> None:
     assert not (tmp_path / "x.jpg").exists()
 
 
+ERROR = b'{"success": false, "id": 0, "start_row": 0, "num_rows": 0, "total_rows": 0, "msg": "no such image"}'
+NO_DRAWINGS = {
+    "json": (ERROR, "an error"),
+    "other order": (b'{"msg": "no such image", "success": false}', "an error"),
+    "xml": (b'<?xml version="1.0"?>\n<Response success="false"><msg>no</msg></Response>', "an error"),
+    "empty": (b"", "empty"),
+    "blank": (b"\xef\xbb\xbf \n", "empty"),
+    "text": (b"no such image", "not an SVG drawing"),
+    "other xml": (b"<?xml version='1.0'?><Response><svg/></Response>", "not an SVG drawing"),
+    "truncated": (b"<?xml version='1.0'?><svg xmlns='x'><g><path d='M1 1'/></g>", "truncated"),
+    "inside a tag": (b"<svg xmlns='x'><g><path d='M1", "truncated"),
+}
+DRAWINGS = [
+    b"<?xml version='1.0'?><svg/>",
+    b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- made by -->\n<!DOCTYPE svg PUBLIC "-//W3C" "svg.dtd" [<!ENTITY a "b">]>\n'
+    b"<svg\nwidth='1'><path/></svg>\n<!-- end -->\n",
+    b"<s:svg xmlns:s='x'><s:g></s:g></s:svg >",
+]
+
+
+@pytest.mark.parametrize("kind", NO_DRAWINGS)
+def test_what_is_not_a_drawing_is_neither_returned_nor_saved(
+    kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    body, words = NO_DRAWINGS[kind]
+    api = allen.SvgApi()
+    for call in (lambda: api.get_svg(5), lambda: api.download_svg(5, file_path=tmp_path / "5.svg")):
+        sandbox.fail(body=body)
+        with pytest.raises(errors.InvalidResponseError, match=words) as caught:
+            call()
+        assert "svg" in str(caught.value.url)
+    assert not list(tmp_path.glob("*.svg*"))
+    assert api.get_svg(5).startswith("<svg")  # the error was not cached
+    assert len(sandbox.requests) == 3
+
+
+@pytest.mark.parametrize("body", DRAWINGS)
+def test_every_complete_drawing_is_returned_and_saved(
+    body: bytes, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.fail(body=body, times=2)
+    assert "svg" in allen.SvgApi().get_svg(5)
+    assert allen.SvgApi().download_svg(5, file_path=tmp_path / "5.svg").read_bytes() == body
+
+
 def test_a_truncated_download_resumes(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "density.nrrd"
     client = allen.MouseConnectivityApi()

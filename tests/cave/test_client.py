@@ -172,7 +172,7 @@ def test_the_newest_version_is_taken_whatever_the_order_of_the_list(
     change(sandbox, alter)
     found = roots.head(2).neuro.cave(NUCLEI, ["volume"], source="cave:minnie65_public")
     assert found.attrs["pdneuro"]["version_of_data"] == 1300
-    assert found.attrs["pdneuro"]["source"] == NEW
+    assert found.attrs["pdneuro"]["source"] == f"sandbox:{NEW} (synthetic)"
     assert all("/version/1300/" in r.path for r in sandbox.requests if is_query(r))
 
 

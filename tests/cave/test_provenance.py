@@ -22,7 +22,7 @@ def test_a_cave_join_keeps_the_threshold_and_direction_of_edges(sandbox: Sandbox
     joined = edges.neuro.join_cave(TABLE, on="pre", multiple="count", source=SOURCE)
     after = joined.attrs["pdneuro"]
     assert (after["min_weight"], after["direction"]) == (2, "upstream")
-    assert (after["source"], after["query"].split(" | ")[0]) == (SOURCE, before["query"])
+    assert (after["source"], after["query"].split(" | ")[0]) == (before["source"], before["query"])
     assert before == edges.attrs["pdneuro"]
     with pytest.warns(errors.IncompleteEdgesWarning, match="fewer than 2 synapses"):
         joined.neuro.fractions()
@@ -36,7 +36,7 @@ def test_the_queries_of_cave_and_of_another_service_are_listed_apart(sandbox: Sa
         "name", on="structure_id"
     )
     found = table.neuro.join_cave(TABLE, multiple="count", source=SOURCE).neuro.provenance
-    assert found["source"].tolist() == ["allen", SOURCE]
+    assert found["source"].tolist() == ["sandbox:allen (synthetic)", f"sandbox:{SOURCE} (synthetic)"]
     assert found["queries"].tolist() == [
         "join_structures(graph 1); join_structures(graph 1)",
         f"join_cave({TABLE})",

@@ -376,7 +376,7 @@ def test_a_shell_can_read_the_settings_of_the_sandbox(sandbox: Sandbox) -> None:
 def test_floats_are_rejected_before_a_request(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for text in ("7.20575940621522e+17", "720575940621522189.0"):
+    for text in ("7.20575940621522e+17", "720575940621522176.0"):
         file = tmp_path / "bad.csv"
         file.write_text(f"root_id\n{text}\n")
         for out in ("x.csv", "x.parquet"):

@@ -128,6 +128,23 @@ def test_a_changed_file_replaces_its_own_index_only(tmp_path: Path) -> None:
     assert (kept / "weight.npy").stat().st_mtime_ns == stamp
 
 
+def test_one_file_has_an_index_with_and_without_neurons(tmp_path: Path) -> None:
+    edges = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n")
+    neurons = [write(tmp_path / f"{name}.csv", f"root_id\n{name}\n") for name in (7, 8)]
+    for table in (None, *neurons):
+        Connectome.from_files(edges, table)
+    before = indexes()
+    assert len(before) == 3
+    times = [(folder / "ids.npy").stat().st_mtime_ns for folder in before]
+    opened = [Connectome.from_files(edges, table) for table in (None, *neurons)]
+    assert [brain.ids.tolist() for brain in opened] == [[1, 2], [1, 2, 7], [1, 2, 8]]
+    assert indexes() == before
+    assert [(folder / "ids.npy").stat().st_mtime_ns for folder in before] == times
+    write(edges, "pre,post,weight\n1,2,6\n", moment=MOMENT + 1)
+    Connectome.from_files(edges, neurons[0])
+    assert len(indexes()) == 3
+
+
 def test_an_index_is_found_by_another_path_to_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n")
     link = tmp_path / "link.csv"

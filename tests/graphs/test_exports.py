@@ -204,9 +204,7 @@ class TestMatrices:
             )
             assert (matrix.toarray() == plain.toarray()).all()
         again = scipy.sparse.coo_array(matrix)
-        back = pd.DataFrame(
-            {"pre": ids[again.coords[0]], "post": ids[again.coords[1]], "weight": again.data}
-        )
+        back = pd.DataFrame({"pre": ids[again.row], "post": ids[again.col], "weight": again.data})
         pd.testing.assert_frame_equal(ordered(back), ordered(edges.neuro.collapse()))
 
     def test_chosen_neurons_and_values(self, edges: pd.DataFrame) -> None:
@@ -312,7 +310,8 @@ class TestIgraph:
     def test_attributes_and_its_own_files(self, edges: pd.DataFrame, tmp_path: Path) -> None:
         graph = edges.neuro.to_igraph(NEURONS)
         assert graph.vs.find(str(BASE + 1))["type"] == "KC"
-        assert graph.vs.find(str(BASE + 2))["size"] is None
+        assert graph.vs.find(str(BASE + 1))["size"] == str(2**60 + 1)
+        assert graph.vs.find(str(BASE + 2))["size"] == ""
         assert graph.vs.find(str(BASE + 9)).degree() == 0
         assert graph.es[graph.get_eid(str(BASE + 1), str(BASE + 2))]["weight"] == 7
         plain = edges.neuro.to_igraph()
@@ -332,7 +331,7 @@ class TestFolders:
             columns="Type"
         )
         pd.testing.assert_frame_equal(ordered(back.neuro.as_edges()), ordered(edges.neuro.collapse()))
-        assert list(nodes.columns) == ["Id", "Label", "type", "size"]
+        assert list(nodes.columns) == ["Id", "Label", "type_original", "size"]
         assert set(nodes["Id"]) == {str(BASE + n) for n in (1, 2, 3, 9)}
         labels = nodes.set_index("Id")["Label"]
         assert labels[[str(BASE + 1), str(BASE + 2)]].tolist() == ["KC", str(BASE + 2)]

@@ -14,7 +14,7 @@ from tests.disk import full_disk
 
 EDGES = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 4], "région": ["été", "µ — 蝇"]})
 NODES = pd.DataFrame(
-    {"root_id": [11, 12], "naïve": ['größer, "fein"', "two\nlines"], "type": ["Kenyon-Zelle β₂", None]}
+    {"root_id": [11, 12], "naïve": ['größer, "fein"', "two\nlines"], "class": ["Kenyon-Zelle β₂", None]}
 )
 PROGRAMS = ["to_gephi", "to_cytoscape"]
 
@@ -34,12 +34,12 @@ def test_any_letters_are_written_as_utf_8(program: str, tmp_path: Path) -> None:
     nodes, edges = read(folder, "nodes.csv"), read(folder, "edges.csv")
     assert edges["région"].tolist() == EDGES["région"].tolist()
     assert nodes["naïve"].tolist() == NODES["naïve"].tolist()
-    assert nodes["type"].tolist()[0] == "Kenyon-Zelle β₂"
-    assert nodes["type"].isna().tolist() == [False, True]
+    assert nodes["class"].tolist()[0] == "Kenyon-Zelle β₂"
+    assert nodes["class"].isna().tolist() == [False, True]
 
 
 def test_labels_of_gephi_may_contain_any_letters(tmp_path: Path) -> None:
-    folder = EDGES.neuro.to_gephi(tmp_path, NODES, label="type")
+    folder = EDGES.neuro.to_gephi(tmp_path, NODES, label="class")
     assert read(folder, "nodes.csv")["Label"].tolist() == ["Kenyon-Zelle β₂", "12"]
 
 

@@ -5,6 +5,7 @@ New baselines: ``python -m pytest tests/plots/test_plots.py --mpl-generate-path=
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -46,6 +47,32 @@ def cells() -> pd.DataFrame:
 
 
 # -- the figures -----------------------------------------------------------------------------------
+
+
+def test_a_matrix_with_more_cells_than_pixels_shows_all_connections() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    rng = np.random.default_rng(1)
+    ends = rng.integers(1, 2878, (10_802, 2))
+    edges = pd.DataFrame({"pre": ends[:, 0], "post": ends[:, 1], "weight": 1})
+    edges.loc[0] = [1, 2, 10**6]
+    ax = edges.neuro.plot.matrix(order="given")
+    matrix = edges.neuro.to_matrix()
+    buffer = io.BytesIO()
+    ax.figure.savefig(buffer, format="png")
+    buffer.seek(0)
+    picture = pyplot.imread(buffer)[..., :3]
+    box = ax.get_window_extent()
+    rows = slice(round(picture.shape[0] - box.y1) + 1, round(picture.shape[0] - box.y0) - 1)
+    inside = picture[rows, round(box.x0) + 1 : round(box.x1) - 1]
+    visible = int((inside.min(axis=2) < 0.98).sum())
+    # One pixel for each occupied block of cells, as many blocks as there are pixels.
+    size = inside.shape[0]
+    pre, post = np.nonzero(matrix.to_numpy())
+    occupied = len(np.unique(pre * size // len(matrix) * size + post * size // len(matrix)))
+    assert visible > 0.97 * occupied > 10_000
+    assert np.nanmax(ax.images[0].get_array()) == 10**6
+    assert re.search(r"1 pixel: the largest of (\d+) x \1 cells", ax.get_xlabel())
+    assert "pixel" not in edges.head(50).neuro.plot.matrix().get_xlabel()
 
 
 @picture

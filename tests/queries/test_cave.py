@@ -82,7 +82,8 @@ class TestTables:
         assert joined["pt_position_z"].iloc[0] == truth["pt_position_z"][roots[6]] * RESOLUTION[2]
         entry = joined.attrs["pdneuro"]
         assert json.loads(json.dumps(entry)) == entry
-        assert (entry["source"], entry["positions"], entry["version_of_data"]) == (NEW, "nm", 1300)
+        assert entry["source"] == f"sandbox:{NEW} (synthetic)"
+        assert (entry["positions"], entry["version_of_data"]) == ("nm", 1300)
 
     def test_columns_positions_and_units(
         self, sandbox: Sandbox, stack: Datastack, roots: pd.Series
@@ -802,3 +803,21 @@ def test_real_synapses_and_a_real_table(sandbox: Sandbox, monkeypatch: pytest.Mo
     assert joined.index.equals(status.index)
     told = real.status.set_index("pt_root_id")["status_axon"].loc[status]
     assert joined["status_axon"].tolist() == told.tolist()
+
+
+def test_joins_have_the_status_of_each_row_and_can_run_twice(sandbox: Sandbox, roots: pd.Series) -> None:
+    without = pdneuro.sandbox.root_ids(version=1300).loc[lambda ids: ~ids.isin(roots)].iloc[0]
+    table = pd.DataFrame({"root_id": pd.array([roots[0], None, without, 1, roots[1]], "Int64")})
+    options: dict[str, Any] = {"columns": "volume", "source": NEW, "multiple": "count"}
+    once = table.neuro.join_cave(NUCLEI, indicator="status", **options)
+    assert once["status"].tolist() == ["found", "missing", "none", "missing", "found"]
+    again = once.neuro.join_cave(NUCLEI, indicator="status", **options)
+    pd.testing.assert_frame_equal(again, once)
+    assert again.attrs["pdneuro"]["query"] == once.attrs["pdneuro"]["query"]
+    inner = table.neuro.join_cave(NUCLEI, how="inner", **options)
+    assert inner["root_id"].tolist() == [roots[0], roots[1]]
+    edges = pd.DataFrame({"pre": [roots[0], without], "post": [roots[1], roots[0]], "weight": 1})
+    both = edges.neuro.join_cave(NUCLEI, "volume", on=["pre", "post"], source=NEW, multiple="first")
+    single = edges.neuro.join_cave(NUCLEI, "volume", on="post", source=NEW, multiple="first")
+    assert both["volume_post"].tolist() == single["volume"].tolist()
+    assert both["volume_pre"].isna().tolist() == [False, True]

@@ -228,7 +228,7 @@ BAD: dict[str, tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] =
     "floats": (
         lambda: rates(root_id=np.array(KNOWN[:4], float)), {},
         errors.PrecisionLossError, "'root_id'"),
-    "text that is no ID": (
+    "text that is not an ID": (
         lambda: rates(root_id=["a", "b", "c", "d"]), {}, errors.InvalidIdError, "'root_id'"),
     "levels": (
         lambda: rates(side=("root_id", list("lrlr"))).set_index(cell=["root_id", "side"])
@@ -407,9 +407,13 @@ def test_provenance_and_citation(sandbox: Sandbox) -> None:
     )
     both = joined.neuro.join_structures("acronym")
     assert isinstance(both.attrs["pdneuro"], str)
-    assert both.neuro.provenance["source"].tolist() == ["braincircuits:fruitfly_fafb_flywire", "allen"]
-    assert "FlyWire" in both.neuro.cite()
-    assert "FlyWire" in both.to_dataset().assign_attrs(both.attrs).neuro.cite("bibtex")
+    table = pd.DataFrame({"root_id": KNOWN[:4], "structure": [385, 549, 385, 549]})
+    table = table.neuro.join_properties("size", on="root_id").neuro.join_structures("acronym")
+    for name in ("source", "queries", "dataset"):
+        assert both.neuro.provenance[name].tolist() == table.neuro.provenance[name].tolist()
+    assert both.neuro.cite().splitlines()[:-1] == table.neuro.cite().splitlines()[:-1]
+    dataset = both.to_dataset().assign_attrs(both.attrs)
+    assert dataset.neuro.cite("bibtex").splitlines()[:-1] == table.neuro.cite("bibtex").splitlines()[:-1]
     with pytest.raises(errors.ProvenanceError):
         rates().neuro.cite()
     neurons = xr.DataArray([1, 2], coords={"neuron_id": [1, 2]}, dims="neuron_id")

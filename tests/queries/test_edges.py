@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -276,7 +278,7 @@ class TestGraph:
         graph = ids.neuro.graph()
         assert list(graph) == list(plain)
         assert dict(graph.adjacency()) == dict(plain.adjacency())
-        assert json.loads(graph.graph["pdneuro"])["source"].startswith("braincircuits:")
+        assert json.loads(graph.graph["pdneuro"])["source"].startswith("sandbox:braincircuits:")
 
     def test_columns_of_nodes_become_attributes(self) -> None:
         nodes = pd.DataFrame(
@@ -341,6 +343,52 @@ class TestTables:
     def test_weights_are_whole_numbers(self, weights: list[Any], words: str) -> None:
         with pytest.raises(errors.InvalidEdgesError, match=words):
             as_edges(pd.DataFrame({"pre": [1], "post": [2], "weight": weights}))
+
+    @pytest.mark.parametrize(
+        "weights",
+        [
+            ["10000000000000000000"],
+            np.array([2**63 + 5], "uint64"),
+            np.array([2**63 + 5], ">u8"),
+            pd.array([2**63 + 5], "UInt64"),
+            [2**70],
+            [1e19],
+            [1e17],
+            [Decimal("1e40")],
+            np.array([np.inf]),
+        ],
+    )
+    def test_weights_beyond_64_bits_are_an_error_with_the_likely_cause(self, weights: Any) -> None:
+        with pytest.raises(errors.InvalidEdgesError, match="'weight' is not a column of IDs"):
+            as_edges(pd.DataFrame({"pre": [1], "post": [2], "weight": weights}))
+
+    @pytest.mark.parametrize(
+        "weights",
+        [
+            ["9007199254740993", "1.0"],
+            pd.Series([9007199254740993, 1], dtype=object),
+            pd.Series(["9007199254740993", 1.0], dtype=object),
+            np.array([9007199254740993, 1], np.longdouble),
+            pd.Categorical(["9007199254740993", "1"]),
+            pd.arrays.SparseArray([9007199254740993, 1]),
+            [Decimal("9007199254740993"), Decimal(1)],
+        ],
+    )
+    def test_weights_of_any_form_are_exact(self, weights: Any) -> None:
+        found = as_edges(pd.DataFrame({"pre": [1, 2], "post": [2, 1], "weight": weights}))
+        assert found["weight"].tolist() == [9007199254740993, 1]
+        assert found["weight"].dtype == "int64"
+
+    @pytest.mark.parametrize("hops", [["2", "1"], [2.0, 1.0], pd.array([2, 1], "Int8")])
+    def test_hops_of_any_form_are_integers(self, hops: Any) -> None:
+        table = pd.DataFrame({"pre": [1, 1], "post": [2, 2], "weight": 1, "hop": hops})
+        assert table.neuro.collapse()["hop"].tolist() == [1]
+
+    @pytest.mark.parametrize(("hops", "words"), [(["a", "1"], "not a number"), ([1.0, None], "missing")])
+    def test_other_hops_are_an_error(self, hops: Any, words: str) -> None:
+        table = pd.DataFrame({"pre": [1, 1], "post": [2, 2], "weight": 1, "hop": hops})
+        with pytest.raises(errors.InvalidEdgesError, match=f"'hop' are .*{words}"):
+            table.neuro.collapse()
 
     def test_rows_without_an_end_are_dropped_with_a_warning(self) -> None:
         table = pd.DataFrame({"pre": [1, 0, 3], "post": pd.array([2, 2, None], "Int64"), "weight": 1})

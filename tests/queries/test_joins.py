@@ -1,4 +1,4 @@
-"""What every join has in common: rows, names, statuses, repeated calls, provenance."""
+"""Joins of every service: rows, names, statuses, repeated calls, provenance."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ class TestJoin:
             .neuro.join_properties("link_pre")
         )
         entry = joined.attrs["pdneuro"]
-        assert entry["source"] == "braincircuits:fruitfly_fafb_flywire"
+        assert entry["source"] == "sandbox:braincircuits:fruitfly_fafb_flywire (synthetic)"
         assert entry["query"] == "join_properties(size) | join_properties(link_pre)"
         assert len(entry["materialized_timestamp"]) == 1
         joined.to_parquet(tmp_path / "joined.parquet")

@@ -256,7 +256,7 @@ def test_a_join_keeps_rows_and_dtypes_and_the_given_frame(sandbox: Sandbox) -> N
     ]
     pd.testing.assert_frame_equal(joined[["structure_id", "n"]], before)
     pd.testing.assert_frame_equal(table, before)
-    assert joined.attrs["pdneuro"]["source"] == "allen"
+    assert joined.attrs["pdneuro"]["source"] == "sandbox:allen (synthetic)"
     with pytest.raises(errors.ColumnExistsError, match="structure_acronym"):
         joined.assign(structure_acronym="x").neuro.join_structures("acronym")
     assert joined.neuro.join_structures("acronym", prefix="x_")["x_acronym"].tolist() == [

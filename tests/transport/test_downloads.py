@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +20,7 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
+from tests.conftest import child
 
 PROJECT = "fruitfly_fafb_flywire"
 
@@ -36,14 +41,15 @@ class Files:
         #: Changes a response to a request for the rest of a file.
         self.rest: Callable[[Response, int], Response] = lambda response, start: response
         self.mark = {"ETag": '"same"'}
-        self.cut = False
+        #: Another server of the file.
+        self.address: str | None = None
         sandbox._server.apps["/braincircuits"] = self
 
     def __call__(self, request: Request) -> Response:
         if request.path == "/circuit/graph/dump":
             # The signature of the address is new each time.
             url = f"{request.root}/{self.current}/edges.parquet?signature={len(self.sandbox.requests)}"
-            return Response({"last_materialized": self.snapshot, "edges_url": url})
+            return Response({"last_materialized": self.snapshot, "edges_url": self.address or url})
         content = self.content[request.path.split("/")[1]]
         start = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         if not start:
@@ -64,6 +70,68 @@ class Files:
     def ranges(self) -> list[str | None]:
         sent = [r for r in self.sandbox.requests if r.path.endswith("edges.parquet")]
         return [request.headers.get("range") for request in sent]
+
+
+class SlowServer(ThreadingHTTPServer):
+    """A server that sends half of a file, and the rest when ``pause`` is set."""
+
+    daemon_threads = True
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.pause = threading.Event()
+        self.ranges: list[str | None] = []
+        super().__init__(("127.0.0.1", 0), SlowHandler)
+
+    def handle_error(self, *details: object) -> None:
+        """Ignore clients that close the connection."""
+
+
+class SlowHandler(BaseHTTPRequestHandler):
+    server: SlowServer
+
+    def do_GET(self) -> None:
+        content, asked = self.server.content, self.headers.get("Range")
+        self.server.ranges.append(asked)
+        start = int((asked or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        self.send_response(206 if asked else 200)
+        self.send_header("ETag", '"same"')
+        self.send_header("Content-Length", str(len(content) - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        half = (len(content) + start) // 2
+        self.wfile.write(content[start:half])
+        self.wfile.flush()
+        self.server.pause.wait(60)
+        self.wfile.write(content[half:])
+
+    def log_message(self, *details: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def slow(files: Files) -> Iterator[SlowServer]:
+    server = SlowServer(files.content["first"])
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    files.address = f"http://127.0.0.1:{server.server_port}/edges.parquet"
+    yield server
+    server.pause.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def begun(folder: Path) -> int:
+    """Wait until bytes of a download are on disk; returns their number."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found = [path.stat().st_size for path in folder.rglob("edges.parquet.part")]
+        if found and found[0]:
+            return found[0]
+        time.sleep(0.02)
+    pytest.fail("no download began")
 
 
 def parquet(table: pd.DataFrame) -> bytes:
@@ -176,16 +244,89 @@ class TestResume:
         assert files.ranges == [None, None]
         assert edges_file() == files.content["first"]
 
-    def test_a_part_whose_rest_the_server_does_not_have_is_replaced_by_the_next_call(
-        self, files: Files
+    @pytest.mark.parametrize("extra", [b"", b"more"])
+    def test_a_finished_part_of_a_file_of_unknown_size_is_replaced(
+        self, files: Files, extra: bytes
     ) -> None:
+        size = files.break_off()
+        (part,) = downloads().rglob("edges.parquet.part")
+        part.write_bytes(files.content["first"] + extra)
+        (state,) = downloads().rglob("edges.parquet.part.json")
+        state.write_text(
+            state.read_text().replace(f'"total": {len(files.content["first"])}', '"total": null')
+        )
+        files.rest = lambda response, start: Response({"detail": "range"}, 416)
+        pdneuro.Connectome.download(PROJECT)
+        assert files.ranges == [None, f"bytes={len(files.content['first'] + extra)}-", None]
+        assert 0 < size < len(files.content["first"])
+        assert edges_file() == files.content["first"]
+
+    def test_a_server_that_refuses_every_range_sends_the_whole_file(self, files: Files) -> None:
         files.break_off()
         files.rest = lambda response, start: Response({"detail": "range"}, 416)
-        with pytest.raises(errors.ServiceError, match="416"):
-            pdneuro.Connectome.download(PROJECT)
         pdneuro.Connectome.download(PROJECT)
         assert files.ranges[-1] is None
         assert edges_file() == files.content["first"]
+
+    def test_a_resumed_file_that_is_damaged_is_downloaded_again(self, files: Files) -> None:
+        size = files.break_off()
+        (part,) = downloads().rglob("edges.parquet.part")
+        part.write_bytes(b"x" * size)
+        pdneuro.Connectome.download(PROJECT)
+        assert files.ranges == [None, f"bytes={size}-", None]
+        assert edges_file() == files.content["first"]
+
+    @pytest.mark.parametrize("end", [b"", b"abcd", (2**20).to_bytes(4, "little") + b"PAR1"])
+    def test_a_file_that_was_damaged_later_is_downloaded_again(self, files: Files, end: bytes) -> None:
+        pdneuro.Connectome.download(PROJECT)
+        (file,) = downloads().rglob("edges.parquet")
+        file.write_bytes(files.content["first"][:1000] + end)
+        assert len(pdneuro.Connectome.download(PROJECT).to_frame()) == 45_000
+        assert edges_file() == files.content["first"]
+        assert len(files.ranges) == 2
+
+
+class TestAtTheSameTime:
+    def test_four_threads_end_with_one_whole_file(self, slow: SlowServer, tmp_path: Path) -> None:
+        folder = tmp_path / "graph"
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(pdneuro.Connectome.download, PROJECT, folder) for _ in range(4)]
+            begun(folder)
+            until = time.monotonic() + 60
+            while len(slow.ranges) < 4 and time.monotonic() < until:
+                time.sleep(0.02)
+            slow.pause.set()
+            assert [len(future.result(60).to_frame()) for future in done] == [45_000] * 4
+        assert slow.ranges == [None] * 4
+        (file,) = (path for path in folder.rglob("*") if path.is_file())
+        assert (file.name, file.read_bytes()) == ("edges.parquet", slow.content)
+
+    def test_the_part_of_another_download_is_not_used(
+        self, files: Files, slow: SlowServer, tmp_path: Path
+    ) -> None:
+        """The first download waits in the middle of its file; the second one passes it."""
+        folder = tmp_path / "graph"
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(pdneuro.Connectome.download, PROJECT, folder)
+            begun(folder)
+            files.address = None
+            assert len(pdneuro.Connectome.download(PROJECT, folder).to_frame()) == 45_000
+            assert begun(folder) < len(slow.content)
+            slow.pause.set()
+            assert len(first.result(60).to_frame()) == 45_000
+        assert [path.name for path in folder.rglob("*") if path.is_file()] == ["edges.parquet"]
+
+    def test_a_killed_download_resumes(self, files: Files, slow: SlowServer, tmp_path: Path) -> None:
+        folder = tmp_path / "graph"
+        script = f"import pdneuro; pdneuro.Connectome.download({PROJECT!r}, {str(folder)!r})"
+        environment = {**os.environ, **files.sandbox.settings(), "PDNEURO_CACHE_DIR": str(tmp_path)}
+        with child([sys.executable, "-c", script], env=environment):
+            begun(folder)
+        size = begun(folder)
+        slow.pause.set()
+        pdneuro.Connectome.download(PROJECT, folder)
+        assert slow.ranges == [None, f"bytes={size}-"]
+        assert [path.read_bytes() for path in folder.rglob("*") if path.is_file()] == [slow.content]
 
 
 def run(restriction: str, sandbox: Sandbox, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from pdneuro import tokens
+from pdneuro import errors, tokens
+from pdneuro.sandbox import Sandbox
 
 DEFAULT = "global.daf-apis.com"
 
@@ -77,9 +80,90 @@ def test_the_status_lists_saved_servers_and_unusable_tokens(monkeypatch: pytest.
         tokens.get("braincircuits")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"token": 5}', '{"token": " "}', "null"])
-def test_a_damaged_file_counts_as_no_token(content: str) -> None:
+#: Content of a file, and the reason in the message.
+UNUSABLE = {
+    b"": "it is empty",
+    b" \n": "it is empty",
+    b"{": "it is not JSON",
+    b"s3cret-value": "it is not JSON",
+    b"\xff\xfe\x00": "it is not JSON",
+    b'"s3cret-value"': "a str and not an object",
+    b"[]": "a list and not an object",
+    b"null": "a NoneType and not an object",
+    b"{}": "its keys are none",
+    b'{"flywire_fafb_production": "s3cret-value"}': "its keys are 'flywire_fafb_production'",
+    b'{"token": 5}': "a token is one word",
+    b'{"token": " "}': "a token is one word",
+    b'{"token": "s3cret value"}': "a token is one word",
+}
+
+
+@pytest.mark.parametrize("content", UNUSABLE)
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("braincircuits", "braincircuits.json"),
+        ("cave", "cave.json"),
+        ("minnie65_public", "cave-secret.json"),
+        ("cave", "chunkedgraph-secret.json"),
+        ("v1dd_public", "global.em.brain.allentech.org-cave-secret.json"),
+    ],
+)
+def test_a_file_that_holds_no_token_is_named(content: bytes, service: str, name: str) -> None:
+    folder = Path.home() / ".cloudvolume" / "secrets"
+    if "secret" not in name:
+        tokens.save(service, "abc")
+        folder = next(Path.home().rglob(name)).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    with pytest.raises(errors.InvalidTokenError, match=re.escape(name)) as caught:
+        tokens.get(service)
+    assert UNUSABLE[content] in str(caught.value)
+    status = tokens.status().set_index("service")
+    row = status.loc[tokens._key(service) if service != "minnie65_public" else "cave"]
+    assert not row["set"]
+    assert row["origin"].startswith("unusable: ")
+    assert name in row["origin"]
+    assert UNUSABLE[content] in row["origin"]
+    for text in (str(caught.value), status.to_string(max_colwidth=None), repr(caught.value.__context__)):
+        assert "s3cret" not in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-8"])
+def test_files_of_other_encodings_are_read(encoding: str) -> None:
+    folder = Path.home() / ".cloudvolume" / "secrets"
+    folder.mkdir(parents=True)
+    (folder / "cave-secret.json").write_bytes('{"token": "not-a-real-token"}'.encode(encoding))
+    assert tokens.get("cave") == "not-a-real-token"
+
+
+def test_another_file_is_used_instead_of_one_without_a_token() -> None:
+    folder = Path.home() / ".cloudvolume" / "secrets"
+    folder.mkdir(parents=True)
+    (folder / "cave-secret.json").mkdir()
+    with pytest.raises(errors.InvalidTokenError, match=r"cave-secret\.json .*cannot be read"):
+        tokens.get("cave")
+    (folder / "chunkedgraph-secret.json").write_text('{"token": "good"}')
+    assert tokens.get("cave") == "good"
+
+
+def test_calls_name_the_file(sandbox: Sandbox, ids: pd.Series) -> None:
+    folder = Path.home() / ".cloudvolume" / "secrets"
+    folder.mkdir(parents=True)
+    (folder / "cave-secret.json").write_text('{"other": "s3cret"}')
+    reason = r"cave-secret\.json .*'other'.*sticky_auth"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(tokens._overrides, DEFAULT)
+        with pytest.raises(errors.MissingTokenError, match=reason):
+            tokens.require_cave("minnie65_public", f"https://{DEFAULT}")
+    # The CAVE token is optional for a project that CAVE does not manage.
+    with pytest.warns(errors.UnusableTokenWarning, match=r"cave-secret\.json"):
+        found = ids.neuro.properties("size")
+    assert found["size"].notna().all()
     tokens.save("braincircuits", "abc")
-    (file,) = Path.home().rglob("braincircuits.json")
-    file.write_text(content)
-    assert tokens.get("braincircuits") is None
+    file = next(Path.home().rglob("braincircuits.json"))
+    file.write_text("s3cret")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(tokens._overrides, "braincircuits")
+        with pytest.raises(errors.MissingTokenError, match=r"braincircuits\.json .*not JSON"):
+            ids.neuro.properties("link_pre")

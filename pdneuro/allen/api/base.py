@@ -164,10 +164,6 @@ class Api:
         """Return a JSON document that has no envelope."""
         return send.document(url, parse.body, Fetch.of())
 
-    def _text(self, url: str) -> str:
-        """Return a document as text."""
-        return send.text(payload.encoded(url), Fetch.of())
-
     def _message(self, url: str) -> send.Content:
         """Return the content of a response, with its counts."""
         return send.message(payload.encoded(url), Fetch.of())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pdneuro.allen import payload
+from pdneuro.allen import parse, payload, send
 from pdneuro.allen.api.base import Api, documented
+from pdneuro.options import Fetch
 
 
 @documented
@@ -45,12 +46,19 @@ class SvgApi(Api):
         groups : int or iterable of int, optional
             Graphic group labels; 28 are the structure boundaries. Default: all.
 
+        Raises
+        ------
+        InvalidResponseError
+            The response is not a complete drawing. It is not cached.
+        ServiceError, OfflineError
+            The request failed; or pdneuro is offline and the drawing is not cached.
+
         Examples
         --------
         >>> pdneuro.allen.SvgApi().get_svg(100960033)[:4]
         '<svg'
         """
-        return self._text(self.build_query(section_image_id, groups))
+        return send.drawing(payload.encoded(self.build_query(section_image_id, groups)), Fetch.of())
 
     def download_svg(self, section_image_id: Any, groups: Any = None, file_path: Any = None) -> Path:
         """Save the SVG of an image.
@@ -80,4 +88,5 @@ class SvgApi(Api):
             if file_path is None
             else file_path
         )
-        return self._save(self.build_query(section_image_id, groups, download=True), path)
+        address = self.build_query(section_image_id, groups, download=True)
+        return self._save(address, path, lambda file: parse.drawing_fault(file.read_bytes()))
