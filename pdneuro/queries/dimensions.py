@@ -732,7 +732,7 @@ def graph(
     >>> ids = pdneuro.sandbox.neurons().root_id[:50]
     >>> rates = xr.DataArray(np.ones(50), coords={"root_id": ids}, dims="root_id")
     >>> print(rates.neuro.graph(within=True))
-    DiGraph with 9 nodes and 5 edges
+    DiGraph with 50 nodes and 5 edges
     """
     return edge_queries.graph(coordinate(obj, dim, SEGMENTS).column, **options)
 
