@@ -18,7 +18,7 @@ ACCESSORS = (
     ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs"),
     ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table"),
     ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: groups of a table"),
-    ("index", "pandas.Index.neuro", accessors.IndexNeuro, "Index.neuro: an index of IDs"),
+    ("pandas_index", "pandas.Index.neuro", accessors.IndexNeuro, "Index.neuro: an index of IDs"),
     ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: an array"),
     ("dataset", "xarray.Dataset.neuro", accessors.DatasetNeuro, "Dataset.neuro: several arrays"),
 )  # fmt: skip

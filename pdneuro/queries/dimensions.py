@@ -535,7 +535,7 @@ def aggregate(
     new_dim, acronym_name = _names_of_targets(along.column.name)
     acronyms = tree.take(tree.locate(pd.Series(ids)), "acronym")
     labels = {new_dim: ids, acronym_name: (new_dim, np.array(acronyms, object).astype(str))}
-    result = _reduced(obj, along.dim, groups, new_dim, how, skipna).assign_coords(labels)
+    result: Labeled = _reduced(obj, along.dim, groups, new_dim, how, skipna).assign_coords(labels)
     query = f"aggregate({to!r:.60}, {how}, {tree.name})"
     record = stamp(pd.DataFrame(), source="allen", query=query, earlier=provenance_of(obj))
     result.attrs = dict(obj.attrs)

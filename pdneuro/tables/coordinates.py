@@ -256,7 +256,7 @@ def with_provenance(result: Labeled, table: pd.DataFrame | pd.Series[Any]) -> La
     return result
 
 
-def provenance_of(obj: xr.DataArray | xr.Dataset) -> dict[str, Any]:
+def provenance_of(obj: xr.DataArray | xr.Dataset) -> dict[Hashable | None, Any]:
     """Return the provenance of an array, as the ``attrs`` of a table."""
     return {KEY: facts(obj)} if facts(obj) else {}
 
