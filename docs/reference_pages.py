@@ -18,7 +18,9 @@ ACCESSORS = (
     ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs"),
     ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table"),
     ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: groups of a table"),
+    ("pandas_index", "pandas.Index.neuro", accessors.IndexNeuro, "Index.neuro: an index of IDs"),
     ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: an array"),
+    ("dataset", "xarray.Dataset.neuro", accessors.DatasetNeuro, "Dataset.neuro: several arrays"),
 )  # fmt: skip
 PICTURES = {
     accessors.SeriesNeuro: accessors.SeriesPlots,
@@ -34,6 +36,8 @@ TASKS = {
     "edges": "Edge tables",
     "nodes": "Node tables",
     "points": "Points",
+    "matrix": "Matrices of edges",
+    "volume": "Volumes",
     None: "More",
 }
 #: Modules of plain functions and classes, with a short description.
@@ -45,6 +49,7 @@ MODULES = {
     "pdneuro.queries.structures": "Allen structures",
     "pdneuro.queries.neuromorpho": "Neurons of NeuroMorpho.org",
     "pdneuro.queries.cave": "CAVE tables, synapses and root IDs",
+    "pdneuro.queries.dimensions": "IDs along a dimension of an array",
     "pdneuro.tables": "Functions for DataFrames",
     "pdneuro.graphs": "Graphs and matrices from edge tables",
     "pdneuro.plots": "Pictures",
@@ -185,11 +190,13 @@ def _accessor(page: str, path: str | None, accessor: type, title: str) -> dict[s
             methods[f"{page}.{name}"] = f"{_title(full)}\n.. autoaccessor{kind}:: {path}.{name}\n"
             rows[f":doc:`.{name} <{page}.{name}>`"] = member
         parts += [_title(heading, "-"), _table(rows)] if rows else []
-    plots = {
-        f":func:`.plot.{name} <{member.__module__.rpartition('.')[0]}.{name}>`": member
-        for name, member in _members(PICTURES[accessor])
-    }
-    parts += [_title("Pictures", "-"), _table(plots), _toctree(list(methods))]
+    if accessor in PICTURES:
+        plots = {
+            f":func:`.plot.{name} <{member.__module__.rpartition('.')[0]}.{name}>`": member
+            for name, member in _members(PICTURES[accessor])
+        }
+        parts += [_title("Pictures", "-"), _table(plots)]
+    parts += [_toctree(list(methods))]
     return {page: "\n".join(parts), **methods}
 
 

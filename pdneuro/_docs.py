@@ -41,6 +41,54 @@ indicator : bool or str, default False
     Add a column ``_merge``, or of this name, with the status of each row: ``found``, ``none`` (no
     value), ``unknown``, ``missing`` (no ID), ``failed``, ``not requested``; see
     :func:`pdneuro.last_report`. Of several properties, one that failed or was found counts.""",
+    "level": """\
+level : hashable, optional
+    Level of a MultiIndex that holds the IDs, by name or number. Default: recognized by its name.""",
+    "array": """\
+obj : DataArray or Dataset
+    An array. Only the coordinate is read, not the values.""",
+    "dim": """\
+dim : hashable, optional
+    Dimension that holds the IDs, or a coordinate along one. Default: recognized by a name such as
+    ``root_id``.""",
+    "structure dim": """\
+dim : hashable, optional
+    Dimension that holds the structures, or a coordinate along one. Default: recognized by a name such
+    as ``structure_id`` or ``acronym``.""",
+    "neuron dim": """\
+dim : hashable, optional
+    Dimension that holds the neurons, or a coordinate along one. Default: ``neuron_id``, else
+    ``neuron_name``.""",
+    "several dims": """\
+    A list such as ``["pre", "post"]`` joins to each; the new names end in ``_pre`` and ``_post``.""",
+    "fill": """\
+fill_value : int, optional
+    Value of missing IDs among the new coordinates, such as 0 ("no segment"). Default: an error, because
+    IDs stay int64.""",
+    "coordinates": """\
+prefix : str
+    Text in front of the new names.
+suffix : str
+    Text after the new names.
+overwrite : bool, default False
+    Replace coordinates of the same names along this dimension. One that exists with equal values is
+    kept.
+how : {"left", "inner"}, default "left"
+    Keep all positions; or select those whose status is ``found``.
+indicator : bool or str, default False
+    Add a coordinate ``_merge``, or of this name, with the status of each position: ``found``, ``none``
+    (no value), ``unknown``, ``missing`` (no ID), ``failed``, ``not requested``.
+fill_value : int, optional
+    Value of missing IDs among the new coordinates, such as 0 ("no segment"). Default: an error, because
+    IDs stay int64.""",
+    "dim errors": """\
+MissingColumnsError, AmbiguousColumnError
+    There is no such coordinate; none is recognized, or several are. Nothing is downloaded.
+InvalidCoordinateError
+    The coordinate does not have one dimension; or a new coordinate would hold lists, or IDs of which
+    some are missing.
+ColumnExistsError
+    The array has a dimension, coordinate or data variable of a new name already.""",
     "multiple": """\
 multiple : {"count", "raise", "first", "list"}, default "count"
     What to return for a list of records: their number; an error if an ID has several; also the fields

@@ -16,6 +16,14 @@ from pandas.api import types
 from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 from pdneuro.options import get_option
 from pdneuro.tables import roles
+from pdneuro.tables.coordinates import (
+    NEURONS,
+    SEGMENTS,
+    STRUCTURES,
+    Kind,
+    coordinate_names,
+    level_of,
+)
 from pdneuro.tables.counts import possible_counts
 from pdneuro.tables.ids import convert
 from pdneuro.tables.provenance import facts
@@ -28,6 +36,7 @@ Calls = Sequence[tuple[str, str]]
 Methods = Callable[[str], list[str]]
 #: Number of suggested calls.
 _NEXT = 3
+_NO_SOURCE = "a source: pdneuro.set_options(source=...), or source=... in the call"
 #: Takes the colors of the notebook, so that the text is readable in light and dark themes.
 _PLAIN = "color:inherit;background:none"
 
@@ -146,21 +155,117 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
     return Description.of(f"table of {len(frame):,} rows, {frame.shape[1]} columns", found, frame)
 
 
+def describe_index(index: pd.Index[Any], methods: Methods) -> Description:
+    """Describe an index by its name, or by the names of its levels."""
+    title = f"index {listing(map(repr, index.names))}, {len(index):,} rows"
+    if not isinstance(index, pd.MultiIndex):
+        described = describe_series(pd.Series(index, name=index.name), methods)
+        return described._replace(title=title)
+    roles_of = {SEGMENTS: _segments, STRUCTURES: _structures, NEURONS: _neuromorpho}
+    names = [name for name in index.names if name is not None]
+    found = []
+    for kind, role_of in roles_of.items():
+        levels = kind.among(names)
+        if len(levels) == 1:
+            found.append(role_of(level_of(index, levels[0], kind), methods))
+        elif levels:
+            choice = " or ".join(f"level={name!r}" for name in levels)
+            found.append(Role([], [], missing=[f"a choice of the level of {kind.what}: {choice}"]))
+    if not found:
+        calls = [(".edges(level=...)", "if a level contains segment IDs")]
+        found.append(Role([], calls, missing=[f"no level of IDs is recognized among {listing(names)}"]))
+    return Description.of(title, found)
+
+
 def describe_array(array: Any, methods: Methods) -> Description:
-    """Describe a matrix or a volume."""
+    """Describe an array or a dataset: a matrix, a volume, and dimensions of IDs."""
     dims = ", ".join(f"{dim}: {size:,}" for dim, size in array.sizes.items())
-    if set(array.dims) == set(DIMS):
-        calls = [
+    is_dataset = hasattr(array, "data_vars")
+    found: list[Role] = []
+    if not is_dataset and set(array.dims) == set(DIMS):
+        of_volume = [
             (".plot.slices()", "slices with axes in µm"),
             (".at(points)", "values at points: columns ap, dv, lr or x, y, z (µm)"),
             (".structure_means(annotation)", "mean of each structure"),
         ]
-        role = Role(["a volume: front to back, top to bottom, left to right"], calls)
-    elif roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
-        role = Role(["a matrix of edges"], [(".to_edges()", "the edge table pre, post, weight")])
-    else:
-        role = Role([], [], missing=["dims of edges ('pre', 'post') or of a volume ('ap', 'dv', 'lr')"])
-    return Description.of(f"array ({dims})", [role])
+        found.append(Role(["a volume: front to back, top to bottom, left to right"], of_volume))
+    elif not is_dataset and roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
+        found.append(_matrix(array, methods))
+    segment_calls: list[tuple[str, str, str]] = [
+        (".join_properties(", '"link_pre"', "add properties as coordinates"),
+        (".edges(", "", "edge table: pre, post, weight"),
+        (".partners(", "", "one row per partner, with its weight"),
+    ]
+    if str(get_option("source") or "").startswith("cave:"):
+        segment_calls[0] = (".join_cave(", "table", "add columns of a CAVE table as coordinates")
+    calls_of = {
+        SEGMENTS: segment_calls,
+        STRUCTURES: [
+            (".join_structures(", '"acronym", "name"', "add names as coordinates"),
+            (".aggregate(", '"Brain - Major Divisions", how="sum"', "sums over the parts of each"),
+            (".rollup(", '"Brain - Major Divisions"', "add the division of each as a coordinate"),
+        ],
+        NEURONS: [
+            (".join_neuromorpho(", '"species"', "add fields as coordinates"),
+            (".join_morphometry(", '"length"', "add measurements as coordinates"),
+        ],
+    }
+    for kind, calls in calls_of.items():
+        names = kind.among(coordinate_names(array))
+        if names:
+            found.append(_dimension(array, kind, names, calls, methods))
+    if not found:
+        edges = "" if is_dataset else "edges ('pre', 'post'), of a volume ('ap', 'dv', 'lr') or of "
+        lost = f"dims of {edges}IDs (such as 'root_id' or 'structure_id'); or name one: dim=..."
+        found.append(Role([], [], missing=[lost]))
+    word = "dataset" if is_dataset else "array"
+    return Description.of(f"{word} ({dims})", found, array)
+
+
+def _matrix(array: Any, methods: Methods) -> Role:
+    pre, post = (str(dim) for dim in array.dims)
+    calls = [(".to_edges()", "the edge table pre, post, weight")]
+    stems = {str(name).removesuffix("_pre") for name, c in array.coords.items() if c.dims == (pre,)}
+    stems &= {str(name).removesuffix("_post") for name, c in array.coords.items() if c.dims == (post,)}
+    if stems:
+        calls.append((f".collapse({min(stems)!r})", "synapses between groups"))
+    join = f'.join_properties("size", dim={pre!r}, suffix="_pre")'
+    calls.append((join, "add properties as coordinates"))
+    return Role(["a matrix of edges"], calls, methods("matrix"))
+
+
+def _dimension(
+    array: Any,
+    kind: Kind,
+    names: Sequence[Any],
+    calls: Iterable[tuple[str, str, str]],
+    methods: Methods,
+) -> Role:
+    recognised, missing = [], []
+    for name in names:
+        if name not in array.coords:
+            missing.append(f"a coordinate of the dimension {name!r}: .assign_coords({{{name!r}: ...}})")
+            continue
+        found = array.coords[name]
+        where = "dimension" if found.dims == (name,) else f"along {found.dims[0]!r}:"
+        recognised.append(f"{kind.what}: {where} {name!r} ({found.dtype})")
+        if (
+            name in array.indexes
+            and found.dtype.kind == "f"
+            and bool((abs(found) > MAX_EXACT_FLOAT).any())
+        ):
+            missing.append(f"digits of {name!r}: floats; assign exact IDs as int64 or str")
+    choice = "" if len(names) == 1 else f"dim={names[0]!r}"
+    if choice:
+        missing.append(f"a choice of the coordinate of {kind.what}: {choice}")
+    if kind is SEGMENTS and get_option("source") is None:
+        missing.append(_NO_SOURCE)
+    shown = [
+        (f"{call}{', '.join(filter(None, (arguments, choice)))})", gives)
+        for call, arguments, gives in calls
+    ]
+    words = {SEGMENTS: ("segments", "cave"), STRUCTURES: ("structures",), NEURONS: ("neuromorpho",)}
+    return Role(recognised, shown, [name for word in words[kind] for name in methods(word)], missing)
 
 
 def describe_groups(groups: Any, methods: Methods) -> Description:
@@ -348,7 +453,7 @@ def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
         if hint:
             lost.append(f"exact IDs in {column.name!r}: {hint[0].lower()}{hint[1:].rstrip('.')}")
     if get_option("source") is None:
-        lost.append("a source: pdneuro.set_options(source=...), or source=... in the call")
+        lost.append(_NO_SOURCE)
     return [_column("segment IDs", column)], lost
 
 

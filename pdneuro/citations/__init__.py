@@ -8,7 +8,7 @@ import importlib.resources
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -16,8 +16,12 @@ from pdneuro import neuromorpho
 from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
+from pdneuro.tables.coordinates import NEURONS, coordinate, coordinate_names
 from pdneuro.tables.provenance import SANDBOX, SYNTHETIC, facts, has_part, is_synthetic
 from pdneuro.tables.skeletons import NEURON, is_node_table
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Work(NamedTuple):
@@ -100,12 +104,12 @@ def catalog() -> Catalog:
     return Catalog(origins("datasets"), origins("services"), parts)
 
 
-def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
+def provenance(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset) -> pd.DataFrame:
     """Return the sources of a table.
 
     Parameters
     ----------
-    table : DataFrame or Series
+    table : DataFrame, Series, DataArray or Dataset
         A result of pdneuro.
 
     Returns
@@ -146,12 +150,12 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names, TEXT))
 
 
-def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
+def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style: str = "text") -> str:
     """Return a text that cites the sources of a table: snapshots, licenses, papers.
 
     Parameters
     ----------
-    table : DataFrame or Series
+    table : DataFrame, Series, DataArray or Dataset
         A result of pdneuro. For reconstructions of NeuroMorpho.org, the papers are looked up by the
         neurons of the table.
     style : {"text", "bibtex"}, default "text"
@@ -278,9 +282,15 @@ def _works(source: str, queries: str) -> list[Work]:
     ]
 
 
-def _papers(table: pd.DataFrame | pd.Series[Any]) -> tuple[list[tuple[str, str, int]], str]:
+def _papers(table: Any) -> tuple[list[tuple[str, str, int]], str]:
     """Return kind, reference and number of neurons per paper, most neurons first; and a note on gaps."""
-    rows = table.to_frame() if isinstance(table, pd.Series) else table
+    if isinstance(table, pd.DataFrame):
+        rows = table
+    elif isinstance(table, pd.Series):
+        rows = table.to_frame()
+    else:  # an array, with its neurons along a dimension
+        recognized = NEURONS.among(coordinate_names(table))[:1]
+        rows = pd.DataFrame({name: coordinate(table, name, NEURONS).column for name in recognized})
     if is_node_table(rows) and NEURON in rows.columns:
         names = pd.Series(rows[NEURON].unique())
         rows = names.to_frame(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -23,9 +25,12 @@ _OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 
-def facts(table: pd.DataFrame | pd.Series[Any]) -> dict[str, Any]:
-    """Return the provenance of a table; empty if it has none."""
+def facts(table: Any) -> dict[str, Any]:
+    """Return the provenance of a table or array, empty if it has none; arrays store it as JSON text."""
     entry = table.attrs.get(KEY)
+    if isinstance(entry, str):
+        with contextlib.suppress(json.JSONDecodeError):
+            entry = json.loads(entry)
     return dict(entry) if isinstance(entry, dict) else {}
 
 
