@@ -330,7 +330,8 @@ def test_options_of_fetch(
     )[1]
     assert "my_nucleus_id" in table
     status, _, said = run("fetch", neurons, "-p", "size", "-o", neurons, capsys=capsys)
-    assert status == 1 and str(neurons) in said  # the output is the input
+    assert status == 1
+    assert str(neurons) in said  # the output is the input
     sized = tmp_path / "sized.csv"
     assert run("fetch", neurons, "-p", "size", "--prefix", "", "-o", sized, capsys=capsys)[0] == 0
     neurons = sized
