@@ -8,7 +8,7 @@ QUIET := --quiet --disable-pip-version-check
 # Tests of the code that depends on the versions of other packages.
 LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/test_files.py tests/test_table_formats.py
 
-.PHONY: demo test live test-newest test-oldest test-lowest mutate lint types docs site environments bench clean
+.PHONY: demo test live test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -52,6 +52,13 @@ site: .venv-oldest/test
 	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
 
+# Every page of the site in Chromium, in two widths and two themes; make browser PAGES=10 opens ten pages. Root gets Debian's
+# Chromium if it is missing; elsewhere without Chromium, the checks are skipped and counted.
+browser: .venv-oldest/browser
+	test -e docs/_build/html/index.html || $(MAKE) site
+	.venv-oldest/bin/python docs/check_site.py docs/_build/html
+	.venv-oldest/bin/python docs/check_browser.py docs/_build/html $(if $(PAGES),--pages $(PAGES))
+
 # They may be made at once: make -j 2 environments
 environments: .venv/test .venv-oldest/test .venv-lowest/test
 
@@ -82,6 +89,10 @@ bench: .venv/test
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[all]'
 	.venv-lowest/bin/uv pip freeze --quiet --exclude-editable --python .venv-lowest/bin/python > .venv-lowest/lowest.txt
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python -c .venv-lowest/lowest.txt -e '.[test]'
+	@touch $@
+
+.venv-oldest/browser: .venv-oldest/test
+	.venv-oldest/bin/pip install $(QUIET) -e '.[browser]'
 	@touch $@
 
 clean:

@@ -35,6 +35,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "connectivity": lambda rounds, rows: main_job.connectivity(rounds),
     "warm": lambda rounds, rows: main_job.warm(rounds),
     "join": main_job.join,
+    "dimension": lambda rounds, rows: main_job.dimension(rounds),
     "imports": lambda rounds, rows: main_job.imports(rounds),
     "to_sparse": lambda rounds, rows: graphs.to_sparse(rounds),
     "to_networkx": lambda rounds, rows: graphs.to_networkx(rounds),

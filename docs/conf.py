@@ -2,6 +2,7 @@
 
 import html
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -40,6 +41,7 @@ copyright = f"2026, {author}"
 version = release = pdneuro.__version__
 
 extensions = [
+    "gallery_pages",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -69,23 +71,27 @@ copybutton_selector = "div.highlight pre:not(.cell_output pre)"
 html_theme = "pydata_sphinx_theme"
 html_title = "pdneuro"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_extra_path = ["_extra"]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["pdneuro.css"]
+html_search_scorer = str(HERE / "search_scorer.js")
 html_show_sourcelink = False
+# The reader's own setting; without it, the theme reports an error to the console.
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": ["page-toc", "notebook"],
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "default",
 }
 # Pages without a section have no list of pages on the left.
-_ALONE = ("index", "start", "first_look", "gallery", "moving", "benchmarks")
+_ALONE = ("index", "start", "first_look", "gallery/index", "moving", "benchmarks")
 html_sidebars = {page: [] for page in _ALONE}
 
 
@@ -107,8 +113,19 @@ def add_description(
         )
 
 
+def add_notebook(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document) -> None:
+    """Offer a page with cells as a notebook, with the outputs of this build."""
+    executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
+    if doctree and executed.exists():
+        target = Path(app.outdir) / "_notebooks" / f"{page}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(executed, target)
+        context["notebook"] = context["pathto"](f"_notebooks/{page}.ipynb", resource=True)
+
+
 def setup(app: Sphinx) -> None:
     """Write the reference pages before Sphinx collects the source files."""
     reference_pages.write(HERE / "reference")
     app.connect("missing-reference", reference_pages.find)
     app.connect("html-page-context", add_description)
+    app.connect("html-page-context", add_notebook)

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from pdneuro import accessors
+from pdneuro.names import known_names
 
 #: Page, path of the accessor (None: it has no path), class of its methods, title.
 ACCESSORS = (
     ("series", "pandas.Series.neuro", accessors.SeriesNeuro, "Series.neuro: a column of IDs"),
     ("dataframe", "pandas.DataFrame.neuro", accessors.DataFrameNeuro, "DataFrame.neuro: a table"),
     ("groupby", None, accessors.GroupByNeuro, "groupby(...).neuro: groups of a table"),
+    ("pandas_index", "pandas.Index.neuro", accessors.IndexNeuro, "Index.neuro: an index of IDs"),
     ("dataarray", "xarray.DataArray.neuro", accessors.DataArrayNeuro, "DataArray.neuro: an array"),
+    ("dataset", "xarray.Dataset.neuro", accessors.DatasetNeuro, "Dataset.neuro: several arrays"),
 )  # fmt: skip
 PICTURES = {
     accessors.SeriesNeuro: accessors.SeriesPlots,
@@ -33,6 +36,8 @@ TASKS = {
     "edges": "Edge tables",
     "nodes": "Node tables",
     "points": "Points",
+    "matrix": "Matrices of edges",
+    "volume": "Volumes",
     None: "More",
 }
 #: Modules of plain functions and classes, with a short description.
@@ -44,6 +49,7 @@ MODULES = {
     "pdneuro.queries.structures": "Allen structures",
     "pdneuro.queries.neuromorpho": "Neurons of NeuroMorpho.org",
     "pdneuro.queries.cave": "CAVE tables, synapses and root IDs",
+    "pdneuro.queries.dimensions": "IDs along a dimension of an array",
     "pdneuro.tables": "Functions for DataFrames",
     "pdneuro.graphs": "Graphs and matrices from edge tables",
     "pdneuro.plots": "Pictures",
@@ -59,11 +65,38 @@ MODULES = {
     "pdneuro.errors": "Errors and warnings",
 }
 
+#: Title of the table of each service and kind of name, on the page of names.
+NAMES = {
+    ("braincircuits", "project"): "Projects of BrainCircuits.io",
+    ("braincircuits", "property"): "Properties of BrainCircuits.io",
+    ("cave", "datastack"): "Datastacks of CAVE",
+    ("allen", "field"): "Fields of Allen structures",
+    ("neuromorpho", "field"): "Fields of NeuroMorpho.org",
+    ("neuromorpho", "measurement"): "Measurements of NeuroMorpho.org",
+}
+#: How to use a name.
+USES = {
+    "project": 'Use: ``source="fruitfly_fafb_flywire"``, or ``pdneuro.set_options(source=...)``.',
+    "property": 'Use: ``.neuro.join_properties("link_pre")``.',
+    "datastack": 'Use: ``source="cave:minnie65_public"``; at a version ``"cave:minnie65_public@1300"``.',
+    "allen": 'Use: ``.neuro.join_structures("name")``.',
+    "field": 'Use: ``.neuro.join_neuromorpho("species")``. Values without a unit are unchanged.',
+    "measurement": 'Use: ``.neuro.join_morphometry("length")``.',
+}
+_TABLES_OF_CAVE = """Tables and columns
+------------------
+
+With a CAVE datastack, a property is the name of a table or view: ``.neuro.join_cave("nuclei")``. The
+tables depend on the datastack and the version. If a name is unknown, the error lists similar names.
+
+With a file of edges as the source, a property is a column of its table of neurons.
+"""
+
 
 def write(folder: Path) -> None:
     """Write all pages; leave unchanged files alone."""
     folder.mkdir(exist_ok=True)
-    pages = {"index": _index()}
+    pages = {"index": _index(), "names": _names()}
     for accessor in ACCESSORS:
         pages |= _accessor(*accessor)
     pages |= {module.replace(".", "_"): _module(module, title) for module, title in MODULES.items()}
@@ -74,6 +107,25 @@ def write(folder: Path) -> None:
     for file in folder.glob("*.rst"):
         if file.stem not in pages:
             file.unlink()
+
+
+def _names() -> str:
+    """Return the page of all known names: one table per service and kind."""
+    table = known_names()
+    parts = [
+        _title("Names: properties, projects and datastacks"),
+        "These are the names that pdneuro knows. A service can have more; pdneuro sends other names\n"
+        "unchanged. :func:`pdneuro.known_names` returns this table.\n",
+    ]
+    for (service, kind), title in NAMES.items():
+        rows = table[(table["service"] == service) & (table["kind"] == kind)]
+        lines = [".. list-table::", "   :widths: 35 65", "   :header-rows: 1", ""]
+        lines += ["   * - Name", "     - Description"]
+        for name, text in zip(rows["name"], rows["description"], strict=True):
+            lines += [f"   * - ``{name}``", f"     - {text}"]
+        use = USES.get(service) or USES[kind]
+        parts += [_title(title, "-"), f"{use}\n", "\n".join([*lines, ""])]
+    return "\n".join([*parts, _TABLES_OF_CAVE])
 
 
 def find(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -99,8 +151,9 @@ def _index() -> str:
         f"{_title('Reference')}\n"
         "Every accessor method is also a plain function with the same parameters. Use the accessor in\n"
         "notebooks and the function in programs. All examples run on the sandbox.\n\n"
+        "All known projects, datastacks, properties and fields: :doc:`names`.\n\n"
         f"{_list('Accessors', accessors)}\n{_list('Modules', modules)}\n"
-        f"{_toctree([*accessors, *modules])}"
+        f"{_toctree(['names', *accessors, *modules])}"
     )
 
 
@@ -137,11 +190,13 @@ def _accessor(page: str, path: str | None, accessor: type, title: str) -> dict[s
             methods[f"{page}.{name}"] = f"{_title(full)}\n.. autoaccessor{kind}:: {path}.{name}\n"
             rows[f":doc:`.{name} <{page}.{name}>`"] = member
         parts += [_title(heading, "-"), _table(rows)] if rows else []
-    plots = {
-        f":func:`.plot.{name} <{member.__module__.rpartition('.')[0]}.{name}>`": member
-        for name, member in _members(PICTURES[accessor])
-    }
-    parts += [_title("Pictures", "-"), _table(plots), _toctree(list(methods))]
+    if accessor in PICTURES:
+        plots = {
+            f":func:`.plot.{name} <{member.__module__.rpartition('.')[0]}.{name}>`": member
+            for name, member in _members(PICTURES[accessor])
+        }
+        parts += [_title("Pictures", "-"), _table(plots)]
+    parts += [_toctree(list(methods))]
     return {page: "\n".join(parts), **methods}
 
 

@@ -7,10 +7,12 @@ import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from pdneuro import errors
+from pdneuro import errors, tracebacks
 from pdneuro._version import __version__
 from pdneuro.accessors import neuro  # registers .neuro
 from pdneuro.options import get_options, set_options
+
+tracebacks.register()
 
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
@@ -18,6 +20,7 @@ if _TYPE_CHECKING:
     from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
     from pdneuro.files import read_table
+    from pdneuro.names import known_names
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -32,6 +35,7 @@ __all__ = [
     "errors",
     "get_options",
     "graphs",
+    "known_names",
     "last_report",
     "neuro",
     "neuroglancer",
@@ -54,6 +58,7 @@ _LAZY = {
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
     "doctor": ("pdneuro.checks.doctor", "doctor"),
+    "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),
     "neuromorpho": ("pdneuro.neuromorpho", None),

@@ -33,7 +33,7 @@ def overwrite(path: Path, content: bytes) -> None:
     """
     file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         # Spaces after the document replace the rest of a longer one until it is cut off.
         os.write(file, content.ljust(os.fstat(file).st_size))
         os.ftruncate(file, len(content))

@@ -20,7 +20,8 @@ on : hashable, optional
     Column of a DataFrame that holds the IDs. Default: recognized by a name such as ``root_id``.""",
     "source": """\
 source : str, path or Source, optional
-    Where to look up segments; see :func:`pdneuro.open_source`. Default: the option ``source``.""",
+    Where to look up segments; see :func:`pdneuro.open_source`. :func:`pdneuro.known_names` lists
+    projects and datastacks. Default: the option ``source``.""",
     "join on": """\
 on : hashable or list, optional
     Column of the table that holds the IDs. Default: recognized by a name such as ``root_id``.
@@ -40,6 +41,54 @@ indicator : bool or str, default False
     Add a column ``_merge``, or of this name, with the status of each row: ``found``, ``none`` (no
     value), ``unknown``, ``missing`` (no ID), ``failed``, ``not requested``; see
     :func:`pdneuro.last_report`. Of several properties, one that failed or was found counts.""",
+    "level": """\
+level : hashable, optional
+    Level of a MultiIndex that holds the IDs, by name or number. Default: recognized by its name.""",
+    "array": """\
+obj : DataArray or Dataset
+    An array. Only the coordinate is read, not the values.""",
+    "dim": """\
+dim : hashable, optional
+    Dimension that holds the IDs, or a coordinate along one. Default: recognized by a name such as
+    ``root_id``.""",
+    "structure dim": """\
+dim : hashable, optional
+    Dimension that holds the structures, or a coordinate along one. Default: recognized by a name such
+    as ``structure_id`` or ``acronym``.""",
+    "neuron dim": """\
+dim : hashable, optional
+    Dimension that holds the neurons, or a coordinate along one. Default: ``neuron_id``, else
+    ``neuron_name``.""",
+    "several dims": """\
+    A list such as ``["pre", "post"]`` joins to each; the new names end in ``_pre`` and ``_post``.""",
+    "fill": """\
+fill_value : int, optional
+    Value of missing IDs among the new coordinates, such as 0 ("no segment"). Default: an error, because
+    IDs stay int64.""",
+    "coordinates": """\
+prefix : str
+    Text in front of the new names.
+suffix : str
+    Text after the new names.
+overwrite : bool, default False
+    Replace coordinates of the same names along this dimension. One that exists with equal values is
+    kept.
+how : {"left", "inner"}, default "left"
+    Keep all positions; or select those whose status is ``found``.
+indicator : bool or str, default False
+    Add a coordinate ``_merge``, or of this name, with the status of each position: ``found``, ``none``
+    (no value), ``unknown``, ``missing`` (no ID), ``failed``, ``not requested``.
+fill_value : int, optional
+    Value of missing IDs among the new coordinates, such as 0 ("no segment"). Default: an error, because
+    IDs stay int64.""",
+    "dim errors": """\
+MissingColumnsError, AmbiguousColumnError
+    There is no such coordinate; none is recognized, or several are. Nothing is downloaded.
+InvalidCoordinateError
+    The coordinate does not have one dimension; or a new coordinate would hold lists, or IDs of which
+    some are missing.
+ColumnExistsError
+    The array has a dimension, coordinate or data variable of a new name already.""",
     "multiple": """\
 multiple : {"count", "raise", "first", "list"}, default "count"
     What to return for a list of records: their number; an error if an ID has several; also the fields
@@ -54,7 +103,7 @@ refresh : bool, default False
 progress : bool, optional
     Show a progress bar. Default: the option ``progress``.
 on_error : {"raise", "partial"}, optional
-    Whether a failed request raises, or gives NA and a warning. Default: the option ``on_error``.
+    If a request fails: raise an error, or return NA with a warning. Default: the option ``on_error``.
 on_missing : {"warn", "raise", "ignore"}, optional
     What to do about IDs that the source does not know. Default: the option ``on_missing``.""",
     "directions": """\
@@ -66,7 +115,7 @@ hops : int, default 1
 min_weight : int, default 1
     Minimum number of synapses per pair. Weaker edges are dropped and not followed.
 within : bool, default False
-    Keep only edges among the given IDs. One hop finds all of them.
+    Keep only edges among the given IDs. One hop is enough for this.
 autapses : bool, default True
     Keep edges from a neuron to itself.
 max_nodes : int, optional
@@ -84,7 +133,7 @@ ids : Series, Index, array, list or DataFrame
     "cave source": """\
 source : str or Source, optional
     A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``.
-    Default: the option ``source``.""",
+    :func:`pdneuro.known_names` lists datastacks. Default: the option ``source``.""",
     "cave multiple": """\
 multiple : {"raise", "first", "list", "count"}, default "raise"
     What to return if a root ID has several rows: an error; the first row, by ``id``; a list of records
@@ -109,12 +158,14 @@ ExpiredVersionError
 MissingDependencyError
     caveclient is not installed, or older than 8.
 MissingTokenError, AuthenticationError, ForbiddenError
-    There is no token, it is wrong, or terms are not accepted: the message names the page to visit.
+    The token is missing or wrong, or the terms of service are not accepted. The message contains the
+    address of the page to visit.
 ServiceError, OfflineError
     The request failed; or pdneuro is offline and some values are not cached.""",
     "neurons": """\
 neurons : Series, Index, array, list or DataFrame
-    Integers are ``neuron_id``, text is ``neuron_name``. Text in a column ``neuron_id`` is IDs.""",
+    Integers are ``neuron_id``, text is ``neuron_name``. In a column named ``neuron_id``, text is
+    read as IDs.""",
     "neuron on": """\
 on : hashable, optional
     Column of a DataFrame that holds the neurons. Default: ``neuron_id``, else ``neuron_name``.""",
@@ -123,7 +174,7 @@ key : {"neuron_id", "neuron_name"}, optional
     What the column holds. Default: recognized by its name and its values.""",
     "neuron errors": """\
 UnknownFieldError
-    A field does not exist; the message names the nearest.
+    A field does not exist; the message suggests similar names.
 InvalidIdError, PrecisionLossError
     The column mixes IDs and names, or does not hold exact IDs.
 MissingColumnsError, AmbiguousColumnError

@@ -50,6 +50,10 @@ class ColumnExistsError(PdneuroError, ValueError):
     """A join would replace an existing column of the frame."""
 
 
+class InvalidCoordinateError(PdneuroError, ValueError):
+    """A coordinate with several dimensions; or a column that no coordinate can hold, such as lists."""
+
+
 class MultipleRecordsError(PdneuroError, ValueError):
     """An ID has several records, and the call allows only one (``multiple="raise"``)."""
 

@@ -235,7 +235,8 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
     pointer = _KINDS[0][1]
     if ending in _ARROW:
         mark = b"PAR1" if _ARROW[ending] == "parquet" else b"ARROW1"
-        if packed:
+        # Some name the compression inside of a parquet file: edges.parquet.gzip.
+        if packed and not begin.startswith(mark):
             raise InvalidFileError(
                 f"{file} cannot be read while it is packed by "
                 f"{_PACKERS[file.suffix.lower()]}. Unpack it."
@@ -673,7 +674,26 @@ def _roles_by_position(sample: pd.DataFrame) -> dict[str, Any]:
 
 
 def refuse_matrix(path: str | os.PathLike[str]) -> None:
-    """Raise an error if a text file contains an adjacency matrix instead of rows of edges."""
+    """Raise an error if a text file contains an adjacency matrix instead of rows of edges.
+
+    Parameters
+    ----------
+    path : path
+        A file of edges.
+
+    Raises
+    ------
+    MissingColumnsError
+        The file contains a matrix; the message has the call that reads it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pdneuro.files import refuse_matrix
+    >>> path = f"{tempfile.mkdtemp()}/edges.csv"
+    >>> pd.DataFrame({"pre": [11], "post": [12], "weight": [5]}).to_csv(path, index=False)
+    >>> refuse_matrix(path)
+    """
     files, ending = _files(path)
     if ending in _ARROW:
         return

@@ -77,6 +77,7 @@ def options() -> Mapping[str, Option]:
         ),
         ("retries", count_from_0, 4, "number of retries after a failure"),
         ("progress", bar, None, "the progress bar"),
+        ("full_traceback", flag, False, "in notebooks, also show the lines inside pdneuro for an error"),
         ("on_error", failing, "raise", "what to do if some IDs fail"),
         ("on_missing", missing, "warn", "what to do if the service does not know some IDs"),
     ]
@@ -189,8 +190,8 @@ class set_options:  # noqa: N801 - used like a function
         ``allen_url``, ``allen_files_url``, ``cave_url``, ``sandbox_url``, ``cache_dir``,
         ``expire_after`` (seconds),
         ``offline``, ``batch_size``, ``max_workers``, ``timeout`` (seconds), ``retries``,
-        ``progress``, ``on_error``, ``on_missing``. Each also has an environment variable
-        ``PDNEURO_<NAME>``; an option that is set here overrides it.
+        ``progress``, ``full_traceback``, ``on_error``, ``on_missing``. Each also has an environment
+        variable ``PDNEURO_<NAME>``; an option that is set here overrides it.
 
     Raises
     ------

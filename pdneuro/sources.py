@@ -110,10 +110,11 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
-        ``"cave:minnie65_public@1300"`` at a materialization version. A path (an object, or text with a
-        folder or the ending of a table in it) is a file of edges, opened by
+        ``"cave:minnie65_public@1300"`` at a materialization version. A path is a ``Path``, or text that
+        contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
         :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
-        is returned unchanged. Default: the option ``source``.
+        is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the
+        option ``source``.
 
     Returns
     -------
@@ -136,7 +137,8 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     if spec is None:
         raise UnknownSourceError(
             'no source is set. Pass source="fruitfly_fafb_flywire", or set it for all calls: '
-            'pdneuro.set_options(source="fruitfly_fafb_flywire").'
+            'pdneuro.set_options(source="fruitfly_fafb_flywire"). pdneuro.known_names() lists the known '
+            "projects and datastacks."
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
         return _open(FILES, spec)
@@ -147,7 +149,7 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
             raise UnknownSourceError(
                 f"unknown source {spec!r}. Use a BrainCircuits.io project such as "
                 f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "
-                "path of a file of edges."
+                "path of a file of edges. pdneuro.known_names() lists the known projects and datastacks."
             )
         return _open(SERVICES[service], rest)
     if isinstance(spec, Source):

@@ -63,7 +63,7 @@ def test_every_page_is_run() -> None:
         if "_build" in page.parts:
             continue
         for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
-            real = ("set_options(source=", "tokens.save(", 'pd.read_csv("neurons.csv"')
+            real = ("set_options(source=", "tokens.save(", 'read_table("neurons.csv"')
             assert block.lstrip().startswith(">>>") or any(words in block for words in real), (
                 page,
                 block,

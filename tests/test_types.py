@@ -14,27 +14,42 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAM = """\
 import pandas as pd
+import xarray as xr
 
 import pdneuro
 
 frame = pd.DataFrame({"root_id": [1]})
+array = xr.DataArray([1], coords={"root_id": [1]}, dims="root_id")
 reveal_type(pdneuro.neuro(frame))
 reveal_type(pdneuro.neuro(frame).edges(on="root_id", min_weight=5))
 reveal_type(pdneuro.neuro(frame["root_id"]).rollup("CTX"))
 reveal_type(pdneuro.neuro(frame.groupby("side")).partners(min_weight=5))
+reveal_type(pdneuro.neuro(frame.index).edges(level="root_id"))
+reveal_type(pdneuro.neuro(array).join_properties("size", dim="root_id"))
+reveal_type(pdneuro.neuro(array.to_dataset()).ids("root_id"))
 pdneuro.neuro(frame).edges(min_wieght=5)  # wrong
 pdneuro.neuro(frame).rollup()  # wrong
 pdneuro.neuro(frame["root_id"]).edges(hops="2")  # wrong
+pdneuro.neuro(array).edges(min_wieght=5)  # wrong
+pdneuro.neuro(array).aggregate("CTX", "structure_id")  # wrong
 pdneuro.neuro(3)  # wrong
 """
+#: Types of the results that the program reveals.
+RESULTS = ["DataFrame", "Series", "DataFrame", "DataFrame", "DataArray", "Series"]
 ATTRIBUTE = """\
 import pandas as pd
+import xarray as xr
 
 import pdneuro
 
 frame = pd.DataFrame({"root_id": [1]})
+array = xr.DataArray([1], coords={"root_id": [1]}, dims="root_id")
 reveal_type(frame.neuro)
 reveal_type(frame["root_id"].neuro)
+reveal_type(frame.index.neuro)
+reveal_type(pd.MultiIndex.from_frame(frame).neuro)
+reveal_type(array.neuro)
+reveal_type(array.to_dataset().neuro)
 frame.neuro.edges(min_wieght=5)  # wrong
 """
 
@@ -75,9 +90,10 @@ def test_mypy(tmp_path: Path, program: str) -> None:
     revealed = re.findall(r'Revealed type is "([\w.]+)', output)
     assert revealed[:1] == ["pdneuro.accessors.DataFrameNeuro"]
     if program == PROGRAM:
-        assert [name.rpartition(".")[2] for name in revealed[1:]] == ["DataFrame", "Series", "DataFrame"]
+        assert [name.rpartition(".")[2] for name in revealed[1:]] == RESULTS
     else:
-        assert revealed[1:] == ["pdneuro.accessors.SeriesNeuro"]
+        kinds = ["Series", "Index", "Index", "DataArray", "Dataset"]
+        assert revealed[1:] == [f"pdneuro.accessors.{kind}Neuro" for kind in kinds]
 
 
 @pytest.mark.skipif(
@@ -90,4 +106,4 @@ def test_pyright(tmp_path: Path) -> None:
         r'Type of ".*" is "(\w+)',
         check(tmp_path, PROGRAM, "basedpyright", f"--pythonpath={sys.executable}"),
     )
-    assert revealed == ["DataFrameNeuro", "DataFrame", "Series", "DataFrame"]
+    assert revealed == ["DataFrameNeuro", *RESULTS]

@@ -5,7 +5,7 @@ Each method is a plain function with the same parameters and docstring, called o
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 import pandas_flavor
@@ -13,7 +13,11 @@ import xarray  # pandas_flavor has loaded it
 
 from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tables
 from pdneuro.accessors import describe
-from pdneuro.accessors.method import Accessor, as_method
+from pdneuro.accessors.method import Accessor, as_index_method, as_method
+from pdneuro.tables.coordinates import NEURONS, SEGMENTS, STRUCTURES
+
+if TYPE_CHECKING:
+    from pdneuro.accessors.method import as_array_method, as_dataset_method
 
 # -- methods by role: the repr of an accessor lists those of the roles that it recognizes ------------
 
@@ -138,6 +142,107 @@ class EdgeTableMethods:
     to_cytoscape = as_method(graphs.to_cytoscape)
 
 
+# -- methods of arrays and indexes -----------------------------------------------------------------
+
+
+class DimensionSegments:
+    """Methods for a dimension of segment IDs."""
+
+    _role = "segments"
+    join_properties = as_method(queries.dimensions.join_properties)
+    ids = as_method(queries.dimensions.ids)
+    edges = as_method(queries.dimensions.edges)
+    partners = as_method(queries.dimensions.partners)
+    graph = as_method(queries.dimensions.graph)
+
+
+class DimensionCave:
+    """Joins for a dimension of root IDs."""
+
+    _role = "cave"
+    join_cave = as_method(queries.dimensions.join_cave)
+
+
+class DimensionStructures:
+    """Methods for a dimension of Allen structures."""
+
+    _role = "structures"
+    join_structures = as_method(queries.dimensions.join_structures)
+    rollup = as_method(queries.dimensions.rollup)
+    aggregate = as_method(queries.dimensions.aggregate)
+
+
+class DimensionNeurons:
+    """Joins for a dimension of NeuroMorpho.org neurons."""
+
+    _role = "neuromorpho"
+    join_neuromorpho = as_method(queries.dimensions.join_neuromorpho)
+    join_morphometry = as_method(queries.dimensions.join_morphometry)
+
+
+class MatrixMethods:
+    """Methods for a matrix of edges."""
+
+    _role = "matrix"
+    to_edges = as_method(graphs.from_xarray)
+    collapse = as_method(graphs.collapse_xarray)
+
+
+class VolumeMethods:
+    """Methods for a volume with the axes ``ap, dv, lr``."""
+
+    _role = "volume"
+    at = as_method(tables.at)
+    structure_means = as_method(tables.structure_means)
+
+
+class IndexSegments:
+    """Methods for segment IDs in an index."""
+
+    _role = "segments"
+    ids = as_index_method(tables.exact_ids, SEGMENTS)
+    properties = as_index_method(queries.properties.properties, SEGMENTS)
+    records = as_index_method(queries.properties.records, SEGMENTS)
+    edges = as_index_method(queries.edges.edges, SEGMENTS)
+    upstream = as_index_method(queries.edges.upstream, SEGMENTS)
+    downstream = as_index_method(queries.edges.downstream, SEGMENTS)
+    partners = as_index_method(queries.edges.partners, SEGMENTS)
+    graph = as_index_method(queries.edges.graph, SEGMENTS)
+    link = as_index_method(neuroglancer.link, SEGMENTS)
+
+
+class IndexCave:
+    """Methods for the root IDs of a CAVE datastack in an index."""
+
+    _role = "cave"
+    cave = as_index_method(queries.cave.cave, SEGMENTS)
+    synapses = as_index_method(queries.cave.synapses, SEGMENTS)
+    is_latest = as_index_method(queries.cave.is_latest, SEGMENTS)
+    latest = as_index_method(queries.cave.latest, SEGMENTS)
+    at = as_index_method(queries.cave.at, SEGMENTS)
+
+
+class IndexStructures:
+    """Methods for Allen structures in an index."""
+
+    _role = "structures"
+    structures = as_index_method(queries.structures.structures, STRUCTURES)
+    ancestors = as_index_method(queries.structures.ancestors, STRUCTURES)
+    descendants = as_index_method(queries.structures.descendants, STRUCTURES)
+    rollup = as_index_method(queries.structures.rollup, STRUCTURES)
+    is_under = as_index_method(queries.structures.is_under, STRUCTURES)
+
+
+class IndexNeurons:
+    """Methods for the neurons of NeuroMorpho.org in an index."""
+
+    _role = "neuromorpho"
+    neuromorpho = as_index_method(queries.neuromorpho.neuromorpho, NEURONS)
+    morphometry = as_index_method(queries.neuromorpho.morphometry, NEURONS)
+    persistence = as_index_method(queries.neuromorpho.persistence, NEURONS)
+    swc = as_index_method(queries.neuromorpho.swc, NEURONS)
+
+
 # -- plots -------------------------------------------------------------------------------------------
 
 
@@ -241,18 +346,56 @@ class GroupByNeuro(Accessor):
     graph = as_method(queries.groups.graph)
 
 
-class DataArrayNeuro(Accessor):
-    """Methods for a ``(pre, post)`` matrix, and for volumes with the axes ``ap, dv, lr``."""
+class IndexNeuro(IndexSegments, IndexCave, IndexStructures, IndexNeurons, Accessor):
+    """Methods of a column for an index of IDs; ``level=`` chooses a level of a MultiIndex."""
+
+    _describe = staticmethod(describe.describe_index)
+
+
+class DataArrayNeuro(
+    DimensionSegments,
+    DimensionCave,
+    DimensionStructures,
+    DimensionNeurons,
+    MatrixMethods,
+    VolumeMethods,
+    ProvenanceMixin,
+    Accessor,
+):
+    """Methods for arrays with a dimension of IDs, for ``(pre, post)`` matrices and for volumes."""
 
     _describe = staticmethod(describe.describe_array)
-    to_edges = as_method(graphs.from_xarray)
-    at = as_method(tables.at)
-    structure_means = as_method(tables.structure_means)
+
+    if TYPE_CHECKING:  # the same methods, with the type of the result
+        join_properties = as_array_method(queries.dimensions.join_properties)
+        join_cave = as_array_method(queries.dimensions.join_cave)
+        join_structures = as_array_method(queries.dimensions.join_structures)
+        rollup = as_array_method(queries.dimensions.rollup)
+        aggregate = as_array_method(queries.dimensions.aggregate)
+        join_neuromorpho = as_array_method(queries.dimensions.join_neuromorpho)
+        join_morphometry = as_array_method(queries.dimensions.join_morphometry)
 
     @property
     def plot(self) -> ArrayPlots:
         """Return the plots; see :mod:`pdneuro.plots`."""
         return ArrayPlots(self._obj)
+
+
+class DatasetNeuro(
+    DimensionSegments, DimensionCave, DimensionStructures, DimensionNeurons, ProvenanceMixin, Accessor
+):
+    """Methods for datasets with a dimension of IDs."""
+
+    _describe = staticmethod(describe.describe_array)
+
+    if TYPE_CHECKING:  # the same methods, with the type of the result
+        join_properties = as_dataset_method(queries.dimensions.join_properties)
+        join_cave = as_dataset_method(queries.dimensions.join_cave)
+        join_structures = as_dataset_method(queries.dimensions.join_structures)
+        rollup = as_dataset_method(queries.dimensions.rollup)
+        aggregate = as_dataset_method(queries.dimensions.aggregate)
+        join_neuromorpho = as_dataset_method(queries.dimensions.join_neuromorpho)
+        join_morphometry = as_dataset_method(queries.dimensions.join_morphometry)
 
 
 @overload
@@ -264,17 +407,21 @@ def neuro(
     obj: pd.api.typing.DataFrameGroupBy[Any, Any] | pd.api.typing.SeriesGroupBy[Any, Any],
 ) -> GroupByNeuro: ...
 @overload
+def neuro(obj: pd.Index[Any]) -> IndexNeuro: ...
+@overload
 def neuro(obj: xarray.DataArray) -> DataArrayNeuro: ...
+@overload
+def neuro(obj: xarray.Dataset) -> DatasetNeuro: ...
 def neuro(obj: Any) -> Any:
     """Return the ``.neuro`` accessor of an object, with full types for editors and type checkers.
 
     Parameters
     ----------
-    obj : Series, DataFrame, GroupBy or DataArray
+    obj : Series, DataFrame, GroupBy, Index, DataArray or Dataset
 
     Returns
     -------
-    SeriesNeuro, DataFrameNeuro, GroupByNeuro or DataArrayNeuro
+    SeriesNeuro, DataFrameNeuro, GroupByNeuro, IndexNeuro, DataArrayNeuro or DatasetNeuro
         The same object as ``obj.neuro``.
 
     Raises
@@ -292,7 +439,8 @@ def neuro(obj: Any) -> Any:
         if isinstance(obj, kind):
             return accessor(obj)
     raise TypeError(
-        f"{type(obj).__name__} has no .neuro accessor. Use a Series, DataFrame, GroupBy or DataArray."
+        f"{type(obj).__name__} has no .neuro accessor. Use a Series, DataFrame, GroupBy, Index, "
+        "DataArray or Dataset."
     )
 
 
@@ -301,14 +449,18 @@ _ACCESSORS: tuple[tuple[type, type[Accessor]], ...] = (
     (pd.DataFrame, DataFrameNeuro),
     (pd.api.typing.SeriesGroupBy, GroupByNeuro),
     (pd.api.typing.DataFrameGroupBy, GroupByNeuro),
+    (pd.Index, IndexNeuro),
     (xarray.DataArray, DataArrayNeuro),
+    (xarray.Dataset, DatasetNeuro),
 )
 _REGISTER = (
     pandas_flavor.register_series_accessor,
     pandas_flavor.register_dataframe_accessor,
     pandas_flavor.register_series_groupby_accessor,
     pandas_flavor.register_dataframe_groupby_accessor,
+    pd.api.extensions.register_index_accessor,
     xarray.register_dataarray_accessor,
+    xarray.register_dataset_accessor,
 )
 
 

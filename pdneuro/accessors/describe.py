@@ -16,6 +16,14 @@ from pandas.api import types
 from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_mean, listing
 from pdneuro.options import get_option
 from pdneuro.tables import roles
+from pdneuro.tables.coordinates import (
+    NEURONS,
+    SEGMENTS,
+    STRUCTURES,
+    Kind,
+    coordinate_names,
+    level_of,
+)
 from pdneuro.tables.counts import possible_counts
 from pdneuro.tables.ids import convert
 from pdneuro.tables.provenance import facts
@@ -28,6 +36,7 @@ Calls = Sequence[tuple[str, str]]
 Methods = Callable[[str], list[str]]
 #: Number of suggested calls.
 _NEXT = 3
+_NO_SOURCE = "a source: pdneuro.set_options(source=...), or source=... in the call"
 #: Takes the colors of the notebook, so that the text is readable in light and dark themes.
 _PLAIN = "color:inherit;background:none"
 
@@ -35,7 +44,7 @@ _PLAIN = "color:inherit;background:none"
 class Role(NamedTuple):
     """A role of columns, and the methods for it."""
 
-    recognised: Sequence[str]
+    recognized: Sequence[str]
     calls: Calls
     more: Sequence[str] = ()
     missing: Sequence[str] = ()
@@ -45,7 +54,7 @@ class Description(NamedTuple):
     """The description of an object, as text or HTML."""
 
     title: str
-    recognised: list[str]
+    recognized: list[str]
     missing: list[str]
     calls: list[tuple[str, str]]
     more: list[str]
@@ -62,7 +71,7 @@ class Description(NamedTuple):
         provenance = {} if obj is None else facts(obj)
         return cls(
             title,
-            [line for role in described for line in role.recognised],
+            [line for role in described for line in role.recognized],
             list(dict.fromkeys(line for role in described for line in role.missing)),
             calls[:_NEXT],
             [name for name in dict.fromkeys(rest) if name not in names[:_NEXT]],
@@ -72,7 +81,7 @@ class Description(NamedTuple):
     def __str__(self) -> str:
         width = max((len(call) for call, _ in self.calls), default=0)
         lines = [f"<neuro: {self.title}>"]
-        lines += [f"  {line}" for line in self.recognised]
+        lines += [f"  {line}" for line in self.recognized]
         lines += [f"  missing: {line}" for line in self.missing]
         lines += [
             f"  {'next:' if not number else '     '} {call:<{width}}  {gives}"
@@ -87,7 +96,7 @@ class Description(NamedTuple):
         calls = [f"{_code(call)} {html.escape(gives)}" for call, gives in self.calls]
         more = [_code(name) for name in self.more]
         rows = {
-            "recognized": [html.escape(line) for line in self.recognised],
+            "recognized": [html.escape(line) for line in self.recognized],
             "missing": [html.escape(line) for line in self.missing],
             "next": calls,
             "also": [" ".join(more)] if more else [],
@@ -146,21 +155,117 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
     return Description.of(f"table of {len(frame):,} rows, {frame.shape[1]} columns", found, frame)
 
 
+def describe_index(index: pd.Index[Any], methods: Methods) -> Description:
+    """Describe an index by its name, or by the names of its levels."""
+    title = f"index {listing(map(repr, index.names))}, {len(index):,} rows"
+    if not isinstance(index, pd.MultiIndex):
+        described = describe_series(pd.Series(index, name=index.name), methods)
+        return described._replace(title=title)
+    roles_of = {SEGMENTS: _segments, STRUCTURES: _structures, NEURONS: _neuromorpho}
+    names = [name for name in index.names if name is not None]
+    found = []
+    for kind, role_of in roles_of.items():
+        levels = kind.among(names)
+        if len(levels) == 1:
+            found.append(role_of(level_of(index, levels[0], kind), methods))
+        elif levels:
+            choice = " or ".join(f"level={name!r}" for name in levels)
+            found.append(Role([], [], missing=[f"a choice of the level of {kind.what}: {choice}"]))
+    if not found:
+        calls = [(".edges(level=...)", "if a level contains segment IDs")]
+        found.append(Role([], calls, missing=[f"no level of IDs is recognized among {listing(names)}"]))
+    return Description.of(title, found)
+
+
 def describe_array(array: Any, methods: Methods) -> Description:
-    """Describe a matrix or a volume."""
+    """Describe an array or a dataset: a matrix, a volume, and dimensions of IDs."""
     dims = ", ".join(f"{dim}: {size:,}" for dim, size in array.sizes.items())
-    if set(array.dims) == set(DIMS):
-        calls = [
+    is_dataset = hasattr(array, "data_vars")
+    found: list[Role] = []
+    if not is_dataset and set(array.dims) == set(DIMS):
+        of_volume = [
             (".plot.slices()", "slices with axes in µm"),
             (".at(points)", "values at points: columns ap, dv, lr or x, y, z (µm)"),
             (".structure_means(annotation)", "mean of each structure"),
         ]
-        role = Role(["a volume: front to back, top to bottom, left to right"], calls)
-    elif roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
-        role = Role(["a matrix of edges"], [(".to_edges()", "the edge table pre, post, weight")])
-    else:
-        role = Role([], [], missing=["dims of edges ('pre', 'post') or of a volume ('ap', 'dv', 'lr')"])
-    return Description.of(f"array ({dims})", [role])
+        found.append(Role(["a volume: front to back, top to bottom, left to right"], of_volume))
+    elif not is_dataset and roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
+        found.append(_matrix(array, methods))
+    segment_calls: list[tuple[str, str, str]] = [
+        (".join_properties(", '"link_pre"', "add properties as coordinates"),
+        (".edges(", "", "edge table: pre, post, weight"),
+        (".partners(", "", "one row per partner, with its weight"),
+    ]
+    if str(get_option("source") or "").startswith("cave:"):
+        segment_calls[0] = (".join_cave(", "table", "add columns of a CAVE table as coordinates")
+    calls_of = {
+        SEGMENTS: segment_calls,
+        STRUCTURES: [
+            (".join_structures(", '"acronym", "name"', "add names as coordinates"),
+            (".aggregate(", '"Brain - Major Divisions", how="sum"', "sums over the parts of each"),
+            (".rollup(", '"Brain - Major Divisions"', "add the division of each as a coordinate"),
+        ],
+        NEURONS: [
+            (".join_neuromorpho(", '"species"', "add fields as coordinates"),
+            (".join_morphometry(", '"length"', "add measurements as coordinates"),
+        ],
+    }
+    for kind, calls in calls_of.items():
+        names = kind.among(coordinate_names(array))
+        if names:
+            found.append(_dimension(array, kind, names, calls, methods))
+    if not found:
+        edges = "" if is_dataset else "edges ('pre', 'post'), of a volume ('ap', 'dv', 'lr') or of "
+        lost = f"dims of {edges}IDs (such as 'root_id' or 'structure_id'); or name one: dim=..."
+        found.append(Role([], [], missing=[lost]))
+    word = "dataset" if is_dataset else "array"
+    return Description.of(f"{word} ({dims})", found, array)
+
+
+def _matrix(array: Any, methods: Methods) -> Role:
+    pre, post = (str(dim) for dim in array.dims)
+    calls = [(".to_edges()", "the edge table pre, post, weight")]
+    stems = {str(name).removesuffix("_pre") for name, c in array.coords.items() if c.dims == (pre,)}
+    stems &= {str(name).removesuffix("_post") for name, c in array.coords.items() if c.dims == (post,)}
+    if stems:
+        calls.append((f".collapse({min(stems)!r})", "synapses between groups"))
+    join = f'.join_properties("size", dim={pre!r}, suffix="_pre")'
+    calls.append((join, "add properties as coordinates"))
+    return Role(["a matrix of edges"], calls, methods("matrix"))
+
+
+def _dimension(
+    array: Any,
+    kind: Kind,
+    names: Sequence[Any],
+    calls: Iterable[tuple[str, str, str]],
+    methods: Methods,
+) -> Role:
+    recognised, missing = [], []
+    for name in names:
+        if name not in array.coords:
+            missing.append(f"a coordinate of the dimension {name!r}: .assign_coords({{{name!r}: ...}})")
+            continue
+        found = array.coords[name]
+        where = "dimension" if found.dims == (name,) else f"along {found.dims[0]!r}:"
+        recognised.append(f"{kind.what}: {where} {name!r} ({found.dtype})")
+        if (
+            name in array.indexes
+            and found.dtype.kind == "f"
+            and bool((abs(found) > MAX_EXACT_FLOAT).any())
+        ):
+            missing.append(f"digits of {name!r}: floats; assign exact IDs as int64 or str")
+    choice = "" if len(names) == 1 else f"dim={names[0]!r}"
+    if choice:
+        missing.append(f"a choice of the coordinate of {kind.what}: {choice}")
+    if kind is SEGMENTS and get_option("source") is None:
+        missing.append(_NO_SOURCE)
+    shown = [
+        (f"{call}{', '.join(filter(None, (arguments, choice)))})", gives)
+        for call, arguments, gives in calls
+    ]
+    words = {SEGMENTS: ("segments", "cave"), STRUCTURES: ("structures",), NEURONS: ("neuromorpho",)}
+    return Role(recognised, shown, [name for word in words[kind] for name in methods(word)], missing)
 
 
 def describe_groups(groups: Any, methods: Methods) -> Description:
@@ -186,7 +291,7 @@ def _id_columns(frame: pd.DataFrame, *, alone: bool) -> list[Any]:
 
 
 def _segments(series: pd.Series[Any], methods: Methods) -> Role:
-    recognised, missing = _id_column(series)
+    recognized, missing = _id_column(series)
     if str(get_option("source") or "").startswith("cave:"):
         calls: Calls = [
             (".is_latest()", "which root IDs are current"),
@@ -200,7 +305,7 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
             (".partners()", "one row per partner, with its weight"),
         ]
     more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _structures(series: pd.Series[Any], methods: Methods) -> Role:
@@ -222,7 +327,7 @@ def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:
 
 
 def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Role:
-    recognised: list[str] = []
+    recognized: list[str] = []
     missing: list[str] = []
     for name in names:
         column = frame[name] if name in frame.columns else None
@@ -230,7 +335,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
             column = pd.Series(frame.index.get_level_values(name or 0), name=name)
         if isinstance(column, pd.Series):
             lines, problems = _id_column(column)
-            recognised += lines
+            recognized += lines
             missing += [line for line in problems if line not in missing]
     if len(names) > len(set(names)):
         missing.append(f"different names for the {len(names)} columns {names[0]!r}")
@@ -246,7 +351,7 @@ def _neurons(frame: pd.DataFrame, names: Sequence[Any], methods: Methods) -> Rol
     ]
     if len(names) > len(set(names)):
         calls = []
-    return Role(recognised, calls, [*methods("segments"), *methods("cave")], missing)
+    return Role(recognized, calls, [*methods("segments"), *methods("cave")], missing)
 
 
 def _structure_table(columns: Sequence[Any], methods: Methods) -> Role:
@@ -265,8 +370,8 @@ def _neuromorpho_table(neurons: Sequence[Any], methods: Methods) -> Role:
         ('.join_neuromorpho("species")', "add fields as columns"),
         ('.join_morphometry("length")', "add measurements as columns"),
     ]
-    recognised = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
-    return Role(recognised, calls, methods("neuromorpho"))
+    recognized = [f"neurons of NeuroMorpho.org: {', '.join(map(repr, neurons))}"]
+    return Role(recognized, calls, methods("neuromorpho"))
 
 
 def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
@@ -283,12 +388,12 @@ def _reconstructions(frame: pd.DataFrame, methods: Methods) -> Role:
 
 
 def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Methods) -> Role:
-    recognised = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
+    recognized = [f"edges: {pre!r} -> {post!r}" for pre, post in pairs]
     missing = []
     weights = roles.weight_columns(frame.columns)
     counts = [name for name in possible_counts(frame, pairs[0]) if not weights]
     if weights:
-        recognised[0] += f", weight {weights[0]!r}"
+        recognized[0] += f", weight {weights[0]!r}"
     elif counts:
         missing.append(f"a column of weights: if {counts[0]!r} is it, .as_edges(weight={counts[0]!r})")
     else:
@@ -321,7 +426,7 @@ def _edges(frame: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], methods: Metho
             (".to_networkx()", "a graph"),
         ]
     more = [*methods("edges"), ".plot.matrix()", ".plot.graph()"]
-    return Role(recognised, calls, more, missing)
+    return Role(recognized, calls, more, missing)
 
 
 def _nothing(frame: pd.DataFrame) -> Role:
@@ -348,7 +453,7 @@ def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
         if hint:
             lost.append(f"exact IDs in {column.name!r}: {hint[0].lower()}{hint[1:].rstrip('.')}")
     if get_option("source") is None:
-        lost.append("a source: pdneuro.set_options(source=...), or source=... in the call")
+        lost.append(_NO_SOURCE)
     return [_column("segment IDs", column)], lost
 
 

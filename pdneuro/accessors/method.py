@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
+from pdneuro._docs import TEXTS
 from pdneuro.errors import did_you_mean
+from pdneuro.tables.coordinates import Kind, level_of
 
 Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
@@ -25,6 +27,45 @@ def as_method(
             _check_keywords(function, kwargs)
         return function(self._obj, *args, **kwargs)
 
+    return method
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    def as_array_method(
+        function: Callable[Concatenate[Any, Rest], Any],
+    ) -> Callable[Concatenate[Any, Rest], xr.DataArray]:
+        """Return a method whose result is an array."""
+        ...
+
+    def as_dataset_method(
+        function: Callable[Concatenate[Any, Rest], Any],
+    ) -> Callable[Concatenate[Any, Rest], xr.Dataset]:
+        """Return a method whose result is a dataset."""
+        ...
+
+
+def as_index_method(function: Callable[..., Result], kind: Kind) -> Callable[..., Result]:
+    """Return a method of an Index for a function of a column: ``level=`` takes the place of ``on=``."""
+    signature = inspect.signature(function)
+    shown = [
+        part.replace(name="level") if part.name == "on" else part
+        for part in signature.parameters.values()
+    ]
+
+    @functools.wraps(function)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Result:
+        _check_keywords(method, kwargs)
+        given = inspect.signature(method).bind(self, *args, **kwargs)
+        column = level_of(self._obj, given.arguments.pop("level", None), kind)
+        return function(column, *given.args[1:], **given.kwargs)
+
+    method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    doc = inspect.getdoc(function) or ""
+    for name in ("on", "structure on", "neuron on"):
+        doc = doc.replace(TEXTS[name], TEXTS["level"])
+    method.__doc__ = doc
     return method
 
 

@@ -370,7 +370,7 @@ def projection_edges(
     Returns
     -------
     DataFrame
-        ``pre``, ``post`` (structure IDs, int64), the value with its name (mean over the
+        ``pre``, ``post`` (structure IDs, int64), a column named after ``value`` (mean over the
         experiments of a pair, not a number of synapses; NaN if one of them is missing),
         ``n_experiments`` (int64). Pairs without signal are 0.
 

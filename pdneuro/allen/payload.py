@@ -193,7 +193,7 @@ def model_stage(
     filters : mapping or list, optional
         Filters after the class name: ``{name: value}``, or ``(name, operator, value)`` in a list.
     criteria, include : str or list of str, optional
-        Which rows, and the associated tables to add to them.
+        Rows to select, and associated tables to add to them.
     **given
         ``only, except`` (or ``excpt``)``, tabular, num_rows, start_row, order, debug, count``.
 

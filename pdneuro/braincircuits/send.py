@@ -16,7 +16,6 @@ from pdneuro.errors import (
     InvalidTokenError,
     NotFoundError,
     UnusableTokenWarning,
-    did_you_mean,
     warn,
 )
 from pdneuro.options import Fetch, get_option
@@ -63,14 +62,12 @@ def by_id(project: str, name: str, source: str, fetch: Fetch) -> BatchQuery:
 
 
 @contextlib.contextmanager
-def _nearest_names(project: str, name: str | None = None) -> Iterator[None]:
+def _nearest_names(project: str, name: str = "connectivity") -> Iterator[None]:
     """Add the known names that are similar to the error for an unknown project or property."""
     try:
         yield
     except NotFoundError as error:
-        for word, known in ((name, payload.PROPERTIES), (project, payload.PROJECTS)):
-            if word is not None and word not in known:
-                error.message += did_you_mean(word, known)
+        error.message += payload.suggestion(project, name)
         raise
 
 
@@ -152,7 +149,7 @@ def _credentials(project: str, *, offline: bool) -> _Credentials:
     token = tokens.get("braincircuits") if offline else tokens.require("braincircuits")
     cave = None if project.endswith("_public") else _cave_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    is_managed = "cave" in project.lower().split("_")
+    is_managed = project in payload.CAVE_PROJECTS or "cave" in project.lower().split("_")
     if cave and (is_managed or (get_option("braincircuits_url"), project) in _require_cave):
         headers[_CAVE_HEADER] = f"Bearer {cave}"
     return _Credentials(headers, cave, tokens.fingerprint(token, cave))

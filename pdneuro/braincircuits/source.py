@@ -36,7 +36,7 @@ class BrainCircuits:
 
     project: str
     #: Properties that the service documents; any other name is sent to it as well.
-    PROPERTIES = payload.PROPERTIES
+    PROPERTIES = tuple(payload.PROPERTIES)
 
     @property
     def name(self) -> str:

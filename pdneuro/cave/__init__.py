@@ -14,6 +14,6 @@ def open_source(spec: str) -> CaveSource:
     if not _re.fullmatch(r"[A-Za-z0-9][\w.-]*", datastack) or (version and not version.isdigit()):
         raise _UnknownSourceError(
             f"'cave:{spec}' is not a datastack. Write 'cave:minnie65_public', or with a version "
-            "'cave:minnie65_public@1300'."
+            "'cave:minnie65_public@1300'. pdneuro.known_names() lists the known datastacks."
         )
     return CaveSource(datastack, int(version) if version else None)

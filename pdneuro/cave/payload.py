@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+#: Datastacks that are known, with a description; any other name is passed on.
+DATASTACKS = {
+    "minnie65_public": "MICrONS: a cubic millimeter of mouse visual cortex, public versions.",
+    "minnie65_phase3_v1": "MICrONS, for its proofreaders.",
+    "flywire_fafb_public": "FlyWire: the brain of an adult fruit fly, public versions.",
+    "flywire_fafb_production": "FlyWire, for its proofreaders.",
+    "fanc_production_mar2021": "FANC: the nerve cord of an adult fruit fly.",
+    "v1dd_public": "V1DD: primary visual cortex of a mouse, public versions.",
+    "v1dd": "V1DD, for its proofreaders.",
+}
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20

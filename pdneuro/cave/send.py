@@ -117,8 +117,9 @@ class Cave:
         info = self._document(f"{self.server}/info/api/v2/datastack/full/{self.datastack}")
         if info is None:
             raise NotFoundError(
-                f"the CAVE server {self.server} has no datastack {self.datastack!r}. Choose another "
-                "server with pdneuro.set_options(cave_url=...).",
+                f"the CAVE server {self.server} has no datastack {self.datastack!r}."
+                f"{did_you_mean(self.datastack, payload.DATASTACKS)} pdneuro.known_names() lists the "
+                "known datastacks. Choose another server with pdneuro.set_options(cave_url=...).",
                 status=404,
                 url=self.server,
             )
@@ -325,7 +326,7 @@ class Cave:
         Raises
         ------
         UnknownTableError
-            The table or view does not exist; the message names the nearest.
+            The table or view does not exist; the message suggests similar names.
         """
         return self._remembered("table", name, version, fetch=lambda: self._describe(name, version))
 

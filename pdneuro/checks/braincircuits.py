@@ -53,7 +53,8 @@ class BrainCircuitsProbe(Probe):
                 found.append(None)
         token, self.cave_token = found
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if token and self.cave_token and "cave" in self.project.split("_"):
+        is_managed = self.project in payload.CAVE_PROJECTS or "cave" in self.project.split("_")
+        if token and self.cave_token and is_managed:
             headers["Authorization-Cave"] = f"Bearer {self.cave_token}"
         return headers
 

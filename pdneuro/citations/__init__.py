@@ -8,7 +8,7 @@ import importlib.resources
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -16,8 +16,12 @@ from pdneuro import neuromorpho
 from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
+from pdneuro.tables.coordinates import NEURONS, coordinate, coordinate_names
 from pdneuro.tables.provenance import SANDBOX, SYNTHETIC, facts, has_part, is_synthetic
 from pdneuro.tables.skeletons import NEURON, is_node_table
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Work(NamedTuple):
@@ -57,7 +61,7 @@ class Origin(NamedTuple):
     """A service, or a dataset that it serves."""
 
     title: str
-    licence: str | None
+    license: str | None
     terms: str
     works: tuple[Work, ...] = ()
 
@@ -89,7 +93,7 @@ def catalog() -> Catalog:
         return {
             name: Origin(
                 item["title"],
-                item.get("licence"),
+                item.get("license"),
                 item["terms"],
                 tuple(works[key] for key in item["works"]),
             )
@@ -100,12 +104,12 @@ def catalog() -> Catalog:
     return Catalog(origins("datasets"), origins("services"), parts)
 
 
-def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
+def provenance(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset) -> pd.DataFrame:
     """Return the sources of a table.
 
     Parameters
     ----------
-    table : DataFrame or Series
+    table : DataFrame, Series, DataArray or Dataset
         A result of pdneuro.
 
     Returns
@@ -113,7 +117,7 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
     DataFrame
         One row per source, in the order of the requests; no rows for other tables. Text columns:
         ``source`` (as in ``attrs["pdneuro"]``), ``dataset``, ``service``, ``snapshot`` (the version, or
-        the times of materialization; NA if the service has none), ``licence`` (NA if none is
+        the times of materialization; NA if the service has none), ``license`` (NA if none is
         published), ``terms`` (address), ``queries``, and ``requested_at`` (of the last request).
 
     See Also
@@ -123,7 +127,7 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
     Examples
     --------
     >>> table = pdneuro.sandbox.neurons().head(3).neuro.join_properties("size")
-    >>> table.neuro.provenance[["source", "licence"]].to_numpy().tolist()
+    >>> table.neuro.provenance[["source", "license"]].to_numpy().tolist()
     [['sandbox:braincircuits:fruitfly_fafb_flywire (synthetic)', 'none: the data are synthetic']]
     """
     rows = []
@@ -136,22 +140,22 @@ def provenance(table: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
                 "dataset": dataset.title if dataset else None,
                 "service": service.title if service else None,
                 "snapshot": _snapshot(source, entry),
-                "licence": about.licence if about else None,
+                "license": about.license if about else None,
                 "terms": about.terms if about else None,
                 "queries": queries,
                 "requested_at": entry.get("requested_at"),
             }
         )
-    names = ["source", "dataset", "service", "snapshot", "licence", "terms", "queries", "requested_at"]
+    names = ["source", "dataset", "service", "snapshot", "license", "terms", "queries", "requested_at"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names, TEXT))
 
 
-def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
-    """Return a text that cites the sources of a table: snapshots, licences, papers.
+def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style: str = "text") -> str:
+    """Return a text that cites the sources of a table: snapshots, licenses, papers.
 
     Parameters
     ----------
-    table : DataFrame or Series
+    table : DataFrame, Series, DataArray or Dataset
         A result of pdneuro. For reconstructions of NeuroMorpho.org, the papers are looked up by the
         neurons of the table.
     style : {"text", "bibtex"}, default "text"
@@ -159,7 +163,7 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
     Returns
     -------
     str
-        Text: one paragraph per source. BibTeX: one entry per paper and per source, with the licence
+        Text: one paragraph per source. BibTeX: one entry per paper and per source, with the license
         in the notes.
 
     Raises
@@ -173,14 +177,14 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
 
     Notes
     -----
-    Papers are those that the datasets ask users to cite. A licence that is not published is not guessed.
+    Papers are those that the datasets ask users to cite. A license that is not published is not guessed.
 
     Examples
     --------
     >>> edges = pdneuro.sandbox.neurons().head(3).neuro.edges(source="fruitfly_fafb_flywire")
     >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
     Synthetic data of pdneuro's sandbox, not measured; do not cite them (sandbox:...), data of ...
-      Licence: none: the data are synthetic (...)
+      License: none: the data are synthetic (...)
     ...
 
     The same of the service:
@@ -188,7 +192,7 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
     >>> edges.attrs["pdneuro"]["source"] = "braincircuits:fruitfly_fafb_flywire"
     >>> print(edges.neuro.cite())  # doctest: +ELLIPSIS
     FlyWire, the whole brain of a female adult Drosophila; by BrainCircuits.io (...), data of ...
-      Licence: CC BY-NC 4.0 (https://flywire.ai/principles.html)
+      License: CC BY-NC 4.0 (https://flywire.ai/principles.html)
       Dorkenwald S et al. (2024) Neuronal wiring diagram of an adult brain. Nature 634:124-138. ...
     ...
     >>> edges.neuro.cite("bibtex").splitlines()[0]
@@ -209,12 +213,12 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
     parts: list[str] = []
     for source, queries in sources:
         origin = _origin(source)
-        licence = (origin.licence if origin else None) or "not published; ask the source"
+        granted = (origin.license if origin else None) or "not published; ask the source"
         head = _head(source, entry)
         works = _works(source, queries)
         papers, lacking = _papers(table) if source == "neuromorpho" else ([], "")
         if style == "text":
-            lines = [head, f"  Licence: {licence}" + (f" ({origin.terms})" if origin else "")]
+            lines = [head, f"  License: {granted}" + (f" ({origin.terms})" if origin else "")]
             lines += [f"  {work.text()}" for work in works]
             lines += [f"  {neuromorpho.citation.line(*paper)}" for paper in papers]
             lines += [f"  ({lacking})"] if lacking else []
@@ -222,7 +226,7 @@ def cite(table: pd.DataFrame | pd.Series[Any], style: str = "text") -> str:
         else:
             fields = {"title": f"{{{_latex(origin.title if origin else source)}}}"}
             fields |= {"howpublished": f"\\url{{{origin.terms}}}"} if origin else {}
-            fields["note"] = _latex(f"{head}. Licence: {licence}" + (f" ({lacking})" if lacking else ""))
+            fields["note"] = _latex(f"{head}. License: {granted}" + (f" ({lacking})" if lacking else ""))
             parts += [work.bibtex() for work in works]
             parts.append(_entry("misc", _key(source), fields))
             parts += [
@@ -278,9 +282,15 @@ def _works(source: str, queries: str) -> list[Work]:
     ]
 
 
-def _papers(table: pd.DataFrame | pd.Series[Any]) -> tuple[list[tuple[str, str, int]], str]:
+def _papers(table: Any) -> tuple[list[tuple[str, str, int]], str]:
     """Return kind, reference and number of neurons per paper, most neurons first; and a note on gaps."""
-    rows = table.to_frame() if isinstance(table, pd.Series) else table
+    if isinstance(table, pd.DataFrame):
+        rows = table
+    elif isinstance(table, pd.Series):
+        rows = table.to_frame()
+    else:  # an array, with its neurons along a dimension
+        recognized = NEURONS.among(coordinate_names(table))[:1]
+        rows = pd.DataFrame({name: coordinate(table, name, NEURONS).column for name in recognized})
     if is_node_table(rows) and NEURON in rows.columns:
         names = pd.Series(rows[NEURON].unique())
         rows = names.to_frame(

@@ -46,7 +46,7 @@ def to_igraph(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
@@ -136,13 +136,13 @@ def to_gephi(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Created if it does not exist; files of these names are replaced.
+        Created if it does not exist. Existing files with these names are replaced.
     label : hashable, optional
         Column of ``nodes`` that names the neurons. Default: the ID.
 
@@ -188,13 +188,13 @@ def to_cytoscape(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     nodes : DataFrame, optional
         Table of neurons, whose columns become attributes of the nodes.
     on : hashable, optional
         Column of ``nodes`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     folder : path
-        Created if it does not exist; files of these names are replaced.
+        Created if it does not exist. Existing files with these names are replaced.
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,20 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT, optional
-from pdneuro.errors import InvalidEdgesError, MissingColumnsError, TooLargeError, listing
+from pdneuro.errors import (
+    ColumnExistsError,
+    InvalidEdgesError,
+    MissingColumnsError,
+    TooLargeError,
+    listing,
+)
 from pdneuro.tables import roles
-from pdneuro.tables.edges import as_edges, collapse, edge_table, require_edges
+from pdneuro.tables.coordinates import coordinate_array, with_provenance
+from pdneuro.tables.edges import annotate, as_edges, collapse, edge_table, require_edges
 from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
-from pdneuro.tables.joins import Labels, lookup
+from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts, inherit
-from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +41,7 @@ def to_sparse(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     values : str, default "weight"
         Column of numbers for the cells, such as ``"input_fraction"`` or ``"signed_weight"``.
     ids : Series, Index, array or list, optional
@@ -117,7 +122,7 @@ def to_matrix(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     group_by : hashable, list, mapping or Series, optional
         Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`.
     values, ids
@@ -223,7 +228,18 @@ def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = N
     return dense
 
 
-def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -> xr.DataArray:
+def to_xarray(
+    edges: pd.DataFrame,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    *,
+    nodes: pd.DataFrame | Labels | None = None,
+    values: str = "weight",
+    ids: Any = None,
+    fill_value: int | None = None,
+    dropna: bool = False,
+    sort: bool = True,
+    observed: bool = True,
+) -> xr.DataArray:
     """Return the adjacency matrix as a labeled array.
 
     Parameters
@@ -231,20 +247,34 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
     edges : DataFrame
         An edge table. Columns ``{column}_pre`` and ``{column}_post``, which
         :func:`pdneuro.tables.annotate` adds, become further coordinates.
+    group_by : hashable, list, mapping or Series, optional
+        Labels that group the neurons before the sum: columns of the edges or of ``nodes``, or a label
+        for each ID; see :func:`to_matrix`.
+    nodes : DataFrame, Series or mapping, optional
+        A table with one row per neuron, or a label for each ID. Its columns become coordinates of both
+        dimensions.
     values, ids
-        Values and order of the matrix, see :func:`to_sparse`.
+        Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+    fill_value : int, optional
+        Value of missing IDs among the coordinates, such as 0 ("no segment"). Default: an error.
+    dropna, sort, observed : bool, default False, True, True
+        With ``group_by``, as in :func:`to_matrix`.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``pre`` and ``post`` with the IDs as int64 coordinates; other coordinates are int64,
-        float64, or text with ``""`` for missing. ``attrs["pdneuro"]`` is the provenance as JSON text, so
-        that netCDF and zarr can store it.
+        Dims ``pre`` and ``post`` with the IDs as int64 coordinates; other coordinates have the dtypes of
+        :func:`pdneuro.tables.coordinate_array`. With ``group_by``, ``pre`` and ``post`` hold the labels;
+        several columns are levels ``{column}_pre`` and ``{column}_post`` of a MultiIndex, which
+        ``.reset_index(["pre", "post"])`` makes ready for files. ``attrs["pdneuro"]`` is the provenance
+        as JSON text, so that netCDF and zarr can store it.
 
     Raises
     ------
     TooLargeError
         The array would have more than 20,000 neurons per side.
+    InvalidCoordinateError
+        A column holds lists, or IDs of which some are missing.
 
     Examples
     --------
@@ -252,20 +282,56 @@ def to_xarray(edges: pd.DataFrame, *, values: str = "weight", ids: Any = None) -
     >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 5]})
     >>> to_xarray(edges).sel(pre=11, post=12).item()
     3
+    >>> neurons = pd.DataFrame({"root_id": [11, 12], "side": ["left", "right"]})
+    >>> to_xarray(edges, nodes=neurons)["side_post"].values.tolist()
+    ['left', 'right']
     """
     import xarray as xr
 
     edges = require_edges(edges)
-    neurons, pre, post, entries = _entries(edges, values, ids)
-    dense = _dense(pre, post, entries, len(neurons))
-    coordinates: dict[str, Any] = {"pre": neurons, "post": neurons.copy()}
-    for stem, labels in _node_labels(edges, neurons).items():
-        for end in ("pre", "post"):
-            coordinates[f"{stem}_{end}"] = (end, _storable_array(pd.Series(labels)))
+    if group_by is None:
+        neurons, pre, post, entries = _entries(edges, values, ids)
+        cells = _dense(pre, post, entries, len(neurons))
+        coordinates: dict[Hashable, Any] = {"pre": neurons, "post": neurons.copy()}
+        for stem, labels in (_node_labels(edges, neurons) | _labels_of_nodes(nodes, neurons)).items():
+            for end in ("pre", "post"):
+                column = pd.Series(labels, name=f"{stem}_{end}")
+                coordinates[f"{stem}_{end}"] = (end, coordinate_array(column, fill_value=fill_value))
+    else:
+        if nodes is not None and not are_labels(group_by):
+            edges = annotate(edges, nodes, _columns_of(nodes, group_by), overwrite=True)
+        options = {"dropna": dropna, "sort": sort, "observed": observed}
+        matrix = to_matrix(edges, group_by, values=values, ids=ids, **options)
+        cells = matrix.to_numpy()
+        coordinates = _group_coordinates(matrix)
     attributes = {"units": "synapses"} if values == "weight" else {}
-    if facts(edges):
-        attributes[KEY] = json.dumps(facts(edges))
-    return xr.DataArray(dense, coordinates, ("pre", "post"), name=values, attrs=attributes)
+    array = xr.DataArray(cells, coordinates, ("pre", "post"), name=values, attrs=attributes)
+    return with_provenance(array, edges)
+
+
+def _columns_of(nodes: pd.DataFrame | Labels, group_by: Any) -> Any:
+    """Return the columns of a table of neurons that ``group_by`` names, also as ``{column}_pre``."""
+    if not isinstance(nodes, pd.DataFrame):
+        return group_by
+    names = group_by if isinstance(group_by, list | tuple) else [group_by]
+    known = [
+        name if name in nodes.columns else str(name).removesuffix("_pre").removesuffix("_post")
+        for name in names
+    ]
+    return list(dict.fromkeys(known))
+
+
+def _group_coordinates(matrix: pd.DataFrame) -> dict[Hashable, Any]:
+    import xarray as xr
+
+    coordinates: dict[Hashable, Any] = {}
+    for end, labels in (("pre", matrix.index), ("post", matrix.columns)):
+        if not isinstance(labels, pd.MultiIndex):
+            coordinates[end] = (end, coordinate_array(pd.Series(labels, name=end), is_id=False))
+        else:
+            levels = labels.set_names([f"{stem}_{end}" for stem in labels.names])
+            coordinates |= xr.Coordinates.from_pandas_multiindex(levels, end)
+    return coordinates
 
 
 def _node_labels(edges: pd.DataFrame, neurons: Int64Array) -> dict[Hashable, Any]:
@@ -280,17 +346,14 @@ def _node_labels(edges: pd.DataFrame, neurons: Int64Array) -> dict[Hashable, Any
     return lookup(neurons, nodes[once], columns)
 
 
-def _storable_array(column: pd.Series[Any]) -> Any:
-    """Return an array that every file format can store."""
-    if pd.api.types.is_integer_dtype(column) and not column.hasnans:
-        return column.to_numpy(dtype=np.int64)
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        numbers = column.astype("Float64")
-        if (numbers.abs() <= MAX_EXACT_FLOAT).fillna(True).all():
-            return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.array(
-        ["" if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)]
-    )
+def _labels_of_nodes(nodes: pd.DataFrame | Labels | None, neurons: Int64Array) -> dict[Hashable, Any]:
+    """Return labels of the neurons, from a table of neurons or a label for each ID."""
+    if nodes is None:
+        return {}
+    if not isinstance(nodes, pd.DataFrame):
+        return {getattr(nodes, "name", None) or "group": labels_of(neurons, nodes)}
+    column = roles.id_column(nodes)
+    return lookup(neurons, column, {name: nodes[name] for name in nodes.columns if name != column.name})
 
 
 def from_xarray(array: xr.DataArray) -> pd.DataFrame:
@@ -305,7 +368,8 @@ def from_xarray(array: xr.DataArray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``pre, post, weight`` (int64), sorted by row and column; further coordinates as columns.
+        ``pre, post, weight`` (int64), sorted by row and column. Further coordinates are columns with
+        the suffix ``_pre`` or ``_post`` of their dimension, unless their name has it.
 
     Raises
     ------
@@ -338,12 +402,57 @@ def from_xarray(array: xr.DataArray) -> pd.DataFrame:
     edges, rows, columns = _from_dense(frame, str(array.name or "weight"))
     for name, coordinate in array.coords.items():
         if coordinate.dims in ((pre,), (post,)) and name not in (pre, post):
-            labels = pd.Series(coordinate.to_numpy()[rows if coordinate.dims == (pre,) else columns])
+            end, at = ("_pre", rows) if coordinate.dims == (pre,) else ("_post", columns)
+            label = str(name) if str(name).endswith(end) else f"{name}{end}"
+            if label in edges.columns:
+                raise ColumnExistsError(
+                    f"the coordinates {name!r} and {label!r} would both become the column {label!r}. "
+                    "Rename one of them with .rename()."
+                )
+            labels = pd.Series(coordinate.to_numpy()[at])
             text = labels.dtype == object or pd.api.types.is_string_dtype(labels.dtype)
-            edges[str(name)] = labels.astype(TEXT).where(labels != "") if text else labels
-    if KEY in array.attrs:
-        edges.attrs[KEY] = json.loads(array.attrs[KEY])
+            edges[label] = labels.astype(TEXT).where(labels != "") if text else labels
+    if facts(array):
+        edges.attrs[KEY] = facts(array)
     return edges
+
+
+def collapse_xarray(
+    array: xr.DataArray,
+    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    *,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
+) -> pd.DataFrame:
+    """Sum a matrix over pairs of groups, as :func:`pdneuro.tables.collapse` does for its edges.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        An array with the dims ``pre`` and ``post`` and IDs as coordinates.
+    group_by : hashable, list, mapping or Series, optional
+        Coordinates to group by: ``"type"`` means ``type`` or ``type_pre`` along ``pre``, and ``type``
+        or ``type_post`` along ``post``. Or a label for each ID. Default: pairs of neurons.
+    dropna, sort, observed : bool, default False, False, True
+        See :func:`pdneuro.tables.collapse`.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`pdneuro.tables.collapse`.
+
+    Examples
+    --------
+    >>> from pdneuro.graphs import collapse_xarray, to_xarray
+    >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 5]})
+    >>> collapse_xarray(to_xarray(edges), group_by={11: "KC", 12: "MBON"})
+      group_pre group_post  weight  n_pairs
+    0        KC       MBON       3        1
+    1      MBON         KC       5        1
+    """
+    edges = from_xarray(array)
+    return collapse(edges, group_by, dropna=dropna, sort=sort, observed=observed)
 
 
 def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:

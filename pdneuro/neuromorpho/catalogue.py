@@ -58,7 +58,7 @@ def select(
     Raises
     ------
     UnknownFieldError
-        The field does not exist; the message names the nearest.
+        The field does not exist; the message suggests similar names.
     InvalidQueryError
         No filter and no ``everything=True``; a filter without a value; a field in ``q`` and again.
     ServiceError, OfflineError
@@ -72,7 +72,7 @@ def select(
 
     Notes
     -----
-    Source: https://neuromorpho.org/apiReference.html. Licence CC BY 4.0, RRID:SCR_002145.
+    Source: https://neuromorpho.org/apiReference.html. License CC BY 4.0, RRID:SCR_002145.
 
     Examples
     --------

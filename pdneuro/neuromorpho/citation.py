@@ -1,4 +1,4 @@
-"""Citations of reconstructions: the database, its licence, and the papers of each reconstruction."""
+"""Citations of reconstructions: the database, its license, and the papers of each reconstruction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pdneuro.tables.provenance import facts, is_synthetic
 
 _KINDS = {"reference_doi": "doi", "reference_pmid": "pmid"}
 _DATABASE = (
-    "Reconstructions: NeuroMorpho.Org ({rrid}), licence {licence}; Tecuatl C, Ljungquist B, Ascoli GA "
+    "Reconstructions: NeuroMorpho.Org ({rrid}), license {license}; Tecuatl C, Ljungquist B, Ascoli GA "
     "(2024), https://doi.org/10.1096/fba.2024-00048."
 )
 
@@ -68,7 +68,7 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cite(table: pd.DataFrame) -> str:
-    """Return the citation of reconstructions: the database, the licence, the papers.
+    """Return the citation of reconstructions: the database, the license, the papers.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def cite(table: pd.DataFrame) -> str:
     >>> papers = {"reference_doi": ["10.1234/pdn.005"] * 2, "reference_pmid": [None, "30000005"]}
     >>> mine = pd.DataFrame(papers)
     >>> print(pdneuro.neuromorpho.cite(mine))  # doctest: +ELLIPSIS
-    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0; Tecuatl C, ...
+    Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), license CC BY 4.0; Tecuatl C, ...
     https://doi.org/10.1234/pdn.005 (2 neurons)
     PMID 30000005 (1 neuron)
     >>> pdneuro.neuromorpho.cite(pdneuro.neuromorpho.select(archive="Siegert"))
@@ -105,7 +105,7 @@ def cite(table: pd.DataFrame) -> str:
     if any(is_synthetic(source) for source in sources):
         return "Reconstructions: synthetic data of pdneuro's sandbox; do not cite them."
     lines = [line(*paper) for paper in references(table).itertuples(index=False, name=None)]
-    return "\n".join([_DATABASE.format(rrid=field_types.RRID, licence=field_types.LICENCE), *lines])
+    return "\n".join([_DATABASE.format(rrid=field_types.RRID, license=field_types.LICENSE), *lines])
 
 
 def line(kind: str, reference: str, count: int) -> str:

@@ -65,8 +65,8 @@ UNITS: Mapping[str, str] = {
     "slicing_thickness": "µm",
     **dict.fromkeys(("min_age", "max_age"), "age_scale"),
 }
-#: The licence of the data, and the service's research resource identifier.
-LICENCE, RRID = "CC BY 4.0", "RRID:SCR_002145"
+#: The license of the data, and the service's research resource identifier.
+LICENSE, RRID = "CC BY 4.0", "RRID:SCR_002145"
 
 MISSING = frozenset({"", "not reported", "not applicable"})
 
@@ -83,7 +83,7 @@ def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Itera
             continue
         raise UnknownFieldError(
             f"NeuroMorpho.org's records have no field {name!r}.{did_you_mean(name, known)} The "
-            f"fields are {', '.join(sorted(known))}."
+            f"fields are {', '.join(sorted(known))}. pdneuro.known_names() lists their types and units."
         )
 
 
@@ -202,6 +202,6 @@ def frame(entries: Sequence[dict[str, Any]], known: Sequence[str], *, raw: bool 
 
 
 def about(names: Iterable[str]) -> dict[str, Any]:
-    """Return the provenance of a table: licence, identifier, units of its columns."""
+    """Return the provenance of a table: license, identifier, units of its columns."""
     units = "; ".join(f"{name}: {UNITS[name]}" for name in names if name in UNITS)
-    return {"licence": LICENCE, "rrid": RRID, **({"units": units} if units else {})}
+    return {"license": LICENSE, "rrid": RRID, **({"units": units} if units else {})}

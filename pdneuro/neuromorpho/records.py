@@ -109,7 +109,7 @@ def morphometry(
     key: str | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """Look up the measurements of a neuron, by L-Measure.
+    """Look up the measurements of a neuron, computed with L-Measure.
 
     Parameters
     ----------
@@ -208,8 +208,8 @@ def swc(
     -------
     DataFrame
         Node table: ``neuron`` (as given: int64, or category of text), ``node``, ``type`` (int64),
-        ``x, y, z, radius`` (float64, µm), ``parent`` (int64, -1 for a root). Each neuron once, in order
-        of appearance; one without a file has no rows, and is reported.
+        ``x, y, z, radius`` (float64, µm), ``parent`` (int64, -1 for a root). Each neuron appears once,
+        in order of appearance. A neuron without a file has no rows, and is reported.
 
     Raises
     ------

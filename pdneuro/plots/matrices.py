@@ -39,7 +39,7 @@ def matrix(
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of one pair are summed.
+        An edge table. Rows of the same pair are summed.
     group_by, values, ids
         Groups, values and order of the matrix, see :func:`pdneuro.graphs.to_matrix`.
     order : {"sorted", "clustered", "given"}, default "sorted"

@@ -76,7 +76,7 @@ def cave(
     ------
     {cave errors}
     UnknownTableError, UnknownFieldError
-        The table or a column does not exist; the message names the nearest.
+        The table or a column does not exist; the message suggests similar names.
     MultipleRecordsError
         ``multiple="raise"``, and a root ID has several rows.
 
@@ -199,7 +199,7 @@ def join_cave(
     ------
     {cave errors}
     UnknownTableError, UnknownFieldError
-        The table or a column does not exist; the message names the nearest.
+        The table or a column does not exist; the message suggests similar names.
     MultipleRecordsError
         ``multiple="raise"``, and a root ID has several rows.
     ColumnExistsError
@@ -378,16 +378,17 @@ def latest(
     {on}
     {cave source}
     details : bool, default False
-        Return the overlap and the status of each too.
+        Also return the overlap and the status of each root ID.
     {fetch}
 
     Returns
     -------
     Series or DataFrame
-        Same index; the current root ID (int64, Int64 if there is none). Of several successors, the one
-        that holds most of it. With ``details`` the columns ``latest``, ``overlap`` (Float64, share of
-        its chunks that the successor holds) and ``status`` (text): ``"current"``, ``"replaced"``,
-        ``"split"``, ``"merged"``, ``"dead"``. ``pdneuro.last_report()`` has them as well.
+        Same index; the current root ID (int64, or Int64 if some have none). If there are several
+        successors, the one with the largest overlap. With ``details``, the columns are ``latest``,
+        ``overlap`` (Float64, the share of the chunks of the old root ID that the new one contains) and
+        ``status`` (text): ``"current"``, ``"replaced"``, ``"split"``, ``"merged"``, ``"dead"``.
+        ``pdneuro.last_report()`` also contains them.
 
     Raises
     ------
@@ -396,7 +397,7 @@ def latest(
     Warns
     -----
     UnknownIdsWarning
-        IDs that were never root IDs of the datastack.
+        Some IDs were never root IDs of the datastack.
 
     Examples
     --------
@@ -432,7 +433,7 @@ def at(
     {on}
     {cave source}
     details : bool, default False
-        Return the overlap and the status of each too.
+        Also return the overlap and the status of each root ID.
     {fetch}
 
     Returns
@@ -459,7 +460,8 @@ def _opened(source: str | Source | None) -> CaveSource:
     opened = open_source(source)
     if not isinstance(opened, CaveSource):
         raise UnknownSourceError(
-            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'."
+            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'. "
+            "pdneuro.known_names() lists the known datastacks."
         )
     return opened
 

@@ -201,7 +201,7 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     >>> print(sides.neuro.graph(within=True)["left"])
-    DiGraph with 115 nodes and 47 edges
+    DiGraph with 99 nodes and 47 edges
     """
     graphs = {key: to_networkx(table) for key, table in _edges_of_each(groups, on, options)}
     if options.get("within"):

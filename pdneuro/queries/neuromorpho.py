@@ -32,7 +32,8 @@ def neuromorpho(
     {neurons}
     *fields : str
         Such as ``"species", "brain_region", "cell_type"``, one by one or as one list;
-        ``pdneuro.neuromorpho.fields()`` lists them. Default: all. An age comes with its ``age_scale``.
+        :func:`pdneuro.known_names` and :func:`pdneuro.neuromorpho.fields` list them. Default: all. An
+        age comes with its ``age_scale``.
     {neuron on}
     {key}
     raw : bool, default False
@@ -66,7 +67,7 @@ def neuromorpho(
 
     Notes
     -----
-    Source: https://neuromorpho.org/apiReference.html. Licence CC BY 4.0, RRID:SCR_002145; see
+    Source: https://neuromorpho.org/apiReference.html. License CC BY 4.0, RRID:SCR_002145; see
     :func:`pdneuro.neuromorpho.cite`.
 
     Examples
@@ -93,7 +94,8 @@ def morphometry(
     ----------
     {neurons}
     *fields : str
-        Such as ``"length", "n_bifs", "soma_Surface"``, one by one or as one list. Default: all.
+        Such as ``"length", "n_bifs", "soma_Surface"``, one by one or as one list.
+        :func:`pdneuro.known_names` lists them. Default: all.
     {neuron on}
     {key}
     {fetch}
@@ -196,13 +198,13 @@ def swc(
     -------
     DataFrame
         Node table ``neuron, node, type, x, y, z, radius, parent`` (µm); ``neuron`` is the value in the
-        column. Each neuron once.
+        column. Each neuron appears once.
 
     Raises
     ------
     {neuron errors}
     InvalidSwcError
-        A file holds no nodes; with ``strict``, a file has a problem.
+        A file does not contain nodes. With ``strict``, a file has a problem.
 
     Examples
     --------

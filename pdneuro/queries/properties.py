@@ -38,6 +38,7 @@ def properties(
     *names : str
         Properties, one by one or as one list. BrainCircuits.io documents ``size, link_pre, link_post,
         neurotransmitter, connectivity, nucleus, soma, mitochondria, dcv``; other names are passed on.
+        :func:`pdneuro.known_names` describes them.
     {on}
     {source}
     {multiple}

@@ -43,6 +43,7 @@ def structures(
         ``id, acronym, name, parent_structure_id, graph_order, st_level, depth, color_hex_triplet,
         structure_id_path`` or ``color`` (``#rrggbb``), one by one or as one list. Default: acronym,
         name, parent_structure_id, graph_order, color_hex_triplet; for acronyms the ID, not the acronym.
+        :func:`pdneuro.known_names` describes them.
     {structure on}
     {graph}
 
@@ -270,14 +271,15 @@ def rollup(
     Returns
     -------
     Series
-        Same index. IDs for IDs (int64, Int64 if something is missing), acronyms for acronyms. NA if no
-        member contains the structure. If members overlap, as in set 167587189, the nearest counts.
+        Same index. The result has IDs if ``ids`` has IDs (int64, Int64 if something is missing),
+        otherwise acronyms. NA if no member contains the structure. If several members contain it, as in
+        set 167587189, the nearest one is returned.
 
     Raises
     ------
     {structure errors}
     UnknownStructureError
-        ``to`` is not a set and not a structure.
+        ``to`` is neither a set nor a structure.
 
     Examples
     --------

@@ -40,6 +40,8 @@ class BrainCircuitsApp:
         self.ticks = 1
         #: Whether there is a route for the files of the graph.
         self.has_files = True
+        #: Projects that exist.
+        self.projects: Sequence[str] = PROJECTS
         #: Projects that need a CAVE token.
         self.cave_projects: Sequence[str] = CAVE_PROJECTS
         #: Value of an unknown ID: ``"absent"``, ``"null"``, or else an empty object. With ``"reject"``,
@@ -62,7 +64,7 @@ class BrainCircuitsApp:
         """Return the response to a request."""
         if request.path.startswith(_FILES):
             return self._file(request)
-        rejection = _reject(request, self.cave_projects)
+        rejection = _reject(request, self.projects, self.cave_projects)
         if rejection:
             return rejection
         if request.path == _DUMP and not self.has_files:
@@ -134,7 +136,7 @@ class BrainCircuitsApp:
         return found
 
 
-def _reject(request: Request, cave_projects: Sequence[str]) -> Response | None:
+def _reject(request: Request, projects: Sequence[str], cave_projects: Sequence[str]) -> Response | None:
     if not request.path.startswith((_PREFIX, _DUMP)):
         return Response({"detail": "Not Found"}, 404)
     if request.method != ("GET" if request.path == _DUMP else "POST"):
@@ -145,7 +147,7 @@ def _reject(request: Request, cave_projects: Sequence[str]) -> Response | None:
     if project is None:
         missing = {"type": "missing", "loc": ["query", "project"], "msg": "Field required"}
         return Response({"detail": [missing]}, 422)
-    if project not in PROJECTS:
+    if project not in projects:
         return Response({"detail": f"Project '{project}' not found"}, 404)
     cave = request.headers.get("authorization-cave")
     if (project in cave_projects or cave is not None) and cave != f"Bearer {CAVE_TOKEN}":

@@ -1,6 +1,7 @@
 """Pure functions on DataFrames: no network, no files."""
 
 from pdneuro.tables.columns import explode, flatten, from_records
+from pdneuro.tables.coordinates import coordinate_array
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.morphology import cable_length, morphology, path_distance
@@ -17,6 +18,7 @@ __all__ = [
     "cable_length",
     "check",
     "collapse",
+    "coordinate_array",
     "degree",
     "distinct_ids",
     "exact_ids",

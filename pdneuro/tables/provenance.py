@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -19,13 +21,16 @@ SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
 #: Services whose address is an option.
 SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
 #: Facts about the real data of a service, which do not hold for synthetic data.
-_OF_REAL_DATA = ("licence", "rrid")
+_OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
 
 
-def facts(table: pd.DataFrame | pd.Series[Any]) -> dict[str, Any]:
-    """Return the provenance of a table; empty if it has none."""
+def facts(table: Any) -> dict[str, Any]:
+    """Return the provenance of a table or array, empty if it has none; arrays store it as JSON text."""
     entry = table.attrs.get(KEY)
+    if isinstance(entry, str):
+        with contextlib.suppress(json.JSONDecodeError):
+            entry = json.loads(entry)
     return dict(entry) if isinstance(entry, dict) else {}
 
 

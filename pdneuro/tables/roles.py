@@ -259,7 +259,7 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
         on = _only(frame, neuromorpho_columns([*frame.columns, *frame.index.names]), "the neurons")
         if on is None:
             raise MissingColumnsError(
-                f"no column of NeuroMorpho.org's neurons is recognized among "
+                "no column of NeuroMorpho.org's neurons is recognized among "
                 f"{described_columns(frame)}. Name it: on=..., or rename it to 'neuron_id' or "
                 "'neuron_name'."
                 f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"

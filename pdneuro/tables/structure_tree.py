@@ -34,18 +34,18 @@ VOID, UNKNOWN, MISSING = -1, -2, -3
 _NEEDED = ("id", "acronym", "name", "parent_structure_id")
 #: Acronym and name of ID 0, which is outside the brain.
 VOID_NAME = "void"
-#: Columns of a tree, in their order; further columns of the service follow.
-COLUMNS = (
-    "id",
-    "acronym",
-    "name",
-    "parent_structure_id",
-    "graph_order",
-    "st_level",
-    "depth",
-    "color_hex_triplet",
-    "structure_id_path",
-)
+#: Columns of a tree, in their order, with a description; further columns of the service follow.
+COLUMNS = {
+    "id": "ID of the structure.",
+    "acronym": "Acronym, such as VISp.",
+    "name": "Name, such as Primary visual area.",
+    "parent_structure_id": "ID of the structure that this one is a part of.",
+    "graph_order": "Position in the list of all structures.",
+    "st_level": "Level of the structure in the ontology.",
+    "depth": "Number of steps from the root.",
+    "color_hex_triplet": "Color of the Allen Brain Atlas, such as 08858C.",
+    "structure_id_path": "IDs from the root to the structure.",
+}
 
 
 _NUMBERS = ("id", "parent_structure_id", "graph_order", "st_level", "depth")
@@ -394,7 +394,7 @@ class StructureTree:
             return array_of(self._frame[field])
         raise UnknownStructureError(
             f"structures do not have a field {field!r}. Their fields are {', '.join(self.fields)}."
-            f"{did_you_mean(field, self.fields)}"
+            f"{did_you_mean(field, self.fields)} pdneuro.known_names() describes them."
         )
 
     def acronyms(self, rows: Rows) -> pd.Categorical:

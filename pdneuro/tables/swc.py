@@ -339,7 +339,7 @@ def text(nodes: pd.DataFrame) -> str:
     # Texts are written in one line, since a second line would not be a comment.
     comments = [
         f"# {word}: {' '.join(str(provenance[word]).split())}"
-        for word in ("source", "query", "licence")
+        for word in ("source", "query", "license")
         if word in provenance
     ]
     head = ["# SWC, written by pdneuro", *comments, "# node type x y z radius parent"]

@@ -135,13 +135,13 @@ def sample(
         finite &= np.isfinite(values)
         inside &= valid
         flat = flat * size + np.where(valid, index, 0).astype(np.intp)
-    _warn_if_apart(array, table, columns, finite, inside, flat)
     voxels = np.asarray(array.values).reshape(-1)
     at_points = voxels.take(flat)
     # pandas does not process the other byte order.
     at_points = at_points.astype(voxels.dtype.newbyteorder("="), copy=False)
     if voxels.dtype.kind == "u":  # structure IDs are signed in tables
         at_points = label_array(at_points, volume.name)
+    _warn_if_apart(array, table, columns, finite, inside, flat)
     if at_points.dtype.kind == "f":
         result: Any = np.where(inside, at_points, np.nan).astype(at_points.dtype)
     else:

@@ -163,7 +163,8 @@ def require_cave(datastack: str, server: str) -> str:
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
-            + f". Get one at {page} and keep it with pdneuro.tokens.save({service!r}, token)."
+            + f".{'' if known else did_you_mean(datastack, CAVE_SERVERS)} Get one at {page} and keep "
+            f"it with pdneuro.tokens.save({service!r}, token)."
         )
     return token
 

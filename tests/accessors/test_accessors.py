@@ -10,11 +10,12 @@ from importlib.util import find_spec
 
 import pandas as pd
 import pytest
+import xarray
 
 import pdneuro
 from pdneuro import errors, files, graphs, neuroglancer, tables
-from pdneuro.accessors import DataArrayNeuro, DataFrameNeuro, GroupByNeuro, SeriesNeuro
-from pdneuro.queries import cave, edges, groups, neuromorpho, properties, structures
+from pdneuro.accessors import DataArrayNeuro, DataFrameNeuro, DatasetNeuro, GroupByNeuro, SeriesNeuro
+from pdneuro.queries import cave, dimensions, edges, groups, neuromorpho, properties, structures
 from pdneuro.sandbox import Sandbox
 
 #: Methods that a column and a table share.
@@ -62,10 +63,15 @@ TABLE_METHODS = {
         "to_cytoscape",
     ],
 }
+DIMENSION_METHODS = [
+    "join_properties", "join_cave", "join_structures", "join_neuromorpho", "join_morphometry",
+    "rollup", "aggregate", "ids", "edges", "partners", "graph",
+]  # fmt: skip
 METHODS = [
     *[(cls, name, module) for cls in (SeriesNeuro, DataFrameNeuro) for module, names in COLUMN_METHODS.items() for name in names],
     *[(DataFrameNeuro, name, module) for module, names in TABLE_METHODS.items() for name in names],
     *[(DataArrayNeuro, name, tables) for name in ("at", "structure_means")],
+    *[(cls, name, dimensions) for cls in (DataArrayNeuro, DatasetNeuro) for name in DIMENSION_METHODS],
     *[(GroupByNeuro, name, groups) for name in ("edges", "upstream", "downstream", "partners", "graph")],
 ]  # fmt: skip
 
@@ -82,7 +88,7 @@ def test_a_method_is_its_function(accessor: type, name: str, module: object) -> 
 def public_functions() -> list[object]:
     modules = [*map(importlib.import_module, (
         "pdneuro.queries.properties", "pdneuro.queries.groups", "pdneuro.tables.roles",
-        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.edges", "pdneuro.dask", "pdneuro.transport.cache",
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.edges", "pdneuro.queries.dimensions", "pdneuro.tables.coordinates", "pdneuro.dask", "pdneuro.transport.cache",
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.queries.structures", "pdneuro.tables.columns",
         "pdneuro.tables.structure_tree", "pdneuro.tables.volumes", "pdneuro.tables.unionizes",
         "pdneuro.allen.payload", "pdneuro.allen.data_sets", "pdneuro.allen.tree", "pdneuro.allen.volumes", "pdneuro.allen.api.cache",
@@ -129,6 +135,9 @@ def test_an_accessor_stores_only_its_object_and_never_raises() -> None:
         pd.DataFrame(),
         pd.DataFrame({1: [2]}),
         pd.Series([[1]]),
+        pd.Index([[1], "x"]),
+        xarray.DataArray([1]),
+        xarray.Dataset(),
     ):
         assert list(vars(obj.neuro)) == ["_obj"]
         assert vars(obj.neuro)["_obj"] is obj
@@ -172,7 +181,10 @@ def test_a_missing_package_is_an_error_that_names_the_extra(sandbox: Sandbox) ->
 def test_registering_twice_changes_nothing() -> None:
     from pdneuro import accessors
 
-    kinds = (pd.Series, pd.DataFrame, pd.api.typing.SeriesGroupBy, pd.api.typing.DataFrameGroupBy)
+    kinds = (
+        pd.Series, pd.DataFrame, pd.Index, xarray.DataArray, xarray.Dataset,
+        pd.api.typing.SeriesGroupBy, pd.api.typing.DataFrameGroupBy,
+    )  # fmt: skip
     before = [kind.__dict__["neuro"] for kind in kinds]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,8 +8,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray
 
 import pdneuro
 import pdneuro.files
@@ -49,6 +51,22 @@ OBJECTS = {
     "two pairs of ends": lambda: pdneuro.sandbox.edges().assign(source=1, target=2),
     "IDs in the index": lambda: pdneuro.sandbox.neurons().set_index("root_id").head(20),
     "synapses with an id": lambda: pdneuro.sandbox.edges().assign(id=range(45_000)),
+    "rates": lambda: xarray.DataArray(
+        np.ones((2, 20)),
+        coords={"root_id": pdneuro.sandbox.neurons().root_id.head(20)},
+        dims=("time", "root_id"),
+    ),
+    "dataset of two dimensions": lambda: xarray.Dataset(
+        {"x": (("structure", "neuron_id"), np.ones((2, 2)))},
+        coords={"structure": ["VISp", "TH"], "neuron_id": [1, 2]},
+    ),
+    "matrix": lambda: (
+        pdneuro.sandbox.neurons()
+        .head(50)
+        .neuro.edges()
+        .neuro.to_xarray(nodes=pdneuro.sandbox.neurons()[["root_id", "side"]])
+    ),
+    "index": lambda: pdneuro.sandbox.neurons().head(5).set_index("root_id").index,
     "groups": lambda: pdneuro.sandbox.neurons().head(20).groupby("side"),
 }
 
@@ -218,7 +236,7 @@ def test_provenance_has_one_row_per_source(sandbox: Sandbox) -> None:
     origin = as_real(table).neuro.provenance
     assert origin["source"].tolist() == ["braincircuits:fruitfly_fafb_flywire", "allen"]
     assert origin["service"].tolist() == ["BrainCircuits.io", "Allen Brain Atlas"]
-    assert origin.loc[0, "licence"] == "CC BY-NC 4.0"
+    assert origin.loc[0, "license"] == "CC BY-NC 4.0"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", origin.loc[0, "snapshot"])
     assert pd.isna(origin.loc[1, "snapshot"])
     assert "neurotransmitter" in origin.loc[0, "queries"]

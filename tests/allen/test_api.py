@@ -165,9 +165,11 @@ def test_a_call_sends_the_same_address_as_allensdk(
                 patch.setattr("pdneuro.allen.api.connected_services.warn", lambda *_: None)
                 answer = getattr(client, pair["method"])(*args, **kwargs)
     except errors.InvalidResponseError:
-        # The empty response is not a file or a drawing, and is not saved.
-        assert "download" in recorder.addresses[0] or "/svg/" in recorder.addresses[0]
-        assert not [file for file in tmp_path.rglob("*") if file.suffix in (".jpg", ".nrrd", ".mhd")]
+        # The empty response is not a file, and is not saved.
+        assert "download" in recorder.addresses[0] or "/svg" in recorder.addresses[0]
+        assert not [
+            file for file in tmp_path.rglob("*") if file.suffix in (".jpg", ".nrrd", ".mhd", ".svg")
+        ]
     found = recorder.addresses or [answer]
     assert len(found) == 1
     wanted = pair["url"].replace(OLD, recorder.url)
@@ -438,7 +440,7 @@ def test_dtypes_of_columns(api: allen.RmaApi) -> None:
     assert str(table["parent_structure_id"].dtype) == "Int64"
     assert table["parent_structure_id"].isna().sum() == 1
     assert table["id"].dtype == np.int64
-    assert table.attrs["pdneuro"]["source"] == "allen"
+    assert table.attrs["pdneuro"]["source"] == "sandbox:allen (synthetic)"
     json.dumps(table.attrs)
     cells = allen.CellTypesApi().list_cells_api()
     assert (cells["tag__apical"] == "NA").sum() == 3

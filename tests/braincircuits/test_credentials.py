@@ -22,6 +22,8 @@ from pdneuro.sandbox.server import LocalServer, Request, Response
 
 CAVE_PROJECT, PLAIN_PROJECT = "fruitfly_fanc_cave", "fruitfly_fafb_flywire"
 PUBLIC_PROJECT = "fruitfly_fafb_flywire_public"
+#: A project that pdneuro does not know.
+NEW_PROJECT = "larva_em"
 BOTH = {"authorization": f"Bearer {TOKEN}", "authorization-cave": f"Bearer {CAVE_TOKEN}"}
 
 
@@ -102,29 +104,31 @@ class TestCache:
 
 
 class TestHeaders:
+    @pytest.mark.parametrize("project", [CAVE_PROJECT, PLAIN_PROJECT])
     def test_properties_of_a_project_of_cave_get_both_tokens(
-        self, both: Sandbox, ids: pd.Series
+        self, both: Sandbox, ids: pd.Series, project: str
     ) -> None:
-        ids.neuro.properties("size", source=CAVE_PROJECT)
+        ids.neuro.properties("size", source=project)
         assert secrets(both.requests[0]) == BOTH
 
-    @pytest.mark.parametrize("project", [PLAIN_PROJECT, PUBLIC_PROJECT])
+    @pytest.mark.parametrize("project", [NEW_PROJECT, PUBLIC_PROJECT])
     def test_properties_of_another_project_do_not_get_the_cave_token(
         self, both: Sandbox, ids: pd.Series, project: str
     ) -> None:
+        both.braincircuits.projects = (project,)
         ids.neuro.properties("size", source=project)
         assert secrets(both.requests[0]) == {"authorization": BOTH["authorization"]}
 
     def test_a_project_that_turns_out_to_need_cave_gets_its_token(
         self, both: Sandbox, ids: pd.Series
     ) -> None:
-        both.braincircuits.cave_projects = (PLAIN_PROJECT,)
-        assert ids.neuro.properties("size", source=PLAIN_PROJECT)["size"].notna().all()
+        both.braincircuits.projects = both.braincircuits.cave_projects = (NEW_PROJECT,)
+        assert ids.neuro.properties("size", source=NEW_PROJECT)["size"].notna().all()
         assert [len(secrets(request)) for request in both.requests] == [1, 2]
-        ids.neuro.properties("link_pre", source=PLAIN_PROJECT)  # what it needs is remembered
+        ids.neuro.properties("link_pre", source=NEW_PROJECT)  # what it needs is remembered
         assert len(both.requests) == 3
         assert secrets(both.requests[2]) == BOTH
-        ids.neuro.properties("size", source=PLAIN_PROJECT)  # and the values are cached
+        ids.neuro.properties("size", source=NEW_PROJECT)  # and the values are cached
         assert len(both.requests) == 3
 
     @pytest.mark.parametrize("detail", ["Forbidden", "You may not read this project"])
@@ -133,7 +137,7 @@ class TestHeaders:
     ) -> None:
         both.fail(status=403, body=json.dumps({"detail": detail}).encode(), times=9)
         with pytest.raises(errors.ForbiddenError, match=detail):
-            ids.neuro.properties("size", source=PLAIN_PROJECT)
+            ids.neuro.properties("size", source=NEW_PROJECT)
         assert [secrets(request) for request in both.requests] == [
             {"authorization": BOTH["authorization"]}
         ]

@@ -225,8 +225,8 @@ def test_an_unusable_file_is_named(sandbox: Sandbox) -> None:
 def test_a_project_of_cave_gets_its_token(sandbox: Sandbox) -> None:
     with tokens.overridden(cave=sandbox.cave_token):
         assert unusual(pdneuro.doctor("braincircuits:fruitfly_fanc_cave")) == set()
-        sandbox.braincircuits.cave_projects = ("fruitfly_fafb_flywire",)
-        table = pdneuro.doctor("braincircuits")
+        sandbox.braincircuits.projects = sandbox.braincircuits.cave_projects = ("larva_em",)
+        table = pdneuro.doctor("braincircuits:larva_em")
     assert unusual(table) == set()
 
 

@@ -51,7 +51,7 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "cave edges": (lambda: pdneuro.sandbox.root_ids()[4:6].neuro.edges(source=CAVE), CAVE),
 }
-#: What a citation of real data contains: papers, licences, identifiers.
+#: What a citation of real data contains: papers, licenses, identifiers.
 REAL = (
     "Dorkenwald",
     "10.1038",
@@ -78,7 +78,7 @@ def test_results_are_marked_also_after_a_file(name: str, sandbox: Sandbox, tmp_p
     for table in (made, pd.read_parquet(tmp_path / "result.parquet"), read):
         entry = table.attrs["pdneuro"]
         assert entry["source"] == f"sandbox:{source} (synthetic)"
-        assert not {"licence", "rrid"} & entry.keys()
+        assert not {"license", "rrid"} & entry.keys()
         (row,) = table.neuro.provenance.to_dict("records")
         assert row["source"] == f"sandbox:{source} (synthetic)"
         assert "Synthetic" in row["service"]

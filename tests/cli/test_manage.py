@@ -164,7 +164,7 @@ class TestFiles:
 
     def test_an_unknown_ending(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="has an unknown format"):
-            read_table(tmp_path / "t.xlsx")
+            read_table(tmp_path / "t.docx")
 
 
 class TestSandbox:

@@ -262,7 +262,6 @@ def test_lists_of_ids_in_parquet_stay_exact(tmp_path: Path) -> None:
     [
         ("r.csv", f"root_id,side\n1,{A},left\n".encode(), "Add a missing column name"),
         ("far.csv", f"root_id,x\n{A},1,\n{B},2,5\n".encode(), "more cells than its header (2)"),
-        ("s.csv", f"root_id;x\n{A};1\n".encode(), "semicolons"),
         ("e.csv", b"", "is empty"),
         ("l.csv", "root_id,n\n1,ö\n".encode("latin1"), "is not UTF-8"),
         ("x.csv.gz", b"\x1f\x8b\x08\x00abc", "cannot be decompressed"),
@@ -289,7 +288,7 @@ def test_the_output_path_is_checked_first(
     neurons: Path, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "dir.csv").mkdir()
-    for out in ("o.txt", "out", "x.xlsx", "dir.csv"):
+    for out in ("o.txt", "out", "x.docx", "dir.csv"):
         assert run("fetch", neurons, "-p", "size", "-o", tmp_path / out, capsys=capsys)[0] == 1
     assert sandbox.requests == []
     assert run("fetch", neurons, "-p", "size", "-o", "-", capsys=capsys)[1].shape == (10, 5)
@@ -330,7 +329,13 @@ def test_options_of_fetch(
         "fetch", neurons, "-p", "nucleus", "--multiple", "first", "--prefix", "my_", capsys=capsys
     )[1]
     assert "my_nucleus_id" in table
-    assert run("fetch", neurons, "-p", "size", "--prefix", "", "-o", neurons, capsys=capsys)[0] == 0
+    status, _, said = run("fetch", neurons, "-p", "size", "-o", neurons, capsys=capsys)
+    assert status == 1
+    assert str(neurons) in said  # the output is the input
+    sized = tmp_path / "sized.csv"
+    assert run("fetch", neurons, "-p", "size", "--prefix", "", "-o", sized, capsys=capsys)[0] == 0
+    neurons = sized
+    read_table(sized).assign(size=1).to_csv(sized, index=False)
     assert run("fetch", neurons, "-p", "size", capsys=capsys)[0] == 1
     status, _, _said = run(
         "fetch", neurons, "-p", "size", "--report", tmp_path / "r.csv", "--overwrite", capsys=capsys

@@ -237,11 +237,13 @@ class TestMatrices:
     ) -> None:
         annotated = edges.neuro.annotate(NEURONS, ["type", "size"])
         annotated.attrs = {"pdneuro": {"source": "x"}}
-        array = annotated.neuro.to_xarray()
+        with pytest.raises(errors.InvalidCoordinateError, match=r"'size_pre'.*fill_value=0"):
+            annotated.neuro.to_xarray()
+        array = annotated.neuro.to_xarray(fill_value=0)
         assert array["type_pre"].dims == ("pre",)
         assert array.sel(pre=BASE + 1)["type_pre"].item() == "KC"
         assert array["type_post"].to_numpy().tolist() == ["KC", "", ""]
-        assert array["size_pre"].to_numpy().tolist() == [str(2**60 + 1), "", ""]  # no float
+        assert array["size_pre"].to_numpy().tolist() == [2**60 + 1, 0, 0]  # no float
         back = array.neuro.to_edges()
         assert back.attrs == annotated.attrs
         assert back.loc[back["pre"] == BASE + 1, "type_pre"].tolist() == ["KC"]

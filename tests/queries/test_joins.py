@@ -17,7 +17,7 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 
 Join = Callable[..., pd.DataFrame]
-UNKNOWN_SEGMENT = 720575940600000000
+UNKNOWN_SEGMENT = 720575940600000003
 
 
 def segments() -> pd.DataFrame:
@@ -161,8 +161,7 @@ def test_the_suffix_and_the_prefix_make_other_names(sandbox: Sandbox, case: Any)
 def test_a_join_to_several_columns(sandbox: Sandbox, case: Any) -> None:
     join, table, status = case
     own = table.columns[0]
-    both = pd.DataFrame({"from": table[own].to_numpy(), "to": table[own].to_numpy()[::-1]})
-    both = both.astype(table[own].dtype)
+    both = pd.DataFrame({"from": table[own].array, "to": table[own].array[::-1]})
     found = join(both, on=["from", "to"], indicator="status")
     first, second = (join(both, on=end, indicator="status") for end in both)
     for name in first.columns.drop(both.columns):

@@ -273,7 +273,7 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     entry = found.attrs["pdneuro"]
     assert json.loads(json.dumps(entry)) == entry
     assert entry["source"] == "sandbox:neuromorpho (synthetic)"
-    assert not {"licence", "rrid"} & entry.keys()
+    assert not {"license", "rrid"} & entry.keys()
     assert "volume: µm³" in entry["units"]
 
 
@@ -756,7 +756,7 @@ def test_cite(sandbox: Sandbox) -> None:
     table = pd.DataFrame({"neuron_id": [37, 74, 1, 10]})
     text = neuromorpho.cite(table)
     assert text.splitlines()[0].startswith(
-        "Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), licence CC BY 4.0"
+        "Reconstructions: NeuroMorpho.Org (RRID:SCR_002145), license CC BY 4.0"
     )
     for number in table["neuron_id"]:
         record = data.neuron(number)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -33,7 +34,9 @@ EDGE_METHODS: dict[str, Callable[[pd.DataFrame], pd.DataFrame | pd.Series]] = {
     "annotate": lambda e: e.neuro.annotate(LABELS),
     "fractions": lambda e: e.neuro.fractions(total=pd.Series(10**6, index=e["post"].unique())),
     "fractions by the source": lambda e: e.neuro.fractions(total="source"),
-    "sign": lambda e: e.assign(nt="ACH").neuro.sign("nt", inhibitory="gaba", excitatory="ach"),
+    "sign": lambda e: e.assign(nt=np.where(e.index % 2, "ACH", "GABA")).neuro.sign(
+        "nt", inhibitory="gaba", excitatory="ach"
+    ),
     "degree": lambda e: e.neuro.degree(),
     "reciprocal": lambda e: e.neuro.reciprocal(),
     "motifs": lambda e: e.neuro.motifs(),

@@ -1,4 +1,4 @@
-"""Minibrain, a made-up service: the shape of a service's folder, small and whole."""
+"""Minibrain, an invented service: a small, complete example of a service's folder."""
 
 from minibrain.sandbox import serve
 from minibrain.source import Minibrain
@@ -8,9 +8,9 @@ __all__ = ["Minibrain", "open_source", "serve"]
 
 
 def open_source(name: str) -> Minibrain:
-    """The source for a dataset of the service; ``pdneuro.open_source`` calls this."""
+    """Return the source for a dataset of the service; ``pdneuro.open_source`` calls this."""
     return Minibrain(name)
 
 
-# Within pdneuro this is a line of sources.py.
+# For a service of pdneuro, this is a line of sources.py.
 sources.SERVICES["minibrain"] = "minibrain"

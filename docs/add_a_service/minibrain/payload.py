@@ -1,4 +1,4 @@
-"""Build requests. Without a network, so that a test can look at a request."""
+"""Build requests. This module does not use the network, so a test can check a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pdneuro.transport.http import Request
 
-#: Address of the service. Within pdneuro this is an option, ``minibrain_url``.
+#: Address of the service. For a service of pdneuro, this is an option, ``minibrain_url``.
 ADDRESS = "https://minibrain.example.org"
 #: Maximum number of IDs per request: servers limit the length of an address.
 MAX_IDS = 100

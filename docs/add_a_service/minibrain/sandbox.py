@@ -1,4 +1,4 @@
-"""The service on this machine, for examples and tests."""
+"""A local server that imitates the service, for examples and tests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _EDGES = {(11, 12): 5, (12, 13): 3, (13, 11): 1}
 
 
 def app(request: Request) -> Response:
-    """Answer a request as the service would; of cell 14 it knows nothing but that it exists."""
+    """Respond to a request as the service does. Cell 14 exists, but has no values."""
     name = request.path.rpartition("/")[2]
     known = {"shape": _shape, "partners": _partners}.get(name)
     if known is None:
         return Response({"error": f"no property {name!r}"}, 404)
-    asked = [int(word) for word in request.query.get("ids", "").split(",") if word]
-    cells = {str(cell): known(cell) for cell in asked if cell in (*_SHAPES, 14)}
+    ids = [int(word) for word in request.query.get("ids", "").split(",") if word]
+    cells = {str(cell): known(cell) for cell in ids if cell in (*_SHAPES, 14)}
     return Response({"release": 7, "cells": cells})
 
 
@@ -35,7 +35,7 @@ def _partners(cell: int) -> dict[str, list[list[object]]]:
 
 @contextlib.contextmanager
 def serve() -> Iterator[LocalServer]:
-    """Run the service on a port of this machine, and point the payloads at it."""
+    """Start the local server, and send all requests to it."""
     server, before = LocalServer({"": app}), payload.ADDRESS
     payload.ADDRESS = server.url
     try:

@@ -181,9 +181,9 @@ class ConnectedServices(RmaApi):
         ----------
         service_name : str
         kwargs : mapping
-            Parameters by name, also lists, arrays and NumPy numbers. None is omitted. ``fmt`` is
-            ``"json"`` or ``"xml"``. Parameters that the service does not declare are omitted, with
-            a warning.
+            Parameters by name. Values can also be lists, arrays and NumPy numbers. A parameter that
+            is None is not sent. ``fmt`` is ``"json"`` or ``"xml"``. Parameters that the service does
+            not declare are omitted, with a warning.
 
         Raises
         ------

@@ -304,7 +304,9 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         return self._search("mouse_connectivity_target_spatial", parameters)
 
     def experiment_injection_coordinate_search(self, **parameters: Any) -> pd.DataFrame:
-        """Find experiments with an injection near a place: ``seed_point`` (ap, dv, lr in µm) and others.
+        """Find experiments with an injection near ``seed_point`` (ap, dv, lr in µm).
+
+        Other parameters are sent to the service.
 
         Examples
         --------

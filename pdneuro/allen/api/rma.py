@@ -70,21 +70,23 @@ class RmaApi(Api):
         model : str
             A class of the schema, such as ``"Structure"`` or ``"SectionDataSet"``.
         filters, criteria, include
-            Which rows, and the associated tables to add; see :func:`pdneuro.allen.payload.model_stage`.
+            Rows to select, and associated tables to add; see :func:`pdneuro.allen.payload.model_stage`.
         only, except, excpt, tabular : str or list of str
-            Columns to send.
+            Columns to return.
         num_rows, start_row : int
             Maximum number of rows, and the first row; ``num_rows="all"`` returns all. By default the
             service limits the number, and a warning appears if there are more rows.
         order : str or list of str
             Such as ``"graph_order"`` or ``"structures.id+desc"``.
         count : bool
-            Whether the service counts the rows that fit.
+            Let the service count the matching rows.
         debug : bool or "preview"
+            The debug option of the service.
         page_size : int
             Fetch all rows in pages of this size, sorted by ID.
         nested : {"keep", "flatten", "explode"}
-            Included tables stay in nested cells; become columns ``{table}_{column}``; also rows.
+            ``"keep"``: an included table is a nested cell. ``"flatten"``: its columns are called
+            ``{table}_{column}``. ``"explode"``: in addition, each of its rows becomes one row.
         refresh, progress : bool, optional
             Download again what is cached; show a progress bar.
         max_workers : int, optional
@@ -131,7 +133,7 @@ class RmaApi(Api):
         service_name : str
             See :class:`pdneuro.allen.ConnectedServices`, which checks the parameters.
         parameters : mapping or list of (name, value) or (name, operator, value)
-            Also lists, arrays and NumPy numbers. None is omitted.
+            Values can also be lists, arrays and NumPy numbers. A parameter that is None is not sent.
 
         Raises
         ------
