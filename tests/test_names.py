@@ -105,7 +105,7 @@ class TestErrors:
 
 
 def test_a_known_property_that_fails_has_no_suggestion(sandbox: Sandbox) -> None:
-    sandbox.fail(status=404, body=b'{"detail": "this project has no sizes"}')
+    sandbox.fail(times=9, status=404, body=b'{"detail": "this project has no sizes"}')
     with pytest.raises(errors.NotFoundError) as caught:
         pdneuro.sandbox.neurons().head(2).neuro.properties("size")
     assert "known_names" not in str(caught.value)
