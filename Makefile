@@ -8,12 +8,16 @@ QUIET := --quiet --disable-pip-version-check
 # Tests of the code that depends on the versions of other packages.
 LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/test_files.py tests/test_table_formats.py
 
-.PHONY: demo test test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
+.PHONY: demo test live test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
 
 test: test-newest test-oldest
+
+# The real services, with your tokens: make live RECORD=folder also saves the responses. Never part of CI.
+live: .venv-oldest/test
+	.venv-oldest/bin/python -m pytest -o addopts= -W default -q -rs -p no:randomly tests/live --live $(if $(RECORD),--record $(RECORD))
 
 # The newest Python and the newest pandas.
 test-newest: .venv/test

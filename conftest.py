@@ -40,6 +40,8 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Those of a fixture of the module stay.
     options = importlib.import_module("pdneuro.options")
     monkeypatch.setattr(options, "_process", options._process)
+    tokens = importlib.import_module("pdneuro.transport.tokens")
+    monkeypatch.setattr(tokens, "_process", tokens._process)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ tracebacks.register()
 
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
+    from pdneuro.checks.doctor import doctor
+    from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
     from pdneuro.files import read_table
     from pdneuro.names import known_names
@@ -29,6 +31,7 @@ __all__ = [
     "__version__",
     "allen",
     "cache",
+    "doctor",
     "errors",
     "get_options",
     "graphs",
@@ -42,6 +45,7 @@ __all__ = [
     "read_table",
     "sandbox",
     "set_options",
+    "setup",
     "show_versions",
     "tables",
     "tokens",
@@ -53,6 +57,7 @@ _LAZY = {
     "allen": ("pdneuro.allen", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
+    "doctor": ("pdneuro.checks.doctor", "doctor"),
     "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),
@@ -61,6 +66,7 @@ _LAZY = {
     "open_source": ("pdneuro.sources", "open_source"),
     "read_table": ("pdneuro.files", "read_table"),
     "sandbox": ("pdneuro.sandbox", None),
+    "setup": ("pdneuro.checks.setup", "setup"),
     "show_versions": ("pdneuro.versions", "show_versions"),
     "tables": ("pdneuro.tables", None),
     "tokens": ("pdneuro.transport.tokens", None),

@@ -26,6 +26,21 @@ def replacing(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def overwrite(path: Path, content: bytes) -> None:
+    """Write a short JSON document that only the owner can read, without a temporary copy.
+
+    One call of the system writes it, so a process that is killed leaves the old document or the new one.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        path.chmod(0o600)
+        # Spaces after the document replace the rest of a longer one until it is cut off.
+        os.write(file, content.ljust(os.fstat(file).st_size))
+        os.ftruncate(file, len(content))
+    finally:
+        os.close(file)
+
+
 def replace(part: Path, target: Path) -> None:
     """Rename a complete file to its final name, with the mode of the file that it replaces."""
     target = target.resolve()

@@ -113,6 +113,14 @@ class UnknownSourceError(PdneuroError, ValueError):
     """``source`` is not set, or is not a service that pdneuro supports."""
 
 
+class UnknownServiceError(PdneuroError, ValueError):
+    """A name that is not that of a service, a server or a datastack."""
+
+
+class TokenFileError(PdneuroError, OSError):
+    """A token cannot be saved in its file, or the file cannot be deleted."""
+
+
 class MissingDependencyError(PdneuroError, ImportError):
     """An optional package is not installed; the message names the extra that installs it."""
 
@@ -289,6 +297,14 @@ class PdneuroWarning(UserWarning):
 
 class UnknownIdsWarning(PdneuroWarning):
     """The service does not know some of the IDs; their rows contain NA."""
+
+
+class EmptyResponseWarning(UnknownIdsWarning):
+    """A response contained none of the requested IDs, also at the second request. It is not cached."""
+
+
+class UnexpectedResponseWarning(PdneuroWarning):
+    """A response contains values that are not as documented; they are missing in the result."""
 
 
 class UnusableTokenWarning(PdneuroWarning):

@@ -69,7 +69,12 @@ def options() -> Mapping[str, Option]:
         ("offline", flag, False, "use the cache alone"),
         ("batch_size", count, 1000, "number of IDs per request"),
         ("max_workers", count, 4, "maximum number of requests at the same time"),
-        ("timeout", seconds, 60.0, "maximum wait for a connection or more bytes"),
+        (
+            "timeout",
+            seconds,
+            60.0,
+            "maximum wait for more bytes; five times this for a response",
+        ),
         ("retries", count_from_0, 4, "number of retries after a failure"),
         ("progress", bar, None, "the progress bar"),
         ("full_traceback", flag, False, "in notebooks, also show the lines inside pdneuro for an error"),

@@ -34,6 +34,7 @@ LAYERS = {
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
     "neuromorpho": BELOW | {"files", "transport", "tables"},
     "queries": BELOW | {"allen", "cave", "graphs", "neuromorpho", "sources", "tables", "transport"},
+    "checks": BELOW | SERVICES | {"tables", "transport"},
     "citations": BELOW | {"neuromorpho", "tables"},
     "names": BELOW | {"braincircuits", "cave", "neuromorpho", "tables", "transport"},
     "neuroglancer": BELOW | {"plots", "tables"},

@@ -32,6 +32,7 @@ from pdneuro.tables.unionizes import (
     rolled_up,
     select,
 )
+from pdneuro.transport.http import all_or_none
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,6 +52,7 @@ _FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@all_or_none()
 def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -> pd.DataFrame:
     """Return the cells of the Cell Types Database, one row per cell, with their features.
 
@@ -109,6 +111,7 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
     return stamp(table, source="allen", query="cells()")
 
 
+@all_or_none()
 def experiments(
     injection: Any = None, *, transgenic_line: Any = None, primary_only: bool = True, graph_id: int = 1
 ) -> pd.DataFrame:
@@ -191,6 +194,7 @@ def _parts(text: Any) -> list[Any]:
     return [part for part in str(text).split("/") if part] if isinstance(text, str) else [text]
 
 
+@all_or_none()
 def projection_matrix(
     unionizes: pd.DataFrame,
     value: str = "projection_density",
@@ -287,6 +291,7 @@ def _valued(
     return rolled_up(table, value, structure_tree(graph_id), rollup, on_missing)
 
 
+@all_or_none()
 def projection_array(
     unionizes: pd.DataFrame,
     value: str = "projection_density",
@@ -341,6 +346,7 @@ def projection_array(
     )
 
 
+@all_or_none()
 def projection_edges(
     unionizes: pd.DataFrame,
     experiments: pd.DataFrame,

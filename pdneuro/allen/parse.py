@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pdneuro.transport.report import ShapeError
-from pdneuro.transport.responses import is_html
+from pdneuro.transport.responses import is_html, parse_json
 
 
 class Message(NamedTuple):
@@ -31,9 +31,9 @@ def body(content: bytes) -> Any:
         It is not JSON.
     """
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ShapeError("the response is not JSON.") from error
+        return parse_json(content)
+    except ShapeError as error:
+        raise ShapeError(f"the response is not JSON: {error}") from None
 
 
 def drawing(content: bytes, encoding: str | None) -> str:

@@ -249,6 +249,12 @@ class ModelQuery(NamedTuple):
         return f"{self.endpoint}/{query([*self.before, model_stage(self.model, **given)])}"
 
 
+def row_limit(options: Mapping[str, Any]) -> int | None:
+    """Return the maximum number of rows of a query, None for all rows or the service's own limit."""
+    limit = options.get("num_rows")
+    return None if limit is None or str(limit).strip("'") == "all" else int(limit)
+
+
 def pipe_stage(
     pipe_name: str, parameters: Mapping[str, Any] | Iterable[Sequence[Any]] | None = None
 ) -> str:

@@ -10,10 +10,13 @@ import pandas as pd
 from pdneuro.allen import payload, send
 from pdneuro.errors import InvalidQueryError
 from pdneuro.options import Fetch, get_option
+from pdneuro.tables import columns
 from pdneuro.tables.columns import NESTED, from_records
 from pdneuro.tables.provenance import stamp
+from pdneuro.transport.http import all_or_none
 
 
+@all_or_none()
 def model_rows(
     query: payload.ModelQuery, fetch: Fetch, *, nested: str = "keep", page_size: int | None = None
 ) -> pd.DataFrame:
@@ -32,8 +35,19 @@ def model_rows(
         raise InvalidQueryError(f"nested must be one of {', '.join(NESTED)}, not {nested!r}.")
     if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
         raise InvalidQueryError(f"page_size must be a positive number of rows, not {page_size!r}.")
-    table = as_table(send.rows(query, fetch, page_size), nested)
-    return _in_order(table, query.options.get("order")) if len(query.ids) > payload.MAX_IDS else table
+    if len(query.ids) <= payload.MAX_IDS:
+        return as_table(send.rows(query, fetch, page_size), nested)
+    # The service orders and counts the rows of each request, and there are several.
+    options, limit = dict(query.options), payload.row_limit(query.options)
+    start = int(options.pop("start_row", None) or 0)
+    if limit is not None:
+        options["num_rows"] = start + limit
+    found = send.rows(query._replace(options=options), fetch, page_size)
+    flat = _in_order(as_table(found), options.get("order"))
+    flat = flat.iloc[start : None if limit is None else start + limit].reset_index(drop=True)
+    if nested == "keep":
+        return flat
+    return columns.flatten(flat) if nested == "flatten" else columns.explode(flat)
 
 
 def all_rows(model: str, ids: Any = (), *, refresh: bool = False, **options: Any) -> pd.DataFrame:

@@ -29,8 +29,8 @@ from pdneuro.transport.responses import without_secrets
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
-#: Maximum number of rows in a response, also for ``'all'``.
-ROW_LIMIT = 25_000
+#: Row limits of servers are multiples of this number.
+_ROUND = 50
 
 
 class Content(NamedTuple):
@@ -47,6 +47,8 @@ class Table(NamedTuple):
 
     rows: Rows
     url: str
+    #: Number of rows that fit, by the service, None if it is not counted or of several requests.
+    total_rows: int | None = None
 
 
 def client(url: str, fetch: Fetch) -> Client:
@@ -143,29 +145,41 @@ def _part(query: payload.ModelQuery, fetch: Fetch, page_size: int | None) -> Tab
 
 
 def whole(query: payload.ModelQuery, fetch: Fetch) -> Table:
-    """Fetch the rows of a query by one request; with ``num_rows="all"`` by as many as needed.
+    """Fetch the rows of a query by one request; by more if the server sends fewer rows than requested.
 
     Warns
     -----
     IncompleteTableWarning
         The service has more rows than it sent, and the query does not say how many rows to send.
     """
-    options = query.options
+    options, limit = query.options, payload.row_limit(query.options)
     rows, found = records(payload.encoded(query.url()), fetch)
     start = int(options.get("start_row") or 0)
     more = bool(rows) and (found.total_rows or 0) > start + len(rows)
-    # With included tables the service counts joined rows instead of records.
-    if options.get("num_rows") is None and more and options.get("include") is None:
-        warn(
-            f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Use num_rows='all', "
-            f"or pages by page_size=2000. URL: {found.url}.",
-            IncompleteTableWarning,
-        )
-    truncated = bool(rows) and len(rows) % ROW_LIMIT == 0
-    if str(options.get("num_rows")).strip("'") == "all" and (truncated or more):
+    table = Table(rows, found.url, found.total_rows)
+    if options.get("num_rows") is None:
+        # With included tables the service counts joined rows instead of records.
+        if more and options.get("include") is None:
+            warn(
+                f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Use num_rows='all', "
+                f"or pages by page_size=2000. URL: {found.url}.",
+                IncompleteTableWarning,
+            )
+        return table
+    # The limit of a server is a round number, and not all servers report how many rows there are.
+    is_counted = str(options.get("count", True)).lower() not in ("false", "0") and found.total_rows
+    truncated = bool(rows) and len(rows) % _ROUND == 0 and not is_counted
+    if (more or truncated) and (limit is None or len(rows) < limit):
         # Rows without an order cannot be continued; they are requested again, in order.
-        return pages(query, len(rows), fetch, rows if options.get("order") is not None else [])
-    return Table(rows, found.url)
+        had = rows if options.get("order") is not None else []
+        return pages(query, len(rows), fetch, had)._replace(total_rows=found.total_rows)
+    return table
+
+
+def count(query: payload.ModelQuery, fetch: Fetch) -> int | None:
+    """Return the number of rows of a query without its included tables, by the service."""
+    url = query.url(include=None, num_rows=1, order=None, count=True)
+    return records(payload.encoded(url), fetch)[1].total_rows
 
 
 def pages(
@@ -192,7 +206,7 @@ def pages(
     IncompleteTableWarning
         The service announced more rows.
     """
-    options, key = query.options, query.key
+    options, key, limit = query.options, query.key, payload.row_limit(query.options)
     begun = int(options.get("start_row") or 0)
     start = begun + len(had)
     order = _unique_order(options.get("order"), key)
@@ -201,8 +215,9 @@ def pages(
         _enter(known, row.get(key, f"row {place}"), row)
     first, before, total = "", b"", None
     with progress.bar(None, "Allen rows", "rows", fetch.progress) as bar:
-        while True:
-            url = query.url(num_rows=size, start_row=start, order=order)
+        while limit is None or len(known) < limit:
+            here_size = size if limit is None else min(size, limit - len(known))
+            url = query.url(num_rows=here_size, start_row=start, order=order)
             rows, found = records(payload.encoded(url), fetch)
             first = first or found.url
             if options.get("include") is None and options.get("count") is not False:
@@ -224,9 +239,10 @@ def pages(
             bar.update(len(known) - new)
             # Records are counted, not joined rows: a page too early repeats some, too late loses some.
             start += len(rows)
-    if total is not None and len(known) < total - begun:
+    wanted = None if total is None else min(total - begun, limit or total)
+    if wanted is not None and len(known) < wanted:
         warn(
-            f"the service announced {total - begun:,} rows and {len(known):,} came, up to an empty "
+            f"the service announced {wanted:,} rows and {len(known):,} came, up to an empty "
             f"page. URL: {first}.",
             IncompleteTableWarning,
         )
@@ -305,8 +321,8 @@ def _zip_fault(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except zipfile.BadZipFile:
-        return "the file is not a zip archive."
+    except Exception as error:  # damaged archives raise errors of many kinds
+        return f"the file is not a zip archive that can be read ({type(error).__name__}: {error})."
     return f"its member {damaged} is damaged." if damaged else None
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from pdneuro.allen import payload
-from pdneuro.allen.rows import all_rows
-from pdneuro.errors import NotFoundError
-from pdneuro.options import get_option
+from pdneuro.allen import payload, send
+from pdneuro.allen.rows import as_table
+from pdneuro.errors import InvalidResponseError, NotFoundError
+from pdneuro.options import Fetch, get_option
 from pdneuro.tables.structure_tree import StructureTree
+from pdneuro.transport.http import all_or_none
 from pdneuro.transport.store import cache_folder
 
 #: The adult mouse.
@@ -37,6 +38,8 @@ def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> Structure
         The graph does not exist.
     OfflineError
         pdneuro is offline and the tree is not cached.
+    InvalidResponseError
+        Structures are missing in the response, which is not cached.
     ServiceError
         The request failed, and no tree is cached.
 
@@ -59,16 +62,30 @@ def structure_tree(graph_id: Any = MOUSE, *, refresh: bool = False) -> Structure
 
 
 @functools.lru_cache(maxsize=8)
+@all_or_none()
 def _tree(graph_id: int, address: str, folder: str, refresh: bool) -> StructureTree:
-    table = all_rows(
-        "Structure",
-        [graph_id],
-        refresh=refresh,
-        criteria="[graph_id$in{ids}]",
-        include="structure_sets",
-        order=("structures.graph_order",),
-        count=False,
-    )
-    if table.empty:
+    fetch = Fetch.of(refresh=refresh)
+    options = {
+        "criteria": "[graph_id$in{ids}]",
+        "include": "structure_sets",
+        "num_rows": "all",
+        "order": ("structures.graph_order",),
+    }
+    query = payload.ModelQuery(f"{address}/api/v2/data", "Structure", options, [graph_id])
+    found = send.rows(query, fetch)
+    if not found.rows:
         raise NotFoundError(f"graph {graph_id} does not have structures.", url=address)
-    return StructureTree(table, f"graph {graph_id}")
+    table = as_table(found)
+    tree = StructureTree(table, f"graph {graph_id}")
+    ids = set(table["id"])
+    orphans = set(table["parent_structure_id"].dropna()) - ids
+    total = found.total_rows
+    if total is not None and total > len(ids):  # the number of structures, or of all their sets
+        total = send.count(query, fetch)
+    if orphans or (total is not None and total > len(ids)):
+        raise InvalidResponseError(
+            f"the structures of graph {graph_id} are not complete: {len(ids):,} of "
+            f"{total or len(ids):,} came, and {len(orphans):,} parents are missing.",
+            url=found.url,
+        )
+    return tree

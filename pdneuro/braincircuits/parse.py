@@ -11,22 +11,37 @@ import functools
 import types
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro.errors import InvalidIdError, PrecisionLossError
+from pdneuro.errors import (
+    InvalidIdError,
+    PrecisionLossError,
+    UnexpectedResponseWarning,
+    listing,
+    warn,
+)
+from pdneuro.sources import documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import from_partners, pack, partner_counts, unpack
-from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
-from pdneuro.transport.responses import is_html
+from pdneuro.tables.partners import RECORD_BYTES, from_partners, pack, partner_counts, unpack
+from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, NOT_CACHED, Batch, ShapeError
+from pdneuro.transport.responses import parse_json
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
+#: Partners whose payload begins with the numbers of records that were dropped, and of those merged.
+REPAIRED_ENCODING = NOT_CACHED
+#: JSON with other keys than those that the service documents.
+OTHER_KEYS_ENCODING = NOT_CACHED + 1
+#: Latest time that is a plausible ``materialized_timestamp``: the year 2100, in Unix seconds.
+_LATEST = 4_102_444_800
+#: Properties whose keys are documented.
+_LINKS = ("link_pre", "link_post")
 
 
 class _Envelope(msgspec.Struct):
@@ -35,13 +50,13 @@ class _Envelope(msgspec.Struct):
 
 
 class _Partner(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    segmentid: int
-    synaptic_count: int
+    segmentid: int | None
+    synaptic_count: int | None
 
 
 class _Partners(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    downstream: list[_Partner] = []
-    upstream: list[_Partner] = []
+    downstream: list[_Partner] | None = None
+    upstream: list[_Partner] | None = None
 
 
 # Not strict: IDs come as text, and become exact integers here.
@@ -60,7 +75,7 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     """
     try:
         envelope = _envelope.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         envelope = _unwrapped(body, asked)
     ids, raw = list(envelope.results), list(envelope.results.values())
     snapshot = _seconds(envelope.materialized_timestamp)
@@ -70,6 +85,11 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     # The length first: most entries are long, and a call for each would take time.
     for place in [place for place, entry in enumerate(raw) if len(entry) < 8 and _is_nothing(entry)]:
         encodings[place], payloads[place] = NONE_ENCODING, None
+    # The text first: decoding each entry would take time.
+    keys = [f'"{key}"'.encode() for key in documented_columns(name, 0) if name in _LINKS]
+    for place, entry in enumerate(raw if keys else ()):
+        if payloads[place] is not None and not any(key in bytes(entry) for key in keys):
+            encodings[place] = OTHER_KEYS_ENCODING
     return Batch(ids, encodings, payloads, snapshot)
 
 
@@ -79,11 +99,7 @@ def _is_nothing(entry: msgspec.Raw) -> bool:
 
 def _unwrapped(body: bytes, asked: Sequence[int]) -> _Envelope:
     """Read a response without ``results``, which the documentation does not exclude."""
-    try:
-        found = _anything.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        kind = "an HTML page" if is_html(body) else f"not valid JSON ({error})"
-        raise ShapeError(f"the response is {kind}.") from None
+    found = parse_json(body)
     if not isinstance(found, dict):
         raise ShapeError(f"the response is a JSON {type(found).__name__}, not an object.")
     snapshot = found.pop("materialized_timestamp", None)
@@ -103,26 +119,33 @@ def _words(ids: Sequence[int]) -> set[str]:
 
 
 def _seconds(snapshot: object) -> int | None:
-    """Return the Unix seconds of ``materialized_timestamp``, in any documented format."""
+    """Return the Unix seconds of ``materialized_timestamp``, in any documented format.
+
+    Raises
+    ------
+    ShapeError
+        It is a number, but not a time.
+    """
     if isinstance(snapshot, str):
+        text = snapshot
         try:
-            return int(float(snapshot))
+            snapshot = float(text)
         except ValueError:
-            pass
-        try:
-            moment = datetime.datetime.fromisoformat(snapshot)
-        except ValueError:
-            return None
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
-    return int(snapshot) if isinstance(snapshot, int | float) else None
+            try:
+                moment = datetime.datetime.fromisoformat(text)
+            except ValueError:
+                return None
+            snapshot = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+    if not isinstance(snapshot, int | float):
+        return None
+    if not 0 <= snapshot < _LATEST:
+        raise ShapeError(f"the materialization time {snapshot!r:.60} is not a time in Unix seconds.")
+    return int(snapshot)
 
 
 def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
     """Return the addresses of the files of edges and nodes, and the snapshot in Unix seconds."""
-    try:
-        found = _anything.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ShapeError(f"the response is not valid JSON ({error}).") from None
+    found = parse_json(body)
     edges = found.get("edges_url") if isinstance(found, dict) else None
     if not isinstance(edges, str) or not edges:
         raise ShapeError("the response has no 'edges_url'.")
@@ -132,6 +155,15 @@ def graph_dump(body: bytes) -> tuple[str, str | None, int | None]:
 
 
 # -- partners -------------------------------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    """The partners of some neurons, one after the other, as aligned arrays."""
+
+    rows: npt.NDArray[np.intp]
+    partner: Int64Array
+    weight: Int64Array
+    incoming: npt.NDArray[np.bool_]
 
 
 def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes | None]]:
@@ -146,23 +178,100 @@ def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes 
         try:
             found.append(_partners.decode(entry))
             places.append(place)
-        except msgspec.ValidationError:
-            _edges_by_shape(np.ones(1, np.int64), [bytes(entry)])
-    for place, packed in zip(places, _pack(found), strict=False):  # none if a number is too large
-        encodings[place], payloads[place] = PARTNERS_ENCODING, packed
+        except (msgspec.ValidationError, RecursionError):
+            encodings[place], payloads[place] = _repaired_json(bytes(entry))
+    try:
+        for place, (encoding, body) in zip(places, _pack(found), strict=True):
+            encodings[place], payloads[place] = encoding, body
+    except OverflowError:  # a number is too large for a packed record: the JSON is cached
+        for place in places:
+            encodings[place], payloads[place] = _repaired_json(bytes(entries[place]))
     return encodings, payloads
 
 
-def _pack(entries: list[_Partners]) -> list[bytes]:
-    sides = [side for entry in entries for side in (entry.downstream, entry.upstream)]
-    sizes = np.array([len(side) for side in sides], np.intp)
-    incoming = np.repeat(np.tile([0, 1], len(entries)), sizes)
+def _repaired_json(entry: bytes) -> tuple[int, bytes]:
+    """Return the encoding and the payload of an entry in another form; its JSON if it is valid."""
+    cells = _edges_by_shape(np.zeros(1, np.int64), [entry])
+    found, *lost = _repaired(_Found(*cells), 1)
+    if not any(count.any() for count in lost):
+        return JSON_ENCODING, entry
     try:
-        partner = np.array([p.segmentid for side in sides for p in side], np.int64)
-        counts = np.array([p.synaptic_count for side in sides for p in side], np.int64)
-        return pack(sizes[::2] + sizes[1::2], partner, counts, incoming)
-    except OverflowError:
-        return []
+        (body,) = pack([len(found.rows)], found.partner, found.weight, found.incoming)
+    except OverflowError as error:
+        raise ShapeError(f"'connectivity' contains a number that is too large: {error}") from None
+    return REPAIRED_ENCODING, np.stack(lost, axis=1).astype("<i4").tobytes() + body
+
+
+def _pack(entries: list[_Partners]) -> list[tuple[int, bytes]]:
+    """Return the encoding and the payload of each entry."""
+    sides = [side or [] for entry in entries for side in (entry.downstream, entry.upstream)]
+    sizes = np.array([len(side) for side in sides], np.intp)
+    incoming = np.repeat(np.tile([False, True], len(entries)), sizes)
+    rows = np.repeat(np.arange(len(entries)), sizes[::2] + sizes[1::2])
+    partner = np.array([p.segmentid or 0 for side in sides for p in side], np.int64)
+    weight = np.array([p.synaptic_count or 0 for side in sides for p in side], np.int64)
+    found, *lost = _repaired(_Found(rows, partner, weight, incoming), len(entries))
+    kept = np.bincount(found.rows, minlength=len(entries))
+    packed = pack(kept, found.partner, found.weight, found.incoming)
+    heads = np.stack(lost, axis=1).astype("<i4")
+    return [
+        (REPAIRED_ENCODING, head.tobytes() + body) if head.any() else (PARTNERS_ENCODING, body)
+        for head, body in zip(heads, packed, strict=True)
+    ]
+
+
+def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array]:
+    """Drop records without a partner or a count, and merge records of one partner.
+
+    Returns
+    -------
+    tuple
+        The valid records; for each neuron, the numbers of records dropped and merged.
+    """
+    valid = (found.partner > 0) & (found.weight > 0)
+    dropped = np.bincount(found.rows[~valid], minlength=count)
+    if not valid.all():
+        rows, partner, weight, incoming = found
+        found = _Found(rows[valid], partner[valid], weight[valid], incoming[valid])
+    # Equal keys may also be of different partners, which the next step separates.
+    keys = np.sort(found.partner ^ ((2 * found.rows + found.incoming) << 40))
+    if not (keys[1:] == keys[:-1]).any():
+        return found, dropped, np.zeros(count, np.int64)
+    table = pd.DataFrame(found._asdict())
+    # Records of several regions have different counts, which add up; a repeated record counts once.
+    once = table.drop_duplicates()
+    sums: Any = once.groupby(["rows", "incoming", "partner"], sort=False, as_index=False)["weight"].sum()
+    sums = sums.sort_values("rows", kind="stable")
+    merged = np.bincount(table["rows"], minlength=count) - np.bincount(sums["rows"], minlength=count)
+    return _Found(*(sums[name].to_numpy() for name in _Found._fields)), dropped, merged
+
+
+def packed(
+    encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.object_]]:
+    """Return the packed records of repaired payloads, with a warning of what was repaired."""
+    if np.max(encodings, initial=0) < NOT_CACHED:
+        return encodings, payloads
+    places = np.flatnonzero(encodings == REPAIRED_ENCODING)
+    encodings, payloads = encodings.copy(), payloads.copy()
+    encodings[encodings == OTHER_KEYS_ENCODING] = JSON_ENCODING
+    if not len(places):
+        return encodings, payloads
+    heads = [np.frombuffer(payloads[place][:8], "<i4") for place in places.tolist()]
+    _warn_of_repairs(len(places), *np.sum(heads, axis=0))
+    encodings[places] = PARTNERS_ENCODING
+    for place in places.tolist():
+        payloads[place] = payloads[place][8:]
+    return encodings, payloads
+
+
+def _warn_of_repairs(neurons: int, dropped: int, merged: int) -> None:
+    warn(
+        f"'connectivity' of {neurons:,} neurons is not as documented: {dropped:,} records without a "
+        f"valid partner or count are dropped, and {merged:,} records of a partner that is listed twice "
+        "are merged (equal ones count once, different counts are added).",
+        UnexpectedResponseWarning,
+    )
 
 
 def edges(
@@ -174,13 +283,14 @@ def edges(
     downstream: bool = True,
 ) -> pd.DataFrame:
     """Edge table of neurons: in the order given, the outputs of each before its inputs."""
-    packed = np.flatnonzero(encodings == PARTNERS_ENCODING)
-    columns: list[Any] = [*unpack(payloads[packed])]
-    columns[0] = packed[columns[0]]
-    if len(packed) < len(ids):
+    encodings, payloads = packed(encodings, payloads)
+    places = np.flatnonzero(encodings == PARTNERS_ENCODING)
+    columns: list[Any] = [*unpack(payloads[places])]
+    columns[0] = places[columns[0]]
+    if len(places) < len(ids):
         others = np.flatnonzero(encodings == JSON_ENCODING)
-        neuron, *found = _edges_by_shape(ids[others], payloads[others].tolist())
-        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *found]
+        neuron, *cells = _edges_by_shape(ids[others], payloads[others].tolist())
+        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *cells]
         columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
     if not (upstream and downstream):
         side = columns[3] if upstream else ~columns[3]
@@ -222,6 +332,51 @@ def decode(payloads: Sequence[bytes] | npt.NDArray[np.object_]) -> list[Any]:
     return values
 
 
+def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+    """Raise ShapeError if a payload cannot be read, or a documented count is not a count."""
+    bodies = [
+        body or b"" for body, form in zip(payloads, encodings, strict=True) if form == JSON_ENCODING
+    ]
+    found = parse_json(b"[" + b",".join(bodies) + b"]")
+    if len(found) != len(bodies):
+        raise ShapeError("a value is not one JSON value.")
+    for key in documented_columns(name, 0):
+        wrong = [
+            value[key] for value in found if isinstance(value, dict) and not _is_count(value.get(key))
+        ]
+        if wrong:
+            raise ShapeError(f"{key!r} is not a count: {listing(map(repr, wrong))}.")
+    for body, form in zip(payloads, encodings, strict=True):
+        if form == PARTNERS_ENCODING and len(body or b"") % RECORD_BYTES:
+            raise ShapeError("packed partners are truncated.")
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 <= value < 2**63)
+
+
+def warn_of_other_keys(name: str, columns: dict[str, Any], count: int) -> None:
+    """Warn of values that have other keys than those that the service documents."""
+    if name not in _LINKS:
+        return  # the keys of other properties are not documented
+    documented = documented_columns(name, count)
+    absent, other = np.ones(count, bool), np.zeros(count, bool)
+    for key, cells in columns.items():
+        missing = np.asarray(pd.isna(cells), bool)
+        if key in documented:
+            absent &= missing
+        else:
+            other |= ~missing
+    lost = int((absent & other).sum())
+    if lost:
+        warn(
+            f"{lost:,} of {count:,} values of {name!r} have none of the documented keys "
+            f"{listing(map(repr, documented))}, which are NA. Their keys are "
+            f"{listing([repr(key) for key in columns if key not in documented])}.",
+            UnexpectedResponseWarning,
+        )
+
+
 def flat_cells(
     encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]
 ) -> dict[str, Sequence[Any]] | None:
@@ -260,6 +415,7 @@ def _flat_decoder(keys: tuple[str, ...]) -> tuple[Any, dict[str, str]]:
 
 def values(encodings: npt.NDArray[np.int8], payloads: npt.NDArray[np.object_]) -> list[Any]:
     """Return the Python values of all payloads, None without a payload."""
+    encodings, payloads = packed(encodings, payloads)
     found: list[Any] = [None] * len(payloads)
     json = np.flatnonzero(encodings == JSON_ENCODING)
     for place, value in zip(json.tolist(), decode(payloads[json]), strict=True):

@@ -16,6 +16,8 @@ PROJECTS = {
     "fruitfly_fafb_flywire_public": "The public version of FlyWire. Needs no CAVE token.",
     "fruitfly_fanc_cave": "FANC: the nerve cord of an adult fruit fly. Needs a CAVE token.",
 }
+#: Projects of these that are managed by CAVE.
+CAVE_PROJECTS = ("fruitfly_fafb_flywire", "fruitfly_fanc_cave")
 #: Properties that the service documents, with a description; a project may lack some or have others.
 PROPERTIES = {
     "size": "Size of the segment, in voxels or as a volume.",

@@ -64,7 +64,7 @@ class BrainCircuits:
             return documented_columns(name, 0, multiple)
         answers = self._fetch(ids, name, fetch)
         known = np.flatnonzero(answers.encodings >= parse.JSON_ENCODING)
-        encodings, payloads = answers.encodings[known], answers.payloads[known]
+        encodings, payloads = parse.packed(answers.encodings[known], answers.payloads[known])
         keep_keys = name in ("link_pre", "link_post")
         documented = documented_columns(name, len(known), multiple)
         cells = parse.flat_cells(encodings, payloads) if multiple == "count" else None
@@ -80,6 +80,8 @@ class BrainCircuits:
             )
         else:
             columns = {}
+        if len(known):
+            parse.warn_of_other_keys(name, columns, len(known))
         columns = documented | columns
         return records.scatter(columns, known, len(ids))
 

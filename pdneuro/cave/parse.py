@@ -17,8 +17,15 @@ from pdneuro.cave.payload import PENDING, POST, PRE
 from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import pack
-from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
+from pdneuro.tables.partners import RECORD_BYTES, pack
+from pdneuro.transport.report import (
+    FIRST_ENCODING,
+    NONE_ENCODING,
+    UNKNOWN_ENCODING,
+    Batch,
+    ShapeError,
+)
+from pdneuro.transport.responses import parse_json
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
@@ -88,8 +95,9 @@ def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch
     found: dict[int, list[dict[str, Any]]] = {}
     for key, record in zip(keys, records, strict=True):
         found.setdefault(key, []).append(record)
-    bodies = [msgspec.json.encode(found[number]) if number in found else None for number in ids]
-    return _batch(ids, bodies, JSON_ENCODING)
+    every = [*ids, *sorted(found.keys() - set(ids))]  # other IDs show that a filter was ignored
+    bodies = [msgspec.json.encode(found[number]) if number in found else None for number in every]
+    return _batch(every, bodies, JSON_ENCODING)
 
 
 def _batch(ids: Sequence[int], bodies: list[bytes | None], form: int) -> Batch:
@@ -157,8 +165,8 @@ def partners_batch(ids: Sequence[int], synapses: pd.DataFrame, *, upstream: bool
     """
     own = _ids_of(synapses, POST if upstream else PRE)
     other = _ids_of(synapses, PRE if upstream else POST)
+    ids = [*ids, *sorted(set(own.tolist()) - set(ids))]  # other IDs show that a filter was ignored
     positions = pd.Index(ids).get_indexer(pd.Index(own))
-    positions, other = positions[positions >= 0], other[positions >= 0]
     # Partners without a segment count together, as 0, for the report.
     other = np.where(other > PENDING, other, 0)
     groups = group_rows(pd.Series(positions), pd.Series(other))
@@ -208,9 +216,11 @@ def successor(root: int, roots: Int64Array, chunk_count: Callable[[int], int]) -
     return Successor(latest, overlap, "merged" if is_merged else "replaced")
 
 
-def successors_batch(found: Mapping[int, Successor]) -> Batch:
-    """Encode the successors of root IDs as JSON."""
-    return _batch([*found], [msgspec.json.encode(value) for value in found.values()], JSON_ENCODING)
+def successors_batch(ids: Sequence[int], found: Mapping[int, Successor]) -> Batch:
+    """Encode the successors of root IDs as JSON; the others are unknown to the server."""
+    bodies = [msgspec.json.encode(found[root]) if root in found else None for root in ids]
+    encodings = [JSON_ENCODING if root in found else UNKNOWN_ENCODING for root in ids]
+    return Batch(list(ids), encodings, bodies, None)
 
 
 def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
@@ -221,6 +231,44 @@ def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
 def flags_batch(ids: Sequence[int], flags: Sequence[bool]) -> Batch:
     """Encode one truth value per root ID."""
     return _batch(ids, [b"true" if flag else b"false" for flag in flags], JSON_ENCODING)
+
+
+def as_flags(found: Sequence[Any], count: int) -> list[bool]:
+    """Return truth values of a response.
+
+    Raises
+    ------
+    ShapeError
+        They are not ``count`` truth values.
+    """
+    values = [bool(value) for value in found if isinstance(value, bool | np.bool_)]
+    if len(values) != count or len(values) != len(found):
+        raise ShapeError(f"{len(values):,} truth values came for {count:,} root IDs.")
+    return values
+
+
+def versions(found: Iterable[Any]) -> list[int]:
+    """Return versions in ascending order.
+
+    Raises
+    ------
+    ShapeError
+        One is not a positive integer.
+    """
+    numbers = list(found)
+    wrong = [number for number in numbers if type(number) is not int or number < 0]
+    if wrong:
+        raise ShapeError(f"versions are integers, not {wrong[0]!r:.60}.")
+    return sorted(numbers)
+
+
+def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+    """Raise ShapeError if a payload cannot be read."""
+    for body, encoding in zip(payloads, encodings, strict=True):
+        if encoding == JSON_ENCODING:
+            parse_json(body or b"")
+        elif encoding == PARTNERS_ENCODING and len(body or b"") % RECORD_BYTES:
+            raise ShapeError("packed partners are truncated.")
 
 
 def flags(bodies: Iterable[bytes | None]) -> Any:

@@ -52,13 +52,13 @@ def successors(
     def send(part: Sequence[int]) -> Batch:
         known = {root: chunks for root in part if (chunks := client.chunks(root)) is not None}
         if not known:
-            return parse.successors_batch({})
+            return parse.successors_batch(part, {})
         roots = client.roots(np.concatenate([*known.values()]), moment)
         parts = np.split(roots, np.cumsum([len(chunks) for chunks in known.values()])[:-1])
         found = {
             root: parse.successor(root, own, chunk_count) for root, own in zip(known, parts, strict=True)
         }
-        return parse.successors_batch(found)
+        return parse.successors_batch(part, found)
 
     name = "latest" if version is None else f"at {version}"
     answers = client.values_by_id(ids, name, send, fetch, SUCCESSOR_BATCH)

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import importlib.metadata
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import requests
+import urllib3
 from urllib3.util import Retry
 
 from pdneuro._compat import optional
@@ -24,13 +26,15 @@ from pdneuro.cave import parse, payload
 from pdneuro.cave.payload import Table
 from pdneuro.errors import (
     AuthenticationError,
-    ConnectionFailedError,
     ExpiredVersionError,
     ForbiddenError,
+    InvalidIdError,
     InvalidRequestError,
     InvalidResponseError,
     MissingDependencyError,
     NotFoundError,
+    PdneuroError,
+    PrecisionLossError,
     RequestTooLargeError,
     ServiceError,
     ServiceUnavailableError,
@@ -44,8 +48,15 @@ from pdneuro.transport import tokens
 from pdneuro.transport.fetch import BatchQuery, fetch_by_id
 from pdneuro.transport.http import Client, Request
 from pdneuro.transport.report import Answers, Batch, ShapeError
-from pdneuro.transport.responses import error_from, without_secrets
+from pdneuro.transport.responses import (
+    connection_error,
+    error_from,
+    masked,
+    parse_json,
+    without_secrets,
+)
 from pdneuro.transport.store import Scope
+from pdneuro.transport.timing import limit_time
 
 #: The oldest major version of caveclient that works.
 _OLDEST = 8
@@ -85,6 +96,9 @@ class Cave:
         self._once: dict[tuple[Any, ...], Any] = {}
         #: Limits of rows that this server may have; not every response mentions them.
         self._limits = set(_ROW_LIMITS)
+        #: Numbers of rows of the responses so far, and the largest that is known to be complete.
+        self._sizes: set[int] = set()
+        self._complete = 0
 
     def _remembered(self, *key: Any, fetch: Callable[[], T]) -> T:
         """Return what ``fetch`` returns at the first call with a key; versions never change."""
@@ -160,14 +174,14 @@ class Cave:
             headers={"Authorization": f"Bearer {self._token}"},
             accepted=(200, 401, 403, 404),
         )
-        response = client.send(Request("GET", url))
-        if response.status_code == 404:
-            return None
-        self._raise_for_status(response.history[0] if response.history else response)
-        try:
-            return response.json()
-        except ValueError as error:
-            raise client.invalid_response(response, "the response is not JSON.") from error
+
+        def read(response: requests.Response) -> Any:
+            if response.status_code == 404:
+                return None
+            self._raise_for_status(response.history[0] if response.history else response)
+            return parse_json(response.content)
+
+        return client.read(Request("GET", url), read)
 
     def _guarded(self, part: Any) -> Any:
         """Give a part of the client a timeout, errors by cause and limited pauses."""
@@ -178,6 +192,7 @@ class Cave:
         session.cookies.clear()
         for adapter in session.adapters.values():
             plan = adapter.max_retries
+            limit_time(adapter.poolmanager)
             adapter.max_retries = _ShortRetry(
                 total=plan.total,
                 backoff_factor=plan.backoff_factor,
@@ -192,9 +207,11 @@ class Cave:
         """Raise the error of a response, before the client reads it."""
         if response.status_code < 300:
             return
-        about: dict[str, Any] = {"status": response.status_code, "url": without_secrets(response.url)}
+        url = masked(without_secrets(response.url), [self._token])
+        about: dict[str, Any] = {"status": response.status_code, "url": url}
         if response.status_code < 400:
-            target = without_secrets(response.headers.get("Location", "a page"))
+            location = response.headers.get("Location", "a page")
+            target = masked(without_secrets(location), [self._token])
             raise AuthenticationError(
                 f"the CAVE server {self.server} redirects to {target}, as it does without a valid "
                 f"token. Get one at {self._page}.",
@@ -231,24 +248,22 @@ class Cave:
     def _error_details(self, response: requests.Response) -> dict[str, Any]:
         """Return the JSON object of an error, without the token."""
         try:
-            body = response.json()
-        except ValueError:
+            body = parse_json(response.content)
+        except ShapeError:
             return {}
         details = body if isinstance(body, dict) else {}
-        return {
-            name: value.replace(self._token, "***") if isinstance(value, str) else value
-            for name, value in details.items()
-        }
+        shown: dict[str, Any] = json.loads(masked(json.dumps(details), [self._token]))
+        return shown
 
     @contextlib.contextmanager
     def errors_by_cause(self) -> Iterator[None]:
         """Convert errors of caveclient, requests and the parser into those of pdneuro."""
         try:
             yield
-        except ServiceError:
-            raise
-        except ShapeError as error:
+        except (ShapeError, InvalidIdError, PrecisionLossError) as error:
             raise InvalidResponseError(str(error), url=self.server) from error
+        except PdneuroError:
+            raise
         except requests.HTTPError as error:
             if error.response is not None:
                 self._raise_for_status(error.response)
@@ -259,13 +274,11 @@ class Cave:
                 "while it materializes.",
                 url=self.server,
             ) from error
-        except requests.RequestException as error:
-            raise ConnectionFailedError(
-                f"no connection ({type(error).__name__}).", url=self.server
-            ) from error
-        except Exception as error:
-            if not _is_from_caveclient(error):
-                raise
+        except requests.exceptions.JSONDecodeError as error:
+            raise InvalidResponseError("the response is not JSON.", url=self.server) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise connection_error(error, self.server) from error
+        except Exception as error:  # whatever caveclient raises, the response is not as documented
             raise InvalidResponseError(
                 f"the response is not what caveclient expects ({type(error).__name__}: {error}).",
                 url=self.server,
@@ -277,7 +290,7 @@ class Cave:
         """Return a version that exists: the wanted one, or the newest."""
         try:
             with self.errors_by_cause():
-                known = sorted(self._materialize.get_versions())
+                known = parse.versions(self._materialize.get_versions())
         except NotFoundError:
             if wanted is None:
                 raise
@@ -351,10 +364,8 @@ class Cave:
 
     def _metadata(self, table: str, version: int) -> dict[str, Any]:
         with self.errors_by_cause():
-            found: dict[str, Any] = self._materialize.get_table_metadata(
-                table, version=version, log_warning=False
-            )
-        return found
+            found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
+            return dict(found)
 
     # -- queries ----------------------------------------------------------------------------------
 
@@ -390,6 +401,11 @@ class Cave:
         if limit:
             self._limits.add(limit)
         # Treat a full page as truncated, even without a warning header.
+        if self._is_suspicious(len(found), len(ids), found[column].nunique() if column in found else 0):
+            if self._has_more(found, method, arguments):
+                self._limits.add(len(found))
+            else:  # the server's limit is not lower
+                self._complete = len(found)
         if limit is not None or len(found) in self._limits:
             raise RequestTooLargeError(
                 f"the response was truncated at {len(found):,} rows of {table.name!r}.",
@@ -403,6 +419,30 @@ class Cave:
         if own is None and method != "query_table" and parse.has_positions(found):
             own = self._metadata(table.reference or table.name, table.version)["voxel_resolution"]
         return found if own is None else parse.to_resolution(found, own, resolution)
+
+    def _is_suspicious(self, rows: int, ids: int, answered: int) -> bool:
+        """Return whether a response may be truncated without a header.
+
+        A limit shows as a round number of rows, as the same number twice, or as rows for few of the IDs.
+        """
+        repeated = rows > 10 and rows in self._sizes
+        self._sizes.add(rows)
+        if rows == ids or rows <= self._complete or rows in self._limits:
+            return False
+        return rows % 10 == 0 or repeated or 10 * answered < ids
+
+    def _has_more(self, found: pd.DataFrame, method: str, arguments: Mapping[str, Any]) -> bool:
+        """Return whether a query has more rows than a response, which not every server reports."""
+        try:
+            rest, _ = self._query(method, {**arguments, "offset": len(found), "limit": 1})
+        except ServiceError:
+            return False
+        # A row that came before is of a server that ignores the offset.
+        before = pd.util.hash_pandas_object(found.astype(str), index=False)
+        return (
+            bool(len(rest))
+            and not pd.util.hash_pandas_object(rest.astype(str), index=False).isin(before).all()
+        )
 
     def _query(
         self, method: str, arguments: Mapping[str, Any]
@@ -448,6 +488,7 @@ class Cave:
             f"cave:{project}",
             send_batch,
             _nothing,
+            parse.check,
             hint="They may be outdated, or of another datastack.",
         )
         fetch = fetch._replace(batch_size=min(fetch.batch_size, batch_size))
@@ -462,7 +503,7 @@ class Cave:
         graph = self._graph
         with self.errors_by_cause():
             found = graph.is_latest_roots(np.asarray(ids, np.uint64), timestamp=moment)
-        return [bool(valid) for valid in found]
+            return parse.as_flags(found, len(ids))
 
     def chunks(self, root: int) -> Int64Array | None:
         """Return the chunks of a root ID, None if it never existed."""
@@ -472,15 +513,18 @@ class Cave:
         try:
             with self.errors_by_cause():
                 found = graph.get_leaves(int(root), stop_layer=max(1, layers - 4))
+                return np.asarray(found, np.int64)
         except (InvalidRequestError, NotFoundError):
             return None
-        return np.asarray(found, np.int64)
 
     def roots(self, chunks: Int64Array, moment: Any = None) -> Int64Array:
         """Return the root ID of each chunk at a time; default: now."""
         graph = self._graph
         with self.errors_by_cause():
-            return np.asarray(graph.get_roots(chunks, timestamp=moment), np.uint64).astype(np.int64)
+            found = np.asarray(graph.get_roots(chunks, timestamp=moment), np.uint64).astype(np.int64)
+            if len(found) != len(chunks):
+                raise ShapeError(f"{len(found):,} root IDs came for {len(chunks):,} chunks.")
+        return found
 
 
 class _HeadersOfPost:
@@ -511,15 +555,6 @@ class _ShortRetry(Retry):
                 status=503,
             )
         return seconds
-
-
-def _is_from_caveclient(error: BaseException) -> bool:
-    """Return whether an error was raised in caveclient, or in pyarrow on its behalf."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    file = trace.tb_frame.f_code.co_filename if trace is not None else ""
-    return any(part in file for part in ("caveclient", "pyarrow"))
 
 
 def _caveclient() -> Any:

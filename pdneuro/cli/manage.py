@@ -1,4 +1,4 @@
-"""Commands ``pdneuro demo``, ``sandbox``, ``token`` and ``cache``."""
+"""Commands ``pdneuro demo``, ``sandbox``, ``setup``, ``doctor``, ``token`` and ``cache``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,31 @@ def add(commands: Any) -> None:
     sandbox.add_argument("--neurons", help="a table of the same formats, with a column of IDs")
     sandbox.add_argument("--port", type=int, default=0, help="default: a free port")
     sandbox.add_argument("--latency", type=float, default=0.0, help="seconds before each response")
+
+    setup = command.add(
+        commands,
+        "setup",
+        _setup,
+        "save the token of a service, check it, and show a first query",
+        "pdneuro setup braincircuits    (type the token; it is not shown)",
+    )
+    setup.add_argument("service", help="braincircuits, cave or a datastack such as v1dd_public")
+
+    doctor = command.add(
+        commands,
+        "doctor",
+        _doctor,
+        "check that the services respond as pdneuro assumes, and that tokens are accepted",
+        "pdneuro doctor neuromorpho cave:v1dd_public --out checks.csv",
+    )
+    doctor.add_argument(
+        "services",
+        nargs="*",
+        metavar="SERVICE",
+        help="braincircuits, cave, allen, neuromorpho; default: all, at most 40 requests",
+    )
+    doctor.add_argument("--ids", type=int, nargs="+", help="segments that the project has")
+    doctor.add_argument("--out", "-o", help="file for the whole table")
 
     token = command.add(
         commands,
@@ -82,6 +107,29 @@ def _sandbox(options: argparse.Namespace) -> None:
                 time.sleep(3600)
 
 
+def _setup(options: argparse.Namespace) -> None:
+    from pdneuro.checks.setup import setup
+
+    setup(options.service)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pdneuro import files
+    from pdneuro.checks.doctor import doctor
+    from pdneuro.checks.probe import DIFFERENT, FAILED
+
+    if options.out:
+        files.writable(options.out)
+    table = doctor(*options.services, ids=options.ids)
+    if options.out:
+        files.write_table(table, options.out)
+    print(table[["service", "check", "status", "seen"]].to_string(index=False, max_colwidth=60))
+    wrong = table[table["status"].isin([DIFFERENT, FAILED])]
+    for service, check, expected, _, _, advice in wrong.itertuples(index=False):
+        print(f"\n{service}, {check}: expected {expected}. {advice}")
+    return command.INCOMPLETE if len(wrong) else 0
+
+
 def _token(options: argparse.Namespace) -> None:
     from pdneuro.transport import tokens
 
@@ -92,6 +140,9 @@ def _token(options: argparse.Namespace) -> None:
         print(
             f"The saved token for {options.service} was deleted." if existed else "No token was saved."
         )
+        origin = tokens.origin(options.service)
+        if origin:
+            print(f"There is another one: {origin}.")
     else:
         import getpass
 

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     )
     get.add_argument("neurons", nargs="+", help="one table of neurons, or IDs, or names")
     get.add_argument("--column", "-c", help="neuron_id or neuron_name; default: recognized by its name")
-    get.add_argument("--version", choices=["CNG", "source"], default="CNG", help="default: CNG")
+    get.add_argument("--version", default="CNG", help="CNG (default) or source")
     get.add_argument(
         "--out", "-o", default=".", help="folder for the files; default: the current folder"
     )

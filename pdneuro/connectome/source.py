@@ -14,7 +14,7 @@ from pdneuro.connectome import index as indexes
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
-from pdneuro.errors import NotFoundError, did_you_mean, listing
+from pdneuro.errors import IncompleteTableWarning, NotFoundError, did_you_mean, listing, warn
 from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
@@ -193,6 +193,11 @@ class Connectome:
         Connectome
             Its ``materialized_timestamp`` is the time of the data.
 
+        Warns
+        -----
+        IncompleteTableWarning
+            The sums of the edges differ from the totals of the neurons.
+
         Raises
         ------
         ServiceError
@@ -213,12 +218,30 @@ class Connectome:
         """
         dump = download_dump(project, folder, progress=progress, refresh=refresh)
         synthetic = is_synthetic(origin(f"braincircuits:{project}"))
-        return cls.from_files(
+        found = cls.from_files(
             dump.edges,
             dump.nodes,
             f"{project}{SYNTHETIC}" if synthetic else project,
             materialized_timestamp=dump.materialized_timestamp,
         )
+        found._compare_totals()
+        return found
+
+    def _compare_totals(self) -> None:
+        """Warn if the neurons report more or fewer synapses and partners than the edges have."""
+        # Each pair is in the index twice.
+        weights = int(self._index.weight.sum(dtype=np.int64)) // 2
+        edges = {"nr_pre": weights, "nr_downstream_partner": self._index.pairs}
+        names = [name for name in edges if name in self._neurons.columns]
+        for name, cells in self._neurons.frame(names)[names].items():
+            reported = int(pd.to_numeric(cells, errors="coerce").sum())
+            if reported != edges[str(name)]:
+                warn(
+                    f"the sum of {name!r} of the neurons of {self._label!r} is {reported:,}, and the "
+                    f"edges have {edges[str(name)]:,}: one of the two files may be incomplete. Download "
+                    "them again with refresh=True.",
+                    IncompleteTableWarning,
+                )
 
     def __reduce__(self) -> Any:
         # A copy opens the files again, so that the index is mapped from disk and not sent.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from pdneuro.tables.provenance import stamp
 
 
 def select(
+    q: str | Iterable[str] | None = None,
     *,
     everything: bool = False,
     explode: Hashable | None = None,
@@ -28,6 +30,9 @@ def select(
 
     Parameters
     ----------
+    q : str or list of str, optional
+        Filters as in the service's own tutorial: ``"neuron_name:CB_*"``, with commas between several
+        values. Values of several words do not have to be quoted.
     everything : bool
         Allow a call without filters, which downloads all neurons (about 300,000).
     explode : hashable, optional
@@ -55,7 +60,7 @@ def select(
     UnknownFieldError
         The field does not exist; the message suggests similar names.
     InvalidQueryError
-        No filter and no ``everything=True``; a filter without a value.
+        No filter and no ``everything=True``; a filter without a value; a field in ``q`` and again.
     ServiceError, OfflineError
         The request failed; or pdneuro is offline and a page is not cached. Pages received so far are
         cached.
@@ -76,7 +81,13 @@ def select(
        neuron_id                neuron_name species
     0        111  CB_CKp25_2w_F_Animal01_03   mouse
     1        222  CB_CKp25_2w_F_Animal01_06   mouse
+    >>> len(pdneuro.neuromorpho.select("neuron_name:CB_*_Animal01_*", archive="Siegert")) == len(found)
+    True
     """
+    terms = _terms(q)
+    for name in terms.keys() & filters.keys():
+        raise InvalidQueryError(f"the field {name!r} is in q={q!r:.60} and a keyword; name it once.")
+    filters = {**terms, **filters}
     if not filters and not everything:
         raise InvalidQueryError(
             "no filter is given. Say what to look for, such as species='mouse', or everything=True."
@@ -91,6 +102,40 @@ def select(
         table = _exploded(table, explode)
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
     return stamp(table, source=send.SOURCE, query=f"select({query})", **field_types.about(table.columns))
+
+
+#: A quoted value, in which a backslash precedes a quote, or all up to a comma.
+_VALUE = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)|([^,]+)(?:,|$)')
+
+
+def _terms(q: str | Iterable[str] | None) -> dict[str, list[str]]:
+    """Return the values by field of a query in the language of the service.
+
+    >>> _terms('species:"drosophila melanogaster",rat&fq=archive:Siegert')
+    {'species': ['drosophila melanogaster', 'rat'], 'archive': ['Siegert']}
+    """
+    texts = [] if q is None else [q] if isinstance(q, str) else list(q)
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        for term in re.split(r"&f?q=", text):
+            name, _, values = term.removeprefix("fq=").removeprefix("q=").partition(":")
+            name = name.strip()
+            listed = [
+                re.sub(r"\\(.)", r"\1", quoted) if quoted else plain.strip()
+                for quoted, plain in _VALUE.findall(values)
+            ]
+            if not name or not listed or not all(listed):
+                raise InvalidQueryError(
+                    f"{term!r:.60} is not a filter; write the field, a colon and the value, such as "
+                    "q='neuron_name:CB_*'."
+                )
+            if name in found:
+                raise InvalidQueryError(
+                    f"the field {name!r} is twice in q. One of several values is enough for a record; "
+                    f"write them with commas: '{name}:a,b'."
+                )
+            found[name] = listed
+    return found
 
 
 def _filters(given: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -254,7 +299,8 @@ def literature(
     table = field_types.frame(found, (), raw=raw)
     if not raw:
         for name in table.columns.intersection(["publishedDate", "ocDate"]):
-            moments = pd.to_datetime(pd.to_numeric(table[name], errors="coerce"), unit="ms")
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            moments = pd.to_datetime(numbers, unit="ms", errors="coerce")
             table[name] = moments.astype("datetime64[ns]")
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
     return stamp(table, source=send.SOURCE, query=f"literature({query})")

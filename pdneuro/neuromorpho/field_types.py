@@ -183,7 +183,7 @@ def _number(value: Any) -> float:
     # Python's own: before pandas 3 to_numeric() does not round correctly.
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return float("nan")
 
 

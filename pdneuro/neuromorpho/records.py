@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +45,15 @@ KINDS = {
     "morphometry": ("morphometry", field_types.MORPHOMETRY),
     "persistence": ("pvec", field_types.PERSISTENCE),
 }
-_VERSIONS = {"cng": "CNG", "standard": "CNG", "source": "source", "original": "source"}
+#: Versions by name; the service's folders are "CNG version" and "Source-Version".
+_VERSIONS = {
+    "cng": "CNG",
+    "cng version": "CNG",
+    "standard": "CNG",
+    "source": "source",
+    "source version": "source",
+    "original": "source",
+}
 
 
 def neuron(
@@ -183,7 +192,8 @@ def swc(
     neurons : int, str, Series, DataFrame or several
         ``neuron_id`` or ``neuron_name``; of a frame the column of that name.
     version : {"CNG", "source"}
-        The standardized file, or the one that the authors sent, in its format.
+        The standardized file, or the one that the authors sent, in its format. The names of the
+        service's folders, "CNG version" and "Source-Version", mean the same.
     folder : path, optional
         Also save the files there unchanged, including those that are not SWC files.
     strict : bool
@@ -232,9 +242,9 @@ def swc(
     1       1     2     3 -3.8  0.0  2.7    0.33       1
     2       1     3     3  2.8  5.3  1.5    0.59       1
     """
-    if version.lower() not in _VERSIONS:
+    kind = _VERSIONS.get(re.sub(r"[\s_-]+", " ", str(version)).strip().lower())
+    if kind is None:
         raise ValueError(f"version is 'CNG' or 'source', not {version!r}.")
-    kind = _VERSIONS[version.lower()]
     how = Fetch.of(**fetch)
     distinct = _neurons(_column(neurons), key)
     # One unknown neuron is an error; some of many are a warning.

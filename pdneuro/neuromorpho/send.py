@@ -14,6 +14,7 @@ import requests
 from pdneuro.errors import (
     IncompleteTableWarning,
     InvalidRequestError,
+    InvalidResponseError,
     RequestTooLargeError,
     ServiceError,
     ServiceUnavailableError,
@@ -25,7 +26,7 @@ from pdneuro.options import Fetch, get_option
 from pdneuro.transport import progress
 from pdneuro.transport.fetch import BatchQuery
 from pdneuro.transport.http import Client, Request, run_parallel
-from pdneuro.transport.report import FIRST_ENCODING, Batch, ShapeError
+from pdneuro.transport.report import FIRST_ENCODING, UNKNOWN_ENCODING, Batch, ShapeError
 from pdneuro.transport.store import Scope
 
 SOURCE = "neuromorpho"
@@ -158,7 +159,7 @@ def select(
     known: dict[Any, dict[str, Any]] = {}
     # Pages that shifted between two requests are downloaded again.
     services = [client(fetch), client(fetch._replace(refresh=True))]
-    total = None
+    total, before = None, None
     with progress.bar(None, "NeuroMorpho.org", "records", fetch.progress) as bar:
         for service in services:
             for page in _pages(partial(_selected, service, resource, wanted, sort), fetch):
@@ -167,6 +168,9 @@ def select(
                     record = parse.decoded(body)
                     known.setdefault(record.get(field_types.ID, body), record)
                 bar.update(len(known) - bar.n)
+                if page.records in ([], before) or (total is not None and len(known) >= total):
+                    break  # whatever number of pages is announced
+                before = page.records
             if total is None or len(known) >= total:
                 return list(known.values())
     warn(
@@ -180,7 +184,11 @@ def _pages(get_page: Callable[[int], parse.Page], fetch: Fetch) -> Iterator[pars
     first = get_page(0)
     yield first
     if first.pages is not None:
-        yield from run_parallel(get_page, range(1, first.pages), fetch.max_workers)
+        # Not all at once: a wrong number of pages must not queue a billion requests.
+        step = 8 * fetch.max_workers
+        for start in range(1, first.pages, step):
+            numbers = range(start, min(start + step, first.pages))
+            yield from run_parallel(get_page, numbers, fetch.max_workers)
         return
     number = 1  # the number of pages is not announced: until a page is empty
     while first.records and (page := get_page(number)).records:
@@ -195,21 +203,32 @@ def _selected(
 
     def read(response: requests.Response) -> parse.Page:
         page = _page(service, response)
+        parse.check_matches(page.records, wanted)
+        if resource == "neuron":
+            parse.by_neuron_id(page)
         if not page.records:
             _check_filled(service, response)  # a page is cached only if this does not raise
         return page
 
-    while True:
-        by_post = wanted and service.server.accepts_post and not payload.has_wildcard(wanted)
+    server = service.server
+    by_post = wanted and server.accepts_post and not payload.has_wildcard(wanted)
+    # The documentation knows GET alone; those who use POST need no quotes.
+    methods = (True, False) if by_post else (False,)
+    orders = (sort, None) if sort and server.accepts_sort else (None,)
+    attempts = [(method, order) for method in methods for order in orders]
+    for place, (method, order) in enumerate(attempts):
         try:
-            return service.get_cached(
-                _selection(address(), resource, wanted, number, sort, by_post=bool(by_post)), read
-            )
+            request = _selection(address(), resource, wanted, number, order, by_post=method)
+            page = service.get_cached(request, read)
         except ServiceError as error:
-            # The documentation knows GET alone; those who use POST need no quotes.
-            if not by_post or error.status not in _NO_POST:
+            is_last = place + 1 == len(attempts)
+            if is_last or error.status not in (_NO_POST if by_post else (400,)):
                 raise
-            service.server.accepts_post = False
+        else:
+            server.accepts_post = server.accepts_post and (method or not by_post)
+            server.accepts_sort = server.accepts_sort and (order == sort)
+            return page
+    raise AssertionError("unreachable")
 
 
 def _selection(
@@ -236,6 +255,8 @@ def values(resource: str, kind: str, name: str, key: str, fetch: Fetch) -> list[
     while number < pages:
         url = payload.url(address(), resource, kind, name, params=payload.paging(number, None))
         entries, pages = service.get_cached(payload.get(url), read)
+        if set(entries) <= set(found):  # whatever number of pages is announced
+            break
         found, number = found + entries, number + 1
     return list(dict.fromkeys(found))
 
@@ -250,11 +271,17 @@ def by_id(resource: str, fetch: Fetch) -> BatchQuery:
     def send(ids: Sequence[int], retries: int) -> Batch:
         found = _records_by_id(service, resource, ids, retries)
         if not found:
-            _check_filled(service)
+            return _unknown(service, ids)
         return Batch(list(found), [JSON_ENCODING] * len(found), list(found.values()), None)
 
     scope = Scope(address(), "", SOURCE, resource)
-    return BatchQuery(scope, SOURCE, send, service.cancel, hint=_HINTS[resource])
+    return BatchQuery(scope, SOURCE, send, service.cancel, parse.check, hint=_HINTS[resource])
+
+
+def _unknown(service: Client, ids: Sequence[int]) -> Batch:
+    """Return IDs as unknown, which the service reports by a 404, if its database contains data."""
+    _check_filled(service)
+    return Batch(list(ids), [UNKNOWN_ENCODING] * len(ids), [None] * len(ids), None)
 
 
 def _records_by_id(service: Client, resource: str, ids: Sequence[int], retries: int) -> dict[int, bytes]:
@@ -292,6 +319,12 @@ def _records_of_several(
             request = payload.by_ids(address(), resource, name, ids, number, sort)
             records, page = _with_ids(service, request, retries)
             total, pages = page.total or 0, page.pages or 0
+            if total > len(ids):
+                raise InvalidResponseError(
+                    f"the service announces {total:,} records of {len(ids):,} IDs.", url=request.url
+                )
+            if not records:
+                break
             found, number = found | records, number + 1
         if len(found) >= total:
             return found
@@ -327,12 +360,12 @@ def by_name(names: Mapping[int, str], fetch: Fetch) -> BatchQuery:
         wanted = {names[key]: key for key in keys}
         found = parse.by_name(_records_by_name(service, list(wanted), retries), wanted)
         if not found:
-            _check_filled(service)
+            return _unknown(service, keys)
         return Batch(list(found), [LIST_ENCODING] * len(found), list(found.values()), None)
 
     scope = Scope(address(), "", SOURCE, "neuron by name")
     hint = "Upper and lower case differ in names; names of files are not names of neurons."
-    return BatchQuery(scope, SOURCE, send, service.cancel, names=names, hint=hint)
+    return BatchQuery(scope, SOURCE, send, service.cancel, parse.check, names, hint)
 
 
 def _records_by_name(service: Client, names: list[str], retries: int) -> list[bytes]:
@@ -364,9 +397,17 @@ def _select_names(
 ) -> list[bytes]:
     found: list[bytes] = []
     number, pages = 0, 1
+
+    def read(response: requests.Response) -> parse.Page:
+        page = _page(service, response)
+        parse.check_matches(page.records, {field_types.NAME: names})
+        return page
+
     while number < pages:
         request = write(address(), "neuron", {field_types.NAME: names}, number, None)
-        page = service.read(request, partial(_page, service), retries=retries)
+        page = service.read(request, read, retries=retries)
+        if not page.records:
+            break
         found += page.records
         pages, number = page.pages or 1, number + 1
     return found
@@ -393,8 +434,7 @@ def files(urls: Mapping[int, str], version: str, fetch: Fetch) -> BatchQuery:
 
         content = service.read(payload.file(urls[number]), read, retries=retries)
         if content is None:
-            _check_filled(catalogue)
-            return Batch([], [], [], None)
+            return _unknown(catalogue, ids)
         return Batch([number], [FILE_ENCODING], [zlib.compress(content, 1)], None)
 
     def cancel() -> None:
@@ -403,4 +443,10 @@ def files(urls: Mapping[int, str], version: str, fetch: Fetch) -> BatchQuery:
 
     scope = Scope(files_address(), "", SOURCE, f"swc {version}")
     hint = f"There is no such file of them ({version} version)."
-    return BatchQuery(scope, SOURCE, send, cancel, hint=hint)
+    return BatchQuery(scope, SOURCE, send, cancel, _check_files, hint=hint)
+
+
+def _check_files(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+    """Raise an error if a compressed file cannot be read."""
+    for body in payloads:
+        zlib.decompress(body) if body else None

@@ -184,7 +184,8 @@ def swc(
     ----------
     {neurons}
     version : {"CNG", "source"}, default "CNG"
-        The standardized file, or the file of the authors in its original format.
+        The standardized file, or the file of the authors in its original format; "CNG version" and
+        "Source-Version" mean the same.
     {neuron on}
     folder : path, optional
         Save the files in this folder too, unchanged.

@@ -70,6 +70,10 @@ class AllenApp:
         self._own = (structures, sets)
         #: Total number of rows that each response reports; None is the true number.
         self.total: int | None = None
+        #: Status code of an invalid query; its envelope is the same.
+        self.error_status = 200
+        #: Other names of keys in the envelope of queries.
+        self.names: dict[str, str] = {}
         #: Maximum number of rows of a response, whatever the query requests.
         self.short: int | None = None
 
@@ -108,7 +112,9 @@ class AllenApp:
                 try:
                     return route(self, request, *match.groups())
                 except QueryError as error:
-                    return _envelope(str(error), 0, 0, success=False)
+                    failed = _envelope(str(error), 0, 0, success=False)
+                    failed.status = self.error_status
+                    return failed
         return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
 
     # -- queries ----------------------------------------------------------------------------------
@@ -126,7 +132,9 @@ class AllenApp:
         rows = rows[: self.short]
         if fmt == "csv":
             return Response(_csv(rows), headers={"Content-Type": "text/csv"})
-        return _envelope(rows, begin, total if self.total is None else self.total)
+        found = _envelope(rows, begin, total if self.total is None else self.total)
+        found.body = {self.names.get(key, key): value for key, value in found.body.items()}
+        return found
 
     def _schema(self, request: Request, name: str | None = None) -> Response:
         if name is not None and (name not in self.models or name.startswith("_")):

@@ -6,7 +6,7 @@ import functools
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pdneuro.sandbox.connectome import Connectome
@@ -29,7 +29,23 @@ class BrainCircuitsApp:
 
     def __init__(self, connectome: Connectome) -> None:
         self.connectome = connectome
-        #: Value of an unknown ID: ``"absent"``, ``"null"``, or else an empty object.
+        #: Other names of keys in the values of properties.
+        self.names: dict[str, str] = {}
+        #: Whether the IDs of partners are text, and whether partners are sorted by falling count.
+        self.text_ids = True
+        self.sorts = True
+        #: Maximum number of partners in each direction; ``link_pre`` and ``link_post`` count all.
+        self.max_partners: int | None = None
+        #: Number of units of ``materialized_timestamp`` per second.
+        self.ticks = 1
+        #: Whether there is a route for the files of the graph.
+        self.has_files = True
+        #: Projects that exist.
+        self.projects: Sequence[str] = PROJECTS
+        #: Projects that need a CAVE token.
+        self.cave_projects: Sequence[str] = CAVE_PROJECTS
+        #: Value of an unknown ID: ``"absent"``, ``"null"``, or else an empty object. With ``"reject"``,
+        #: a request with an unknown ID is rejected as a whole, with status 400.
         self.unknown: str = "absent"
         #: Maximum number of segments per request; more are rejected with status 413.
         self.max_segments = 10_000
@@ -48,9 +64,11 @@ class BrainCircuitsApp:
         """Return the response to a request."""
         if request.path.startswith(_FILES):
             return self._file(request)
-        rejection = _reject(request)
+        rejection = _reject(request, self.projects, self.cave_projects)
         if rejection:
             return rejection
+        if request.path == _DUMP and not self.has_files:
+            return Response({"detail": "Not Found"}, 404)
         if request.path == _DUMP:
             return self._dump(request)
         name = request.path.removeprefix(_PREFIX)
@@ -64,11 +82,14 @@ class BrainCircuitsApp:
         for number in segments:
             if number in self.poison:
                 return Response({"detail": "could not be processed"}, self.poison[number])
+        if self.unknown == "reject" and any(number not in self.connectome for number in segments):
+            return Response({"detail": "unknown segment"}, 400)
         # As in the service's example, the order differs from the request.
-        entries = [self._entry(name, number, self.unknown) for number in reversed(segments)]
+        encode = self._encode if self._is_changed() else self._entry
+        entries = [encode(name, number, self.unknown) for number in reversed(segments)]
         kept = [entry for entry in entries if entry is not None][: self.silent_cap]
         snapshot = next(self.snapshots) if self.snapshots else self._last_hour
-        head = f'{{"materialized_timestamp":{snapshot},"results":{{'.encode()
+        head = f'{{"materialized_timestamp":{snapshot * self.ticks},"results":{{'.encode()
         return Response(head + b",".join(kept) + b"}}")
 
     def _dump(self, request: Request) -> Response:
@@ -92,15 +113,30 @@ class BrainCircuitsApp:
 
     def _encode(self, name: str, number: int, unknown: str) -> bytes | None:
         if number in self.connectome:
-            value = _PROPERTIES[name](self.connectome, number)
+            value = self._changed(_PROPERTIES[name](self.connectome, number))
         elif unknown == "absent":
             return None
         else:
             value = None if unknown == "null" else {}
         return f'"{number}":{json.dumps(value, separators=(",", ":"))}'.encode()
 
+    def _is_changed(self) -> bool:
+        return bool(self.names or self.max_partners) or not (self.text_ids and self.sorts)
 
-def _reject(request: Request) -> Response | None:
+    def _changed(self, value: Any) -> Any:
+        """Return a value with the differences that the attributes describe."""
+        if isinstance(value, list):
+            cut = value[: self.max_partners] if value and "segmentid" in value[0] else value
+            return [self._changed(item) for item in (cut if self.sorts else cut[::-1])]
+        if not isinstance(value, dict):
+            return value
+        found = {self.names.get(key, key): self._changed(item) for key, item in value.items()}
+        if not self.text_ids and "segmentid" in found:
+            found["segmentid"] = int(found["segmentid"])
+        return found
+
+
+def _reject(request: Request, projects: Sequence[str], cave_projects: Sequence[str]) -> Response | None:
     if not request.path.startswith((_PREFIX, _DUMP)):
         return Response({"detail": "Not Found"}, 404)
     if request.method != ("GET" if request.path == _DUMP else "POST"):
@@ -111,10 +147,10 @@ def _reject(request: Request) -> Response | None:
     if project is None:
         missing = {"type": "missing", "loc": ["query", "project"], "msg": "Field required"}
         return Response({"detail": [missing]}, 422)
-    if project not in PROJECTS:
+    if project not in projects:
         return Response({"detail": f"Project '{project}' not found"}, 404)
     cave = request.headers.get("authorization-cave")
-    if (project in CAVE_PROJECTS or cave is not None) and cave != f"Bearer {CAVE_TOKEN}":
+    if (project in cave_projects or cave is not None) and cave != f"Bearer {CAVE_TOKEN}":
         return Response({"detail": "CAVE token missing or invalid"}, 403)
     return None
 

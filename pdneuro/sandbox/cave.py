@@ -46,6 +46,20 @@ class CaveApp:
     def __init__(self) -> None:
         #: Maximum number of rows of a response; longer ones are truncated, with a ``Warning`` header.
         self.row_limit = 300
+        #: Whether a truncated response has the ``Warning`` header.
+        self.warns = True
+        #: Number that is added to the count of rows of a table; None: there is no such route.
+        self.miscount: int | None = 0
+        #: Whether the ``limit`` of a query is used.
+        self.limits = True
+        #: Other names of the columns of tables.
+        self.names: dict[str, str] = {}
+        #: Status code of queries with a root ID that is not in the table, None for an empty table.
+        self.unknown: int | None = None
+        #: Whether versions are listed.
+        self.lists_versions = True
+        #: Value of ``is_latest`` for IDs that do not exist.
+        self.latest_if_unknown = False
         #: Versions whose tables were deleted.
         self.expired: set[int] = set()
         #: Datastacks whose terms of service are not accepted.
@@ -117,8 +131,16 @@ class CaveApp:
         return Response("5.26.4")
 
     def _versions(self, request: Request, data: Datastack) -> Response:
+        if not self.lists_versions:
+            return Response({"message": "not found"}, 404)
         every = request.query.get("expired", "").lower() == "true"
         return Response([version for version in VERSIONS if every or version not in self.expired])
+
+    def _count(self, request: Request, data: Datastack, version: str, table: str) -> Response:
+        content = data.table(table, int(version))
+        if content is None or self.miscount is None:
+            return Response(b"not found", 404, {"Content-Type": "text/plain"})
+        return self._gone(version) or Response(len(content) + self.miscount)
 
     def _version(self, request: Request, data: Datastack, version: str) -> Response:
         number = int(version)
@@ -178,7 +200,11 @@ class CaveApp:
         if content is None:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         query = request.json()
-        return self._answer(_filtered(content, query.get("filter_in_dict", {}).get(table)), query)
+        found = _filtered(content, query.get("filter_in_dict", {}).get(table))
+        if found.empty and self.unknown is not None:
+            message = "Some root_ids passed are not valid at the query timestamp"
+            return Response({"message": message}, self.unknown)
+        return self._answer(found, query)
 
     def _join(self, request: Request, data: Datastack, version: str) -> Response:
         missing = self._gone(version)
@@ -201,9 +227,11 @@ class CaveApp:
 
     def _answer(self, table: pd.DataFrame, query: dict[str, Any]) -> Response:
         headers = {"Content-Type": "data.arrow"}
+        table = table.iloc[query.get("offset") or 0 :]
         # Like the real server, this also warns if the table has exactly this number of rows.
         if len(table) >= self.row_limit:
-            headers["Warning"] = f'201 - "Limited query to {self.row_limit} rows"'
+            if self.warns:
+                headers["Warning"] = f'201 - "Limited query to {self.row_limit} rows"'
             table = table.sample(frac=1, random_state=len(table)).head(self.row_limit)
         if query.get("select_columns"):
             names = [
@@ -213,7 +241,10 @@ class CaveApp:
             ]
             table = table[names]
         resolution = query.get("desired_resolution") or list(RESOLUTION)
-        table = table.head(query.get("limit") or len(table)).copy()
+        limit = query.get("limit") if self.limits else None
+        if limit and len(table) >= limit and self.warns:
+            headers["Warning"] = f'201 - "Limited query to {limit} rows"'
+        table = table.head(limit or len(table)).rename(columns=self.names)
         for axis, own, wanted in zip("xyz", RESOLUTION, resolution, strict=True):
             for name in table.columns:
                 if name.endswith(f"position_{axis}"):
@@ -228,7 +259,11 @@ class CaveApp:
 
     def _is_latest(self, request: Request, data: Datastack) -> Response:
         valid = data.valid(_at(request))
-        return Response({"is_latest": [int(root) in valid for root in request.json()["node_ids"]]})
+        roots = map(int, request.json()["node_ids"])
+        latest = [
+            root in valid or (self.latest_if_unknown and root not in data.chunks_now) for root in roots
+        ]
+        return Response({"is_latest": latest})
 
     def _leaves(self, request: Request, data: Datastack, root: str) -> Response:
         if int(root) not in data.chunks_now:
@@ -276,6 +311,7 @@ _ROUTES: tuple[tuple[str, Callable[..., Response]], ...] = (
     (_V, CaveApp._version),
     (rf"{_V}/tables", CaveApp._tables),
     (rf"{_V}/views", CaveApp._views),
+    (rf"{_V}/table/{_T}/count", CaveApp._count),
     (rf"{_V}/(?:table|views)/{_T}/metadata", CaveApp._table_metadata),
     (rf"{_V}/(?:table|views)/{_T}/query", CaveApp._query),
     (rf"{_V}/query", CaveApp._join),

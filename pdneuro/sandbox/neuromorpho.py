@@ -54,6 +54,21 @@ class NeuroMorphoApp:
         self.outage: str | None = None
         #: Whether a POST is accepted; the service's documentation does not list it.
         self.post = True
+        #: Whether the filters in the body of a POST, and ``sort=``, are used.
+        self.filters_posts = True
+        self.sorts = True
+        #: Whether quotes are not part of a quoted value.
+        self.quotes = True
+        #: Number that is added to ``totalPages``.
+        self.extra_pages = 0
+        #: Status code of a selection without hits.
+        self.no_hits = 404
+        #: Status code of a query with an ID that does not exist, None for the records of the others.
+        self.unknown: int | None = None
+        #: Other names of keys in records.
+        self.names: dict[str, str] = {}
+        #: Status code and body of each file, None for the file.
+        self.file: tuple[int, bytes] | None = None
         #: Name of the ID in a query of measurements.
         self.id_field = "Neuron_id"
         #: Maximum number of records per page, whatever the query requests.
@@ -131,7 +146,7 @@ class NeuroMorphoApp:
     def _select(self, request: Request, resource: str) -> Response:
         wanted: list[tuple[str, list[Callable[[str], bool]]]] = []
         ids: list[int] | None = None
-        if request.method == "POST":
+        if request.method == "POST" and self.filters_posts:
             for name, values in request.json().items():
                 listed = values if isinstance(values, list) else [values]
                 wanted.append((name, [functools.partial(str.__eq__, str(value)) for value in listed]))
@@ -148,21 +163,25 @@ class NeuroMorphoApp:
                 if len(ids) > self.most_ids:
                     raise _BadQuery("too many values")
             else:
-                wanted.append((field, _tests(value)))
+                tests = _tests(value) if self.quotes else [_test(part) for part in value.split(",")]
+                wanted.append((field, tests))
         if ids is None:
             found = list(self._records(resource))
         else:
             found = [record for number in set(ids) if (record := self._record(resource, number))]
+            if self.unknown is not None and len(found) < len(set(ids)):
+                return _failure(request, self.unknown, "Requested neuron not found")
         for field, tests in wanted:
             found = [record for record in found if _fits(record, field, tests)]
         return self._page(request, resource, found)
 
     def _page(self, request: Request, resource: str, found: Sequence[Record]) -> Response:
-        if not found:
+        if not found and self.no_hits == 404:
             return _failure(request, 404, f"Requested {resource}(s) not found")
         number = int(request.query.get("page", 0))
         size = min(int(request.query.get("size", 50)), self.largest_page)
-        field, _, direction = request.query.get("sort", "").partition(",")
+        order = request.query.get("sort", "") if self.sorts else ""
+        field, _, direction = order.partition(",")
         if resource != "literature":
             # The default order is that of the IDs as text.
             as_text = not field
@@ -171,9 +190,12 @@ class NeuroMorphoApp:
             found = ordered[::-1] if direction == "desc" else ordered
         pages = -(-len(found) // size)
         here = found[number * size : (number + 1) * size]
-        if not here:
+        if not here and (found or self.no_hits == 404):
             return _failure(request, 404, f"Requested {resource}(s) not found")
+        pages += self.extra_pages
         block = {"size": size, "totalElements": len(found), "totalPages": pages, "number": number}
+        if self.names:
+            here = [{self.names.get(key, key): cell for key, cell in item.items()} for item in here]
         # Like the real service, and unlike its documentation, pages have no _links.
         return Response({"_embedded": {_EMBEDDED[resource]: here}, "page": block})
 
@@ -183,7 +205,8 @@ class NeuroMorphoApp:
         record = self._records(resource)[0] if self._records(resource) else {}
         names = [name for name in record if name != "_links"]
         names += [f"{name}_{level}" for name in ("brain_region", "cell_type") for level in (1, 2, 3)]
-        return Response({f"{resource.capitalize()} Fields": names})
+        key = f"{resource.capitalize()} Fields"
+        return Response({self.names.get(key, key): names})
 
     def _counted(self, resource: str, field: str) -> dict[str, int]:
         counted: Counter[str] = Counter()
@@ -206,6 +229,8 @@ class NeuroMorphoApp:
     # -- files ------------------------------------------------------------------------------------
 
     def _file(self, request: Request, archive: str, folder: str, file: str) -> Response:
+        if self.file is not None:
+            return Response(self.file[1], self.file[0], {"Content-Type": "text/plain"})
         for name, number in self._by_name.items():
             if not file.startswith(name):
                 continue

@@ -86,9 +86,16 @@ class Evaluator:
         self.services = services
         #: Maximum number of rows per response, and the default.
         self.row_limit, self.page = 25_000, 50
+        #: Whether rows are sorted by ``order``, and '' in a quoted value is one quote.
+        self.sorts = True
+        self.doubled_quotes = True
+        #: Whether a page after the last one is empty; else it is the first page.
+        self.ends = True
 
     def answer(self, query: str) -> tuple[list[Record], int, int]:
         """Return the last stage's rows, the number of the first row, and the number of matches."""
+        if not self.doubled_quotes and "''" in query:
+            raise QueryError("RMA::QueryFailed: unexpected quote")
         variables: dict[str, list[Any]] = {}
         rows: list[Record] = []
         found: tuple[list[Record], int, int] | None = None
@@ -236,13 +243,16 @@ class Evaluator:
         options: dict[str, str],
         variables: dict[str, list[Any]],
     ) -> tuple[list[Record], int, int]:
-        for part in reversed(split(_unquoted(options.get("order", "")))):
+        order = options.get("order", "") if self.sorts else ""
+        for part in reversed(split(_unquoted(order))):
             column, _, way = re.sub(r"[+$ ]", " ", part.strip()).partition(" ")
             if column:
                 keys = [_sortable(self._first(model, row, column)) for row in rows]
                 ranks = sorted(range(len(rows)), key=keys.__getitem__, reverse=way.strip() == "desc")
                 rows = [rows[rank] for rank in ranks]
         begin = int(options.get("start_row", 0))
+        if begin >= len(rows) and not self.ends:
+            begin = 0
         limit = _unquoted(options.get("num_rows", str(self.page)))
         count = self.row_limit if limit == "all" else min(int(limit), self.row_limit)
         page = rows[begin : begin + count]

@@ -127,7 +127,8 @@ class Sandbox:
             names.get(service, f"PDNEURO_{service.upper()}_TOKEN"): value
             for service, value in self.tokens.items()
         }
-        return {**options, **tokens}
+        # Also the general token, which would otherwise be one of the user.
+        return {**options, **tokens, "PDNEURO_CAVE_TOKEN": self.cave_token}
 
     def point_here(self, cache_dir: Any = None) -> None:
         """Set the options and tokens to this sandbox, with a separate cache.
@@ -146,7 +147,7 @@ class Sandbox:
             )
         # Not as a block: the options hold in all threads, and in all cells of a notebook.
         self._cleanup.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
-        self._cleanup.enter_context(tokens.overridden(**self.tokens))
+        self._cleanup.enter_context(tokens.overridden(only=True, **self.tokens))
 
     def stop(self) -> None:
         """Close the server and restore the options.

@@ -100,6 +100,7 @@ def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels |
 
 #: A packed partner: its ID, and twice the number of synapses, plus one if it is presynaptic.
 _RECORD = np.dtype([("partner", np.int64), ("code", np.int32)])
+RECORD_BYTES = _RECORD.itemsize
 
 
 class PartnerLists(NamedTuple):

@@ -111,7 +111,7 @@ class _Documents(BaseStorage[str, CachedResponse]):
 
     def __getitem__(self, key: str) -> CachedResponse:
         document = self._run(lambda store: store.document(key))
-        if document is None:
+        if document is None or not isinstance(document.body, bytes):
             raise KeyError(key)
         headers = {"Content-Type": document.content_type} if document.content_type else {}
         return CachedResponse(

@@ -150,9 +150,11 @@ def _resume(client: Client, url: str, part: Path, state: Path | None, version: s
         resumed = response.status_code == 206 and _starts_at(response.headers, here)
         if response.status_code == 206 and not resumed:
             part.unlink(missing_ok=True)
-            raise TruncatedResponseError("the server sent another part of the file.", url=response.url)
-        length = response.headers.get("Content-Length")
-        total = int(length) + (here if resumed else 0) if length else None
+            raise TruncatedResponseError(
+                "the server sent another part of the file.", url=without_secrets(url)
+            )
+        length = response.headers.get("Content-Length", "")
+        total = int(length) + (here if resumed else 0) if length.isdecimal() else None
         if is_html(b"", response.headers.get("Content-Type", "")):
             raise InvalidResponseError(
                 f"the server sent an HTML page instead of the file: {excerpt(response)!r}.",

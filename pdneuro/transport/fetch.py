@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextvars
+import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +17,29 @@ import numpy.typing as npt
 from pdneuro.errors import (
     AuthenticationError,
     BatchRefusedError,
+    CacheWarning,
     ForbiddenError,
+    InvalidResponseError,
     NotFoundError,
     OfflineError,
     RequestTooLargeError,
     ServiceError,
     listing,
+    warn,
 )
 from pdneuro.options import Fetch
 from pdneuro.transport import progress
-from pdneuro.transport.report import FAILED, NOT_REQUESTED, UNKNOWN_ENCODING, Answers, Batch, add
-from pdneuro.transport.store import OptionalStore, Scope
+from pdneuro.transport.report import (
+    FAILED,
+    NOT_CACHED,
+    NOT_REQUESTED,
+    UNKNOWN_ENCODING,
+    Answers,
+    Batch,
+    ShapeError,
+    add,
+)
+from pdneuro.transport.store import CLAIM_SECONDS, OptionalStore, Scope, Stored
 
 #: If this many IDs and this share of a batch are missing, the response may be truncated: request again.
 _DOUBT_COUNT, _DOUBT_SHARE = 10, 0.1
@@ -33,6 +47,17 @@ _DOUBT_COUNT, _DOUBT_SHARE = 10, 0.1
 _PATIENCE = 16
 #: Errors that every further request would raise as well.
 _FINAL = (AuthenticationError, ForbiddenError, NotFoundError)
+#: After this many 404 and no other response (a batch and its halves), the address is wrong.
+_NOT_FOUND_LIMIT = 3
+#: Seconds between two looks for values that other processes request.
+_POLL = 0.05
+
+#: Reads encoded payloads completely; see :class:`BatchQuery`.
+Check = Callable[[Sequence[int], Sequence[bytes | None]], None]
+
+
+def _accept(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+    """Accept all payloads."""
 
 
 class BatchQuery(NamedTuple):
@@ -44,6 +69,8 @@ class BatchQuery(NamedTuple):
     send: Callable[[Sequence[int], int], Batch]
     #: Ends the pauses of threads that wait for a retry.
     cancel: Callable[[], None]
+    #: Raises ShapeError if payloads cannot be read; called for new values and for cached ones.
+    check: Check = _accept
     #: Names by ID, if the user passed names.
     names: Mapping[int, str] | None = None
     #: What an ID that the service does not know may be.
@@ -78,14 +105,16 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
     if not len(ids):
         return answers
     store = OptionalStore()
+    batches: _Batches | None = None
     try:
+        store.run(lambda opened: opened.is_changed())  # from now on it reports changes by others
         scope = store.run(lambda opened: opened.scope_id(query.scope)) or 0
         if not fetch.refresh or fetch.offline:
             # Offline, an expired value is better than none.
             limit = None if fetch.offline else fetch.expire_after
             stored = store.run(lambda opened: opened.get(scope, ids, limit))
             if stored is not None:
-                answers.take(*stored, from_cache=True)
+                answers.take(*_readable(stored, query), from_cache=True)
         open_ids = np.sort(ids[answers.status == NOT_REQUESTED])
         if not len(open_ids):
             return answers
@@ -96,10 +125,51 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
                 "pdneuro is offline. Call once with pdneuro.set_options(offline=False) and the same "
                 "token."
             )
-        _Batches(answers, query, fetch, store, scope).run(open_ids.tolist())
+        batches = _Batches(answers, query, fetch, store, scope)
+        batches.run(open_ids.tolist())
     finally:
+        if batches is not None:
+            batches.end_claims()
         store.close()
     return answers
+
+
+def _readable(stored: Stored, query: BatchQuery) -> Stored:
+    """Return the cached values that can be read; warn of the others, which are requested again."""
+    faults = _faults(query.check, stored.encodings, stored.payloads)
+    if not faults.any():
+        return stored
+    lost = stored.ids[faults].tolist()
+    warn(
+        f"{len(lost):,} cached values of {query.scope.property!r} cannot be read, such as that of "
+        f"{listing(lost, 1)}. They are dropped, and requested again unless pdneuro is offline.",
+        CacheWarning,
+    )
+    payloads = [body for body, fault in zip(stored.payloads, faults, strict=True) if not fault]
+    return Stored(stored.ids[~faults], stored.encodings[~faults], payloads, stored.snapshots[~faults])
+
+
+def _without_invalid(batch: Batch) -> Batch:
+    """Return the values of a batch that are cached: those that are as documented."""
+    if max(batch.encodings, default=0) < NOT_CACHED:
+        return batch
+    rows = zip(batch.ids, batch.encodings, batch.payloads, strict=True)
+    valid = [row for row in rows if row[1] < NOT_CACHED]
+    ids, encodings, payloads = map(list, zip(*valid, strict=True)) if valid else ([], [], [])
+    return Batch(ids, encodings, payloads, batch.snapshot)
+
+
+def _faults(check: Check, encodings: Any, payloads: Sequence[bytes | None]) -> npt.NDArray[np.bool_]:
+    """Return which payloads cannot be read."""
+    try:
+        check(encodings, payloads)
+        return np.zeros(len(payloads), bool)
+    except Exception:  # damaged bytes can raise anything
+        if len(payloads) == 1:
+            return np.ones(1, bool)
+    middle = len(payloads) // 2
+    halves = slice(None, middle), slice(middle, None)
+    return np.concatenate([_faults(check, encodings[half], payloads[half]) for half in halves])
 
 
 class _Batch(NamedTuple):
@@ -127,19 +197,33 @@ class _Batches:
         self.largest = fetch.batch_size
         self.failed_in_a_row = 0
         self.arrived: list[Batch] = []
+        #: Whether a response contained values, how many were a 404, and the batches of these.
+        self.responded = False
+        self.not_found = 0
+        self.missing: list[tuple[_Batch, NotFoundError]] = []
+        #: Name of this fetch among all that use the cache, and IDs that others request at this moment.
+        self.owner = secrets.token_hex(8)
+        self.elsewhere: list[int] = []
+        self.others_write = False
+        self.extended = time.monotonic()
 
     def run(self, ids: list[int]) -> None:
         """Fetch all of ``ids``."""
-        size = self.fetch.batch_size
-        starts = range(0, len(ids), size)
-        self.waiting.extend(_Batch(ids[i : i + size], self.fetch.retries) for i in starts)
+        self._queue(ids)
         label = f"{self.query.scope.property} of {self.query.scope.project}"
         pool = ThreadPoolExecutor(self.fetch.max_workers, thread_name_prefix="pdneuro")
         with progress.bar(len(ids), label, "IDs", self.fetch.progress) as bar:
             try:
                 while self._submit(pool):
-                    done = wait(self.under_way, return_when=FIRST_COMPLETED).done
-                    bar.update(self._finish(done))
+                    pause = _POLL if self.elsewhere else CLAIM_SECONDS / 3
+                    if self.under_way:
+                        done = wait(self.under_way, pause, return_when=FIRST_COMPLETED).done
+                        self._finish(done)
+                    else:
+                        time.sleep(pause)
+                    self._extend_claims()
+                    self._show(bar, len(ids))
+                self._enter_missing()
             except ServiceError as error:
                 self._abandon(pool, patience=min(self.fetch.timeout, 10.0))
                 if self.fetch.on_error == "raise":
@@ -154,53 +238,151 @@ class _Batches:
         self._enter_all()
         self._raise_failed()
 
+    def _show(self, bar: Any, total: int) -> None:
+        if not bar.disable:
+            batches = (*self.waiting, *self.under_way.values())
+            bar.update(total - sum(len(batch.ids) for batch in batches) - len(self.elsewhere) - bar.n)
+
+    def _queue(self, ids: list[int]) -> None:
+        size = self.fetch.batch_size
+        starts = range(0, len(ids), size)
+        self.waiting.extend(_Batch(ids[i : i + size], self.fetch.retries) for i in starts)
+
     def _submit(self, pool: ThreadPoolExecutor) -> bool:
-        """Keep all workers busy and one batch in reserve; return whether a request is under way."""
+        """Keep all workers busy and one batch in reserve; return whether values are still to come."""
+        if not self.waiting:
+            ids, self.elsewhere = self.elsewhere, []
+            self._queue(ids)
         while self.waiting and len(self.under_way) <= self.fetch.max_workers:
             batch = self.waiting.popleft()
             if len(batch.ids) > self.largest:
                 self._halve(batch)
                 continue
-            run = contextvars.copy_context().run  # the thread sees the options of the caller
-            self.under_way[pool.submit(run, self.query.send, batch.ids, batch.retries)] = batch
-        return bool(self.under_way)
+            batch = batch._replace(ids=self._claimed(batch.ids))
+            if batch.ids:
+                run = contextvars.copy_context().run  # the thread sees the options of the caller
+                self.under_way[pool.submit(run, self._request, batch)] = batch
+        return bool(self.under_way or self.elsewhere)
 
-    def _finish(self, done: Iterable[Future[Batch]]) -> int:
-        """Cache the values that arrived; return the number of IDs that need no further request."""
-        known, finished = len(self.arrived), 0
+    def _claimed(self, ids: list[int]) -> list[int]:
+        """Return the IDs to request: not those that another process requests or has just cached."""
+        if self.fetch.refresh:
+            return ids
+        claimed = self.store.run(lambda opened: opened.claim(self.scope, ids, self.owner))
+        if claimed is None:  # there is no cache
+            return ids
+        # The cache is read after the claim: what another process requested before is in it by now.
+        self.others_write |= bool(self.store.run(lambda opened: opened.is_changed()))
+        cached: set[int] = set()
+        if self.others_write:
+            wanted, age = np.array(ids, np.int64), self.fetch.expire_after
+            stored = self.store.run(lambda opened: opened.get(self.scope, wanted, age))
+            if stored is not None:
+                stored = _readable(stored, self.query)
+                self.answers.take(*stored, from_cache=True)
+                cached = set(stored.ids.tolist())
+        own = set(claimed)
+        self.elsewhere += [number for number in ids if number not in own and number not in cached]
+        return [number for number in claimed if number not in cached]
+
+    def _extend_claims(self) -> None:
+        if not self.fetch.refresh and time.monotonic() - self.extended > CLAIM_SECONDS / 3:
+            self.extended = time.monotonic()
+            self.store.run(lambda opened: opened.extend_claims(self.owner))
+
+    def end_claims(self) -> None:
+        """Let other processes request what this fetch did not cache."""
+        if not self.fetch.refresh:
+            self.store.run(lambda opened: opened.extend_claims(self.owner, -1.0))
+
+    def _request(self, batch: _Batch) -> Batch:
+        """Return the values of a response, read completely; an empty or wrong one is requested again.
+
+        Raises
+        ------
+        InvalidResponseError
+            A payload cannot be read, or the second response has IDs that were not requested as well.
+        """
+        # An empty response for one ID is how a service reports that it is unknown.
+        plausible = batch.again or len(batch.ids) == 1
+        for is_last in (False, True):
+            values = self.query.send(batch.ids, batch.retries)
+            foreign = sorted(set(values.ids).difference(batch.ids))
+            if is_last or (not foreign and (values.ids or plausible)):
+                break
+        address, name = self.query.scope.address, self.query.scope.property
+        if foreign:
+            raise InvalidResponseError(
+                f"the response for {name!r} contains {len(foreign):,} IDs that were not requested: "
+                f"{listing(foreign)}.",
+                url=address,
+            )
+        try:
+            self.query.check(values.encodings, values.payloads)
+        except ShapeError as error:
+            raise InvalidResponseError(
+                f"a value of {name!r} cannot be read: {error}", url=address
+            ) from error
+        return values
+
+    def _finish(self, done: Iterable[Future[Batch]]) -> None:
+        """Cache the values that arrived."""
+        known = len(self.arrived)
         for future in done:
-            finished += self._outcome(self.under_way[future], future)
+            self._outcome(self.under_way[future], future)
         self._write(self.arrived[known:])
         for future in done:  # only now: an interrupt before this line loses nothing
             del self.under_way[future]
-        return finished
 
-    def _outcome(self, batch: _Batch, future: Future[Batch]) -> int:
+    def _outcome(self, batch: _Batch, future: Future[Batch]) -> None:
         """Take the values of a response, or find out what its failure means."""
         try:
             values = future.result()
         except RequestTooLargeError as error:
             self.largest = max(1, min(self.largest, len(batch.ids) // 2))
-            return self._rejected(batch, error)
+            self._rejected(batch, error)
         except BatchRefusedError as error:
-            return self._rejected(batch, error)
+            self._rejected(batch, error)
         except ServiceError as error:
+            if error.status == 404 and type(error) is NotFoundError:
+                self._not_found(batch, error)
+                return
             self._count_failure(error, tolerable=not isinstance(error, _FINAL))
             self.answers.fail(batch.ids, error)
-            return len(batch.ids)
-        self.failed_in_a_row = 0
-        return self._enter(batch, values)
+        else:
+            self.failed_in_a_row = 0
+            self._enter(batch, values)
+            if not self.responded:
+                self.responded, missing, self.missing = True, self.missing, []
+                for earlier, failure in missing:  # project and property exist, so an ID is unknown
+                    self._not_found(earlier, failure)
 
-    def _enter(self, batch: _Batch, values: Batch) -> int:
+    def _not_found(self, batch: _Batch, error: NotFoundError) -> None:
+        """Isolate an unknown ID like an invalid one, unless project or property seem to be wrong."""
+        self.not_found += 1
+        self._count_failure(error, tolerable=self.responded or self.not_found < _NOT_FOUND_LIMIT)
+        if len(batch.ids) > 1 and (self.responded or self.not_found == 1):
+            self._halve(batch)
+        else:
+            self.missing.append((batch, error))
+
+    def _enter_missing(self) -> None:
+        """Enter the IDs with a 404 as unknown, if the service responds to others."""
+        if self.missing and not self.responded:
+            raise self.missing[0][1]
+        if self.missing:
+            ids = [number for batch, _ in self.missing for number in batch.ids]
+            batch = Batch(ids, [UNKNOWN_ENCODING] * len(ids), [None] * len(ids), None)
+            self.arrived.append(batch)
+            self._write([batch])
+
+    def _enter(self, batch: _Batch, values: Batch) -> None:
         ids, encodings, payloads, snapshot = values
-        requested = set(batch.ids)
-        if not requested.issuperset(ids):  # values of IDs that were not requested
-            wanted = [place for place, number in enumerate(ids) if number in requested]
-            ids = [ids[place] for place in wanted]
-            encodings = [encodings[place] for place in wanted]
-            payloads = [payloads[place] for place in wanted]
-        absent = sorted(requested.difference(ids))
-        doubtful = len(absent) >= max(_DOUBT_COUNT, _DOUBT_SHARE * len(requested))
+        if not ids and not batch.again and len(batch.ids) > 1:
+            self.answers.leave_open(batch.ids)
+            return
+        absent = sorted(set(batch.ids).difference(ids))
+        doubtful = len(absent) >= max(_DOUBT_COUNT, _DOUBT_SHARE * len(batch.ids))
         if absent and ids and (doubtful or batch.again):
             # Unknown IDs, or a truncated response? A second response without them means unknown.
             self.waiting.append(_Batch(absent, batch.retries, again=True))
@@ -208,11 +390,11 @@ class _Batches:
         encodings = encodings + [UNKNOWN_ENCODING] * len(absent)
         payloads = payloads + [None] * len(absent)
         self.arrived.append(Batch(ids + absent, encodings, payloads, snapshot))
-        return len(ids) + len(absent)
 
     def _write(self, batches: Sequence[Batch]) -> None:
-        if batches:
-            self.store.run(lambda opened: opened.put(self.scope, batches))
+        valid = [batch for whole in batches if (batch := _without_invalid(whole)).ids]
+        if valid:
+            self.store.run(lambda opened: opened.put(self.scope, valid))
 
     def _enter_all(self) -> None:
         """Enter all values at once: one batch at a time costs several times as much."""
@@ -228,7 +410,7 @@ class _Batches:
             )
             self.arrived.clear()
 
-    def _rejected(self, batch: _Batch, error: BatchRefusedError) -> int:
+    def _rejected(self, batch: _Batch, error: BatchRefusedError) -> None:
         """Split a rejected batch in half until the invalid ID is isolated. Only that ID fails."""
         self._count_failure(error, tolerable=True)
         named = {batch.ids[place] for place in error.positions if 0 <= place < len(batch.ids)}
@@ -236,12 +418,10 @@ class _Batches:
             rest = [number for number in batch.ids if number not in named]
             self.waiting.appendleft(batch._replace(ids=rest))
             self.answers.fail(sorted(named), error)
-            return len(named)
-        if len(batch.ids) > 1:
+        elif len(batch.ids) > 1:
             self._halve(batch)
-            return 0
-        self.answers.fail(batch.ids, error)
-        return 1
+        else:
+            self.answers.fail(batch.ids, error)
 
     def _halve(self, batch: _Batch) -> None:
         middle = len(batch.ids) // 2
@@ -251,7 +431,7 @@ class _Batches:
 
     def _count_failure(self, error: ServiceError, *, tolerable: bool) -> None:
         self.failed_in_a_row += 1
-        rejected = isinstance(error, BatchRefusedError)
+        rejected = isinstance(error, BatchRefusedError | NotFoundError)
         limit = _PATIENCE if rejected else 2 if self.fetch.on_error == "partial" else 0
         if not tolerable or self.failed_in_a_row > limit * self.fetch.max_workers:
             raise error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
+import http.client
 import os
 import platform
 import random
@@ -11,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import MappingProxyType
@@ -19,12 +22,16 @@ from urllib.parse import urlsplit
 
 import requests
 import requests_cache
-from requests.adapters import HTTPAdapter
+import urllib3
 
 from pdneuro._version import __version__
 from pdneuro.errors import (
+    CacheWarning,
     ConnectionFailedError,
+    InvalidRequestError,
+    InvalidResponseError,
     OfflineError,
+    PdneuroError,
     ServerError,
     ServiceError,
     ServiceUnavailableError,
@@ -37,6 +44,7 @@ from pdneuro.transport.documents import PLAIN_HEADERS, DocumentCache, cache_key,
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import without_secrets
 from pdneuro.transport.store import cache_folder
+from pdneuro.transport.timing import TimedAdapter
 from pdneuro.transport.tls import SteppingAdapter
 
 #: Status codes for which a retry may help.
@@ -76,8 +84,47 @@ class Cancelled(Exception):  # noqa: N818 - not an error
 class _Rejected(Exception):  # noqa: N818 - carries an error
     """The parser rejects a response; raised in a hook, so that the response is not cached."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, *, from_cache: bool) -> None:
         self.error = error
+        self.from_cache = from_cache
+
+
+#: Cache and key of the documents that the current block of :func:`all_or_none` has read.
+_used: ContextVar[list[tuple[DocumentCache, str]]] = ContextVar("pdneuro_documents")
+
+
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Keep the documents that a block reads in the cache only if the block can use them.
+
+    Raises
+    ------
+    InvalidResponseError
+        The block raises an error that is not one of pdneuro after it has read a document.
+    """
+    outer, used = _used.get([]), list[tuple[DocumentCache, str]]()
+    token = _used.set(used)
+    try:
+        yield
+    except (PdneuroError, Cancelled) as error:
+        if isinstance(error, InvalidResponseError):
+            _drop(used)
+        raise
+    except Exception as error:  # whatever a conversion raises, the responses are not as documented
+        if not used:
+            raise
+        _drop(used)
+        raise InvalidResponseError(
+            f"the response is not as documented ({type(error).__name__}: {error})."
+        ) from error
+    finally:
+        _used.reset(token)
+        outer.extend(used)
+
+
+def _drop(documents: Iterable[tuple[DocumentCache, str]]) -> None:
+    for cache, key in documents:
+        cache.delete(key)
 
 
 # -- servers --------------------------------------------------------------------------------------
@@ -101,9 +148,11 @@ class Server:
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         pool: dict[str, Any] = {"pool_maxsize": _CONNECTIONS, "max_retries": 0}
         self.session.mount("https://", SteppingAdapter(frozenset({host} if short_keys else ()), **pool))
-        self.session.mount("http://", HTTPAdapter(**pool))
+        self.session.mount("http://", TimedAdapter(**pool))
         #: Whether a query can be sent as the body of a POST.
         self.accepts_post = True
+        #: Whether pages can be sorted.
+        self.accepts_sort = True
         #: When the database was last seen to hold data, by ``time.monotonic()``.
         self.filled_at = float("-inf")
         #: Name of the ID in queries, by resource.
@@ -262,8 +311,9 @@ class Client:
     def get_cached(self, request: Request, read: Reader[T]) -> T:
         """Return what ``read`` makes of a document, from the cache or from the server.
 
-        The response is cached only if ``read`` does not raise. An expired response is downloaded again;
-        if the connection fails, the expired one is used, with a warning.
+        The response is cached only if ``read`` does not raise; a cached one for which it raises is
+        dropped with a warning, and requested again. So is an expired one; if the connection fails, the
+        expired one is used, with a warning.
 
         Raises
         ------
@@ -278,6 +328,7 @@ class Client:
         key, url = cache_key(prepared), without_secrets(prepared.url or "")
         # The document goes to the folder of this moment, also if the options change meanwhile.
         session, cache = self.server.documents(cache_folder())
+        _used.get([]).append((cache, key))
         age = cache.age(key)
         expired = age is not None and fetch.expire_after is not None and age >= fetch.expire_after
         send = functools.partial(
@@ -298,13 +349,21 @@ class Client:
             try:
                 found.append(self._read(read, response))
             except Exception as error:
-                raise _Rejected(error) from error
+                is_cached = bool(getattr(response, "from_cache", False))
+                raise _Rejected(error, from_cache=is_cached) from error
 
         prepared.register_hook("response", check)  # type: ignore[no-untyped-call]
         try:
             response = self.retry(lambda: self._send_once(send, prepared), url)
         except _Rejected as rejected:
-            raise rejected.error from rejected.error.__cause__
+            if not rejected.from_cache:
+                raise rejected.error from rejected.error.__cause__
+            cache.delete(key)
+            warn(
+                f"A cached response cannot be read and is dropped: {rejected.error}",
+                CacheWarning,
+            )
+            return self.get_cached(request, read)  # it is no longer cached
         except (ServerError, ServiceUnavailableError, ConnectionFailedError) as error:
             old = None if fetch.refresh else cache.get_response(key)
             if old is None:
@@ -321,21 +380,32 @@ class Client:
     def _read(self, read: Reader[T], response: requests.Response) -> T:
         try:
             return read(response)
+        except (PdneuroError, Cancelled):
+            raise
         except ShapeError as error:
             raise self.invalid_response(response, str(error)) from error
+        except Exception as error:  # whatever a parser raises, the response is not as documented
+            reason = f"the response cannot be read ({type(error).__name__}: {error})."
+            raise self.invalid_response(response, reason) from error
 
     def _prepare(self, request: Request) -> requests.PreparedRequest:
-        return self.server.session.prepare_request(
-            requests.Request(
-                request.method,
-                request.url,
-                params=dict(request.params),
-                data=request.body,
-                headers={**self.headers, **request.headers},
-                # Without an auth object requests would put a ~/.netrc entry over the token.
-                auth=lambda prepared: prepared,
+        try:
+            return self.server.session.prepare_request(
+                requests.Request(
+                    request.method,
+                    request.url,
+                    params=dict(request.params),
+                    data=request.body,
+                    headers={**self.headers, **request.headers},
+                    # Without an auth object requests would put a ~/.netrc entry over the token.
+                    auth=lambda prepared: prepared,
+                )
             )
-        )
+        except requests.exceptions.InvalidHeader:  # its message contains the token
+            reason = "a header cannot be sent. Check the token: it contains a line break or a blank."
+            raise InvalidRequestError(reason, url=without_secrets(request.url)) from None
+        except ValueError as error:
+            raise self._connection_error(error, without_secrets(request.url)) from self._shown(error)
 
     def _send_once(
         self,
@@ -344,6 +414,18 @@ class Client:
         *,
         stream: bool = False,
     ) -> requests.Response:
+        try:
+            return self._follow(send, prepared, stream)
+        except (PdneuroError, requests.RequestException):
+            raise
+        except (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+            failure = self._connection_error(error, without_secrets(prepared.url or ""))
+            raise failure from self._shown(error)
+
+    def _follow(
+        self, send: Callable[..., requests.Response], prepared: requests.PreparedRequest, stream: bool
+    ) -> requests.Response:
+        """Send a request, and follow redirects."""
         if self._environment is None:  # proxies and certificates, looked up once
             self._environment = dict(
                 self.server.session.merge_environment_settings(prepared.url, {}, None, None, None)
@@ -372,9 +454,9 @@ class Client:
             try:
                 return attempt()
             except requests.RequestException as error:
-                failure = responses.connection_error(error, url)
+                failure = self._connection_error(error, url)
                 if responses.is_permanent(error):
-                    raise failure from error
+                    raise failure from self._shown(error)
             except ServiceError as error:
                 if error.status not in _TRANSIENT:
                     raise
@@ -401,6 +483,14 @@ class Client:
     def invalid_response(self, response: requests.Response, reason: str) -> Exception:
         """Return the error for a body that is not what the service documents."""
         return responses.invalid_response(response, reason, self._secrets())
+
+    def _connection_error(self, error: Exception, url: str) -> ServiceError:
+        return responses.connection_error(error, url, self._secrets())
+
+    def _shown(self, error: Exception) -> Exception | None:
+        """Return the cause of an error for its traceback, None if its text contains a token."""
+        text = str(error)
+        return error if responses.masked(text, self._secrets()) == text else None
 
     def _secrets(self) -> list[str]:
         return [word for value in self.headers.values() for word in value.split()[1:] if len(word) > 3]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import (
+    EmptyResponseWarning,
     MixedSnapshotWarning,
     PartialResultWarning,
     ServiceError,
@@ -27,6 +28,8 @@ from pdneuro.options import Fetch
 
 #: Encodings that mean the same for every service; a service numbers its own from FIRST_ENCODING on.
 UNKNOWN_ENCODING, NONE_ENCODING, FIRST_ENCODING = 0, 1, 2
+#: Encodings from this number on are of values that are not as documented: returned, and not cached.
+NOT_CACHED = 64
 
 #: Status of an ID, by number in :class:`Answers`; only a row of a table can lack its ID.
 FOUND, NONE, UNKNOWN, FAILED, NOT_REQUESTED, MISSING = range(6)
@@ -69,6 +72,8 @@ class Answers:
     payloads: npt.NDArray[np.object_] = field(init=False)
     details: dict[int, str] = field(default_factory=dict)
     failure: Exception | None = None
+    #: IDs of responses that were empty, and that may be known to the service.
+    unanswered: list[int] = field(default_factory=list)
     #: Names by ID, if the user passed names.
     names: Mapping[int, str] | None = None
     #: What an ID that the service does not know may be.
@@ -115,6 +120,12 @@ class Answers:
         self.status[self.positions(ids)] = FAILED
         self.details.update(dict.fromkeys(ids, error.message))
         self.failure = self.failure or error
+
+    def leave_open(self, ids: Sequence[int]) -> None:
+        """Enter IDs of a response that contained none of them."""
+        self.status[self.positions(ids)] = FAILED
+        self.details.update(dict.fromkeys(ids, "the whole response was empty"))
+        self.unanswered += ids
 
     def shown(self, ids: Iterable[int]) -> list[Any]:
         """Return IDs as the user passed them."""
@@ -184,6 +195,21 @@ class Report:
                 f"{lost:,} IDs could not be fetched, so they have no values. The first failure: "
                 f"{failed[0].failure} See pdneuro.last_report().",
                 PartialResultWarning,
+            )
+        for answers in self.fetches:
+            if not answers.unanswered or fetch.on_missing == "ignore":
+                continue
+            ids = listing(answers.shown(answers.unanswered))
+            message = (
+                f"{answers.source} returned no {answers.property!r} for any of "
+                f"{len(answers.unanswered):,} IDs ({ids}): the whole response was empty, also at the "
+                "second request. The IDs may be unknown, or the service may lack data at the moment."
+            )
+            if fetch.on_missing == "raise":
+                raise UnknownIdsError(message)
+            warn(
+                f"{message} They have no values and are not cached: the next call requests them again.",
+                EmptyResponseWarning,
             )
         unknown = sorted(
             {

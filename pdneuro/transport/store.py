@@ -48,6 +48,8 @@ PRAGMA user_version = {_VERSION};
 DOCUMENTS = "documents"
 # Maximum number of IDs in one json_each() join; their text is about 2 MB.
 _READ_CHUNK = 100_000
+#: Seconds after which a claim ends unless it is extended, so that a killed process blocks no other.
+CLAIM_SECONDS = 10.0
 
 
 class Scope(NamedTuple):
@@ -111,6 +113,7 @@ class Store:
         make_private_folder(path.parent)
         self.path = path
         self._connection = _connect(path)
+        self._version: int | None = None
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Store | None:
@@ -232,6 +235,43 @@ class Store:
             list(payloads),
             np.array([snapshots[number] for number in batch], np.int64),
         )
+
+    # -- several processes ------------------------------------------------------------------------
+
+    def claim(self, scope: int, ids: Sequence[int], owner: str) -> list[int]:
+        """Claim the IDs that no other owner requests at this moment, and return them."""
+        with self.transaction() as connection:
+            # Not in the schema: files of earlier releases do not have the table.
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS claim (scope INTEGER, owner TEXT, until REAL, ids BLOB)"
+            )
+            now = time.time()
+            connection.execute("DELETE FROM claim WHERE until < ?", (now,))
+            others = connection.execute(
+                "SELECT ids FROM claim WHERE scope = ? AND owner <> ?", (scope, owner)
+            )
+            rows = [np.frombuffer(body, np.int64) for (body,) in others]
+            wanted = np.array(ids, np.int64)
+            free = wanted[~np.isin(wanted, np.concatenate(rows))] if rows else wanted
+            connection.execute(
+                "INSERT INTO claim VALUES (?, ?, ?, ?)",
+                (scope, owner, now + CLAIM_SECONDS, free.tobytes()),
+            )
+        return [int(number) for number in free]
+
+    def extend_claims(self, owner: str, seconds: float = CLAIM_SECONDS) -> None:
+        """Let the claims of an owner end after this many seconds from now."""
+        with self.transaction() as connection:
+            until = time.time() + seconds
+            connection.execute("UPDATE claim SET until = ? WHERE owner = ?", (until, owner))
+
+    def is_changed(self) -> bool:
+        """Return whether another connection has changed the file since the last call."""
+        before, (self._version,) = (
+            self._version,
+            self._connection.execute("PRAGMA data_version").fetchone(),
+        )
+        return before != self._version
 
     def overview(self) -> list[tuple[Scope, int, int, float, float]]:
         """Return scope, number, bytes, oldest and newest time of download, one entry per scope.

@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util.ssl_ import create_urllib3_context
 
 from pdneuro.errors import WeakEncryptionWarning, warn
+from pdneuro.transport.timing import TimedAdapter
 
 SHORT_KEY = "DH_KEY_TOO_SMALL"
 _NO_COMMON_SUITE = (
@@ -35,7 +35,7 @@ _STEPS = (
 )
 
 
-class SteppingAdapter(HTTPAdapter):
+class SteppingAdapter(TimedAdapter):
     """Sends requests as usual; for some hosts it steps down if their key is too short.
 
     Parameters
@@ -52,7 +52,7 @@ class SteppingAdapter(HTTPAdapter):
         self._lock = threading.Lock()
         #: Step that a host needs, by host and port.
         self._steps: dict[str, int] = {}
-        self._adapters: dict[tuple[int, str], HTTPAdapter] = {}
+        self._adapters: dict[tuple[int, str], TimedAdapter] = {}
         super().__init__(**pool)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
@@ -73,7 +73,7 @@ class SteppingAdapter(HTTPAdapter):
                     raise
                 self._step_down(place, step + 1)
 
-    def _adapter(self, step: int, bundle: str) -> HTTPAdapter:
+    def _adapter(self, step: int, bundle: str) -> TimedAdapter:
         # A context keeps each bundle of certificates that it was used with: one context per bundle.
         with self._lock:
             key = (step, bundle)
@@ -93,6 +93,11 @@ class SteppingAdapter(HTTPAdapter):
             WeakEncryptionWarning,
         )
 
+    def step(self, url: str) -> str:
+        """Return a description of the step that a server needs, "" for Python's default."""
+        parts = urlsplit(url)
+        return _STEPS[self._steps.get(f"{parts.hostname}:{parts.port or 443}", 0)][1]
+
     def close(self) -> None:
         """Close all connections."""
         for adapter in self._adapters.values():
@@ -100,7 +105,7 @@ class SteppingAdapter(HTTPAdapter):
         super().close()
 
 
-class _WithSuites(HTTPAdapter):
+class _WithSuites(TimedAdapter):
     """An adapter with other cipher suites, also behind a proxy."""
 
     def __init__(self, suites: str, **pool: Any) -> None:
@@ -127,13 +132,20 @@ def reason(error: BaseException) -> str:
 
     An untrusted certificate is ``"CERTIFICATE_VERIFY_FAILED"``, whatever other reasons there are.
     """
-    found = [cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)]
+    found = [cause for cause in causes(error) if isinstance(cause, ssl.SSLError)]
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in found):
         return "CERTIFICATE_VERIFY_FAILED"
     return next((str(cause.reason) for cause in found if cause.reason), "")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def is_broken_off(error: BaseException) -> bool:
+    """Return whether the server or the network ended a connection, so that a retry may help."""
+    ends = ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError | ConnectionError
+    return any(isinstance(cause, ends) for cause in causes(error) if cause is not error)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all errors that it is linked to."""
     waiting, seen = [error], set()
     while waiting:
         cause = waiting.pop()

@@ -1,23 +1,34 @@
-"""Tokens: where they come from, one file each, readable by the owner alone."""
+"""Tokens: where they come from, one file each, readable only by the owner; or in memory."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
+from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pdneuro._atomic import replacing
-from pdneuro.errors import InvalidTokenError, MissingTokenError, did_you_mean, listing
+from pdneuro._atomic import overwrite
+from pdneuro.errors import (
+    InvalidTokenError,
+    MissingTokenError,
+    TokenFileError,
+    UnknownServiceError,
+    did_you_mean,
+    listing,
+)
 
-__all__ = ["forget", "get", "save", "status"]
+__all__ = ["forget", "get", "save", "status", "use"]
 
 #: CAVE server of each well-known datastack, and the variable its users' set-up pages teach.
 CAVE_SERVERS = {
@@ -36,7 +47,11 @@ _VARIABLES = {
     "global.daf-apis.com": ("API_SECRET_microns", "PDNEURO_CAVE_TOKEN"),
     "global.em.brain.allentech.org": ("API_SECRET_v1dd",),
 }
-_overrides: dict[str, str] = {}
+#: Hosts of BrainCircuits.io: its website and its servers.
+_BRAINCIRCUITS = re.compile(r"(?:[\w-]+\.)*braincircuits\.io")
+#: Services that take no token.
+_WITHOUT_TOKEN = re.compile(r"allen|neuromorpho|(?:[\w-]+\.)*(?:neuromorpho\.org|brain-map\.org)")
+_PORTS = {"https": ":443", "http": ":80", "": ":443"}
 
 
 class _Found(NamedTuple):
@@ -44,17 +59,35 @@ class _Found(NamedTuple):
     origin: str
 
 
+class _Layer(NamedTuple):
+    """Tokens in memory, by key. Later layers come first."""
+
+    number: int
+    tokens: Mapping[str, str]
+    #: Whether no other token is used: no earlier layer, variable or file.
+    only: bool
+
+
+_number = itertools.count()
+#: Layers of the whole process.
+_process: tuple[_Layer, ...] = ()
+#: Layers of ``with`` blocks, which other threads do not see.
+_block: ContextVar[tuple[_Layer, ...]] = ContextVar("pdneuro_tokens", default=())
+_lock = threading.Lock()
+
+
 def get(service: str) -> str | None:
     """The token for a service, None when there is none.
 
-    Looked up in this order: an environment variable, pdneuro's own file, and for CAVE the files that
-    its own client reads under ``~/.cloudvolume/secrets``.
+    Looked up in this order: memory (:func:`use`), an environment variable, pdneuro's own file, and for
+    CAVE the files that its own client reads under ``~/.cloudvolume/secrets``.
 
     Parameters
     ----------
     service : str
         ``"braincircuits"``, ``"cave"`` (the default CAVE server), a CAVE server's address or a
-        datastack. A token of one CAVE server is never used for another.
+        datastack (``"v1dd_public"`` or ``"cave:v1dd_public"``). A token of one CAVE server is never
+        used for another.
 
     Returns
     -------
@@ -64,6 +97,8 @@ def get(service: str) -> str | None:
     ------
     InvalidTokenError
         An environment variable or a file for the token has no valid token.
+    UnknownServiceError
+        The name is not that of a service, a server or a datastack.
 
     Examples
     --------
@@ -71,6 +106,18 @@ def get(service: str) -> str | None:
     True
     """
     found = _find(_key(service))
+    return found.token if found else None
+
+
+def origin(service: str) -> str:
+    """Return where the token for a service comes from, "" if there is none; never the token."""
+    found = _told(service)
+    return found.origin if found else ""
+
+
+def for_braincircuits() -> str | None:
+    """Return the CAVE token for BrainCircuits.io: ``"cave"``, and never one saved for a server alone."""
+    found = _find("cave", ("cave",))
     return found.token if found else None
 
 
@@ -87,7 +134,7 @@ def require(service: str) -> str:
 
 def cave_host(datastack: str) -> str:
     """The server of a CAVE datastack; the default one where the datastack is not known."""
-    return CAVE_SERVERS.get(datastack, _CAVE_DEFAULT)
+    return CAVE_SERVERS.get(datastack.lower(), _CAVE_DEFAULT)
 
 
 def require_cave(datastack: str, server: str) -> str:
@@ -108,7 +155,8 @@ def require_cave(datastack: str, server: str) -> str:
         raise InvalidTokenError(message) from None
     if token is None and host not in CAVE_SERVERS.values():
         # A server of the user's own choice: the token of the datastack's home, or the general one.
-        token = get(datastack) if known else os.environ.get("PDNEURO_CAVE_TOKEN", "").strip() or None
+        found = _find(_key(datastack)) if known else _in_memory_or_variable("cave", ("cave",))
+        token = found.token if found else None
     if token is None:
         service = datastack if known else server
         names = _VARIABLES.get(_key(service), ())
@@ -122,7 +170,7 @@ def require_cave(datastack: str, server: str) -> str:
 
 
 def save(service: str, token: str) -> None:
-    """Keep a token for later sessions, in a file of mode 0600.
+    """Save a token for later sessions, in a file of mode 0600.
 
     Parameters
     ----------
@@ -135,39 +183,129 @@ def save(service: str, token: str) -> None:
     ------
     ValueError
         The token is empty, or holds blanks or characters that no header takes.
+    UnknownServiceError
+        The name is not that of a service, a server or a datastack.
+    TokenFileError
+        The file cannot be written. :func:`use` needs no file.
+
+    See Also
+    --------
+    use : Use a token without saving it.
+    pdneuro.setup : Type a token, save and check it.
 
     Examples
     --------
-    >>> pdneuro.tokens.save("braincircuits", "not-a-real-token")
-    >>> pdneuro.tokens.forget("braincircuits")
+    >>> pdneuro.tokens.save("cave:v1dd_public", "not-a-real-token")
+    >>> pdneuro.tokens.forget("v1dd_public")
     True
     """
     key, token = _key(service), clean(token)
     path = _path(key)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.touch(0o600)
-        part.write_text(json.dumps({"token": token}))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A temporary file would keep the token if this process were killed.
+        overwrite(path, json.dumps({"token": token}).encode())
+        _delete(_leftovers(path))
+    except OSError as error:
+        raise TokenFileError(
+            f"the token cannot be saved in {path} ({error.strerror}). To use it without a file: "
+            f"pdneuro.tokens.use({service!r}, token)."
+        ) from error
 
 
 def forget(service: str) -> bool:
-    """Delete the saved token of a service. Environment variables and CAVE's own files stay.
+    """Delete the token of a service from its files and from memory.
+
+    Environment variables and the files of CAVE's own client stay; :func:`status` lists them.
 
     Returns
     -------
     bool
         Whether there was one.
 
+    Raises
+    ------
+    UnknownServiceError
+        The name is not that of a service, a server or a datastack.
+    TokenFileError
+        A file cannot be deleted.
+
     Examples
     --------
     >>> pdneuro.tokens.forget("braincircuits")
     False
     """
-    try:
-        _path(_key(service)).unlink()
-    except FileNotFoundError:
-        return False
-    return True
+    names = _names(_key(service))
+    existed = _forget_in_memory(names)
+    for path in map(_path, names):
+        try:
+            existed |= _delete([path, *_leftovers(path)])
+        except OSError as error:
+            raise TokenFileError(f"{path} cannot be deleted ({error.strerror}).") from error
+    return existed
+
+
+class use:  # noqa: N801 - used like a function
+    """Use a token without saving it: for this session, or for a ``with`` block.
+
+    It comes before all variables and files. The token of a block is used in the thread of the block, and
+    in the threads that pdneuro starts for it; the token of a session in all threads.
+
+    Parameters
+    ----------
+    service : str
+        ``"braincircuits"``, ``"cave"``, the address of a CAVE server or a datastack.
+    token : str
+        The token, such as a secret of your platform under any name.
+
+    Raises
+    ------
+    ValueError
+        The token is empty, or holds blanks or characters that no header takes.
+    UnknownServiceError
+        The name is not that of a service, a server or a datastack.
+
+    See Also
+    --------
+    save : Save a token for later sessions.
+    forget : End the use of a token.
+
+    Examples
+    --------
+    >>> with pdneuro.tokens.use("cave:v1dd_public", "not-a-real-token"):
+    ...     pdneuro.tokens.get("v1dd_public")
+    'not-a-real-token'
+    """
+
+    def __init__(self, service: str, token: str) -> None:
+        self._layer = _Layer(next(_number), {_key(service): clean(token)}, only=False)
+        self._add_to_process()
+
+    def _add_to_process(self) -> None:
+        global _process
+        with _lock:
+            _process = (*_process, self._layer)
+
+    def _remove(self) -> None:
+        global _process
+        with _lock:
+            _process = tuple(layer for layer in _process if layer is not self._layer)
+        _block.set(tuple(layer for layer in _block.get() if layer is not self._layer))
+
+    def __enter__(self) -> None:
+        self._remove()
+        _block.set((*_block.get(), self._layer))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._remove()
+
+    def __repr__(self) -> str:
+        return f"<token of {', '.join(self._layer.tokens)}, in memory>"
 
 
 def status() -> pd.DataFrame:
@@ -185,7 +323,7 @@ def status() -> pd.DataFrame:
     ['braincircuits', 'cave']
     """
     services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
-    found = [_told(_key(service)) for service in services]
+    found = [_told(service) for service in services]
     return pd.DataFrame(
         {
             "service": services,
@@ -195,11 +333,15 @@ def status() -> pd.DataFrame:
     )
 
 
-def _told(key: str) -> _Found | None:
+def _told(service: str) -> _Found | None:
     try:
-        return _find(key)
+        key = _key(service)
+        # The row "cave" is the token that BrainCircuits.io may receive.
+        return _find(key, ("cave",) if service == "cave" else ())
     except InvalidTokenError as error:
         return _Found("", f"unusable: {error.message}")
+    except UnknownServiceError:
+        return _Found("", f"unusable: file {_path(service)} is not for a service that pdneuro knows.")
 
 
 def fingerprint(*tokens: str | None) -> str:
@@ -209,38 +351,89 @@ def fingerprint(*tokens: str | None) -> str:
 
 
 @contextlib.contextmanager
-def overridden(**tokens: str) -> Iterator[None]:
-    """Use these tokens for a block, whatever else is set; the sandbox does."""
-    before = dict(_overrides)
-    _overrides.update(tokens)
+def overridden(*, only: bool = False, **tokens: str) -> Iterator[None]:
+    """Use these tokens for a block, in all threads; with ``only``, no other token is used.
+
+    The sandbox uses ``only``, so that it never receives a token of the user.
+    """
+    global _process
+    layer = _Layer(next(_number), tokens, only)
+    with _lock:
+        _process = (*_process, layer)
     try:
         yield
     finally:
-        _overrides.clear()
-        _overrides.update(before)
+        with _lock:
+            _process = tuple(other for other in _process if other is not layer)
 
 
-def _find(key: str) -> _Found | None:
-    # "cave" is the default server; the other way round it would go to BrainCircuits.io unasked.
-    keys = (key, "cave") if key == _CAVE_DEFAULT else (key,)
-    for name in keys:
-        if name in _overrides:
-            return _Found(_overrides[name], "this session")
-    for variable in _VARIABLES.get(key, ()):
-        if os.environ.get(variable, "").strip():
-            return _found(os.environ[variable], f"environment variable {variable}")
+def _forget_in_memory(names: Sequence[str]) -> bool:
+    """Remove the tokens of :class:`use`; those of the sandbox stay."""
+    global _process
+
+    def without(layers: tuple[_Layer, ...]) -> tuple[_Layer, ...]:
+        return tuple(layer for layer in layers if layer.only or not set(layer.tokens) & set(names))
+
+    with _lock:
+        before = len(_process) + len(_block.get())
+        _process = without(_process)
+        _block.set(without(_block.get()))
+        return len(_process) + len(_block.get()) < before
+
+
+def _names(key: str) -> tuple[str, ...]:
+    """Return the keys under which the token of a key may be: its own, then the general one."""
+    if key == _CAVE_DEFAULT:
+        return (key, "cave")
+    return ("cave", _CAVE_DEFAULT) if key == "cave" else (key,)
+
+
+def _find(key: str, names: Sequence[str] = ()) -> _Found | None:
+    names = names or _names(key)
+    found, only = _in_memory(names)
+    if found or only:
+        return found
     unusable = []
-    for path in (*map(_path, keys), *_cave_files(key)):
-        try:
-            token = _read(path)
-        except InvalidTokenError as error:  # another file may have one
-            unusable.append(error.message)
-            continue
-        if token is not None:
-            return _Found(token, f"file {path}")
+    # The general token comes first under its own name, and last for its server.
+    for name in names:
+        found = _in_variable(name)
+        if found:
+            return found
+        for path in (_path(name), *(_cave_files(name) if name == names[-1] else ())):
+            try:
+                token = _read(path)
+            except InvalidTokenError as error:  # another file may have one
+                unusable.append(error.message)
+                continue
+            if token is not None:
+                return _Found(token, f"file {path}")
     if unusable:
         raise InvalidTokenError(" ".join(unusable))
     return None
+
+
+def _in_memory(names: Sequence[str]) -> tuple[_Found | None, bool]:
+    """Return the token in memory, and whether no other may be used."""
+    tokens: dict[str, str] = {}
+    only = False
+    for layer in sorted((*_process, *_block.get())):
+        if layer.only:
+            tokens, only = {}, True
+        tokens.update(layer.tokens)
+    found = next((_Found(tokens[name], "this session") for name in names if name in tokens), None)
+    return found, only
+
+
+def _in_variable(name: str) -> _Found | None:
+    for variable in _VARIABLES.get(name, ()):
+        if os.environ.get(variable, "").strip():
+            return _found(os.environ[variable], f"environment variable {variable}")
+    return None
+
+
+def _in_memory_or_variable(key: str, names: Sequence[str]) -> _Found | None:
+    found, only = _in_memory(names)
+    return found if found or only else _in_variable(key)
 
 
 def _read(path: Path) -> str | None:
@@ -283,15 +476,36 @@ def _found(token: str, origin: str) -> _Found:
 
 def _key(service: str) -> str:
     """Return one key per credential: ``braincircuits``, ``cave`` or the host of a CAVE server."""
-    if service in ("braincircuits", "cave"):
-        return service
-    host = CAVE_SERVERS.get(service) or urlsplit(service).netloc or service
-    if not re.fullmatch(r"[A-Za-z0-9][\w.:-]*", host):
-        raise ValueError(
-            f"unknown service {service!r}; use 'braincircuits', 'cave', a CAVE server's address or "
-            f"one of its datastacks ({', '.join(CAVE_SERVERS)})."
+    name = service.strip().lower() if isinstance(service, str) else ""
+    if name == "cave" or name == "braincircuits" or name.startswith("braincircuits:"):
+        return name.partition(":")[0]
+    given, name = name, name.removeprefix("cave:").partition("@")[0] if "://" not in name else name
+    if name in CAVE_SERVERS:
+        return CAVE_SERVERS[name]
+    host = _host(name)
+    if _BRAINCIRCUITS.fullmatch(host):
+        return "braincircuits"
+    if _WITHOUT_TOKEN.fullmatch(name) or _WITHOUT_TOKEN.fullmatch(host):
+        raise UnknownServiceError(f"{service!r} takes no token.")
+    if given.startswith("cave:") or not host:
+        raise UnknownServiceError(
+            f"unknown service {service!r}.{did_you_mean(name, CAVE_SERVERS)} Use 'braincircuits', "
+            f"'cave', the address of a CAVE server or one of its datastacks ({', '.join(CAVE_SERVERS)})."
         )
-    return host.lower()
+    return host
+
+
+def _host(address: str) -> str:
+    """Return the host of an address, with its port unless that is the default; "" if it is not one."""
+    with contextlib.suppress(ValueError):  # such as an unclosed bracket
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        host = parts.netloc.rpartition("@")[2].removesuffix(_PORTS.get(parts.scheme, ""))
+        host = host.removesuffix(".")
+        # A word alone is not an address: it would be saved for a server that no query uses.
+        is_word = "://" not in address and not re.search(r"[.:]|^localhost$", host)
+        if not is_word and re.fullmatch(r"[a-z0-9](?:[\w-]|\.(?=[\w-]))*(:\d+)?", host):
+            return host
+    return ""
 
 
 def clean(token: str) -> str:
@@ -316,7 +530,23 @@ def _path(key: str) -> Path:
 
 
 def _saved() -> list[str]:
-    return sorted(path.stem for path in _folder().glob("*.json"))
+    # A colon before the port of a host is an underscore in the name of its file.
+    return sorted(re.sub(r"_(?=\d+$)", ":", path.stem) for path in _folder().glob("*.json"))
+
+
+def _leftovers(path: Path) -> list[Path]:
+    """Return temporary files that an earlier version left when it was killed."""
+    return [*path.parent.glob(f"{path.name}.*.part"), *path.parent.glob(f".{path.name}.*.part")]
+
+
+def _delete(paths: Sequence[Path]) -> bool:
+    """Delete files; return whether one existed."""
+    existed = False
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+            existed = True
+    return existed
 
 
 def _cave_files(key: str) -> list[Path]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import allen, errors
-from pdneuro.allen import payload, send
+from pdneuro.allen import payload
 from pdneuro.sandbox import Sandbox
 from tests.conftest import shared
 
@@ -654,11 +654,8 @@ def test_a_truncated_table_is_a_warning(api: allen.RmaApi, sandbox: Sandbox) -> 
     assert len(api.model_query("ProjectionStructureUnionize", num_rows=10)) == 10  # the requested number
 
 
-def test_all_rows_are_requested_beyond_the_limit_of_the_server(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_rows_are_requested_beyond_the_limit_of_the_server(sandbox: Sandbox) -> None:
     sandbox.allen.rma.row_limit = 100
-    monkeypatch.setattr(send, "ROW_LIMIT", 100)
     rows = allen.MouseConnectivityApi().get_structure_unionizes([100140756, 100140949])
     assert len(rows) == 2 * 36 * 3 * 2
     assert rows["id"].is_unique

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from pdneuro.sandbox.server import LocalServer, Request, Response
 
 CAVE_PROJECT, PLAIN_PROJECT = "fruitfly_fanc_cave", "fruitfly_fafb_flywire"
 PUBLIC_PROJECT = "fruitfly_fafb_flywire_public"
+#: A project that pdneuro does not know.
+NEW_PROJECT = "larva_em"
 BOTH = {"authorization": f"Bearer {TOKEN}", "authorization-cave": f"Bearer {CAVE_TOKEN}"}
 
 
@@ -102,17 +105,58 @@ class TestCache:
 
 class TestHeaders:
     @pytest.mark.parametrize("project", [CAVE_PROJECT, PLAIN_PROJECT])
-    def test_properties_of_a_project_get_both_tokens(
+    def test_properties_of_a_project_of_cave_get_both_tokens(
         self, both: Sandbox, ids: pd.Series, project: str
     ) -> None:
         ids.neuro.properties("size", source=project)
         assert secrets(both.requests[0]) == BOTH
 
-    def test_properties_of_a_public_project_do_not_get_the_cave_token(
+    @pytest.mark.parametrize("project", [NEW_PROJECT, PUBLIC_PROJECT])
+    def test_properties_of_another_project_do_not_get_the_cave_token(
+        self, both: Sandbox, ids: pd.Series, project: str
+    ) -> None:
+        both.braincircuits.projects = (project,)
+        ids.neuro.properties("size", source=project)
+        assert secrets(both.requests[0]) == {"authorization": BOTH["authorization"]}
+
+    def test_a_project_that_turns_out_to_need_cave_gets_its_token(
         self, both: Sandbox, ids: pd.Series
     ) -> None:
-        ids.neuro.properties("size", source=PUBLIC_PROJECT)
-        assert secrets(both.requests[0]) == {"authorization": BOTH["authorization"]}
+        both.braincircuits.projects = both.braincircuits.cave_projects = (NEW_PROJECT,)
+        assert ids.neuro.properties("size", source=NEW_PROJECT)["size"].notna().all()
+        assert [len(secrets(request)) for request in both.requests] == [1, 2]
+        ids.neuro.properties("link_pre", source=NEW_PROJECT)  # what it needs is remembered
+        assert len(both.requests) == 3
+        assert secrets(both.requests[2]) == BOTH
+        ids.neuro.properties("size", source=NEW_PROJECT)  # and the values are cached
+        assert len(both.requests) == 3
+
+    @pytest.mark.parametrize("detail", ["Forbidden", "You may not read this project"])
+    def test_a_403_about_something_else_does_not_get_the_cave_token(
+        self, both: Sandbox, ids: pd.Series, detail: str
+    ) -> None:
+        both.fail(status=403, body=json.dumps({"detail": detail}).encode(), times=9)
+        with pytest.raises(errors.ForbiddenError, match=detail):
+            ids.neuro.properties("size", source=NEW_PROJECT)
+        assert [secrets(request) for request in both.requests] == [
+            {"authorization": BOTH["authorization"]}
+        ]
+
+    def test_the_error_without_a_cave_token_names_the_way_to_save_one(
+        self, sandbox: Sandbox, ids: pd.Series
+    ) -> None:
+        with pytest.raises(errors.ForbiddenError, match=r"tokens\.save\('cave', token\)"):
+            ids.neuro.properties("size", source=CAVE_PROJECT)
+
+    @pytest.mark.parametrize("project", [CAVE_PROJECT, PLAIN_PROJECT, PUBLIC_PROJECT])
+    def test_without_a_token_no_request_is_sent(
+        self, sandbox: Sandbox, ids: pd.Series, project: str
+    ) -> None:
+        with tokens.overridden(only=True), pytest.raises(errors.MissingTokenError):
+            ids.neuro.properties("size", source=project)
+        with tokens.overridden(only=True), pytest.raises(errors.MissingTokenError):
+            pdneuro.Connectome.download(project)
+        assert sandbox.requests == []
 
     def test_files_at_the_address_of_the_service_get_both_tokens(self, both: Sandbox) -> None:
         pdneuro.Connectome.download(CAVE_PROJECT)

@@ -80,6 +80,47 @@ class TestSelect:
         both = neuromorpho.select(species=several, protocol="in vivo")["neuron_id"].tolist()
         assert both == sorted(set(expected) & set(truth(protocol="in vivo")))
 
+    @pytest.mark.parametrize(
+        ("q", "wanted"),
+        [
+            ("species:mouse", {"species": "mouse"}),
+            ("q=species:mouse", {"species": "mouse"}),
+            ("species:rat,mouse", {"species": ["rat", "mouse"]}),
+            ('species:"drosophila melanogaster"', {"species": "drosophila melanogaster"}),
+            ("species: drosophila melanogaster", {"species": "drosophila melanogaster"}),
+            (
+                "species:mouse&fq=cell_type:pyramidal",
+                {"species": "mouse", "cell_type": "pyramidal"},
+            ),
+            (["species:mouse", "cell_type:pyramidal"], {"species": "mouse", "cell_type": "pyramidal"}),
+            ("neuron_name:CB_*", {"neuron_name": "CB_*"}),
+        ],
+        ids=str,
+    )
+    def test_the_query_of_the_tutorial_equals_keywords(
+        self, sandbox: Sandbox, q: Any, wanted: dict[str, Any]
+    ) -> None:
+        by_keyword = neuromorpho.select(**wanted)["neuron_id"].tolist()
+        assert len(by_keyword)
+        assert neuromorpho.select(q=q)["neuron_id"].tolist() == by_keyword
+        both = neuromorpho.select(q=q, protocol="in vivo")["neuron_id"].tolist()
+        assert both == neuromorpho.select(**wanted, protocol="in vivo")["neuron_id"].tolist()
+
+    @pytest.mark.parametrize(
+        ("q", "reason"),
+        [
+            ("CB_*", "write the field, a colon"),
+            ("species:", "write the field, a colon"),
+            (":rat", "write the field, a colon"),
+            ("species:rat&fq=species:mouse", "twice"),
+            ("protocol:in vitro", "name it once"),
+        ],
+    )
+    def test_an_invalid_query_is_an_error(self, sandbox: Sandbox, q: str, reason: str) -> None:
+        with pytest.raises(errors.InvalidQueryError, match=reason):
+            neuromorpho.select(q=q, protocol="in vivo")
+        assert sandbox.requests == []
+
     def test_wildcards(self, sandbox: Sandbox) -> None:
         found = neuromorpho.select(archive="Siegert", neuron_name="CB_CKp25_2w_F_Animal01_*")
         assert len(found) == 5
@@ -533,6 +574,23 @@ class TestFiles:
         assert (tmp_path / "out" / "cell_0001.swc").read_bytes() == data.swc(1, original=True)
         with pytest.raises(ValueError, match="'CNG' or 'source'"):
             ids.neuro.swc("raw")
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("CNG version", "CNG"),
+            ("cng_version", "CNG"),
+            ("Source-Version", "source"),
+            ("source version", "source"),
+            (" SOURCE ", "source"),
+        ],
+    )
+    def test_versions_have_the_names_of_the_services_folders(
+        self, sandbox: Sandbox, written: str, meant: str
+    ) -> None:
+        neuromorpho.swc(1, version=written)
+        folder = {"CNG": "CNG%20version", "source": "Source-Version"}[meant]
+        assert folder in sandbox.requests[-1].path
 
     def test_standard_files_are_saved_unchanged(self, sandbox: Sandbox, tmp_path: Path) -> None:
         neuromorpho.swc([1, 500], folder=tmp_path / "new")

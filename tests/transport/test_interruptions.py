@@ -103,20 +103,27 @@ class TestFailure:
         assert workers_end()
         assert arrived == ["first"]
 
-    def test_values_for_ids_that_were_not_requested_are_ignored(
-        self, sandbox: Sandbox, ids: pd.Series
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_values_for_ids_that_were_not_requested_are_requested_again_once(
+        self, sandbox: Sandbox, ids: pd.Series, times: int
     ) -> None:
         app = sandbox.braincircuits
         others = pdneuro.sandbox.neurons()["root_id"][10:20]
+        left = [times]
 
         def generous(request: Request) -> Response:
             wanted = request.json()["segments"]
-            body = f'{{"segments": {[*wanted, *others.tolist()]}}}'.encode()
-            return app(dataclasses.replace(request, body=body))
+            left[0] -= 1
+            if left[0] >= 0:
+                wanted = [*wanted, *others.tolist()]
+            return app(dataclasses.replace(request, body=f'{{"segments": {wanted}}}'.encode()))
 
         sandbox._server.apps["/braincircuits"] = generous
-        size = ids.neuro.properties("size")["size"]
-        assert size.notna().all()
+        if times == 2:
+            with pytest.raises(errors.InvalidResponseError, match="10 IDs that were not requested"):
+                ids.neuro.properties("size")
+            assert pdneuro.cache.info().empty
+        assert ids.neuro.properties("size")["size"].notna().all()
         assert pdneuro.cache.info()["ids"].tolist() == [10]
         assert set(pdneuro.last_report()["id"]) == set(ids)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+import pdneuro
 from pdneuro import errors, tokens
 from pdneuro.sandbox import Sandbox
 
@@ -39,7 +44,7 @@ def test_two_ports_of_a_host_have_their_own_tokens() -> None:
 
 def test_the_token_of_one_service_is_not_used_for_another() -> None:
     tokens.save("braincircuits", "bc")
-    for other in ("cave", DEFAULT, "v1dd_public", "braincircuits.io"):
+    for other in ("cave", DEFAULT, "v1dd_public", "https://example.org"):
         assert tokens.get(other) is None
     tokens.save("https://somewhere.org", "mine")
     assert tokens.get("cave") is None
@@ -147,23 +152,240 @@ def test_another_file_is_used_instead_of_one_without_a_token() -> None:
     assert tokens.get("cave") == "good"
 
 
-def test_calls_name_the_file(sandbox: Sandbox, ids: pd.Series) -> None:
+def test_calls_name_the_file(sandbox: Sandbox, ids: pd.Series, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path.home() / ".cloudvolume" / "secrets"
     folder.mkdir(parents=True)
     (folder / "cave-secret.json").write_text('{"other": "s3cret"}')
     reason = r"cave-secret\.json .*'other'.*sticky_auth"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delitem(tokens._overrides, DEFAULT)
-        with pytest.raises(errors.MissingTokenError, match=reason):
-            tokens.require_cave("minnie65_public", f"https://{DEFAULT}")
+    # The sandbox hides the files of the user; its address alone does not.
+    sandbox.stop()
+    with pytest.raises(errors.MissingTokenError, match=reason):
+        tokens.require_cave("minnie65_public", f"https://{DEFAULT}")
+    monkeypatch.setenv("PDNEURO_BRAINCIRCUITS_TOKEN", "abc")
     # The CAVE token is optional for a project that CAVE does not manage.
-    with pytest.warns(errors.UnusableTokenWarning, match=r"cave-secret\.json"):
-        found = ids.neuro.properties("size")
-    assert found["size"].notna().all()
+    with (
+        pytest.warns(errors.UnusableTokenWarning, match=r"cave-secret\.json"),
+        pytest.raises(errors.ConnectionFailedError),
+        pdneuro.set_options(**sandbox.options, retries=0),
+    ):
+        ids.neuro.properties("size")
+    monkeypatch.delenv("PDNEURO_BRAINCIRCUITS_TOKEN")
     tokens.save("braincircuits", "abc")
     file = next(Path.home().rglob("braincircuits.json"))
     file.write_text("s3cret")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delitem(tokens._overrides, "braincircuits")
-        with pytest.raises(errors.MissingTokenError, match=r"braincircuits\.json .*not JSON"):
-            ids.neuro.properties("link_pre")
+    with pytest.raises(errors.MissingTokenError, match=r"braincircuits\.json .*not JSON"):
+        ids.neuro.properties("link_pre", source="fruitfly_fafb_flywire")
+
+
+#: Spellings that lead to one token.
+SPELLINGS = [
+    [
+        "braincircuits",
+        "BrainCircuits",
+        " braincircuits ",
+        "braincircuits.io",
+        "https://braincircuits.io/docs",
+        "https://api.braincircuits.io",
+        "braincircuits:fruitfly_fanc_cave",
+    ],
+    [
+        "v1dd_public",
+        "V1DD_public",
+        "v1dd",
+        "cave:v1dd_public",
+        "cave:v1dd_public@1196",
+        "global.em.brain.allentech.org",
+        "https://global.em.brain.allentech.org/sticky_auth/settings/tokens",
+        "https://user:pw@global.em.brain.allentech.org:443",
+    ],
+    [
+        "cave",
+        "CAVE",
+        "minnie65_public",
+        "cave:minnie65_public",
+        "global.daf-apis.com",
+        "global.daf-apis.com/",
+        "https://global.daf-apis.com.",
+    ],
+    ["http://localhost:8001", "localhost:8001", "localhost:8001/any"],
+]
+
+
+@pytest.mark.parametrize("spellings", SPELLINGS, ids=lambda names: names[0])
+def test_every_spelling_leads_to_one_token(spellings: list[str]) -> None:
+    for saved in spellings:
+        tokens.save(saved, "abc")
+        assert [tokens.get(name) for name in spellings] == ["abc"] * len(spellings)
+        for others in SPELLINGS:
+            if others is not spellings:
+                assert {tokens.get(name) for name in others} == {None}
+        for forgotten in spellings[:3]:
+            with tokens.use(saved, "in-memory"):
+                assert tokens.get(forgotten) == "in-memory"
+        assert tokens.forget(spellings[-1])
+        assert {tokens.get(name) for name in spellings} == {None}
+        assert not [path for path in Path.home().rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("cave:v1dd_publik", "Did you mean 'v1dd_public'"),
+        ("v1dd_publik", "Did you mean 'v1dd_public'"),
+        ("cave:", "Use 'braincircuits'"),
+        ("cave:https://example.org", "Use 'braincircuits'"),
+        ("fruitfly_fafb_flywire", "Use 'braincircuits'"),
+        ("braincircuit", "Use 'braincircuits'"),
+        ("https://", "unknown service"),
+        ("https://[::1", "unknown service"),
+        ("", "unknown service"),
+        (None, "unknown service"),
+        ("neuromorpho", "takes no token"),
+        ("https://neuromorpho.org/api", "takes no token"),
+        ("https://api.brain-map.org", "takes no token"),
+    ],
+)
+def test_a_name_that_no_query_uses_raises(name: Any, hint: str) -> None:
+    for call in (lambda: tokens.save(name, "s3cret"), lambda: tokens.use(name, "s3cret")):
+        with pytest.raises(errors.UnknownServiceError, match=hint) as caught:
+            call()
+        assert "s3cret" not in str(caught.value)
+    with pytest.raises(errors.UnknownServiceError):
+        tokens.get(name)
+
+
+def test_the_status_names_files_that_no_query_reads() -> None:
+    tokens.save("localhost:8001", "abc")
+    folder = next(Path.home().rglob("localhost_8001.json")).parent
+    (folder / "cave_v1dd_public.json").write_text('{"token": "s3cret"}')
+    table = tokens.status().set_index("service")
+    assert table.loc["localhost:8001", "set"]
+    assert "cave_v1dd_public.json is not for" in table.loc["cave_v1dd_public", "origin"]
+
+
+class TestUse:
+    def test_for_a_block_or_for_the_session(self) -> None:
+        tokens.save("v1dd_public", "saved")
+        with tokens.use("cave:v1dd_public", "outer"):
+            with tokens.use("v1dd", "inner"):
+                assert tokens.get("v1dd_public") == "inner"
+                assert (
+                    tokens.status().set_index("service")["origin"]["global.em.brain.allentech.org"]
+                    == "this session"
+                )
+            assert tokens.get("v1dd_public") == "outer"
+        assert tokens.get("v1dd_public") == "saved"
+        shown = repr(tokens.use("v1dd", "s3ssion"))
+        assert "s3ssion" not in shown
+        assert tokens.get("v1dd_public") == "s3ssion"
+        assert tokens.forget("v1dd_public")
+        assert tokens.get("v1dd_public") is None
+
+    def test_nothing_is_written(self) -> None:
+        with tokens.use("braincircuits", "abc"):
+            tokens.get("braincircuits")
+        tokens.use("braincircuits", "abc")
+        assert not [path for path in Path.home().rglob("*") if path.is_file()]
+
+    def test_the_token_of_a_block_is_not_used_in_another_thread(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            with tokens.use("braincircuits", "mine"):
+                assert pool.submit(tokens.get, "braincircuits").result() is None
+            tokens.use("braincircuits", "session")
+            assert pool.submit(tokens.get, "braincircuits").result() == "session"
+
+    def test_requests_of_a_block_carry_it(self, sandbox: Sandbox, ids: pd.Series) -> None:
+        with tokens.use("braincircuits", "withdrawn"), pytest.raises(errors.AuthenticationError):
+            ids.neuro.properties("size", batch_size=2)
+        assert ids.neuro.properties("size")["size"].notna().all()
+
+    @pytest.mark.parametrize("token", ["", "two words", "line\nbreak"])
+    def test_what_is_not_a_token_raises(self, token: str) -> None:
+        with pytest.raises(ValueError, match="one word"):
+            tokens.use("braincircuits", token)
+
+
+def test_the_sandbox_never_receives_a_token_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, ids: pd.Series
+) -> None:
+    for name in ("PDNEURO_CAVE_TOKEN", "API_SECRET_microns", "API_SECRET_v1dd"):
+        monkeypatch.setenv(name, "users-own-token")
+    monkeypatch.setenv("PDNEURO_BRAINCIRCUITS_TOKEN", "users-own-token")
+    tokens.use("cave", "users-own-token")
+    with tokens.use("braincircuits", "users-own-token"), pdneuro.sandbox.start() as sandbox:
+        for project in ("fruitfly_fafb_flywire", "fruitfly_fafb_flywire_public"):
+            ids.neuro.properties("size", source=project)
+        with pytest.raises(errors.ForbiddenError):
+            ids.neuro.properties("size", source="fruitfly_fanc_cave")
+        for datastack in ("minnie65_public", "v1dd_public"):
+            tokens.require_cave(datastack, f"{sandbox.url}/cave")
+        with pytest.raises(errors.MissingTokenError):
+            tokens.require_cave("another", f"{sandbox.url}/cave")
+        sent = [str(request.headers) for request in sandbox.requests]
+        assert len(sent) == 3
+        assert "users-own-token" not in " ".join([*sent, *sandbox.settings().values()])
+        # Variables come first in another process, so all of them are set.
+        assert "PDNEURO_CAVE_TOKEN" in sandbox.settings()
+    assert tokens.get("cave") == "users-own-token"
+
+
+class TestKilled:
+    """A process that is killed while it saves a token."""
+
+    SCRIPT = """
+import os, sys
+from pdneuro import tokens
+import pdneuro._atomic
+call = sys.argv[1]
+def killed(*args, **options):
+    os._exit(9)
+if call != "none":
+    setattr(os, call, killed)
+tokens.save("braincircuits", "new-token")
+"""
+
+    @pytest.mark.parametrize(
+        "call", ["chmod", "fstat", "write", "ftruncate", "close", "replace", "none"]
+    )
+    @pytest.mark.parametrize("old", [None, "old-token-that-is-much-longer-than-the-new-one"])
+    def test_leaves_no_copy_of_the_token(self, call: str, old: str | None) -> None:
+        if old:
+            tokens.save("braincircuits", old)
+        subprocess.run([sys.executable, "-c", self.SCRIPT, call], check=False)
+        found = [path for path in Path.home().rglob("*") if path.is_file()]
+        assert {path.name for path in found} <= {"braincircuits.json"}
+        for path in found:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        if call in ("ftruncate", "close", "replace", "none"):
+            assert tokens.get("braincircuits") == "new-token"
+        elif old:
+            assert tokens.get("braincircuits") == old
+        tokens.forget("braincircuits")
+        assert "token" not in "".join(
+            path.read_text() for path in Path.home().rglob("*") if path.is_file()
+        )
+
+    def test_temporary_files_of_earlier_versions_are_deleted(self) -> None:
+        tokens.save("braincircuits", "abc")
+        file = next(Path.home().rglob("braincircuits.json"))
+        for call in (
+            lambda: tokens.save("braincircuits", "abc"),
+            lambda: tokens.forget("braincircuits"),
+        ):
+            for name in ("braincircuits.json.123.part", ".braincircuits.json.abc.part"):
+                file.with_name(name).write_text('{"token": "abc"}')
+            call()
+            assert not [path for path in file.parent.iterdir() if path.suffix == ".part"]
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    tokens.save("braincircuits", "abc")
+    file = next(Path.home().rglob("braincircuits.json"))
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(
+        errors.TokenFileError, match=r"braincircuits\.json .*tokens\.use\('braincircuits'"
+    ):
+        tokens.save("braincircuits", "s3cret")
+    with pytest.raises(errors.TokenFileError, match=r"braincircuits\.json cannot be deleted"):
+        tokens.forget("braincircuits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pandas as pd
 
 from pdneuro.tables.partners import from_partners
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
+from pdneuro.transport.responses import parse_json
 
 #: How a payload is encoded: as the JSON of the response.
 JSON_ENCODING = FIRST_ENCODING
@@ -47,6 +49,13 @@ def joined(parts: list[Batch]) -> Batch:
     releases = [part.snapshot for part in parts if part.snapshot is not None]
     ids, encodings, payloads = ([item for part in parts for item in part[place]] for place in range(3))
     return Batch(ids, encodings, payloads, max(releases, default=None))
+
+
+def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+    """Raise ShapeError if a payload cannot be read."""
+    for body in payloads:
+        if body is not None:
+            parse_json(body)
 
 
 def values(payloads: np.ndarray) -> list[Any]:

@@ -32,4 +32,4 @@ def by_id(dataset: str, name: str, source: str, fetch: Fetch) -> BatchQuery:
 
     # The second entry is the fingerprint of the credential: this service has none.
     scope = Scope(payload.ADDRESS, "", dataset, name)
-    return BatchQuery(scope, source, send, service.cancel)
+    return BatchQuery(scope, source, send, service.cancel, parse.check)

@@ -14,6 +14,7 @@ from pdneuro._docs import fill
 from pdneuro.allen import parse, payload, send
 from pdneuro.allen.rows import as_table, model_rows
 from pdneuro.options import Fetch, get_option
+from pdneuro.transport.http import all_or_none
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -49,10 +50,12 @@ ServiceError, OfflineError
 
 
 def documented(cls: Class) -> Class:
-    """Insert shared texts into the docstrings of a class and of its methods, by name."""
-    for member in (cls, *vars(cls).values()):
+    """Insert shared texts into the docstrings of a class and its methods; check their responses."""
+    for name, member in (("", cls), *vars(cls).items()):
         if isinstance(member, FunctionType | type) and member.__doc__:
             member.__doc__ = fill(member.__doc__, TEXTS)
+        if isinstance(member, FunctionType) and not name.startswith("_"):
+            setattr(cls, name, all_or_none()(member))
     return cls
 
 

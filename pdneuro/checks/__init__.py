@@ -1,0 +1,1 @@
+"""Checks of what pdneuro assumes about the services, and the first use of a token."""
