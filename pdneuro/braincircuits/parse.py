@@ -341,18 +341,18 @@ def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None])
     if len(found) != len(bodies):
         raise ShapeError("a value is not one JSON value.")
     for key in documented_columns(name, 0):
+        counts = [value.get(key) for value in found if type(value) is dict]
+        # Without a call for each value: a batch has many.
         wrong = [
-            value[key] for value in found if isinstance(value, dict) and not _is_count(value.get(key))
+            count
+            for count in counts
+            if count is not None and not (type(count) in (int, float) and 0 <= count < 2**63)
         ]
         if wrong:
             raise ShapeError(f"{key!r} is not a count: {listing(map(repr, wrong))}.")
     for body, form in zip(payloads, encodings, strict=True):
         if form == PARTNERS_ENCODING and len(body or b"") % RECORD_BYTES:
             raise ShapeError("packed partners are truncated.")
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and 0 <= value < 2**63)
 
 
 def warn_of_other_keys(name: str, columns: dict[str, Any], count: int) -> None:

@@ -75,16 +75,18 @@ def parse_json(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kind = "an HTML page" if is_html(body) else f"not valid JSON ({error})"
         raise ShapeError(f"the response is {kind}.") from None
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [item for parent in level for item in _items(parent) if isinstance(item, dict | list)]
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_MAX_DEPTH + 1):
         if not level:
             return value
+        # Without a call for each item: a response has many.
+        level = [
+            item
+            for parent in level
+            for item in (parent.values() if type(parent) is dict else parent)
+            if isinstance(item, dict | list)
+        ]
     raise ShapeError(f"the response is JSON with more than {_MAX_DEPTH} levels.")
-
-
-def _items(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def without_secrets(url: str) -> str:

@@ -80,7 +80,7 @@ METHODS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "to_matrix by label": lambda e: e.neuro.to_matrix(LABELS),
     "to_sparse": lambda e: pd.DataFrame(e.neuro.to_sparse()[0].toarray()),
     "from_matrix": lambda e: graphs.from_matrix(e.neuro.to_matrix()),
-    "to_xarray": lambda e: pd.DataFrame(annotated(e).neuro.to_xarray().to_numpy()),
+    "to_xarray": lambda e: pd.DataFrame(annotated(e).neuro.to_xarray(fill_value=0).to_numpy()),
     "to_networkx": lambda e: as_graph(e.neuro.to_networkx(NEURONS)),
 }
 
