@@ -334,16 +334,14 @@ def decode(payloads: Sequence[bytes] | npt.NDArray[np.object_]) -> list[Any]:
 
 def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a payload cannot be read, or a documented count is not a count."""
-    bodies = [
-        body or b"" for body, form in zip(payloads, encodings, strict=True) if form == JSON_ENCODING
-    ]
+    is_json = [form in (JSON_ENCODING, OTHER_KEYS_ENCODING) for form in encodings]
+    bodies = [body or b"" for body, yes in zip(payloads, is_json, strict=True) if yes]
     found = parse_json(b"[" + b",".join(bodies) + b"]")
     if len(found) != len(bodies):
         raise ShapeError("a value is not one JSON value.")
     for key in documented_columns(name, 0):
-        wrong = [
-            value[key] for value in found if isinstance(value, dict) and not _is_count(value.get(key))
-        ]
+        cells = [value.get(key) for value in found if isinstance(value, dict)]
+        wrong = [cell for cell in cells if not _is_count(cell)]
         if wrong:
             raise ShapeError(f"{key!r} is not a count: {listing(map(repr, wrong))}.")
     for body, form in zip(payloads, encodings, strict=True):
