@@ -334,9 +334,8 @@ def decode(payloads: Sequence[bytes] | npt.NDArray[np.object_]) -> list[Any]:
 
 def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a payload cannot be read, or a documented count is not a count."""
-    bodies = [
-        body or b"" for body, form in zip(payloads, encodings, strict=True) if form == JSON_ENCODING
-    ]
+    is_json = [form in (JSON_ENCODING, OTHER_KEYS_ENCODING) for form in encodings]
+    bodies = [body or b"" for body, yes in zip(payloads, is_json, strict=True) if yes]
     found = parse_json(b"[" + b",".join(bodies) + b"]")
     if len(found) != len(bodies):
         raise ShapeError("a value is not one JSON value.")

@@ -55,6 +55,8 @@ PARTNERS = b'{"results": {"1": {"downstream": [{"segmentid": "2", "synaptic_coun
         ("link_pre", LINKS % b"-3"),
         ("link_pre", LINKS % (b"1" + b"0" * 30)),
         ("link_pre", LINKS % b'"many"'),
+        ("link_pre", b'{"results": {"1": "\xff"}}'),
+        ("link_pre", b'{"results": {"1": {"other": 1e999}}}'),
         ("connectivity", PARTNERS % (b"1" + b"0" * 30)),
         ("connectivity", PARTNERS % b'"\xff"'),
         ("size", b'{"results": {"1": {"size": 5}}, "materialized_timestamp": 1e30}'),
