@@ -243,7 +243,7 @@ def add_coordinates(
     equal = [name for name in replaced if not overwrite and _is_equal(obj.coords[name], arrays[name])]
     _require_free(obj, dim, [name for name in arrays if name not in (replaced if overwrite else equal)])
     new = {name: (dim, cells) for name, cells in arrays.items() if name not in equal}
-    if not new:
+    if arrays and not new:  # the same call again
         return obj.copy(deep=False)
     result = obj.drop_vars([name for name in replaced if name in new]).assign_coords(new)
     return with_provenance(result, table)

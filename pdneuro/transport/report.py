@@ -205,6 +205,8 @@ class Report:
                 f"{len(answers.unanswered):,} IDs ({ids}): the whole response was empty, also at the "
                 "second request. The IDs may be unknown, or the service may lack data at the moment."
             )
+            more = self.hint() if self.hint is not None else ""
+            message = f"{message} {more}".rstrip()
             if fetch.on_missing == "raise":
                 raise UnknownIdsError(message)
             warn(

@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -365,11 +366,12 @@ class TestFreshness:
 
 class TestTokens:
     @pytest.fixture
-    def nobody(self, sandbox: Sandbox) -> Sandbox:
+    def nobody(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         """The sandbox without the tokens that it brings."""
-        for host in cave_app.cave_tokens():
-            tokens._overrides.pop(host)
-        return sandbox
+        monkeypatch.setattr(tokens, "_process", ())
+        before = tokens._block.set(())
+        yield sandbox
+        tokens._block.reset(before)
 
     def test_a_new_user(self, nobody: Sandbox, roots: pd.Series) -> None:
         page = f"{nobody.url}/cave/sticky_auth/settings/tokens"

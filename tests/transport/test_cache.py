@@ -387,9 +387,7 @@ class TestWorkers:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in settings.items():
                 patch.setenv(name, value)
-            with multiprocessing.get_context("spawn").Pool(2) as pool:
-                assert all(pool.map(_size, [0, 5]))
-        count = len(sandbox.requests)
-        assert _size(0)
-        assert _size(5)
-        assert len(sandbox.requests) == count == 2
+            for _ in range(2):  # other processes, later
+                with multiprocessing.get_context("spawn").Pool(2) as pool:
+                    assert all(pool.map(_size, [0, 5]))
+                assert len(sandbox.requests) == 2
