@@ -9,7 +9,7 @@ from typing import Any
 from pdneuro.options import set_options
 from pdneuro.sandbox import connectome
 from pdneuro.sandbox.allen import AllenApp
-from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
+from pdneuro.sandbox.braincircuits import PROJECTS, TOKEN, BrainCircuitsApp
 from pdneuro.sandbox.cave import CaveApp, cave_tokens
 from pdneuro.sandbox.connectome import Connectome, Table
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
@@ -65,7 +65,6 @@ class Sandbox:
             "source": PROJECTS[0],
         }
         self.tokens = {"braincircuits": TOKEN, **cave_tokens()}
-        self.cave_token = CAVE_TOKEN
         self._cleanup = contextlib.ExitStack()
 
     @property
@@ -127,8 +126,8 @@ class Sandbox:
             names.get(service, f"PDNEURO_{service.upper()}_TOKEN"): value
             for service, value in self.tokens.items()
         }
-        # Also the general token, which would otherwise be one of the user.
-        return {**options, **tokens, "PDNEURO_CAVE_TOKEN": self.cave_token}
+        # No general token, which would otherwise be one of the user.
+        return {**options, **tokens, "PDNEURO_CAVE_TOKEN": ""}
 
     def point_here(self, cache_dir: Any = None) -> None:
         """Set the options and tokens to this sandbox, with a separate cache.

@@ -399,6 +399,8 @@ def _find(key: str, names: Sequence[str] = ()) -> _Found | None:
         found = _in_variable(name)
         if found:
             return found
+        if any(os.environ.get(variable) == "" for variable in _VARIABLES.get(name, ())):
+            return None  # set to nothing: files are not searched either
         for path in (_path(name), *(_cave_files(name) if name == names[-1] else ())):
             try:
                 token = _read(path)
