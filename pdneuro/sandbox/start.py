@@ -9,7 +9,7 @@ from typing import Any
 from pdneuro.options import set_options
 from pdneuro.sandbox import connectome
 from pdneuro.sandbox.allen import AllenApp
-from pdneuro.sandbox.braincircuits import PROJECTS, TOKEN, BrainCircuitsApp
+from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
 from pdneuro.sandbox.cave import CaveApp, cave_tokens
 from pdneuro.sandbox.connectome import Connectome, Table
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
@@ -65,6 +65,7 @@ class Sandbox:
             "source": PROJECTS[0],
         }
         self.tokens = {"braincircuits": TOKEN, **cave_tokens()}
+        self.cave_token = CAVE_TOKEN
         self._cleanup = contextlib.ExitStack()
 
     @property
