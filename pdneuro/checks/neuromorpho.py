@@ -175,7 +175,7 @@ CHECKS = (
         _unknown,
         "A request with one unknown ID fails: use a small batch_size.",
     ),
-    Check("selection without hits", "404, not found", _no_hits, _RECORD),
+    Check("selection without hits", "status 404", _no_hits, _RECORD),
     Check(
         "quoted value of several words",
         "drosophila melanogaster",
