@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from pdneuro.cave.payload import PENDING, POST, PRE
 from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import RECORD_BYTES, pack
+from pdneuro.tables.partners import are_whole, pack
 from pdneuro.transport.report import (
     FIRST_ENCODING,
     NONE_ENCODING,
@@ -25,7 +26,7 @@ from pdneuro.transport.report import (
     Batch,
     ShapeError,
 )
-from pdneuro.transport.responses import parse_json
+from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
@@ -264,11 +265,10 @@ def versions(found: Iterable[Any]) -> list[int]:
 
 def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a payload cannot be read."""
-    for body, encoding in zip(payloads, encodings, strict=True):
-        if encoding == JSON_ENCODING:
-            parse_json(body or b"")
-        elif encoding == PARTNERS_ENCODING and len(body or b"") % RECORD_BYTES:
-            raise ShapeError("packed partners are truncated.")
+    forms = np.asarray(encodings)
+    parse_json_each(compress(payloads, forms == JSON_ENCODING))
+    if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
+        raise ShapeError("packed partners are truncated.")
 
 
 def flags(bodies: Iterable[bytes | None]) -> Any:

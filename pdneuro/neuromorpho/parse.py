@@ -10,7 +10,7 @@ import msgspec
 
 from pdneuro.neuromorpho.field_types import ID, MISSING, NAME
 from pdneuro.transport.report import ShapeError
-from pdneuro.transport.responses import is_html, parse_json
+from pdneuro.transport.responses import is_html, parse_json, parse_json_each
 
 
 class Page(NamedTuple):
@@ -82,10 +82,20 @@ def page(body: bytes) -> Page:
 def neuron_id(record: bytes) -> int:
     """Return the ID of a record."""
     try:
-        number = _key.decode(record).neuron_id
+        return _valid(_key.decode(record).neuron_id)
     except msgspec.DecodeError:
-        keys = {name.lower(): value for name, value in decoded(record).items()}
-        number = keys[ID] if type(keys.get(ID)) is int else 0
+        return _id_of(decoded(record))
+
+
+def _id_of(record: dict[str, Any]) -> int:
+    try:
+        return _valid(msgspec.convert(record, _Key, strict=False).neuron_id)
+    except msgspec.ValidationError:
+        keys = {name.lower(): value for name, value in record.items()}
+        return _valid(keys[ID] if type(keys.get(ID)) is int else 0)
+
+
+def _valid(number: int) -> int:
     if not 0 < number < 2**63:
         raise ShapeError(f"a record has no {ID!r}.")
     return number
@@ -93,18 +103,20 @@ def neuron_id(record: bytes) -> int:
 
 def decoded(record: bytes) -> dict[str, Any]:
     """Return a record as a mapping."""
-    found = parse_json(record)
-    if not isinstance(found, dict):
-        raise ShapeError(f"a record is a JSON {type(found).__name__}, not an object.")
-    return found
+    return _mapping(parse_json(record))
+
+
+def _mapping(record: Any) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise ShapeError(f"a record is a JSON {type(record).__name__}, not an object.")
+    return record
 
 
 def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a cached record, or list of records, cannot be read."""
-    for body in payloads:
-        found = [] if body is None else parse_json(body)
+    for found in parse_json_each(body for body in payloads if body is not None):
         for record in found if isinstance(found, list) else [found]:
-            neuron_id(msgspec.json.encode(record))
+            _id_of(_mapping(record))
 
 
 def check_matches(records: Sequence[bytes], wanted: Mapping[str, Sequence[str]]) -> None:

@@ -100,7 +100,6 @@ def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels |
 
 #: A packed partner: its ID, and twice the number of synapses, plus one if it is presynaptic.
 _RECORD = np.dtype([("partner", np.int64), ("code", np.int32)])
-RECORD_BYTES = _RECORD.itemsize
 
 
 class PartnerLists(NamedTuple):
@@ -144,6 +143,11 @@ def pack(sizes: Any, partner: Int64Array, weight: Int64Array, incoming: Any) -> 
     records["code"] = weight << 1 | incoming
     data, ends = records.tobytes(), (_RECORD.itemsize * np.cumsum(sizes, dtype=np.intp)).tolist()
     return [data[start:end] for start, end in pairwise([0, *ends])]
+
+
+def are_whole(bodies: Iterable[bytes | None]) -> bool:
+    """Return whether packed partners are not truncated."""
+    return all(len(body or b"") % _RECORD.itemsize == 0 for body in bodies)
 
 
 def unpack(bodies: Iterable[bytes | None]) -> PartnerLists:

@@ -89,6 +89,21 @@ def parse_json(body: bytes) -> Any:
     raise ShapeError(f"the response is JSON with more than {_MAX_DEPTH} levels.")
 
 
+def parse_json_each(bodies: Iterable[bytes | None]) -> list[Any]:
+    """Return the values of several JSON documents, which are read at once.
+
+    Raises
+    ------
+    ShapeError
+        One of them is not JSON, see :func:`parse_json`.
+    """
+    documents = [body or b"" for body in bodies]
+    found: list[Any] = parse_json(b"[" + b",".join(documents) + b"]")
+    if len(found) != len(documents):
+        raise ShapeError("a value is not one JSON value.")
+    return found
+
+
 def without_secrets(url: str) -> str:
     """Return a URL without user name and password, and with ``***`` for parameters that may be secret.
 
