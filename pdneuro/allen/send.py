@@ -207,11 +207,11 @@ def pages(
         The service announced more rows.
     """
     options, key, limit = query.options, query.key, payload.row_limit(query.options)
-    begun = int(options.get("start_row") or 0)
-    start = begun + len(had)
+    offset = int(options.get("start_row") or 0)
+    start = offset + len(had)
     order = _unique_order(options.get("order"), key)
     known: dict[Any, dict[str, Any]] = {}
-    for place, row in enumerate(had, begun):
+    for place, row in enumerate(had, offset):
         _enter(known, row.get(key, f"row {place}"), row)
     first, before, total = "", b"", None
     with progress.bar(None, "Allen rows", "rows", fetch.progress) as bar:
@@ -237,12 +237,12 @@ def pages(
             for place, row in enumerate(rows, start):
                 _enter(known, row.get(key, f"row {place}"), row)
             bar.update(len(known) - new)
-            # Records are counted, not joined rows: a page too early repeats some, too late loses some.
+            # Records are counted, not joined rows: a wrong offset would repeat or lose rows.
             start += len(rows)
-    wanted = None if total is None else min(total - begun, limit or total)
+    wanted = None if total is None else min(total - offset, limit or total)
     if wanted is not None and len(known) < wanted:
         warn(
-            f"the service announced {wanted:,} rows and {len(known):,} came, up to an empty "
+            f"the service announced {wanted:,} rows, but returned {len(known):,} before an empty "
             f"page. URL: {first}.",
             IncompleteTableWarning,
         )

@@ -6,7 +6,8 @@ coordinates along the dimension. The values of the array are not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
 import numpy as np
@@ -21,6 +22,7 @@ from pdneuro.queries import edges as edge_queries
 from pdneuro.queries import neuromorpho as neuron_records
 from pdneuro.queries import properties as segment_properties
 from pdneuro.queries import structures as structure_fields
+from pdneuro.queries._call import INDICATOR
 from pdneuro.queries.edges import EdgeKeywords
 from pdneuro.sources import Source
 from pdneuro.tables import roles
@@ -108,14 +110,9 @@ def join_properties(
     >>> typed["nr_pre"].values
     array([158,  55,  87,  68])
     """
-
-    def join(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
-        return segment_properties.join_properties(
-            table, *names, source=source, multiple=multiple, **options, **fetch
-        )
-
     options = _Options(prefix, suffix, overwrite, how, indicator, fill_value)
-    return _join(obj, dim, SEGMENTS, join, options)
+    join = partial(segment_properties.join_properties, source=source, multiple=multiple, **fetch)
+    return _join(obj, dim, SEGMENTS, join, names, options)
 
 
 @documented()
@@ -175,22 +172,16 @@ def join_cave(
     >>> typed["cell_type"].values.tolist()
     ['BC', 'MC']
     """
-
-    def join(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
-        return cave_tables.join_cave(
-            table,
-            cave_table,
-            columns,
-            source=source,
-            multiple=multiple,
-            id_column=id_column,
-            units=units,
-            **options,
-            **fetch,
-        )
-
     options = _Options(prefix, suffix, overwrite, how, indicator, fill_value)
-    return _join(obj, dim, SEGMENTS, join, options)
+    join = partial(
+        cave_tables.join_cave,
+        source=source,
+        multiple=multiple,
+        id_column=id_column,
+        units=units,
+        **fetch,
+    )
+    return _join(obj, dim, SEGMENTS, join, (cave_table, columns), options)
 
 
 @documented()
@@ -238,14 +229,9 @@ def join_structures(
     >>> named.set_xindex("structure_acronym").sel(structure_acronym="TH").item()
     0.1
     """
-
-    def join(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
-        return structure_fields.join_structures(
-            table, *fields, graph_id=graph_id, on_missing=on_missing, **options
-        )
-
     options = _Options(prefix, suffix, overwrite, how, indicator, fill_value)
-    return _join(obj, dim, STRUCTURES, join, options)
+    join = partial(structure_fields.join_structures, graph_id=graph_id, on_missing=on_missing)
+    return _join(obj, dim, STRUCTURES, join, fields, options)
 
 
 @documented()
@@ -294,12 +280,9 @@ def join_neuromorpho(
     >>> lengths.neuro.join_neuromorpho("species")["species"].values.tolist()
     ['rat', 'human']
     """
-
-    def join(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
-        return neuron_records.join_neuromorpho(table, *fields, key=key, **options, **fetch)
-
     options = _Options(prefix, suffix, overwrite, how, indicator, fill_value)
-    return _join(obj, dim, NEURONS, join, options)
+    join = partial(neuron_records.join_neuromorpho, key=key, **fetch)
+    return _join(obj, dim, NEURONS, join, fields, options)
 
 
 @documented()
@@ -347,12 +330,9 @@ def join_morphometry(
     >>> lengths.neuro.join_morphometry("n_stems")["morphometry_n_stems"].values
     array([4., 5.])
     """
-
-    def join(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
-        return neuron_records.join_morphometry(table, *fields, key=key, **options, **fetch)
-
     options = _Options(prefix, suffix, overwrite, how, indicator, fill_value)
-    return _join(obj, dim, NEURONS, join, options)
+    join = partial(neuron_records.join_morphometry, key=key, **fetch)
+    return _join(obj, dim, NEURONS, join, fields, options)
 
 
 class _Options(NamedTuple):
@@ -369,25 +349,27 @@ def _join(
     dim: Hashable | Sequence[Hashable] | None,
     kind: Kind,
     join: Callable[..., pd.DataFrame],
+    wanted: Iterable[Any],
     options: _Options,
 ) -> Labeled:
-    """Join to the coordinate of each named dimension, as ``join`` does to a column of a table."""
+    """Join to the coordinate of each named dimension, as ``join(table, *wanted)`` does to a column."""
     ends = roles.ends_of(dim)
     for name, _ in ends:  # all are checked before the first request
         coordinate(obj, name, kind)
-    indicator = "_merge" if options.indicator is True else options.indicator
+    indicator = INDICATOR if options.indicator is True else options.indicator
     for name, end in ends:
         along = coordinate(obj, name, kind)
         table = along.column.to_frame()
         table.attrs = provenance_of(obj)
         joined = join(
             table,
+            *wanted,
             on=along.column.name,
             prefix=options.prefix,
             suffix=f"{options.suffix}{end}",
             overwrite=options.overwrite,
             how=options.how,
-            indicator=f"{indicator}{end}" if indicator else False,
+            indicator=f"{indicator}{end}" if indicator and isinstance(indicator, str) else indicator,
         )
         obj = add_coordinates(
             obj, along, joined, overwrite=options.overwrite, fill_value=options.fill_value

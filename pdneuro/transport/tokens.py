@@ -77,10 +77,11 @@ _lock = threading.Lock()
 
 
 def get(service: str) -> str | None:
-    """The token for a service, None when there is none.
+    """Return the token for a service, None if there is none.
 
-    Looked up in this order: memory (:func:`use`), an environment variable, pdneuro's own file, and for
-    CAVE the files that its own client reads under ``~/.cloudvolume/secrets``.
+    It is looked up in this order: memory (:func:`use`), an environment variable, pdneuro's own file, and
+    for CAVE the files that its own client reads under ``~/.cloudvolume/secrets``. A variable that is set
+    to empty text means that there is no token: files are not read.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def get(service: str) -> str | None:
     Raises
     ------
     InvalidTokenError
-        An environment variable or a file for the token has no valid token.
+        An environment variable or a file for the token does not contain a valid token.
     UnknownServiceError
         The name is not that of a service, a server or a datastack.
 
@@ -111,7 +112,7 @@ def get(service: str) -> str | None:
 
 def origin(service: str) -> str:
     """Return where the token for a service comes from, "" if there is none; never the token."""
-    found = _told(service)
+    found = _described(service)
     return found.origin if found else ""
 
 
@@ -122,7 +123,7 @@ def for_braincircuits() -> str | None:
 
 
 def require(service: str) -> str:
-    """The token for a service, or a :class:`MissingTokenError` that says how to set one."""
+    """Return the token for a service; raise MissingTokenError if there is none."""
     token = get(service)
     if token is None:
         variable = _VARIABLES.get(_key(service), ("",))[0]
@@ -133,12 +134,12 @@ def require(service: str) -> str:
 
 
 def cave_host(datastack: str) -> str:
-    """The server of a CAVE datastack; the default one where the datastack is not known."""
+    """Return the server of a CAVE datastack; the default server if the datastack is not known."""
     return CAVE_SERVERS.get(datastack.lower(), _CAVE_DEFAULT)
 
 
 def require_cave(datastack: str, server: str) -> str:
-    """The token for a datastack on a server, or an error that says where to get one.
+    """Return the token for a datastack on a server; raise an error that says where to get one.
 
     The server's own token comes first. The token of a datastack's home goes to a server that the user
     chose, and never to the other of the two that are known.
@@ -309,7 +310,7 @@ class use:  # noqa: N801 - used like a function
 
 
 def status() -> pd.DataFrame:
-    """For each known service, whether a token is set and where it comes from; never the token.
+    """Return whether a token is set for each known service, and where it comes from; never the token.
 
     Returns
     -------
@@ -323,7 +324,7 @@ def status() -> pd.DataFrame:
     ['braincircuits', 'cave']
     """
     services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
-    found = [_told(service) for service in services]
+    found = [_described(service) for service in services]
     return pd.DataFrame(
         {
             "service": services,
@@ -333,7 +334,7 @@ def status() -> pd.DataFrame:
     )
 
 
-def _told(service: str) -> _Found | None:
+def _described(service: str) -> _Found | None:
     try:
         key = _key(service)
         # The row "cave" is the token that BrainCircuits.io may receive.
@@ -345,7 +346,7 @@ def _told(service: str) -> _Found | None:
 
 
 def fingerprint(*tokens: str | None) -> str:
-    """Short one-way mark of the credentials, to keep the answers of different tokens apart."""
+    """Return a short one-way hash of credentials: values of different tokens are cached apart."""
     text = "\0".join(token or "" for token in tokens)
     return hashlib.blake2b(text.encode(), digest_size=8, person=b"pdneuro").hexdigest()
 

@@ -536,6 +536,23 @@ def test_aggregate_of_a_dataset_and_of_acronyms(sandbox: Sandbox) -> None:
     assert json.loads(found.attrs["pdneuro"])["query"].startswith("aggregate(")
 
 
+def test_a_join_without_new_columns_has_provenance(sandbox: Sandbox) -> None:
+    # No segment, so the undocumented columns of this property are not known.
+    array = xr.DataArray([1.0], coords={"root_id": [0]}, dims="root_id")
+    joined = array.neuro.join_properties("neurotransmitter")
+    assert list(joined.coords) == ["root_id"]
+    assert json.loads(joined.attrs["pdneuro"])["query"] == "join_properties(neurotransmitter)"
+    assert not array.attrs
+
+
+@pytest.mark.parametrize("indicator", [3, "", None])
+def test_an_indicator_that_is_not_a_name_is_an_error(indicator: Any, sandbox: Sandbox) -> None:
+    array = xr.DataArray([1.0], coords={"root_id": KNOWN[:1]}, dims="root_id")
+    with pytest.raises(ValueError, match="the name of a column"):
+        array.neuro.join_properties("size", indicator=indicator)
+    assert not sandbox.requests
+
+
 def test_rollup_adds_the_column_of_the_rollup(sandbox: Sandbox) -> None:
     for labels in ([385, 549, 385], ["VISp", "TH", "root"]):
         array = xr.DataArray([1, 2, 3], coords={"region": labels}, dims="region")

@@ -329,6 +329,13 @@ def test_the_sandbox_never_receives_a_token_of_the_user(
     assert tokens.get("cave") == "users-own-token"
 
 
+def test_an_empty_variable_means_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens.save("braincircuits", "users-own-token")
+    assert tokens.get("braincircuits") == "users-own-token"
+    monkeypatch.setenv("PDNEURO_BRAINCIRCUITS_TOKEN", "")
+    assert tokens.get("braincircuits") is None
+
+
 class TestKilled:
     """A process that is killed while it saves a token."""
 
