@@ -104,6 +104,22 @@ def test_a_cached_value_that_cannot_be_read_is_requested_again(
     pd.testing.assert_frame_equal(ids.neuro.properties("link_pre"), truth)  # without a warning
 
 
+@pytest.mark.parametrize("payload", [b"{}", b"[1]", b'{"neuron_id": -3}', b"12", b'{"neuron_id": "x"}'])
+def test_a_cached_record_without_its_id_is_requested_again(sandbox: Sandbox, payload: bytes) -> None:
+    neurons = pd.Series([1, 2, 3], name="neuron_id")
+    truth = neurons.neuro.neuromorpho("species")
+    (file,) = Path(pdneuro.get_options()["cache_dir"]).glob("*.sqlite")
+    with sqlite3.connect(file) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'answers_%'")
+        for (table,) in tables.fetchall():
+            connection.execute(f"UPDATE {table} SET payload = ? WHERE id = 2", (payload,))
+    connection.close()
+    with pytest.warns(errors.CacheWarning, match="1 cached values .* 2"):
+        found = neurons.neuro.neuromorpho("species")
+    pd.testing.assert_frame_equal(found, truth)
+    pd.testing.assert_frame_equal(neurons.neuro.neuromorpho("species"), truth)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"success": true, "msg": [[1]]}', b'{"success":', b"[" * 9999]
 )
