@@ -105,9 +105,8 @@ def _counts(name: Hashable) -> bool:
 
 def _has(name: Hashable, words: re.Pattern[str]) -> bool:
     """Return whether a name has one of the words, as in ``n_syn``, ``nSyn`` and ``N syn``."""
-    text = re.sub(
-        r"\s[x*]\s", " ", str(name)
-    )  # as in "Excitatory x Connectivity", where x is not a coordinate
+    # In "Excitatory x Connectivity", x is not a coordinate.
+    text = re.sub(r"\s[x*]\s", " ", str(name))
     found = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)
     return any(words.fullmatch(word.casefold()) for word in found)
 
