@@ -33,7 +33,17 @@ from pdneuro.tables.counts import (
     possible_counts,
     region_columns,
 )
-from pdneuro.tables.edges import edge_roles, edge_table, sum_rows, whole_threshold
+from pdneuro.tables.edges import (
+    arranged,
+    edge_roles,
+    edge_table,
+    keep_regions,
+    pairs_of_groups,
+    sum_pairs,
+    value_columns,
+    whole_threshold,
+    with_labels,
+)
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 
@@ -440,8 +450,9 @@ def threshold(edges: Lazy, min_weight: int, per: str = "pair") -> Lazy:
 
 def collapse(
     edges: Lazy,
-    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
+    values: Hashable | Sequence[Hashable] | None = None,
     roi: bool = False,
     regions: str | Iterable[str] | None = None,
     dropna: bool = False,
@@ -459,11 +470,26 @@ def collapse(
     """
     pairs = _standard(edges).shuffle(on=["pre", "post"])
     regions = regions if regions is None or isinstance(regions, str) else list(regions)
-    parts = each(pairs, tables.collapse, group_by, roi=roi, regions=regions, dropna=dropna)
+    options: dict[str, Any] = {"values": values, "roi": roi, "regions": regions, "dropna": dropna}
     if group_by is None:
-        return parts
-    keys = list(parts.columns.drop(["weight", "n_pairs"]))
-    return each(parts.shuffle(on=keys), sum_rows, keys, also=["n_pairs"])
+        return each(pairs, tables.collapse, **options)
+    # The neurons of a group are counted where all its pairs are.
+    _, labels = with_labels(pairs._meta, group_by)
+    groups = list(dict.fromkeys([*labels, *(["roi"] if roi else [])]))
+    names = value_columns(pairs._meta, values)
+    parts = each(pairs, _pairs_of_groups, group_by, groups, names, regions)
+    return each(parts.shuffle(on=groups), _sum_groups, groups, names, dropna)
+
+
+def _pairs_of_groups(
+    part: pd.DataFrame, group_by: Any, groups: list[Any], values: list[Any], regions: Any
+) -> pd.DataFrame:
+    part = part if regions is None else keep_regions(part, regions)
+    return pairs_of_groups(with_labels(part, group_by)[0], groups, values)
+
+
+def _sum_groups(pairs: pd.DataFrame, groups: list[Any], values: list[Any], dropna: bool) -> pd.DataFrame:
+    return arranged(sum_pairs(pairs, groups, values), groups, dropna, sort=False, observed=True)
 
 
 def annotate(

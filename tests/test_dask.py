@@ -96,6 +96,10 @@ EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
     "collapse dialect": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.collapse(),
     "collapse by label": lambda e: e.neuro.collapse(labels()),
     "collapse by columns": lambda e: annotated(e).neuro.collapse(["cell_type", "side"]),
+    "collapse with values": lambda e: e.assign(area=2.0 * e["weight"]).neuro.collapse(
+        labels(), values="area"
+    ),
+    "collapse one end": lambda e: annotated(e).neuro.collapse({"post": "cell_type"}),
     "annotate": annotated,
     "annotate with suffixes": lambda e: e.neuro.annotate(labels(), suffixes=("_from", "_to")),
     "fractions": lambda e: e.neuro.fractions(),
