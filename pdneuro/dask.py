@@ -34,6 +34,7 @@ from pdneuro.tables.counts import (
     region_columns,
 )
 from pdneuro.tables.edges import (
+    END_OF,
     arranged,
     edge_roles,
     edge_table,
@@ -274,6 +275,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    top: int | None = None,
+    cover: float | None = None,
     dropna: bool = False,
     source: str | Source | None = None,
     **fetch: Any,
@@ -282,6 +285,7 @@ def partners(
 
     The order of the rows is not defined.
     """
+    partner_tables.check_strongest(top, cover)
     sides = {"upstream": upstream, "downstream": downstream}
     column = _column(ids, on)
     table = edges(column, **sides, min_weight=min_weight, source=source, **fetch)
@@ -294,7 +298,11 @@ def partners(
         key = "label"
     counted = _count_partners(ends._meta, group_by)
     found = ends.shuffle(on=key).map_partitions(_count_partners, group_by, meta=counted)
-    return found.dropna(subset=["partner"]) if dropna else found
+    if top is None and cover is None:
+        return found.dropna(subset=["partner"]) if dropna else found
+    # The order of all partners is known only in one partition.
+    together = found.repartition(npartitions=1)
+    return each(together, partner_tables.strongest, top, cover, dropna=dropna)
 
 
 def _column(ids: Lazy, on: Hashable | None) -> Lazy:
@@ -440,12 +448,14 @@ def _standard(edges: Lazy) -> Lazy:
     return edges if standard else as_edges(edges)
 
 
-def threshold(edges: Lazy, min_weight: int, per: str = "pair") -> Lazy:
-    """Keep edges with a minimum number of synapses; see :func:`pdneuro.tables.threshold`."""
+def threshold(edges: Lazy, min_weight: float, per: str = "pair", *, of: str | None = None) -> Lazy:
+    """Keep edges with a minimum number or share of synapses; see :func:`pdneuro.tables.threshold`."""
     standard = _standard(edges)
-    if per == "pair":
+    if of in END_OF:
+        standard = standard.shuffle(on=END_OF[of])
+    elif per == "pair":
         standard = standard.shuffle(on=["pre", "post"])
-    return each(standard, tables.threshold, min_weight, per)
+    return each(standard, tables.threshold, min_weight, per, of=of)
 
 
 def collapse(
@@ -531,10 +541,10 @@ def fractions(
     ``total="present"`` shuffles; ``total="source"`` sends requests when it is computed.
     """
     standard = _standard(edges)
-    if of not in weights.END_OF:
+    if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
     if not are_labels(total) and total == "present":
-        standard = standard.shuffle(on=weights.END_OF[of])
+        standard = standard.shuffle(on=END_OF[of])
     known = total if are_labels(total) or total == "present" else {}
     meta = weights.fractions(standard._meta, of, known, overwrite=overwrite)
     options: Any = {"overwrite": overwrite, "source": source, **fetch}
@@ -554,6 +564,17 @@ def sign(
     # A partition may contain none of the transmitters.
     options = {"inhibitory": names[0], "excitatory": names[1], "other": other, "check": False}
     return each(_standard(edges), tables.sign, nt, **options)
+
+
+def top_nt(
+    table: Lazy,
+    columns: Mapping[Hashable, str] | Iterable[Hashable] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Lazy:
+    """Add the most likely transmitter of each row; see :func:`pdneuro.tables.top_nt`."""
+    chosen = columns if columns is None or isinstance(columns, Mapping) else list(columns)
+    return each(table, tables.top_nt, chosen, overwrite=overwrite)
 
 
 def degree(edges: Lazy) -> Lazy:
@@ -641,6 +662,7 @@ class DataFrameNeuro(SeriesNeuro):
     annotate = as_method(annotate)
     fractions = as_method(fractions)
     sign = as_method(sign)
+    top_nt = as_method(top_nt)
     degree = as_method(degree)
     reciprocal = as_method(reciprocal)
 

@@ -86,11 +86,13 @@ NEURON_VERBS: dict[str, Callable[[Any], Any]] = {
     "records": lambda t: t["root_id"].neuro.records("connectivity"),
     "partners": lambda t: t.neuro.partners(min_weight=2),
     "downstream partners": lambda t: t["root_id"].neuro.partners(upstream=False),
+    "strongest partners": lambda t: t.neuro.partners(group_by=labels(), cover=0.5, dropna=True),
     "partners by label": lambda t: t.neuro.partners(group_by=labels()),
 }
 EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
     "as_edges": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.as_edges(),
     "threshold": lambda e: e.neuro.threshold(6),
+    "threshold of a share": lambda e: e.neuro.threshold(0.05, of="input"),
     "threshold by row": lambda e: e.neuro.threshold(6, per="row"),
     "collapse": lambda e: e.neuro.collapse(),
     "collapse dialect": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.collapse(),
@@ -107,6 +109,7 @@ EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
     "given fractions": lambda e: e.neuro.fractions(total=pd.Series(10**6, index=labels().index)),
     "source fractions": lambda e: e.drop_duplicates().neuro.fractions(total="source"),
     "sign": lambda e: annotated(e).neuro.sign(inhibitory="gaba", excitatory="ach"),
+    "top_nt": lambda e: e.assign(ach=0.5, gaba=e["weight"] / 10).neuro.top_nt(),
     "degree": lambda e: e.neuro.degree().reset_index(),
     "reciprocal": lambda e: e.neuro.reciprocal(),
 }

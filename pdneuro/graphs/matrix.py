@@ -19,6 +19,7 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.coordinates import coordinate_array, with_provenance
 from pdneuro.tables.edges import (
+    END_OF,
     GROUP_COUNTS,
     PER_NEURON,
     annotate,
@@ -39,7 +40,6 @@ from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts, inherit, note
-from pdneuro.tables.weights import END_OF
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -558,9 +558,9 @@ def collapse_xarray(
     >>> from pdneuro.graphs import collapse_xarray, to_xarray
     >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 5]})
     >>> collapse_xarray(to_xarray(edges), group_by={11: "KC", 12: "MBON"})
-      group_pre group_post  weight  n_pairs
-    0        KC       MBON       3        1
-    1      MBON         KC       5        1
+      group_pre group_post  weight  n_pairs  n_pre  n_post
+    0        KC       MBON       3        1      1       1
+    1      MBON         KC       5        1      1       1
     """
     edges = from_xarray(array)
     return collapse(edges, group_by, dropna=dropna, sort=sort, observed=observed)

@@ -15,6 +15,7 @@ from pdneuro.errors import (
     AmbiguousColumnError,
     DoubtfulParameterWarning,
     DroppedRowsWarning,
+    IncompleteEdgesWarning,
     InvalidEdgesError,
     MissingColumnsError,
     did_you_mean,
@@ -24,7 +25,7 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
-from pdneuro.tables.grouping import Groups, group_rows, pairs_differ
+from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
@@ -34,6 +35,8 @@ COLUMNS = ("pre", "post", "weight")
 GROUP_COUNTS = ("n_pairs", "n_pre", "n_post")
 #: Column of a table of groups: the weight divided by the number of neurons of the target group.
 PER_NEURON = "weight_per_neuron"
+#: The end of an edge whose total is the denominator of a share.
+END_OF = {"input": "post", "output": "pre"}
 #: The message for a matrix; the call that converts it follows.
 MATRIX = "this looks like an adjacency matrix ({}), not an edge table. Convert it with"
 
@@ -663,24 +666,44 @@ def check_total(edges: pd.DataFrame, name: Hashable = "weight") -> None:
         )
 
 
-def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.DataFrame:
-    """Keep the edges of at least ``min_weight`` synapses (``>=``).
+def threshold(
+    edges: pd.DataFrame, min_weight: float, per: str = "pair", *, of: str | None = None
+) -> pd.DataFrame:
+    """Keep the edges of at least ``min_weight`` synapses (``>=``), or of at least a share of the input.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    min_weight : int
-        Minimum number of synapses.
+    min_weight : int or float
+        Minimum number of synapses; with ``of`` the minimum share, from 0 to 1.
     per : {"pair", "row"}, default "pair"
         Compare the sum over all rows of a pair, or each row. They differ if a pair has several rows,
         such as one row per region.
+    of : {None, "input", "output"}, default None
+        Compare the share of all input of the postsynaptic neuron, or of all output of the presynaptic
+        neuron, that the table contains.
 
     Returns
     -------
     DataFrame
-        The remaining rows, with their index and all columns. ``attrs["pdneuro"]["min_weight"]`` stores
-        the threshold.
+        The remaining rows, with their index and all columns. ``attrs["pdneuro"]`` stores the threshold:
+        ``min_weight``, or ``min_share`` and ``min_share_of``.
+
+    Raises
+    ------
+    ValueError
+        The threshold is not a whole number, or with ``of`` not a share from 0 to 1.
+
+    Warns
+    -----
+    IncompleteEdgesWarning
+        With ``of``: the table is known to lack edges, so that the shares are too large.
+
+    Notes
+    -----
+    Shares are those of :func:`fractions` with ``total="present"``, before any row is dropped. For shares
+    of all synapses that the source counts, use ``fractions(total="source")`` and select by the column.
 
     Examples
     --------
@@ -690,19 +713,90 @@ def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.Dat
        pre  post  weight
     0    1     2       3
     1    1     2       4
+    >>> threshold(edges, 0.5, per="row", of="input")
+       pre  post  weight
+    1    1     2       4
+    2    2     1       5
     """
     edges = require_edges(edges)
     if per not in ("pair", "row"):
         raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
-    min_weight = whole_threshold(min_weight)
-    strong = edges["weight"].to_numpy() >= min_weight
+    weight = edges["weight"].to_numpy()
     ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
+    if of is not None:
+        return _threshold_of_share(edges, min_weight, per, of)
+    min_weight = whole_threshold(min_weight)
+    strong = weight >= min_weight
     if per == "pair" and not strong.all() and not pairs_differ(*ends):
-        groups = group_rows(edges["pre"], edges["post"])
-        totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
-        strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
+        strong = _per_pair(edges) >= min_weight
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
     return note(kept, min_weight=max(min_weight, least_weight(edges)))
+
+
+def _per_pair(edges: pd.DataFrame) -> Int64Array:
+    """Return the weight of the pair of each row."""
+    groups = group_rows(edges["pre"], edges["post"])
+    totals = np.empty(len(edges), np.int64)
+    if len(edges):
+        sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
+        totals[groups.rows] = np.repeat(sums, groups.sizes)
+    return totals
+
+
+def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> pd.DataFrame:
+    if of not in END_OF:
+        raise ValueError(f"of must be None, 'input' or 'output', not {of!r}.")
+    share = as_share(share, "min_weight")
+    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
+    warn_of_missing_edges(edges, of, len(ids))
+    weight = edges["weight"].to_numpy()
+    totals = sums_by_code(codes, weight, len(ids))[codes]
+    if per == "pair" and not pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
+        weight = _per_pair(edges)
+    # A quotient is rounded once, so that 1 of 100 synapses is exactly the share 0.01.
+    strong = weight / np.maximum(totals, 1) >= share
+    kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
+    before = facts(edges)
+    if share == 0 or (before.get("min_share_of") == of and before.get("min_share", 0) >= share):
+        return kept
+    return note(kept, min_share=share, min_share_of=of)
+
+
+def as_share(share: Any, name: str) -> float:
+    """Return a share from 0 to 1 as a float, or raise an error.
+
+    >>> as_share(1, "cover")
+    1.0
+    """
+    number = isinstance(share, int | float | np.integer | np.floating) and not isinstance(share, bool)
+    if not number or not 0 <= share <= 1:
+        raise ValueError(f"{name} must be a share from 0 to 1, such as 0.01 for 1 %, not {share!r}.")
+    return float(share)
+
+
+def warn_of_missing_edges(edges: pd.DataFrame, of: str, neurons: int) -> None:
+    """Warn if rows are known to be missing, since sums over the rows are then too small."""
+    provenance = facts(edges)
+    reasons = []
+    if least_weight(edges) > 1:
+        reasons.append(f"pairs of fewer than {least_weight(edges)} synapses were dropped")
+    if "min_share" in provenance:
+        share, side = provenance["min_share"], provenance.get("min_share_of", "input")
+        reasons.append(f"edges of less than {share:g} of the {side} were dropped")
+    # Only neurons whose upstream edges were requested have all their inputs.
+    side = "upstream" if of == "input" else "downstream"
+    if provenance.get("within"):
+        reasons.append("the table contains only edges among some neurons")
+    elif provenance.get("direction") not in (None, side, "both"):
+        reasons.append(f"only {provenance['direction']} edges were requested")
+    elif provenance.get("direction") == "both" and neurons > int(provenance.get("asked", neurons)):
+        reasons.append(f"{neurons - int(provenance['asked']):,} of the neurons were not queried")
+    if reasons:
+        warn(
+            f"these fractions are of the edges in the table, not of all {of}: "
+            f"{listing(reasons)}. Use total='source' to request the totals, or pass total=series.",
+            IncompleteEdgesWarning,
+        )
 
 
 def whole_threshold(min_weight: Any) -> int:
@@ -715,7 +809,8 @@ def whole_threshold(min_weight: Any) -> int:
     if not number or isinstance(min_weight, bool) or not min_weight >= 0 or min_weight % 1:
         raise ValueError(
             f"min_weight must be a whole number of synapses, 0 or more, not {min_weight!r}. For another "
-            "threshold at the next hop, call .neuro.expand(min_weight=...)."
+            "threshold at the next hop, call .neuro.expand(min_weight=...); for a share of the input, "
+            'call .neuro.threshold(0.01, of="input").'
         )
     return int(min_weight)
 
