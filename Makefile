@@ -6,7 +6,7 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 # Tests of the code that depends on the versions of other packages.
-LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/test_files.py tests/test_table_formats.py
+LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/files
 
 .PHONY: demo test live test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
 
