@@ -179,11 +179,11 @@ def _chosen(neurons: pd.Index[Any], ids: Any) -> tuple[pd.Index[Any], Any]:
         ids = pd.MultiIndex.from_arrays([names, column], names=[COLUMN, "id"])
     if several and isinstance(ids, pd.MultiIndex):
         numbers, _ = id_array(pd.Series(ids.get_level_values(-1)))
-        levels = [ids.get_level_values(0), numbers]
+        levels: list[Any] = [ids.get_level_values(0), numbers]
         chosen = pd.MultiIndex.from_arrays(levels, names=[COLUMN, "id"]).unique()
         return chosen, neurons.get_indexer(chosen)
-    column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
-    selected = distinct_ids(column)
+    given = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
+    selected = distinct_ids(given)
     if several:  # these IDs in every data set
         rows = np.flatnonzero(neurons.get_level_values("id").isin(selected))
         return neurons[rows], rows
@@ -203,7 +203,7 @@ def _matched(neurons: pd.Index[Any], features: Any, totals: Any, rows: Any) -> d
     }
 
 
-def _share(part: float, whole: float) -> float:
+def _share(part: Any, whole: Any) -> float:
     return float(part / whole) if whole else 0.0
 
 
