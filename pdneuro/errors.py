@@ -226,6 +226,12 @@ class ExpiredVersionError(NotFoundError):
     advice = "Use an existing version, such as source='cave:minnie65_public@1300', or omit the version."
 
 
+class OldServiceError(ServiceError):
+    """The service is older than the request requires."""
+
+    advice = "Ask its operators for an update, or use another server or local files."
+
+
 class BatchRefusedError(ServiceError):
     """The service rejected a batch for its size or for an ID in it. Smaller batches may succeed."""
 
@@ -361,6 +367,10 @@ class NoDataWarning(PdneuroWarning):
 
 class StaleIdsWarning(PdneuroWarning):
     """Root IDs that are not valid at the requested version."""
+
+
+class NotGeneratedWarning(PdneuroWarning):
+    """The service has no skeleton of some segments yet, or does not make one of them."""
 
 
 class LargeGraphWarning(PdneuroWarning):

@@ -6,7 +6,8 @@ The rows of an ID are cached as JSON, its partners packed; see :func:`pdneuro.ta
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -19,9 +20,12 @@ from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import are_whole, pack
+from pdneuro.tables.skeletons import COLUMNS, DTYPE, Nodes
 from pdneuro.transport.report import (
     FIRST_ENCODING,
+    NO_VALUE_NOW,
     NONE_ENCODING,
+    NOT_GENERATED_ENCODING,
     UNKNOWN_ENCODING,
     Batch,
     ShapeError,
@@ -29,6 +33,7 @@ from pdneuro.transport.report import (
 from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
+SKELETON_ENCODING = FIRST_ENCODING + 2
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
 
 
@@ -178,6 +183,94 @@ def partners_batch(ids: Sequence[int], synapses: pd.DataFrame, *, upstream: bool
     return _batch(ids, [body or None for body in packed], PARTNERS_ENCODING)
 
 
+# -- skeletons ------------------------------------------------------------------------------------
+
+
+def skeleton_versions(found: Any) -> list[int]:
+    """Return the versions of skeletons in ascending order; the service also lists names such as -1.
+
+    Raises
+    ------
+    ShapeError
+        There is no version.
+    """
+    known = sorted(number for number in found or () if type(number) is int and number > 0)
+    if not known:
+        raise ShapeError(f"versions of skeletons are integers, not {found!r:.60}.")
+    return known
+
+
+def existing(found: Any, ids: Sequence[int]) -> dict[int, bool]:
+    """Return which of the IDs have a skeleton; the response may have some of them alone.
+
+    Raises
+    ------
+    ShapeError
+        It has none of them, or values that are not true or false.
+    """
+    flags = {int(root): value for root, value in dict(found).items() if int(root) in set(ids)}
+    wrong = [value for value in flags.values() if not isinstance(value, bool)]
+    if wrong or not flags:
+        raise ShapeError(
+            f"whether a skeleton exists is true or false, not {(wrong or [found])[0]!r:.60}."
+        )
+    return flags
+
+
+def refused(table: pd.DataFrame) -> frozenset[int]:
+    """Return the root IDs of the refusal list, whose first row may be the names of the columns."""
+    words = table["ROOT_ID"].astype(str).str.strip()
+    return frozenset(map(int, words[words.str.fullmatch(r"\d+")]))
+
+
+def skeleton_bytes(rows: pd.DataFrame) -> bytes:
+    """Encode the rows of an SWC file (µm).
+
+    Raises
+    ------
+    ShapeError
+        They are not the nodes of a skeleton.
+    """
+    try:
+        nodes = Nodes.of([rows[name] for name in ("id", *COLUMNS[1:])])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShapeError(f"the rows are not the nodes of a skeleton: {error}") from error
+    if not len(nodes.node):
+        raise ShapeError("the skeleton has no nodes.")
+    packed = np.empty(len(nodes.node), DTYPE)
+    for name, values in zip(COLUMNS, nodes[1:], strict=True):
+        packed[name] = values
+    return zlib.compress(packed.tobytes(), 1)
+
+
+def skeleton(body: bytes | None) -> Nodes:
+    """Return the nodes of an encoded skeleton.
+
+    Raises
+    ------
+    ShapeError
+        The bytes are damaged.
+    """
+    try:
+        packed = np.frombuffer(zlib.decompress(body or b""), DTYPE)
+    except (zlib.error, ValueError) as error:
+        raise ShapeError(f"an encoded skeleton is damaged: {error}") from error
+    return Nodes(None, *(packed[name] for name in COLUMNS))
+
+
+def skeletons_batch(
+    ids: Sequence[int], found: Mapping[int, pd.DataFrame], refusals: Collection[int]
+) -> Batch:
+    """Encode the skeleton of each ID; the others do not exist yet, or are never made."""
+    every = [*ids, *sorted(found.keys() - set(ids))]  # other IDs show that a request was ignored
+    bodies = [skeleton_bytes(found[root]) if root in found else None for root in every]
+    absent = [NO_VALUE_NOW if root in refusals else NOT_GENERATED_ENCODING for root in every]
+    encodings = [
+        code if body is None else SKELETON_ENCODING for body, code in zip(bodies, absent, strict=True)
+    ]
+    return Batch(every, encodings, bodies, None)
+
+
 # -- root IDs -------------------------------------------------------------------------------------
 
 
@@ -266,6 +359,8 @@ def versions(found: Iterable[Any]) -> list[int]:
 def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a payload cannot be read."""
     forms = np.asarray(encodings)
+    for payload in compress(payloads, forms == SKELETON_ENCODING):
+        skeleton(payload)
     parse_json_each(compress(payloads, forms == JSON_ENCODING))
     if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
         raise ShapeError("packed partners are truncated.")

@@ -18,6 +18,10 @@ DATASTACKS = {
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
+#: Number of skeletons per request; the service accepts 500, but each can have a megabyte.
+SKELETON_BATCH = 50
+#: The version of skeletons with compartments and radii, and the oldest service with bulk requests.
+SKELETON_VERSION, SKELETON_SERVICE = 4, (0, 23, 9)
 #: Largest number that is not a root ID: 0 means no segment, 1 a segment that is not looked up yet.
 PENDING = 1
 #: Column of the root ID in tables of annotations.

@@ -33,6 +33,7 @@ from pdneuro.errors import (
     InvalidResponseError,
     MissingDependencyError,
     NotFoundError,
+    OldServiceError,
     PdneuroError,
     PrecisionLossError,
     RequestTooLargeError,
@@ -462,6 +463,8 @@ class Cave:
         fetch: Fetch,
         batch_size: int,
         version: int | None = None,
+        *,
+        lasting: bool = False,
     ) -> Answers:
         """Fetch one value per root ID at a version or at present; the latter is cached for offline use.
 
@@ -476,6 +479,8 @@ class Cave:
         batch_size : int
             Maximum number of IDs per request.
         version : int, optional
+        lasting : bool
+            Whether a value without a version never changes either.
         """
 
         def send_batch(part: Sequence[int], retries: int) -> Batch:
@@ -492,9 +497,76 @@ class Cave:
             hint="They may be outdated, or of another datastack.",
         )
         fetch = fetch._replace(batch_size=min(fetch.batch_size, batch_size))
-        if version is None:
+        if version is None and not lasting:
             return fetch_by_id(ids, query, fetch._replace(refresh=True))
         return fetch_by_id(ids, query, fetch._replace(expire_after=None))  # a version never changes
+
+    # -- skeletons --------------------------------------------------------------------------------
+
+    @property
+    def _skeletons(self) -> Any:
+        """The client of the skeleton service, and the version of its skeletons."""
+        part = self._part("skeleton", "skeletoncache/api/version")
+        number = part.server_version
+        if number is None:
+            raise NotFoundError(
+                f"the CAVE server {self.server} has no skeleton service for {self.datastack}.",
+                status=404,
+                url=self.server,
+            )
+        if number.release < payload.SKELETON_SERVICE:
+            oldest = ".".join(map(str, payload.SKELETON_SERVICE))
+            raise OldServiceError(
+                f"the skeleton service of {self.server} is version {number}, and {oldest} or newer is "
+                "required.",
+                url=self.server,
+            )
+        return part
+
+    def _skeleton_version(self) -> int:
+        """Return the version of skeletons to request: the documented one, or the newest."""
+
+        def fetch() -> int:
+            with self.errors_by_cause():
+                known = parse.skeleton_versions(self._skeletons.get_versions())
+            return payload.SKELETON_VERSION if payload.SKELETON_VERSION in known else known[-1]
+
+        return self._remembered("skeleton version", fetch=fetch)
+
+    def skeletons(self, ids: Sequence[int], *, generate: bool = False) -> dict[int, pd.DataFrame]:
+        """Return the rows of the SWC file of each root ID whose skeleton came.
+
+        caveclient leaves out those that do not exist, and those that it cannot read.
+
+        Parameters
+        ----------
+        ids : sequence of int
+        generate : bool
+            Start the generation of those that do not exist.
+        """
+        part, version = self._skeletons, self._skeleton_version()
+        with self.errors_by_cause():
+            found = part.fetch_skeletons(
+                list(ids),
+                skeleton_version=version,
+                output_format="swc",
+                generate_missing_skeletons=generate,
+            )
+            return {int(root): rows for root, rows in found.items()}
+
+    def skeletons_exist(self, ids: Sequence[int]) -> dict[int, bool]:
+        """Return which root IDs have a skeleton."""
+        part, version = self._skeletons, self._skeleton_version()
+        with self.errors_by_cause():
+            found = part.skeletons_exist(root_ids=list(ids), skeleton_version=version)
+            # For a single ID, caveclient returns the value alone.
+            return parse.existing({ids[0]: found} if len(ids) == 1 else found, ids)
+
+    def refused(self) -> frozenset[int]:
+        """Return the root IDs of which the skeleton service does not make a skeleton."""
+        part = self._skeletons
+        with self.errors_by_cause():
+            return parse.refused(part.get_refusal_list())
 
     # -- root IDs ---------------------------------------------------------------------------------
 

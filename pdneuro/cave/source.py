@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import root_ids, send
+from pdneuro.cave import root_ids, send, skeletons
 from pdneuro.cave.payload import PENDING
 from pdneuro.options import Fetch
 from pdneuro.tables import columns
@@ -63,6 +63,11 @@ class CaveSource:
         """Return the rows of a table in long form: ``segment_id`` and the table's columns."""
         values = self.open(fetch).rows(ids, name) if len(ids) else []
         return columns.long_records(ids, values)
+
+    def skeletons(self, ids: Int64Array, *, generate: bool, fetch: Fetch) -> pd.DataFrame:
+        """Return the node table of the root IDs that have a skeleton (µm)."""
+        client = send.connect(self.datastack, self.auth_token, fetch)
+        return skeletons.skeletons(client, ids[ids > PENDING], fetch, generate=generate)
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
         """Return the edges of the IDs as ``pre, post, weight``, each once; weights are synapses."""

@@ -80,6 +80,41 @@ class Datastack:
         """Return the root ID at a version of one chunk of an old root ID; 0 and 1 are unchanged."""
         return root if root < 2 else self.root(self.chunks[root][chunk], version)
 
+    @functools.cached_property
+    def refused(self) -> frozenset[int]:
+        """Return the root IDs of which no skeleton is ever made: every fortieth."""
+        return frozenset(sorted(self.chunks_now)[13::40])
+
+    @functools.cached_property
+    def without_skeleton(self) -> frozenset[int]:
+        """Return the root IDs whose skeleton does not exist at first: every eighth, and the refused."""
+        return frozenset(sorted(self.chunks_now)[5::8]) | self.refused
+
+    def skeleton(self, root: int) -> pd.DataFrame:
+        """Return the rows of the SWC file of a root ID (µm): a soma, an axon and a dendrite."""
+        old, _ = self.place_of_chunk[self.chunks_now[root][0]]
+        cells = self._tables["nucleus_detection_v0"].set_index("pt_root_id")
+        soma = [cells[f"pt_position_{axis}"][old] * RESOLUTION[k] / 1000 for k, axis in enumerate("xyz")]
+        count = 20 + root % 30
+        rng = np.random.default_rng(root)
+        steps = rng.normal(0, 4, (count, 3)).round(3)
+        # Every node but the first continues one of the three nodes before it.
+        parent = np.maximum(np.arange(count) - rng.integers(1, 4, count), 0)
+        place = np.zeros((count, 3))
+        for node in range(1, count):
+            place[node] = place[parent[node]] + steps[node]
+        kind = np.where(np.arange(count) < count // 2, 2, 3)
+        kind[0], parent[0] = 1, -1
+        return pd.DataFrame(
+            {
+                "id": np.arange(count),
+                "type": kind,
+                **{axis: (place[:, k] + soma[k]).round(3) for k, axis in enumerate("xyz")},
+                "radius": np.where(kind == 1, 5.0, rng.uniform(0.1, 1, count).round(3)),
+                "parent": parent,
+            }
+        )
+
     @functools.cache  # noqa: B019 - there are only two datastacks
     def table(self, name: str, version: int) -> pd.DataFrame | None:
         """Return a table at a version, None if the table does not exist."""
