@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from pdneuro.cave import packed_rows
 from pdneuro.cave.payload import PENDING, POST, PRE
 from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
@@ -33,7 +34,7 @@ from pdneuro.transport.report import (
 from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
-SKELETON_ENCODING = FIRST_ENCODING + 2
+SKELETON_ENCODING, ROWS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 3
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
 
 
@@ -63,6 +64,24 @@ def resolution(headers: Mapping[str, str]) -> list[float] | None:
     except ValueError:
         return None
     return sizes if len(sizes) == 3 else None
+
+
+def voxel_size(metadata: Mapping[str, Any]) -> list[float]:
+    """Return the size of the voxels of a table in nm.
+
+    Raises
+    ------
+    ShapeError
+        The metadata do not contain it.
+    """
+    try:
+        sizes = [float(size) for size in metadata["voxel_resolution"]]
+    except (KeyError, TypeError, ValueError):
+        sizes = []
+    if len(sizes) != 3 or min(sizes) <= 0:
+        shown = metadata.get("voxel_resolution")
+        raise ShapeError(f"the size of voxels is three numbers, not {shown!r:.60}.")
+    return sizes
 
 
 # -- rows -----------------------------------------------------------------------------------------
@@ -104,6 +123,22 @@ def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch
     every = [*ids, *sorted(found.keys() - set(ids))]  # other IDs show that a filter was ignored
     bodies = [msgspec.json.encode(found[number]) if number in found else None for number in every]
     return _batch(every, bodies, JSON_ENCODING)
+
+
+def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch:
+    """Pack the rows of each ID; an ID without rows has none.
+
+    Raises
+    ------
+    ShapeError
+        The table does not have the column of IDs.
+    """
+    keys = _ids_of(table, id_column)
+    every = [*ids, *sorted(set(keys.tolist()).difference(ids))]  # others show that a filter was ignored
+    places = pd.Index(every).get_indexer(pd.Index(keys))
+    order = np.argsort(places, kind="stable")
+    sizes = np.bincount(places, minlength=len(every))
+    return _batch(every, packed_rows.pack(table.iloc[order], sizes.tolist()), ROWS_ENCODING)
 
 
 def _batch(ids: Sequence[int], bodies: list[bytes | None], form: int) -> Batch:
@@ -361,6 +396,7 @@ def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     forms = np.asarray(encodings)
     for payload in compress(payloads, forms == SKELETON_ENCODING):
         skeleton(payload)
+    packed_rows.check(compress(payloads, forms == ROWS_ENCODING))
     parse_json_each(compress(payloads, forms == JSON_ENCODING))
     if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
         raise ShapeError("packed partners are truncated.")

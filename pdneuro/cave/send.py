@@ -23,7 +23,7 @@ from urllib3.util import Retry
 
 from pdneuro._compat import optional
 from pdneuro.cave import parse, payload
-from pdneuro.cave.payload import Table
+from pdneuro.cave.payload import Restriction, Table
 from pdneuro.errors import (
     AuthenticationError,
     ExpiredVersionError,
@@ -99,6 +99,7 @@ class Cave:
         self._limits = set(_ROW_LIMITS)
         #: Numbers of rows of the responses so far, and the largest that is known to be complete.
         self._sizes: set[int] = set()
+        self._sizes_lock = threading.Lock()
         self._complete = 0
 
     def _remembered(self, *key: Any, fetch: Callable[[], T]) -> T:
@@ -388,6 +389,7 @@ class Cave:
         column: str,
         columns: Sequence[str] | None = None,
         resolution: Sequence[float] | None = None,
+        restriction: Restriction | None = None,
     ) -> pd.DataFrame:
         """Return all rows of some root IDs; see :func:`pdneuro.cave.payload.table_query`.
 
@@ -396,17 +398,22 @@ class Cave:
         RequestTooLargeError
             The response was truncated at the server's limit of rows.
         """
-        method, arguments = payload.table_query(table, ids, column, columns, resolution)
+        method, arguments = payload.table_query(table, ids, column, columns, resolution, restriction)
         found, headers = self._query(method, arguments)
         limit = parse.row_limit(headers)
         if limit:
             self._limits.add(limit)
-        # Treat a full page as truncated, even without a warning header.
-        if self._is_suspicious(len(found), len(ids), found[column].nunique() if column in found else 0):
-            if self._has_more(found, method, arguments):
-                self._limits.add(len(found))
-            else:  # the server's limit is not lower
-                self._complete = len(found)
+        answered = len(ids)
+        if restriction is None:  # otherwise most IDs can be without rows
+            answered = found[column].nunique() if column in found else 0
+        # Responses of other threads wait, since one of them may show that all are complete.
+        with self._sizes_lock:
+            # Treat a full page as truncated, even without a warning header.
+            if self._is_suspicious(len(found), len(ids), answered):
+                if self._has_more(found, method, arguments):
+                    self._limits.add(len(found))
+                else:  # the server's limit is not lower
+                    self._complete = len(found)
         if limit is not None or len(found) in self._limits:
             raise RequestTooLargeError(
                 f"the response was truncated at {len(found):,} rows of {table.name!r}.",
@@ -418,8 +425,14 @@ class Cave:
         own = parse.resolution(headers)
         # Without the header, caveclient converts the positions of tables, but not of views and joins.
         if own is None and method != "query_table" and parse.has_positions(found):
-            own = self._metadata(table.reference or table.name, table.version)["voxel_resolution"]
+            own = self.voxel_size(table)
         return found if own is None else parse.to_resolution(found, own, resolution)
+
+    def voxel_size(self, table: Table) -> list[float]:
+        """Return the size of the voxels of a table in nm."""
+        metadata = self._metadata(table.reference or table.name, table.version)
+        with self.errors_by_cause():
+            return parse.voxel_size(metadata)
 
     def _is_suspicious(self, rows: int, ids: int, answered: int) -> bool:
         """Return whether a response may be truncated without a header.
@@ -427,8 +440,10 @@ class Cave:
         A limit shows as a round number of rows, as the same number twice, or as rows for few of the IDs.
         """
         repeated = rows > 10 and rows in self._sizes
+        # A response with fewer rows than another one is below the limit.
+        largest = max(self._sizes, default=0)
         self._sizes.add(rows)
-        if rows == ids or rows <= self._complete or rows in self._limits:
+        if rows == ids or rows <= self._complete or rows < largest or rows in self._limits:
             return False
         return rows % 10 == 0 or repeated or 10 * answered < ids
 

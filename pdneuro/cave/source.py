@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import root_ids, send, skeletons
+from pdneuro.cave import root_ids, send, skeletons, synapses
 from pdneuro.cave.payload import PENDING
-from pdneuro.options import Fetch
+from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import columns
 from pdneuro.tables.edges import edge_table
-from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.ids import Int64Array, as_series, distinct_ids
 from pdneuro.tables.partners import from_partners, unpack
 
 
@@ -63,6 +64,50 @@ class CaveSource:
         """Return the rows of a table in long form: ``segment_id`` and the table's columns."""
         values = self.open(fetch).rows(ids, name) if len(ids) else []
         return columns.long_records(ids, values)
+
+    def synapses(
+        self,
+        pre: Any = None,
+        post: Any = None,
+        columns: str | Sequence[str] | None = None,
+        *,
+        min_score: float | None = None,
+        bounds: Any = None,
+        position: str = "center",
+        units: str = "nm",
+        nt: bool = False,
+        autapses: bool = True,
+        **fetch: Unpack[FetchKeywords],
+    ) -> pd.DataFrame:
+        """Return the synapses from some root IDs onto others.
+
+        Parameters
+        ----------
+        pre, post : Series, Index, array or list, optional
+            Root IDs of the presynaptic and postsynaptic ends. Default: any segment; one of them is
+            required.
+        columns, min_score, bounds, position, units, nt, autapses, **fetch
+            As in :func:`pdneuro.queries.cave.synapses`.
+
+        Examples
+        --------
+        >>> source = pdneuro.open_source("cave:minnie65_public@661")
+        >>> ids = pdneuro.sandbox.root_ids()
+        >>> found = source.synapses(pre=ids[:100], post=ids[100:], min_score=50, columns="cleft_score")
+        >>> found["cleft_score"].ge(50).all().item()
+        True
+        """
+        choice = synapses.Choice.of(
+            columns,
+            min_score=min_score,
+            bounds=bounds,
+            position=position,
+            units=units,
+            nt=nt,
+            autapses=autapses,
+        )
+        ends = [None if ids is None else distinct_ids(as_series(ids)) for ids in (pre, post)]
+        return synapses.search(self, *ends, choice, Fetch.of(**fetch))
 
     def skeletons(self, ids: Int64Array, *, generate: bool, fetch: Fetch) -> pd.DataFrame:
         """Return the node table of the root IDs that have a skeleton (µm)."""

@@ -19,7 +19,6 @@ from pdneuro.sandbox.cave_data import (
     REFERENCES,
     RESOLUTION,
     SYNAPSES,
-    TABLES,
     VERSIONS,
     VIEWS,
     Datastack,
@@ -181,13 +180,13 @@ class CaveApp:
         return None
 
     def _tables(self, request: Request, data: Datastack, version: str) -> Response:
-        return self._gone(version) or Response(list(TABLES))
+        return self._gone(version) or Response(cave_data.tables_of(data.name))
 
     def _views(self, request: Request, data: Datastack, version: str) -> Response:
         return self._gone(version) or Response({name: {"description": "a view"} for name in VIEWS})
 
     def _table_metadata(self, request: Request, data: Datastack, version: str, table: str) -> Response:
-        if table not in (*TABLES, *VIEWS):
+        if table not in (*cave_data.tables_of(data.name), *VIEWS):
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         return self._gone(version) or Response(
             {
@@ -210,6 +209,7 @@ class CaveApp:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         query = request.json()
         found = _filtered(content, query.get("filter_in_dict", {}).get(table))
+        found = _in_boxes(found, query.get("filter_spatial_dict", {}).get(table))
         if found.empty and self.unknown is not None:
             message = "Some root_ids passed are not valid at the query timestamp"
             return Response({"message": message}, self.unknown)
@@ -227,6 +227,7 @@ class CaveApp:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         filters = query.get("filter_in_dict", {})
         left, right = _filtered(left, filters.get(one)), _filtered(right, filters.get(other))
+        right = _in_boxes(right, query.get("filter_spatial_dict", {}).get(other))
         marks = (suffixes.get(one, "_x"), suffixes.get(other, "_y"))
         joined = left.merge(
             right.rename(columns={key: "__key"}), left_on=on, right_on="__key", suffixes=marks
@@ -346,6 +347,14 @@ def _at(request: Request) -> int:
 def _filtered(table: pd.DataFrame, wanted: dict[str, list[Any]] | None) -> pd.DataFrame:
     for column, values in (wanted or {}).items():
         table = table[table[column].isin(values)]
+    return table
+
+
+def _in_boxes(table: pd.DataFrame, boxes: dict[str, list[list[float]]] | None) -> pd.DataFrame:
+    """Return the rows with positions in boxes, which are in voxels."""
+    for column, (low, high) in (boxes or {}).items():
+        for axis, start, end in zip("xyz", low, high, strict=True):
+            table = table[table[f"{column}_{axis}"].between(start, end)]
     return table
 
 

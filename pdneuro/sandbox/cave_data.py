@@ -15,6 +15,10 @@ VERSIONS = {661: 1_688_000_000, 1300: 1_736_000_000}
 RESOLUTION = (4.0, 4.0, 40.0)
 #: A table in which a query for all neurons exceeds the ``row_limit`` of the app.
 SYNAPSES = "synapses_pni_2"
+#: The datastack whose table of synapses has scores, transmitters and regions; the other has a
+#: reference table of regions.
+REGION_DATASTACK, REGION_TABLE = "minnie65_public", "synapse_neuropil"
+REGIONS = ("V1", "AL", "RL")
 
 
 class Edit(NamedTuple):
@@ -36,6 +40,7 @@ class Datastack:
         self.edits = {int(root): Edit(kind, tuple(now)) for root, (kind, now) in read["edits"].items()}
         self.chunks: dict[int, list[int]] = dict(zip(read["old"], read["chunks"], strict=True))
         self._tables = {key: pd.DataFrame(columns) for key, columns in read["tables"].items()}
+        _add_to_synapses(self._tables, name)
         nuclei = self._tables["nucleus_detection_v0"]
         self._tables["nucleus_view"] = nuclei.drop(columns="pt_supervoxel_id")
 
@@ -119,7 +124,7 @@ class Datastack:
     def table(self, name: str, version: int) -> pd.DataFrame | None:
         """Return a table at a version, None if the table does not exist."""
         if name not in self._tables:
-            return None
+            return None  # such as a table that another datastack has
         table = self._tables[name].copy()
         if name == SYNAPSES:
             chunks = table.pop("chunk").tolist()
@@ -129,6 +134,29 @@ class Datastack:
         elif "pt_root_id" in table.columns:
             table["pt_root_id"] = [self.at(root, version) for root in table["pt_root_id"].tolist()]
         return table
+
+
+def _add_to_synapses(tables: dict[str, pd.DataFrame], name: str) -> None:
+    """Add the positions of both ends, and regions: as a column with scores, or as a reference table."""
+    synapses = tables[SYNAPSES]
+    count = len(synapses)
+    rng = np.random.default_rng(len(name))
+    for end in ("pre", "post"):
+        for axis in "xyz":
+            offset = rng.integers(-20, 20, count) // (10 if axis == "z" else 1)
+            synapses[f"{end}_pt_position_{axis}"] = synapses[f"ctr_pt_position_{axis}"] + offset
+    region = rng.choice(REGIONS, count)
+    if name == REGION_DATASTACK:
+        synapses["cleft_score"] = rng.integers(0, 256, count)
+        synapses["neuropil"] = region
+        for transmitter, share in zip(
+            ("gaba", "ach", "glut"), rng.dirichlet([1, 1, 1], count).T, strict=True
+        ):
+            synapses[transmitter] = share.round(3)
+        return
+    tables[REGION_TABLE] = pd.DataFrame(
+        {"id": np.arange(count) + 1, "target_id": synapses["id"], "neuropil": region}
+    )
 
 
 def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int]:
@@ -157,9 +185,14 @@ def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int
 
 
 #: The table that each reference table annotates.
-REFERENCES = {"cell_type_manual": "nucleus_detection_v0"}
+REFERENCES = {"cell_type_manual": "nucleus_detection_v0", REGION_TABLE: SYNAPSES}
 VIEWS = ("nucleus_view",)
 TABLES = ("nucleus_detection_v0", "cell_type_manual", "proofreading_status", SYNAPSES)
+
+
+def tables_of(name: str) -> list[str]:
+    """Return the names of the tables of a datastack."""
+    return [*TABLES, *([] if name == REGION_DATASTACK else [REGION_TABLE])]
 
 
 @functools.cache
