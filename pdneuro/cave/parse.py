@@ -133,12 +133,29 @@ def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Bat
     ShapeError
         The table does not have the column of IDs.
     """
-    keys = _ids_of(table, id_column)
-    every = [*ids, *sorted(set(keys.tolist()).difference(ids))]  # others show that a filter was ignored
-    places = pd.Index(every).get_indexer(pd.Index(keys))
-    order = np.argsort(places, kind="stable")
-    sizes = np.bincount(places, minlength=len(every))
-    return _batch(every, packed_rows.pack(table.iloc[order], sizes.tolist()), ROWS_ENCODING)
+    columns: dict[str, Any] = {str(name): table[name] for name in table.columns}
+    columns |= {name: _root_column(table, name) for name in (PRE, POST)}
+    keys = columns.pop(id_column)  # it is the ID of the value
+    known, places = np.unique(keys, return_inverse=True)
+    sizes = dict(zip(known.tolist(), np.bincount(places).tolist(), strict=True))
+    every = [*ids, *sorted(sizes.keys() - set(ids))]  # other IDs show that a filter was ignored
+    # Short integers are sorted several times faster.
+    order = np.argsort(places.astype(np.uint16 if len(known) < 2**16 else np.int64), kind="stable")
+    packed = dict(zip(sizes, packed_rows.pack(columns, order, [*sizes.values()]), strict=True))
+    return _batch(every, [packed.get(number) for number in every], ROWS_ENCODING)
+
+
+def _root_column(table: pd.DataFrame, name: str) -> Int64Array:
+    """Return a column of root IDs, 0 where one is missing. Floats are an error."""
+    if name in table.columns and pd.api.types.is_signed_integer_dtype(table[name].dtype):
+        return table[name].to_numpy(np.int64, na_value=0)
+    return _ids_of(table, name)
+
+
+def packed_columns(ids: Int64Array, bodies: Sequence[bytes | None], id_column: str) -> dict[str, Any]:
+    """Return the columns of packed rows, and the column of IDs."""
+    sizes, columns = packed_rows.unpack(bodies)
+    return {id_column: np.repeat(ids, sizes), **columns}
 
 
 def _batch(ids: Sequence[int], bodies: list[bytes | None], form: int) -> Batch:

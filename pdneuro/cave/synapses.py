@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.cave import packed_rows, parse
+from pdneuro.cave import parse
 from pdneuro.cave.payload import (
     BOTH_ENDS_BATCH,
     LONGEST_LIST,
@@ -148,9 +148,11 @@ def search(
                 found = pd.concat(halves).drop_duplicates("id", ignore_index=True)
             else:
                 found = between(version, pre, post, choice)
-            with_data = np.union1d(found["pre"].to_numpy(), found["post"].to_numpy())
-            stale = np.setdiff1d(every, with_data, assume_unique=True)
-            version.warn_of_stale(stale, len(every))
+            without = np.ones(len(every), bool)
+            for end in ("pre", "post"):
+                places = pd.Index(every).get_indexer(pd.Index(found[end]))
+                without[places[places >= 0]] = False
+            version.warn_of_stale(every[without], len(every))
     ends = "" if together else ", ".join(
         f"{end}={len(ids):,} IDs" for end, ids in (("pre", pre), ("post", post)) if ids is not None
     )  # fmt: skip
@@ -197,7 +199,7 @@ def between(
         batch_size = BOTH_ENDS_BATCH if len(other) <= SHORT_LIST else SYNAPSE_BATCH
     assert own is not None
     rows = _fetched(version, own, column, partners, names, choice, batch_size)
-    if not len(rows):
+    if not len(rows[column]):
         return _without_rows(choice, version.sample(None) if sample is None else sample)
     return _chosen(rows, pre, post, choice)
 
@@ -307,7 +309,7 @@ def _fetched(
     names: tuple[str, ...] | None,
     choice: Choice,
     batch_size: int,
-) -> pd.DataFrame:
+) -> dict[str, Any]:
     """Return all rows of the IDs in a column, from the cache and from the server."""
     restriction = Restriction(
         column=POST if column == PRE else PRE,
@@ -327,7 +329,7 @@ def _fetched(
         f" of {digest}" if digest else ""
     )
     answers = version.client.values_by_id(ids, name, send, version.fetch, batch_size, version.number)
-    return packed_rows.unpack(answers.payloads)
+    return parse.packed_columns(ids, answers.payloads, column)
 
 
 def _in_voxels(version: Version, choice: Choice) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -342,32 +344,36 @@ def _in_voxels(version: Version, choice: Choice) -> tuple[tuple[int, ...], tuple
 
 
 def _chosen(
-    rows: pd.DataFrame, pre: Int64Array | None, post: Int64Array | None, choice: Choice
+    rows: dict[str, Any], pre: Int64Array | None, post: Int64Array | None, choice: Choice
 ) -> pd.DataFrame:
-    """Return the synapses that meet all conditions, whatever the server has selected, once each."""
+    """Return the synapses that meet all conditions, whatever the server has selected."""
     for name in ("id", PRE, POST):
-        if name not in rows.columns:
+        if name not in rows:
             raise UnknownFieldError(
-                f"the synapses have no column {name!r}; they have {', '.join(rows.columns)}."
+                f"the synapses have no column {name!r}; they have {', '.join(rows)}."
             )
-    ends = {name: rows[name].to_numpy(np.int64, na_value=0) for name in (PRE, POST)}
-    keep = (ends[PRE] > PENDING) & (ends[POST] > PENDING)
+        # A missing root ID is no segment.
+        rows[name] = np.asarray(pd.Series(rows[name]).to_numpy(np.int64, na_value=0))
+    keep = (rows[PRE] > PENDING) & (rows[POST] > PENDING)
     for name, ids in ((PRE, pre), (POST, post)):
         if ids is not None:
-            keep &= pd.Index(ids).get_indexer(pd.Index(ends[name])) >= 0
+            keep &= pd.Index(ids).get_indexer(pd.Index(rows[name])) >= 0
     if not choice.autapses:
-        keep &= ends[PRE] != ends[POST]
+        keep &= rows[PRE] != rows[POST]
     if choice.min_score is not None:
-        keep &= rows[SCORE].to_numpy(np.float64, na_value=np.nan) >= choice.min_score
+        keep &= _numbers(rows[SCORE]) >= choice.min_score
     if choice.bounds is not None:
         for axis, low, high in zip("xyz", *choice.bounds, strict=True):
-            place = rows[f"{POSITIONS[choice.position]}_{axis}"].to_numpy(np.float64, na_value=np.nan)
+            place = _numbers(rows[f"{POSITIONS[choice.position]}_{axis}"])
             keep &= (place >= low) & (place <= high)
-    rows = rows if keep.all() else rows[keep]
-    if rows["id"].duplicated().any():
-        rows = rows.drop_duplicates("id")
-    rows = rows[_shown(rows.columns, choice)].astype(dict.fromkeys(["id", PRE, POST], "int64"))
-    return rows.rename(columns={PRE: "pre", POST: "post"}).reset_index(drop=True)
+    if not keep.all():
+        rows = {name: cells[keep] for name, cells in rows.items()}
+    new = {PRE: "pre", POST: "post"}
+    return pd.DataFrame({new.get(name, name): rows[name] for name in _shown(rows, choice)}, copy=False)
+
+
+def _numbers(cells: Any) -> npt.NDArray[np.float64]:
+    return pd.Series(cells).to_numpy(np.float64, na_value=np.nan)
 
 
 def _shown(names: Iterable[str], choice: Choice) -> list[str]:
