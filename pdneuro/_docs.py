@@ -120,6 +120,10 @@ autapses : bool, default True
     Keep edges from a neuron to itself.
 max_nodes : int, optional
     Maximum number of neurons to query, including the given ones. Default: 50,000 if ``hops > 1``.""",
+    "regions": """\
+roi : bool, default False
+    Return one row per pair and region, so that the rows of a pair sum to its weight. ``min_weight`` is
+    compared with the sum. In CAVE, the region is missing for synapses without one.""",
     "grouping": """\
 dropna, sort, observed : bool, default False, False, True
     As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label

@@ -85,6 +85,10 @@ class UnknownStructureError(PdneuroError, LookupError):
     """
 
 
+class UnsupportedError(PdneuroError, NotImplementedError):
+    """The source cannot do this, such as edges by region; the message names sources that can."""
+
+
 class UnknownFieldError(PdneuroError, LookupError):
     """A field that the service's records do not have."""
 

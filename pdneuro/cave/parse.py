@@ -152,6 +152,33 @@ def _root_column(table: pd.DataFrame, name: str) -> Int64Array:
     return _ids_of(table, name)
 
 
+def regions_batch(ids: Sequence[int], synapses: pd.DataFrame, id_column: str, region: str) -> Batch:
+    """Pack the partners of each ID in each region, with the number of their synapses.
+
+    Parameters
+    ----------
+    ids : sequence of int
+    synapses : DataFrame
+        Rows of the table of synapses, with the root IDs of both ends.
+    id_column : str
+        The column of the IDs.
+    region : str
+        The column of regions.
+
+    Raises
+    ------
+    ShapeError
+        The table does not have these columns.
+    """
+    if region not in synapses.columns:
+        raise ShapeError(f"the rows have no column {region!r} of regions.")
+    table = pd.DataFrame({name: _root_column(synapses, name) for name in (PRE, POST)})
+    table["roi"] = synapses[region].astype(object).where(synapses[region].notna(), None).to_numpy()
+    groups = group_rows(table[PRE], table[POST], table["roi"])
+    counted = table.iloc[groups.first].assign(weight=groups.sizes.astype(np.int64))
+    return packed_batch(ids, counted, id_column)
+
+
 def packed_columns(ids: Int64Array, bodies: Sequence[bytes | None], id_column: str) -> dict[str, Any]:
     """Return the columns of packed rows, and the column of IDs."""
     sizes, columns = packed_rows.unpack(bodies)

@@ -333,7 +333,7 @@ class Cave:
         return self._remembered("table", name, version, fetch=lambda: self._describe(name, version))
 
     def _describe(self, name: str, version: int) -> Table:
-        tables = self._remembered("tables", version, fetch=lambda: self._listed("get_tables", version))
+        tables = self.tables(version)
         views = self._remembered("views", version, fetch=lambda: self._listed("get_views", version))
         if tables and name not in (*tables, *views):
             hint = did_you_mean(name, (*tables, *views))
@@ -354,6 +354,10 @@ class Cave:
                 f"{self.datastack}, version {version}, has no table {name!r}."
             ) from error
         return Table(name, version, reference=str(reference or "") or None)
+
+    def tables(self, version: int) -> tuple[str, ...]:
+        """Return the names of the tables of a version."""
+        return self._remembered("tables", version, fetch=lambda: self._listed("get_tables", version))
 
     def _listed(self, method: str, version: int) -> tuple[str, ...]:
         try:

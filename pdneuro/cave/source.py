@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import root_ids, send, skeletons, synapses
+from pdneuro.cave import regions, root_ids, send, skeletons, synapses
 from pdneuro.cave.payload import PENDING
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import columns
@@ -36,6 +36,9 @@ class CaveSource:
     The server is the option ``cave_url``, or that of the datastack. Source:
     https://caveconnectome.github.io/CAVEclient.
     """
+
+    #: Options of edges beyond those that every source has.
+    EDGE_OPTIONS: ClassVar[frozenset[str]] = frozenset({"roi"})
 
     datastack: str
     version: int | None = None
@@ -114,12 +117,20 @@ class CaveSource:
         client = send.connect(self.datastack, self.auth_token, fetch)
         return skeletons.skeletons(client, ids[ids > PENDING], fetch, generate=generate)
 
-    def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Return the edges of the IDs as ``pre, post, weight``, each once; weights are synapses."""
+    def edges(
+        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch, roi: bool = False
+    ) -> pd.DataFrame:
+        """Return the edges of the IDs as ``pre, post, weight``, each once; weights are synapses.
+
+        With ``roi``, a pair has a row for each region, which is missing for synapses without one.
+        """
         ids = ids[ids > PENDING]
         if not len(ids):
-            return edge_table(ids, ids, ids)
+            empty = edge_table(ids, ids, ids)
+            return empty.assign(roi=pd.Categorical([])) if roi else empty
         version = self.open(fetch)
+        if roi:
+            return regions.edges(version, ids, upstream=upstream, downstream=downstream)
         sides = []
         for is_upstream, is_wanted in ((False, downstream), (True, upstream)):
             if is_wanted:
