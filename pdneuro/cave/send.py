@@ -314,8 +314,12 @@ class Cave:
 
     def timestamp(self, version: int) -> Any:
         """Return the time at which a version was frozen (UTC)."""
-        with self.errors_by_cause():
-            return self._materialize.get_timestamp(version)
+
+        def fetch() -> Any:
+            with self.errors_by_cause():
+                return self._materialize.get_timestamp(version)
+
+        return self._remembered("timestamp", version, fetch=fetch)
 
     @property
     def synapse_table(self) -> str:
