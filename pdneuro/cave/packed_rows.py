@@ -17,7 +17,7 @@ from pdneuro.tables.columns import column, objects
 from pdneuro.transport.report import ShapeError
 
 #: The dtype of the bytes of a column, by its kind; a column of another kind is a list.
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "int": np.dtype("<i8"),
     "int32": np.dtype("<i4"),
     "float": np.dtype("<f8"),
@@ -107,7 +107,7 @@ def check(bodies: Iterable[bytes | None]) -> None:
                 raise ShapeError(f"the packed column {part.name!r} does not have {rows.count:,} rows.")
 
 
-def unpack(bodies: Sequence[bytes | None]) -> tuple[list[int], dict[str, Any]]:
+def unpack(bodies: Iterable[bytes | None]) -> tuple[list[int], dict[str, Any]]:
     """Return the number of rows of each ID, and the columns of the rows of all IDs, in their order.
 
     Integers are int64 (Int64 if one is missing), other numbers Float64, timestamps datetime (UTC).

@@ -179,7 +179,7 @@ def regions_batch(ids: Sequence[int], synapses: pd.DataFrame, id_column: str, re
     return packed_batch(ids, counted, id_column)
 
 
-def packed_columns(ids: Int64Array, bodies: Sequence[bytes | None], id_column: str) -> dict[str, Any]:
+def packed_columns(ids: Int64Array, bodies: Iterable[bytes | None], id_column: str) -> dict[str, Any]:
     """Return the columns of packed rows, and the column of IDs."""
     sizes, columns = packed_rows.unpack(bodies)
     return {id_column: np.repeat(ids, sizes), **columns}

@@ -23,7 +23,7 @@ _PARTS = ("neuropil", "roi", "region", "area")
 
 
 class Regions(NamedTuple):
-    """Where the regions of synapses are."""
+    """The place of the regions of synapses."""
 
     column: str
     #: A table that refers to the table of synapses; None if that has the column itself.

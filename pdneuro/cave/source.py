@@ -109,8 +109,8 @@ class CaveSource:
             nt=nt,
             autapses=autapses,
         )
-        ends = [None if ids is None else distinct_ids(as_series(ids)) for ids in (pre, post)]
-        return synapses.search(self, *ends, choice, Fetch.of(**fetch))
+        before, after = (None if ids is None else distinct_ids(as_series(ids)) for ids in (pre, post))
+        return synapses.search(self, before, after, choice, Fetch.of(**fetch))
 
     def skeletons(self, ids: Int64Array, *, generate: bool, fetch: Fetch) -> pd.DataFrame:
         """Return the node table of the root IDs that have a skeleton (µm)."""

@@ -352,7 +352,7 @@ def _chosen(
             raise UnknownFieldError(
                 f"the synapses have no column {name!r}; they have {', '.join(rows)}."
             )
-        # A missing root ID is no segment.
+        # A missing root ID means that there is not a segment.
         rows[name] = np.asarray(pd.Series(rows[name]).to_numpy(np.int64, na_value=0))
     keep = (rows[PRE] > PENDING) & (rows[POST] > PENDING)
     for name, ids in ((PRE, pre), (POST, post)):

@@ -46,7 +46,9 @@ class SwcFiles:
         tables: dict[int, pd.DataFrame] = {}
         for file, content in swc_contents(self._path, lambda name: _id_of(name) in wanted):
             number = _id_of(file)
-            if number not in wanted:  # the only file, whose name is not that of an SWC file
+            if (
+                number is None or number not in wanted
+            ):  # the only file, whose name is not that of an SWC file
                 continue
             if number in files:
                 raise InvalidSwcError(

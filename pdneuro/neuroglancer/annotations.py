@@ -70,10 +70,7 @@ def add_annotations(
     color = _group_colors(words, colors, grouped=group_by is not None)
     corners = []
     for (kind, table, places), labels in zip(given, groups, strict=True):
-        names = table["id"].astype(str) if "id" in table.columns else pd.Series(range(len(table)))
-        names = names.where(
-            ~names.duplicated(), pd.Series(range(len(table)), index=names.index).astype(str)
-        )
+        names = _names(table)
         whole = np.isfinite(places).all(axis=(1, 2))
         corners.append(places[whole].reshape(-1, 3))
         for word in words:
@@ -82,12 +79,21 @@ def add_annotations(
                 title = f"{kind}s" if group_by is None else str(word)
                 if group_by is not None and len(given) > 1:
                     title = f"{kind}s: {word}"
-                entries = zip(names.iloc[rows].astype(str), places[rows], strict=True)
+                entries = zip([names[row] for row in rows], places[rows], strict=True)
                 layer = _layer(state, title, kind, entries, color[word], units)
                 append_layers(state, [layer])
     every = np.concatenate(corners)
     if len(every) and not has_position(state) and (units == "voxel" or state.get("dimensions")):
         set_position(state, every.mean(axis=0), units)
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    """Return a name for each row: its ``id``, or its number if that is not unique."""
+    if "id" in table.columns:
+        names = table["id"].astype(str).tolist()
+        if len(set(names)) == len(names):
+            return names
+    return [str(row) for row in range(len(table))]
 
 
 def _positions(table: pd.DataFrame, kind: str, units: str) -> npt.NDArray[np.float64]:
