@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import AmbiguousColumnError, InvalidFileError, listing
 from pdneuro.files.arrow import arrow_names, from_arrow
-from pdneuro.files.formats import ARROW, SAMPLE, SEPARATORS, files_of, readable
+from pdneuro.files.formats import ARROW, NUMPY, SAMPLE, SEPARATORS, files_of, readable
 from pdneuro.files.text import content_of, read_text, require_columns
+from pdneuro.tables.roles import SEGMENT_NAMES
 
 
 def read_table(
@@ -31,7 +33,8 @@ def read_table(
     ----------
     path : path or file
         csv (with commas or semicolons), tsv, txt (separated by spaces), each also compressed; parquet,
-        feather; xlsx (the first sheet); an open csv file. Or a folder of such files of one format, with
+        feather; xlsx (the first sheet); npy (a list of IDs, which becomes the column ``root_id``); an
+        open csv file. Or a folder of such files of one format, with
         partitions (``roi=ME/...``) as columns. A text file whose first line contains only numbers has
         no header: its columns are ``0, 1, 2, ...``. An index without a name in parquet or feather is
         the index.
@@ -93,11 +96,28 @@ def _read_file(
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
-    """Read a text file or a sheet."""
+    """Read a text file, a sheet or an array."""
+    if ending == NUMPY:
+        return _read_array(file, columns, nrows)
     separator = SEPARATORS.get(ending, ",")
     with readable(file, ending):
         content = content_of(file, ending)
         return read_text(content, separator, columns, nrows, verbatim=verbatim, name=os.fspath(file))
+
+
+def _read_array(file: Path, columns: Sequence[Hashable] | None, nrows: int | None) -> pd.DataFrame:
+    """Read a list of IDs that NumPy saved."""
+    with readable(file, NUMPY):
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise InvalidFileError(
+            f"{file} contains {array.dtype} with {array.ndim} dimensions, not a list of IDs (integers). "
+            "Read it with numpy.load()."
+        )
+    table = pd.DataFrame({SEGMENT_NAMES[0]: pd.array(np.array(array[:nrows]))})
+    if columns is not None:
+        require_columns(file, columns, list(table.columns))
+    return table if columns is None else table[list(columns)]
 
 
 def _refuse_other_columns(
