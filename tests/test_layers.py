@@ -22,7 +22,7 @@ LAYERS = {
     "_docs": set(),
     "_compat": {"errors"},
     "options": {"errors"},
-    "files": {"errors", "_atomic", "_compat", "tables", "transport"},
+    "files": {"errors", "options", "_atomic", "_compat", "tables", "transport"},
     "tracebacks": {"errors", "options"},
     "versions": {"_version"},
     "mypy": set(),

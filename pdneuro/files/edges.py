@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +13,16 @@ import pandas as pd
 from pandas.api import types
 
 from pdneuro.errors import MissingColumnsError, PdneuroError, listing
-from pdneuro.files.formats import DAMAGED, SAMPLE, SEPARATORS, TEXT_OR_SHEET, files_of, readable
+from pdneuro.files.formats import (
+    DAMAGED,
+    SAMPLE,
+    SEPARATORS,
+    TEXT_OR_SHEET,
+    files_of,
+    local_path,
+    readable,
+    shown,
+)
 from pdneuro.files.reading import first_rows, read_table
 from pdneuro.files.text import content_of, first_cells, labeled_text, punctuation
 from pdneuro.tables.counts import may_count, pair_scores, possible_counts, region_columns
@@ -39,6 +48,7 @@ def read_edges(
     nodes: str = IDS,
     sparse: bool | None = None,
     only: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     r"""Read the edges of a file: any published file of edges or synapses, with any known column names.
 
@@ -54,6 +64,8 @@ def read_edges(
         See :func:`pdneuro.tables.as_edges`.
     only : bool, default False
         Read only ``pre``, ``post`` and ``weight``.
+    storage_options : mapping, optional
+        For an address, see :func:`read_table`.
 
     Returns
     -------
@@ -96,9 +108,10 @@ def read_edges(
         table = as_edges(path, **given, **options)
     elif isinstance(path, str | os.PathLike):
         try:
-            table = _edges_of_file(path, given, options, only=only)
+            file = local_path(path, storage_options)
+            table = _edges_of_file(file, given, options, only=only)
         except PdneuroError as error:
-            error.add_note(f"The file is {os.fspath(path)}.")
+            error.add_note(f"The file is {shown(path)}.")
             raise
     else:
         raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(path).__name__}.")

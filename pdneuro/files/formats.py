@@ -10,8 +10,9 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pdneuro.errors import InvalidFileError, PdneuroError
 
@@ -109,18 +110,34 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     return files_of(path)[0]
 
 
-def local_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file or folder, or raise an error if it is an address.
+def local_path(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Path:
+    """Return the path of a file or folder; of a file at an address, the path of its copy.
 
     >>> local_path("edges.csv").name
     'edges.csv'
     """
-    if _ADDRESS.match(os.fspath(path)):
-        address = os.fspath(path).partition("?")[0]
-        raise ValueError(
-            f"{address} is an address, and only local files are read. Download it, and pass its path."
-        )
+    address = os.fspath(path)
+    if _ADDRESS.match(address):
+        from pdneuro.files.remote import local_copy  # the network is loaded only if it is used
+
+        return local_copy(address, storage_options)
+    if storage_options:
+        raise ValueError(f"storage_options= is for an address, and {address} is a path. Leave it out.")
     return Path(path).expanduser()
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path or an address for messages, without secrets.
+
+    >>> shown("https://me:pw@host/edges.csv?token=123")
+    'https://host/edges.csv?token=***'
+    """
+    text = os.fspath(path)
+    if not _ADDRESS.match(text):
+        return text
+    from pdneuro.transport.responses import without_secrets
+
+    return without_secrets(text)
 
 
 def files_of(path: str | os.PathLike[str]) -> tuple[list[Path], str]:

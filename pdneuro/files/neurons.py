@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
 from pdneuro.errors import MultipleRecordsError, PdneuroError
+from pdneuro.files.formats import shown
 from pdneuro.files.reading import first_rows, read_table
 from pdneuro.tables import roles
 from pdneuro.tables.ids import MISSING_TEXT
@@ -22,7 +24,11 @@ _CHOICES = ("first", "list", "rows")
 
 
 def read_neurons(
-    path: pd.DataFrame | str | os.PathLike[str], on: Hashable | None = None, *, many: str | None = None
+    path: pd.DataFrame | str | os.PathLike[str],
+    on: Hashable | None = None,
+    *,
+    many: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     r"""Read the table of neurons of a file: any published file with one ID per row.
 
@@ -37,6 +43,8 @@ def read_neurons(
     many : {"first", "list", "rows"}, optional
         What to do if a neuron has several different rows: keep the first; make one row with the lists
         of its values; or keep all rows. Default: an error. Equal rows are always read once.
+    storage_options : mapping, optional
+        For an address, see :func:`read_table`.
 
     Returns
     -------
@@ -84,9 +92,9 @@ def read_neurons(
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"neurons must be a DataFrame or the path of a file, not {type(path).__name__}.")
     try:
-        return _neurons(read_table(path), on, many)
+        return _neurons(read_table(path, storage_options=storage_options), on, many)
     except PdneuroError as error:
-        error.add_note(f"The file is {os.fspath(path)}.")
+        error.add_note(f"The file is {shown(path)}.")
         raise
 
 

@@ -246,21 +246,6 @@ def test_a_file_that_exists_is_never_the_name_of_a_project(
     assert not sandbox.requests
 
 
-@pytest.mark.parametrize(
-    "address", ["https://example.org/edges.parquet", "gs://bucket/edges", "s3://b/e.csv"]
-)
-def test_an_address_is_an_error_that_says_so(address: str, sandbox: Sandbox) -> None:
-    for ask in (
-        lambda: pd.Series([SECOND], name="root_id").neuro.downstream(source=f"{address}?token=secret"),
-        lambda: open_edges(f"{address}?token=secret"),
-        lambda: read_table(f"{address}?token=secret"),
-    ):
-        with pytest.raises(ValueError, match=f"{re.escape(address)} is an address.*Download") as caught:
-            ask()
-        assert "secret" not in str(caught.value)
-    assert not sandbox.requests
-
-
 def test_the_error_of_a_project_mentions_a_folder_of_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:

@@ -34,7 +34,8 @@ def named() -> pd.DataFrame:
 
 def numbered() -> pd.DataFrame:
     edges = named()
-    return edges.assign(pre=edges.pre.map(NUMBERS), post=edges.post.map(NUMBERS))
+    ends = {end: edges[end].map(NUMBERS).astype("int64") for end in ("pre", "post")}
+    return edges.assign(**ends)
 
 
 def test_names_stay_text_without_their_blanks() -> None:
