@@ -41,8 +41,15 @@ def has_names(edges: Any) -> bool:
     """
     if facts(edges).get("nodes") != NAMES:
         return False
-    ends = [edges[end] for end in ("pre", "post") if end in getattr(edges, "columns", ())]
-    return not any(types.is_integer_dtype(end.dtype) for end in ends)  # they may be numbered by now
+    names = edges.columns if isinstance(edges, pd.DataFrame) else edges.coords
+    # The neurons may be numbered by now.
+    return not any(_are_numbers(edges[end]) for end in ("pre", "post") if end in names)
+
+
+def _are_numbers(end: Any) -> bool:
+    if not isinstance(end, pd.Series):
+        end = pd.Series(end.to_numpy().ravel())
+    return types.is_integer_dtype(end.dtype) or types.infer_dtype(end, skipna=True) == "integer"
 
 
 def name_array(values: pd.Series[Any] | pd.Index[Any]) -> tuple[Nodes, Mask]:
