@@ -66,7 +66,7 @@ def _by_request(address: str, home: Path, name: str, fetch: Fetch, headers: Mapp
     client = Client(address, fetch, headers=headers)
     state = remote_state(client, address)
     target = home / _digest(f"{state.mark} {state.size}") / name
-    # Without a mark, a changed file cannot be told from an unchanged one.
+    # Without a mark, a changed file cannot be distinguished from an unchanged one.
     if state.mark and target.exists() and state.size in (None, target.stat().st_size):
         return target
     return download(
