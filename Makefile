@@ -60,7 +60,7 @@ browser: .venv-oldest/browser
 	.venv-oldest/bin/python docs/check_browser.py docs/_build/html $(if $(PAGES),--pages $(PAGES))
 
 # They may be made at once: make -j 2 environments
-environments: .venv/test .venv-oldest/test
+environments: .venv/test .venv-oldest/test .venv-lowest/test
 
 bench: .venv/test
 	.venv/bin/python benchmarks/run.py $(if $(ROWS),--rows $(ROWS))

@@ -214,7 +214,12 @@ def _appended(sides: list[pd.Index[Any]]) -> pd.Index[Any]:
 
 
 def _distinct(labels: pd.Index[Any], *, sort: bool) -> pd.Index[Any]:
-    return labels.unique().sort_values() if sort else labels.unique()
+    found = labels.unique()
+    if not sort:
+        return found
+    # Index.sort_values of pandas 2.2.0 puts missing categories first if the others are in falling order.
+    is_categorical = isinstance(found, pd.CategoricalIndex)
+    return found.take(found.argsort()) if is_categorical else found.sort_values()
 
 
 def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = None) -> Any:

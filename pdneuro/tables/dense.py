@@ -43,11 +43,13 @@ def matrix_edges(
             )
         ends.append(labels)
     entries = matrix.to_numpy()
-    if entries.dtype == object:
-        entries = matrix.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    rows, columns = np.nonzero((entries != 0) & (entries == entries))
-    pairs = pd.DataFrame({"pre": 1, "post": 1, name: entries[rows, columns]})
-    weights = as_edges(pairs, weight=name)["weight"]
+    present = ~pd.isna(entries)
+    # Objects, for integers next to missing values: a float would round them.
+    rows, columns = np.nonzero(present & (np.where(present, entries, 0) != 0))
+    read = as_edges(pd.DataFrame({"pre": 1, "post": 1, name: entries[rows, columns]}), weight=name)
+    weights = read["weight"].to_numpy()
+    kept = weights != 0  # "0" as text
+    rows, columns = rows[kept], columns[kept]
     make = named_edges if nodes == NAMES else edge_table
-    edges = inherit(make(ends[0][rows], ends[1][columns], weights), matrix)
+    edges = inherit(make(ends[0][rows], ends[1][columns], weights[kept]), matrix)
     return note(edges, nodes=NAMES) if nodes == NAMES else edges, rows, columns
