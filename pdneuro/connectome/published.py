@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -220,7 +221,7 @@ def _download(name: str, folder: Path, paths: list[str], state: dict[str, Any], 
             _address(path),
             place,
             version=found.mark,
-            check=lambda part, found=found: _fault(part, found),
+            check=functools.partial(_fault, found),
             show=fetch.progress,
         )
         state[path] = {"size": found.size, "mark": found.mark, "sha256": _sha256(place)}
@@ -247,7 +248,7 @@ def _read_state(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def _fault(part: Path, found: RemoteState) -> str | None:
+def _fault(found: RemoteState, part: Path) -> str | None:
     """Return what is wrong with a downloaded file, compared with what the server says of it."""
     if found.size is not None and part.stat().st_size != found.size:
         return f"the file has {part.stat().st_size:,} bytes instead of {found.size:,}."

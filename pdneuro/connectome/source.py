@@ -76,7 +76,7 @@ class Connectome:
         name: str = "local",
         *,
         on: Hashable | None = None,
-        **roles: Hashable | None,
+        **roles: Any,
     ) -> None:
         self._label = name
         self._name = ""
@@ -95,7 +95,7 @@ class Connectome:
         *,
         on: Hashable | None = None,
         materialized_timestamp: int | None = None,
-        **roles: Hashable | None,
+        **roles: Any,
     ) -> Connectome:
         """Open a connectome from files.
 

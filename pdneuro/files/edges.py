@@ -102,8 +102,8 @@ def read_edges(
         pre  post  weight
     0  ADAL  AIBL       1
     """
-    given = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
-    options = {"regions": regions, "nodes": nodes, "sparse": sparse}
+    given: dict[str, Any] = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
+    options: dict[str, Any] = {"regions": regions, "nodes": nodes, "sparse": sparse}
     if isinstance(path, pd.DataFrame):
         table = as_edges(path, **given, **options)
     elif isinstance(path, str | os.PathLike):

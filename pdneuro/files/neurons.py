@@ -170,7 +170,7 @@ def _one_row_per_neuron(table: pd.DataFrame, name: Hashable, many: str | None) -
         return table[~ids.duplicated() | ids.isna()]
     if many == "list":
         others = [column for column in table.columns if column != name]
-        lists = table.groupby(name, sort=False, dropna=True)[others].agg(list)
+        lists: pd.DataFrame = table.groupby([name], sort=False)[others].agg(list)
         return lists.reset_index()
     first = ids[repeated].iloc[0]
     raise MultipleRecordsError(

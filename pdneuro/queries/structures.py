@@ -322,7 +322,7 @@ def rollup(
     column = _column(ids, on)
     if _has_indexes(column, terms):
         found = _find_terms(column, [str(to)], terms).table[str(to)]
-        found = found.rename(column.name).set_axis(index_of(ids, column))
+        found = pd.Series(found.array, index=index_of(ids, column), name=column.name)
         return stamp(found, source="allen", query=f"rollup({to!r}, {parcellation.INDEX})")
     tree, positions = _find_structures(column, graph_id, on_missing)
     rows = positions.rows

@@ -113,13 +113,11 @@ def as_edges(
     columns = [roles.named_column(frame, end) for end in (pre, post)]
     if is_sparse(frame.columns) if sparse is None else sparse:
         columns = [column.ffill() for column in columns]
-    if named:
-        (starts, no_start), (ends, no_end) = map(name_array, columns)
-    else:
-        (starts, no_start), (ends, no_end) = (id_array(roles.with_prefix(end)) for end in columns)
+    read: Any = name_array if named else lambda end: id_array(roles.with_prefix(end))
+    (starts, no_start), (ends, no_end) = map(read, columns)
     if weight is None:
-        numbers = (pd.factorize(names)[0] if named else names for names in (starts, ends))
-        check_rows(frame, *numbers, (pre, post, roi, nt))
+        pairs = [pd.factorize(names)[0] if named else names for names in (starts, ends)]
+        check_rows(frame, pairs[0], pairs[1], (pre, post, roi, nt))
     counted = weight is None or weight == ROWS
     if counted:
         weight, weights = None, np.ones(len(frame), np.int64)
@@ -301,10 +299,13 @@ def _invalid_counts(
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame itself if it is an edge table, otherwise the result of :func:`as_edges`."""
     columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
-    if has_names(frame) and all(isinstance(c, pd.Series) for c in columns):
-        ends, weight = columns[:2], columns[2]
-        texts = all(types.is_string_dtype(end.dtype) and not end.isna().any() for end in ends)
-        return frame if texts and weight.dtype == np.int64 else as_edges(frame, nodes=NAMES)
+    if has_names(frame):
+        texts = [
+            isinstance(c, pd.Series) and types.is_string_dtype(c.dtype) and not c.isna().any()
+            for c in columns[:2]
+        ]
+        whole = isinstance(columns[2], pd.Series) and columns[2].dtype == np.int64
+        return frame if all(texts) and whole else as_edges(frame, nodes=NAMES)
     standard = all(isinstance(c, pd.Series) and c.dtype == np.int64 for c in columns)
     if not standard or ("neuropil" in frame.columns and "roi" not in frame.columns):
         return as_edges(frame)

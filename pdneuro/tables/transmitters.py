@@ -38,9 +38,9 @@ def largest_score(frame: pd.DataFrame, scores: Sequence[Hashable]) -> pd.Series[
     largest = values.max(axis=1, initial=-np.inf)
     certain = (largest > 0) & ((values == largest[:, None]).sum(axis=1) == 1)
     labels = [_label(str(name)) for name in scores]
-    codes = np.where(certain, values.argmax(axis=1), -1)
-    found = pd.Categorical.from_codes(codes, labels)
-    return pd.Series(found, index=frame.index, name="nt").astype(TEXT)
+    codes = np.where(certain, values.argmax(axis=1), len(labels))
+    found = np.array([*labels, None], dtype=object)[codes]
+    return pd.Series(pd.array(found, TEXT), index=frame.index, name="nt")
 
 
 def _label(name: str) -> str:
