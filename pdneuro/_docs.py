@@ -198,6 +198,10 @@ ids : Series, Index, array, list or DataFrame
 on : hashable, optional
     Column of a DataFrame that holds the structures. Default: recognized by a name such as
     ``structure_id`` or ``acronym``.""",
+    "terms": """\
+terms : path or DataFrame, optional
+    For a column ``parcellation_index`` of the Allen Brain Cell Atlas: the folder of the published terms,
+    or the result of :func:`pdneuro.allen.parcellation_terms`. Default: downloaded once.""",
     "graph": """\
 graph_id : int, default 1
     The graph of structures: 1 is the adult mouse, 10 the human.

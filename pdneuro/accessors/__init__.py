@@ -115,6 +115,7 @@ class PointMethods:
 
     _role = "points"
     sample = as_method(tables.sample)
+    structures_at = as_method(queries.structures.structures_at)
 
 
 class EdgeTableMethods:

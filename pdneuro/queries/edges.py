@@ -21,6 +21,7 @@ from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import least_weight, require_edges, whole_threshold
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
+from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.provenance import note, stamp
 from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import collect_report
@@ -397,6 +398,7 @@ def expand(
         raise ValueError(f"hops must be at least 1, not {hops!r}.")
     direction = _direction(upstream, downstream)
     table = require_edges(edges)
+    require_numbers(table, "a query")
     options = Fetch.of(**fetch)
     opened = open_source(source)
     least = least_weight(table) if min_weight is None else whole_threshold(min_weight)
@@ -492,6 +494,7 @@ def fractions(
         return weights.fractions(table, of, total, overwrite=overwrite)
     if of not in weights.END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    require_numbers(table, "total='source'")
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
