@@ -136,8 +136,11 @@ def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Bat
     columns: dict[str, Any] = {str(name): table[name] for name in table.columns}
     columns |= {name: _root_column(table, name) for name in (PRE, POST)}
     keys = columns.pop(id_column)  # it is the ID of the value
-    known, places = np.unique(keys, return_inverse=True)
-    sizes = dict(zip(known.tolist(), np.bincount(places).tolist(), strict=True))
+    known = np.unique(np.array(ids, np.int64))
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    if not (known[places] == keys).all():
+        known, places = np.unique(keys, return_inverse=True)
+    sizes = dict(zip(known.tolist(), np.bincount(places, minlength=len(known)).tolist(), strict=True))
     every = [*ids, *sorted(sizes.keys() - set(ids))]  # other IDs show that a filter was ignored
     # Short integers are sorted several times faster.
     order = np.argsort(places.astype(np.uint16 if len(known) < 2**16 else np.int64), kind="stable")
