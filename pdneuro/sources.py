@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import os
 import re
@@ -51,6 +52,44 @@ class Dumping(Protocol):
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder; files that are up to date are not downloaded again."""
+
+
+class Entry(NamedTuple):
+    """Something that can be queried: one row of :func:`pdneuro.catalog`."""
+
+    #: ``project``, ``datastack``, ``version``, ``table``, ``view``, ``property``, ``capability``, ...
+    kind: str
+    name: str
+    #: The version that has it; a number, or text where versions have names.
+    version: int | str | None = None
+    rows: int | None = None
+    created: datetime.datetime | None = None
+    expires: datetime.datetime | None = None
+    description: str = ""
+
+
+@runtime_checkable
+class Catalogued(Protocol):
+    """A source that lists what can be queried."""
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return what can be queried: the data set, its versions, tables, properties, capabilities."""
+
+
+#: What every source can do, with a call that does it.
+CAPABILITIES: Mapping[str, str] = {
+    "properties": "Values of each segment: ids.neuro.properties(name, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+}
+
+
+def capabilities(texts: Mapping[str, str]) -> list[Entry]:
+    """Return the entries of capabilities, from a description of each.
+
+    >>> [entry.name for entry in capabilities(CAPABILITIES)]
+    ['properties', 'edges']
+    """
+    return [Entry("capability", name, description=text) for name, text in texts.items()]
 
 
 #: Columns of the properties that a source documents, if each ID has a value.

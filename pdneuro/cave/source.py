@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import root_ids, send
+from pdneuro.cave import materialization, root_ids, send
 from pdneuro.cave.payload import PENDING
 from pdneuro.options import Fetch
+from pdneuro.sources import Entry
 from pdneuro.tables import columns
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
@@ -51,6 +52,13 @@ class CaveSource:
         # Offline, the existence of a version cannot be checked.
         number = self.version if fetch.offline and self.version else client.version(self.version)
         return root_ids.Version(client, number, fetch)
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return the datastack, its versions with their dates, and the tables and views of a version."""
+        client = send.connect(self.datastack, self.auth_token, fetch)
+        number = client.version(self.version)
+        versions = client.versions() if self.version is None else None
+        return materialization.catalog(client, number, versions or [number], fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of a table, like those of a property that is a list of records."""
