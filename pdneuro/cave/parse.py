@@ -5,6 +5,7 @@ The rows of an ID are cached as JSON, its partners packed; see :func:`pdneuro.ta
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
@@ -32,6 +33,7 @@ from pdneuro.transport.responses import parse_json_each
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 #: Dates from this year on mean that there is none.
 _FOREVER = 2262
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
 
 
@@ -232,6 +234,18 @@ def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
     return [None if body is None else msgspec.json.decode(body, type=Successor) for body in bodies]
 
 
+def roots_batch(supervoxels: Sequence[int], found: Iterable[int]) -> Batch:
+    """Encode the root ID of each supervoxel as JSON; one without a root ID is unknown."""
+    pairs = [pair for pair in zip(supervoxels, map(int, found), strict=True) if pair[1] > PENDING]
+    ids, roots = [pair[0] for pair in pairs], [b"%d" % pair[1] for pair in pairs]
+    return Batch(ids, [JSON_ENCODING] * len(ids), roots, None)
+
+
+def roots(bodies: Iterable[bytes | None]) -> Int64Array:
+    """Return the root ID of each supervoxel, 0 if it has none."""
+    return np.array([0 if body is None else int(body) for body in bodies], np.int64)
+
+
 def flags_batch(ids: Sequence[int], flags: Sequence[bool]) -> Batch:
     """Encode one truth value per root ID."""
     return _batch(ids, [b"true" if flag else b"false" for flag in flags], JSON_ENCODING)
@@ -249,6 +263,21 @@ def as_flags(found: Sequence[Any], count: int) -> list[bool]:
     if len(values) != count or len(values) != len(found):
         raise ShapeError(f"{len(values):,} truth values came for {count:,} root IDs.")
     return values
+
+
+def root_times(found: Sequence[datetime.datetime], count: int) -> Sequence[int | None]:
+    """Return times in µs since 1970.
+
+    Raises
+    ------
+    ShapeError
+        There are not ``count`` times.
+    """
+    if len(found) == 0:  # the server returns nothing if it knows none of the root IDs
+        return [None] * count
+    if len(found) != count:
+        raise ShapeError(f"{len(found):,} times came for {count:,} root IDs.")
+    return [(moment - _EPOCH) // datetime.timedelta(microseconds=1) for moment in found]
 
 
 def versions(found: Iterable[Any]) -> list[int]:

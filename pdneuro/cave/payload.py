@@ -25,6 +25,8 @@ CAPABILITIES = {
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
+#: Maximum number of IDs per request to the graph of supervoxels, which returns one number per ID.
+ROOT_BATCH = 10_000
 #: Largest number that is not a root ID: 0 means no segment, 1 a segment that is not looked up yet.
 PENDING = 1
 #: Column of the root ID in tables of annotations.

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -288,9 +289,10 @@ class Cave:
 
     def versions(self) -> list[int] | None:
         """Return the versions that exist, in ascending order; None if the server does not list them."""
+        materialize = self._materialize
         try:
             with self.errors_by_cause():
-                known = parse.versions(self._materialize.get_versions())
+                known = parse.versions(materialize.get_versions())
         except NotFoundError:
             return None
         if not known:
@@ -299,33 +301,12 @@ class Cave:
             )
         return known
 
-    def version(self, wanted: int | None) -> int:
-        """Return a version that exists: the wanted one, or the newest."""
-        known = self.versions()
-        if known is None:
-            if wanted is None:
-                raise NotFoundError(
-                    f"the server does not list the versions of {self.datastack}.",
-                    status=404,
-                    url=self.server,
-                )
-            return int(wanted)  # a version that does not exist fails in the query
-        if wanted is None:
-            return known[-1]
-        if wanted not in known:
-            raise ExpiredVersionError(
-                f"{self.datastack} has no version {wanted} (any more). There are "
-                f"{', '.join(map(str, known))}.",
-                url=self.server,
-            )
-        return int(wanted)
-
     def dates(self, versions: Sequence[int]) -> dict[int, parse.Dates]:
         """Return when each version was frozen, and when it expires; of several in one request."""
         new = [version for version in versions if ("dates", version) not in self._once]
         if len(new) > 1:
             try:
-                with self.errors_by_cause():
+                with self.errors_by_cause(), _without_nanoseconds():
                     found = parse.dates(self._materialize.get_versions_metadata())
             except NotFoundError:
                 found = {}
@@ -335,7 +316,7 @@ class Cave:
 
     def _dates_of(self, version: int) -> parse.Dates:
         def fetch() -> parse.Dates:
-            with self.errors_by_cause():
+            with self.errors_by_cause(), _without_nanoseconds():
                 return parse.dates([self._materialize.get_version_metadata(version)])[version]
 
         return self._remembered("dates", version, fetch=fetch)
@@ -513,7 +494,7 @@ class Cave:
         send: Callable[[Sequence[int]], Batch],
         fetch: Fetch,
         batch_size: int,
-        version: int | None = None,
+        version: int | str | None = None,
     ) -> Answers:
         """Fetch one value per root ID at a version or at present; the latter is cached for offline use.
 
@@ -527,7 +508,8 @@ class Cave:
         fetch : Fetch
         batch_size : int
             Maximum number of IDs per request.
-        version : int, optional
+        version : int or str, optional
+            A version, or a time as text: the values never change.
         """
 
         def send_batch(part: Sequence[int], retries: int) -> Batch:
@@ -557,6 +539,18 @@ class Cave:
             found = graph.is_latest_roots(np.asarray(ids, np.uint64), timestamp=moment)
             return parse.as_flags(found, len(ids))
 
+    def root_times(self, ids: Int64Array, *, latest: bool = False) -> Sequence[int | None]:
+        """Return when root IDs became valid, or with ``latest`` when they were last valid.
+
+        In µs since 1970; None for IDs that the server does not know.
+        """
+        graph = self._graph
+        with self.errors_by_cause():
+            # Servers before 2.17 do not have the parameter.
+            options = {"latest": True} if latest else {}
+            found = graph.get_root_timestamps(np.asarray(ids, np.uint64), **options)
+            return parse.root_times(found, len(ids))
+
     def chunks(self, root: int) -> Int64Array | None:
         """Return the chunks of a root ID, None if it never existed."""
         graph = self._graph
@@ -577,6 +571,14 @@ class Cave:
             if len(found) != len(chunks):
                 raise ShapeError(f"{len(found):,} root IDs came for {len(chunks):,} chunks.")
         return found
+
+
+@contextlib.contextmanager
+def _without_nanoseconds() -> Iterator[None]:
+    """Ignore a warning of caveclient about a version without an expiry date."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Discarding nonzero nanoseconds")
+        yield
 
 
 class _HeadersOfPost:
