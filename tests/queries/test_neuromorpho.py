@@ -322,6 +322,12 @@ class TestJoins:
             5000: "unknown",
         }
 
+    def test_an_age_comes_with_its_scale(self, sandbox: Sandbox) -> None:
+        table = pd.DataFrame({"neuron_id": [1, 2, 3]}).neuro.join_neuromorpho("species", "min_age")
+        assert list(table.columns) == ["neuron_id", "species", "min_age", "age_scale"]
+        both = pd.DataFrame({"neuron_id": [1]}).neuro.join_neuromorpho("age_scale", "max_age")
+        assert list(both.columns) == ["neuron_id", "age_scale", "max_age"]
+
     def test_many_rows_in_few_requests_and_only_new_ones(self, sandbox: Sandbox) -> None:
         ids = pd.Series(np.random.default_rng(0).permutation(np.tile(np.arange(1, 601), 3)))
         found = ids.neuro.neuromorpho("neuron_id")
