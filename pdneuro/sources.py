@@ -81,7 +81,7 @@ class Versioned(Protocol):
     """A source with several versions of its data."""
 
     @property
-    def provenance(self) -> Mapping[str, str | int]:
+    def provenance(self) -> Mapping[str, Any]:
         """Return the version and how it was chosen, for the provenance of a result."""
 
     def at_version(self, ids: Int64Array, fetch: Fetch) -> Source:
@@ -96,7 +96,7 @@ def at_version(source: Source, ids: Int64Array, fetch: Fetch) -> Source:
     return source.at_version(ids, fetch) if isinstance(source, Versioned) and len(ids) else source
 
 
-def version_of(source: Source) -> Mapping[str, str | int]:
+def version_of(source: Source) -> Mapping[str, Any]:
     """Return the version of a source, for provenance; empty if the source has no versions."""
     return source.provenance if isinstance(source, Versioned) else {}
 

@@ -204,7 +204,7 @@ class State(NamedTuple):
     moment: pd.Timestamp | None
     #: The version or the time as text; empty for now.
     label: str
-    provenance: Mapping[str, str | int]
+    provenance: Mapping[str, Any]
 
 
 def state(client: Cave, wanted: Wanted | None, ids: Int64Array, fetch: Fetch) -> State:

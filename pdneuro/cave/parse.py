@@ -236,9 +236,12 @@ def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
 
 def roots_batch(supervoxels: Sequence[int], found: Iterable[int]) -> Batch:
     """Encode the root ID of each supervoxel as JSON; one without a root ID is unknown."""
-    pairs = [pair for pair in zip(supervoxels, map(int, found), strict=True) if pair[1] > PENDING]
-    ids, roots = [pair[0] for pair in pairs], [b"%d" % pair[1] for pair in pairs]
-    return Batch(ids, [JSON_ENCODING] * len(ids), roots, None)
+    ids, bodies = list[int](), list[bytes | None]()
+    for supervoxel, root in zip(supervoxels, map(int, found), strict=True):
+        if root > PENDING:
+            ids.append(supervoxel)
+            bodies.append(b"%d" % root)
+    return Batch(ids, [JSON_ENCODING] * len(ids), bodies, None)
 
 
 def roots(bodies: Iterable[bytes | None]) -> Int64Array:
@@ -343,9 +346,9 @@ def table_entry(
     }
     texts = {label: str(metadata.get(key) or "").strip() for key, label in labels.items()}
     parts = [f"{label}{text.rstrip('.')}." for label, text in texts.items() if text]
-    created = pd.to_datetime(metadata.get("created"), utc=True, errors="coerce")
-    moment = None if created is None or pd.isna(created) else created
-    return Entry(kind, name, version, rows, moment, None, " ".join(parts))
+    given = pd.Series([metadata.get("created")], dtype=object)
+    created = pd.to_datetime(given, utc=True, errors="coerce").iloc[0]
+    return Entry(kind, name, version, rows, None if pd.isna(created) else created, None, " ".join(parts))
 
 
 def count(found: Any) -> int:

@@ -62,7 +62,7 @@ class CaveSource:
             object.__setattr__(self, "version", wanted.number)
 
     @property
-    def provenance(self) -> dict[str, str | int]:
+    def provenance(self) -> dict[str, Any]:
         """Return the version and how it was chosen, for the provenance of a result."""
         if self.choice is None:
             return {}

@@ -506,7 +506,7 @@ def _successors(
     opened = cave_source(source)
     options = Fetch.of(**fetch)
     found: list[Any] = []
-    facts: Mapping[str, str | int] = {}
+    facts: Mapping[str, Any] = {}
     if len(roots.ids):
         with collect_report(options, partial(rounding_hint, roots.ids)):
             client = opened.connect(options)

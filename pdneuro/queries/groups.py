@@ -231,11 +231,11 @@ def _edges_of_each(
         fetch = Fetch.of(**{name: value for name, value in options.items() if name in FETCH_ARGUMENTS})
         everyone = np.concatenate([_NOBODY, *members.values()])
         with collect_report(fetch):
-            source = at_version(
-                open_source(options.get("source")), everyone, fetch
-            )  # one for all groups
+            # One version for all groups.
+            opened = at_version(open_source(options.get("source")), everyone, fetch)
+            of_group: EdgeKeywords = {**options, "source": opened}
             for key, ids in members.items():
-                yield key, queries.edges(ids, **{**options, "source": source})
+                yield key, queries.edges(ids, **of_group)
         return
     within = options.get("within", False)
     if not members:

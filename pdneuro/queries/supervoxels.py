@@ -77,7 +77,7 @@ def roots(
 
     Examples
     --------
-    >>> table = pdneuro.sandbox.annotations().head(3)
+    >>> table = pdneuro.sandbox.supervoxels().head(3)
     >>> table["supervoxel_id"].neuro.roots(source="cave:minnie65_public").tolist()
     [864691136001922998, 864691136001922998, 864691136009631566]
     >>> before = table["supervoxel_id"].neuro.roots("2024-06-05", source="cave:minnie65_public")
@@ -128,7 +128,7 @@ def join_roots(
 
     Examples
     --------
-    >>> table = pdneuro.sandbox.annotations()[["id", "supervoxel_id"]].head(3)
+    >>> table = pdneuro.sandbox.supervoxels()[["id", "supervoxel_id"]].head(3)
     >>> table.neuro.join_roots(source="cave:minnie65_public", version=661)
        id     supervoxel_id             root_id
     0   1  8646911350000000  864691135004077213
@@ -241,7 +241,7 @@ def update_roots(
 
     Examples
     --------
-    >>> table = pdneuro.sandbox.annotations().head(6)
+    >>> table = pdneuro.sandbox.supervoxels().head(6)
     >>> found = table.neuro.update_roots(source="cave:minnie65_public")
     >>> found[["root_id", "root_id_status"]]
                   root_id root_id_status

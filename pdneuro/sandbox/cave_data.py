@@ -134,7 +134,7 @@ def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int
     return pd.Series(ids, name="root_id", dtype="int64")
 
 
-def annotations(name: str = "minnie65_public") -> pd.DataFrame:
+def supervoxels(name: str = "minnie65_public") -> pd.DataFrame:
     """Return a table of annotations that was made at version 661, with the supervoxel of each row.
 
     Parameters
@@ -150,7 +150,7 @@ def annotations(name: str = "minnie65_public") -> pd.DataFrame:
 
     Examples
     --------
-    >>> pdneuro.sandbox.annotations().tail(2)
+    >>> pdneuro.sandbox.supervoxels().tail(2)
         id     supervoxel_id             root_id
     9   10  8646911350000409                   0
     10  11  8646911350999999  864691135004077213

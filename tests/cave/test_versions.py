@@ -368,7 +368,7 @@ class TestSupervoxels:
         )
 
     def test_values_at_a_version_are_cached_and_those_of_now_are_not(self, sandbox: Sandbox) -> None:
-        ids = pdneuro.sandbox.annotations()["supervoxel_id"].head(4)
+        ids = pdneuro.sandbox.supervoxels()["supervoxel_id"].head(4)
 
         def sent() -> int:
             return sum(request.path.endswith("/roots_binary") for request in sandbox.requests)
@@ -399,7 +399,7 @@ class TestSupervoxels:
         assert not sandbox.requests
 
     def test_join(self, sandbox: Sandbox) -> None:
-        table = pdneuro.sandbox.annotations().set_index("id")
+        table = pdneuro.sandbox.supervoxels().set_index("id")
         before = table.copy(deep=True)
         with pytest.raises(errors.ColumnExistsError, match="prefix="):
             table.neuro.join_roots(source=SANDBOX, on_missing="ignore")
@@ -416,7 +416,7 @@ class TestSupervoxels:
             both.neuro.join_roots(source=SANDBOX)
 
     def test_an_index_of_supervoxels(self, sandbox: Sandbox) -> None:
-        table = pdneuro.sandbox.annotations().head(4).set_index(["supervoxel_id", "id"])
+        table = pdneuro.sandbox.supervoxels().head(4).set_index(["supervoxel_id", "id"])
         found = table.index.neuro.roots(661, source=SANDBOX)
         assert found.tolist() == table["root_id"].tolist()
         assert found.index.equals(table.index)
@@ -424,7 +424,7 @@ class TestSupervoxels:
 
 class TestUpdate:
     def test_each_row_has_a_status(self, sandbox: Sandbox) -> None:
-        table = pdneuro.sandbox.annotations().set_index("id")
+        table = pdneuro.sandbox.supervoxels().set_index("id")
         before = table.copy(deep=True)
         found = table.neuro.update_roots(source=SANDBOX, on_missing="ignore")
         pd.testing.assert_frame_equal(table, before)
@@ -447,7 +447,7 @@ class TestUpdate:
         }
 
     def test_at_an_earlier_version_nothing_changes(self, sandbox: Sandbox) -> None:
-        table = pdneuro.sandbox.annotations().head(9)
+        table = pdneuro.sandbox.supervoxels().head(9)
         for version in (661, BETWEEN):
             found = table.neuro.update_roots(source=SANDBOX, version=version)
             assert (found["root_id_status"] == "unchanged").all()
@@ -455,7 +455,7 @@ class TestUpdate:
             assert found["root_id"].dtype == "int64"
 
     def test_a_second_call_needs_overwrite(self, sandbox: Sandbox) -> None:
-        table = pdneuro.sandbox.annotations().head(4)
+        table = pdneuro.sandbox.supervoxels().head(4)
         once = table.neuro.update_roots(source=SANDBOX)
         with pytest.raises(errors.ColumnExistsError, match="root_id_old"):
             once.neuro.update_roots(source=SANDBOX)
@@ -508,7 +508,7 @@ class TestUpdate:
         assert (earlier["soma_root_status"] == "unchanged").all()
 
     def test_root_ids_in_the_index(self, sandbox: Sandbox) -> None:
-        table = pdneuro.sandbox.annotations().head(2).set_index("root_id")
+        table = pdneuro.sandbox.supervoxels().head(2).set_index("root_id")
         with pytest.raises(errors.MissingColumnsError, match="reset_index"):
             table.neuro.update_roots(source=SANDBOX)
 
