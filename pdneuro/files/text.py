@@ -71,6 +71,15 @@ def read_text(
     return table if columns is None else table[list(columns)]
 
 
+def labeled_text(path: Path | IO[Any], separator: str) -> pd.DataFrame:
+    """Return a table of text whose first column is its index, such as a matrix."""
+    options: dict[str, Any] = (
+        {"compression": PACKERS.get(path.suffix.lower())} if isinstance(path, Path) else {}
+    )
+    table: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=0, **options)
+    return table
+
+
 def _rows(path: Path | IO[Any], **options: Any) -> pd.DataFrame:
     """Return rows of a text file, with the options of :func:`pandas.read_csv`."""
     if isinstance(path, Path):
@@ -84,7 +93,7 @@ def _rows(path: Path | IO[Any], **options: Any) -> pd.DataFrame:
 def punctuation(path: Path | IO[Any], separator: str) -> tuple[str, str]:
     """Return the separator of the cells of a text file, and the decimal mark of its numbers."""
     if separator == BLANKS:
-        tabs = _rows(path, sep="\t", header=None, nrows=1, dtype=str).shape[1] > 1
+        tabs = _rows(path, sep="\t", header=None, nrows=1).shape[1] > 1
         return "\t" if tabs else separator, "."
     if separator != ",":
         return separator, "."
@@ -125,7 +134,7 @@ def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any) -> bool:
         return False
     beyond = range(len(first), second.shape[1])
     # Separators at the ends of lines do not count as cells if they are followed by nothing.
-    if len(beyond) and rows(header=None, skiprows=1, usecols=beyond, dtype=str).notna().any(axis=None):
+    if len(beyond) and rows(header=None, skiprows=1, usecols=beyond).notna().any(axis=None):
         raise InvalidFileError(
             f"{name} has rows with more cells than its header ({len(first)}). Add a missing column name "
             "(in R: write.csv(..., row.names = FALSE))."

@@ -11,7 +11,7 @@ from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs.matrix import MAX_DENSE, to_sparse
 from pdneuro.tables.edges import require_edges
-from pdneuro.tables.ids import distinct_ids
+from pdneuro.tables.node_names import distinct_nodes
 from pdneuro.tables.provenance import inherit
 
 #: Maximum number of entries per block of the matrix product.
@@ -83,7 +83,7 @@ def similarity(
     features = sparse.csr_array(sparse.hstack(sides, format="csr"), dtype=np.float64)
     if ids is not None:
         column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
-        selected = distinct_ids(column)
+        selected = distinct_nodes(column, neurons.to_numpy())
         rows = neurons.get_indexer(pd.Index(selected))
         zeros = sparse.csr_array((1, features.shape[1]), dtype=np.float64)
         # SciPy 1.11 stacks arrays as a matrix, whose sums have two axes.

@@ -7,6 +7,7 @@ from pdneuro.queries import (
     groups,
     neuromorpho,
     properties,
+    skeletons,
     structures,
     supervoxels,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "groups",
     "neuromorpho",
     "properties",
+    "skeletons",
     "structures",
     "supervoxels",
 ]

@@ -270,6 +270,10 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     raw = neuromorpho.select(species=["rat", "human"], raw=True)
     assert raw.iloc[0].to_dict() == data.neuron(int(found["neuron_id"].iloc[0]))
     assert raw["surface"].map(type).unique().tolist() == [str]
+    ids = raw["neuron_id"].head(3)
+    again = ids.neuro.neuromorpho("neuron_id", "surface", raw=True)
+    pd.testing.assert_frame_equal(again, raw.loc[ids.index, ["neuron_id", "surface"]], check_dtype=False)
+    assert again["surface"].map(type).unique().tolist() == [str]
     entry = found.attrs["pdneuro"]
     assert json.loads(json.dumps(entry)) == entry
     assert entry["source"] == "sandbox:neuromorpho (synthetic)"
