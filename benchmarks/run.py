@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import allen
 import cave
 import graphs
+import groups
 import main_job
 import neuromorpho
 import numpy as np
@@ -42,6 +43,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "collapse": lambda rounds, rows: graphs.collapse(rounds),
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
+    "groups": lambda rounds, rows: groups.sums(rounds),
+    "similar_types": lambda rounds, rows: groups.similar_types(rounds),
     "growth": lambda rounds, rows: graphs.growth(rounds),
     "structures": lambda rounds, rows: allen.columns(rounds),
     "structures_json": lambda rounds, rows: allen.decoding(rounds),

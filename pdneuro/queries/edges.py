@@ -18,7 +18,7 @@ from pdneuro.sources import Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import least_weight, require_edges, whole_threshold
+from pdneuro.tables.edges import END_OF, least_weight, require_edges, whole_threshold
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.node_names import require_numbers
@@ -233,6 +233,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    top: int | None = None,
+    cover: float | None = None,
     dropna: bool = False,
     sort: bool = False,
     observed: bool = True,
@@ -252,6 +254,7 @@ def partners(
     {directions}
     min_weight : int, default 1
         Minimum number of synapses per pair.
+    {strongest}
     {grouping}
     {source}
     {fetch}
@@ -277,6 +280,11 @@ def partners(
     0    T106  downstream     720         20          19
     1    T080    upstream     332         18          20
     2    T083    upstream     253         12          13
+
+    The largest partners that together make up half of the output:
+
+    >>> len(neurons.head(20).neuro.partners(upstream=False, cover=0.5))
+    9
     """
     column = roles.id_column(ids, on)
     labels: Labels | None = None
@@ -299,6 +307,8 @@ def partners(
         upstream=upstream,
         downstream=downstream,
         group_by=labels,
+        top=top,
+        cover=cover,
         dropna=dropna,
         sort=sort,
         observed=observed,
@@ -496,12 +506,12 @@ def fractions(
     table = require_edges(edges)
     if not (isinstance(total, str) and total == "source"):
         return weights.fractions(table, of, total, overwrite=overwrite)
-    if of not in weights.END_OF:
+    if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
     require_numbers(table, "total='source'")
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
-    ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
+    ids = np.asarray(pd.unique(table[END_OF[of]]), np.int64)
     with collect_report(options, partial(rounding_hint, ids)) as report:
         opened = at_version(opened, ids, options)
         found = opened.properties(ids, name, multiple="count", fetch=options)

@@ -65,6 +65,21 @@ class TestNotInTheTree:
         with pytest.raises(errors.UnknownIdsError, match=words):
             allen.projection_matrix(table, "projection_volume", rollup=["CTX"], on_missing="raise")
 
+    @pytest.mark.parametrize(("labels", "word"), [("acronym", "VISp"), ("name", "Primary visual area")])
+    def test_columns_of_a_matrix_have_acronyms_or_names(
+        self, labels: str, word: str, sandbox: Sandbox
+    ) -> None:
+        ids = [VISP, -VISP, ABSENT]
+        table = unionizes(structure_id=ids, projection_volume=[0.5, 0.25, 1.0])
+        numbered = allen.projection_matrix(table, "projection_volume")
+        named = allen.projection_matrix(table, "projection_volume", labels=labels)
+        words = {VISP: word, -VISP: f"{word} (left)", ABSENT: str(ABSENT)}
+        assert named.columns.tolist() == [words[number] for number in numbered.columns]
+        assert named.columns.name == labels
+        assert np.array_equal(named, numbered)
+        with pytest.raises(ValueError, match="'acronym'"):
+            allen.projection_matrix(table, "projection_volume", labels="acronyms")
+
     def test_injected_structures_are_reported(self, sandbox: Sandbox) -> None:
         table = unionizes(structure_id=[VISP, TH], projection_volume=[0.5, 0.25])
         sites = pd.DataFrame({"data_set_id": [1], "structure_id": [ABSENT]})

@@ -209,6 +209,33 @@ class TestSelect:
         with pytest.raises(errors.InvalidQueryError, match="not a column of lists"):
             neuromorpho.select(species="rat", explode="species")
 
+    @pytest.mark.parametrize("limit", [1, 7, 124, 125, 600])
+    def test_a_limit_returns_the_lowest_ids(self, sandbox: Sandbox, limit: int) -> None:
+        sandbox.neuromorpho.largest_page = 50
+        whole = truth(species="rat")
+        found = neuromorpho.select(species="rat", limit=limit)
+        assert found["neuron_id"].tolist() == whole[:limit]
+        pages = [r for r in sandbox.requests if "/select" in r.path]
+        assert len(pages) <= -(-min(limit, len(whole)) // 50) + 1
+        assert len(neuromorpho.select(limit=3)) == 3
+        with pytest.raises(errors.InvalidQueryError, match="limit"):
+            neuromorpho.select(species="rat", limit=0)
+
+    @pytest.mark.parametrize("name", ["archive", "cell_type", "brain_region", "brain_region_1"])
+    def test_counts_with_filters_are_those_of_the_records(self, sandbox: Sandbox, name: str) -> None:
+        found = neuromorpho.counts(name, species="rat")
+        assert found.index.name == name
+        assert found.is_monotonic_decreasing
+        for value, count in found.items():
+            assert count == len(truth(species="rat", **{name.removesuffix("_1"): value}))
+        alone = neuromorpho.counts("species")
+        assert neuromorpho.counts("species", species=["rat", "mouse"]).to_dict() == {
+            "rat": alone["rat"],
+            "mouse": alone["mouse"],
+        }
+        with pytest.raises(errors.UnknownFieldError):
+            neuromorpho.counts(name, specie="rat")
+
     def test_selections_are_cached_for_offline_use(self, sandbox: Sandbox) -> None:
         online = neuromorpho.select(species="rat"), neuromorpho.select(neuron_name="CB_*")
         count = len(sandbox.requests)
