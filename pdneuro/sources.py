@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import os
 import re
@@ -69,6 +70,69 @@ class Dumping(Protocol):
         """Download the whole graph into a folder; files that are up to date are not downloaded again."""
 
 
+class Entry(NamedTuple):
+    """Something that can be queried: one row of :func:`pdneuro.catalog`."""
+
+    #: ``project``, ``datastack``, ``version``, ``table``, ``view``, ``property``, ``capability``, ...
+    kind: str
+    name: str
+    #: The version that has it; a number, or text where versions have names.
+    version: int | str | None = None
+    rows: int | None = None
+    created: datetime.datetime | None = None
+    expires: datetime.datetime | None = None
+    description: str = ""
+
+
+@runtime_checkable
+class Catalogued(Protocol):
+    """A source that lists what can be queried."""
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return what can be queried: the data set, its versions, tables, properties, capabilities."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A source with several versions of its data."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Return the version and how it was chosen, for the provenance of a result."""
+
+    def at_version(self, ids: Int64Array, fetch: Fetch) -> Source:
+        """Return the source at one version that exists, the same for all queries of a call."""
+
+
+def at_version(source: Source, ids: Int64Array, fetch: Fetch) -> Source:
+    """Return a source at one version, chosen for the IDs of a call; unchanged if there is no choice.
+
+    Without IDs no request is sent, so no version is chosen.
+    """
+    return source.at_version(ids, fetch) if isinstance(source, Versioned) and len(ids) else source
+
+
+def version_of(source: Source) -> Mapping[str, Any]:
+    """Return the version of a source, for provenance; empty if the source has no versions."""
+    return source.provenance if isinstance(source, Versioned) else {}
+
+
+#: What every source can do, with a call that does it.
+CAPABILITIES: Mapping[str, str] = {
+    "properties": "Values of each segment: ids.neuro.properties(name, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+}
+
+
+def capabilities(texts: Mapping[str, str]) -> list[Entry]:
+    """Return the entries of capabilities, from a description of each.
+
+    >>> [entry.name for entry in capabilities(CAPABILITIES)]
+    ['properties', 'edges']
+    """
+    return [Entry("capability", name, description=text) for name, text in texts.items()]
+
+
 #: Columns of the properties that a source documents, if each ID has a value.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "size": ("size",),
@@ -117,7 +181,8 @@ SERVICES = {"braincircuits": "pdneuro.braincircuits", "cave": "pdneuro.cave"}
 FILES = "pdneuro.connectome"
 #: What shows that a text is a path of files in SWC format: their ending, or a folder.
 SWC = re.compile(r"\.(swc|swc\.gz|zip)$|[/\\]", re.I)
-_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@\d+)?")
+#: A name, and a version that the service reads.
+_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@.*)?")
 
 
 def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
@@ -128,7 +193,9 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
-        ``"cave:minnie65_public@1300"`` at a materialization version. A path is a ``Path``, or text that
+        ``"cave:minnie65_public@1300"`` at a materialization version, ``@auto`` at the newest one at
+        which all IDs of a call are valid, ``@2024-06-05`` at the nearest one before a time (UTC). A
+        path is a ``Path``, or text that
         contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
         :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
         is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the

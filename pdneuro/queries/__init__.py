@@ -9,6 +9,7 @@ from pdneuro.queries import (
     properties,
     skeletons,
     structures,
+    supervoxels,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "properties",
     "skeletons",
     "structures",
+    "supervoxels",
 ]
