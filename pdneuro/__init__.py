@@ -21,6 +21,7 @@ if _TYPE_CHECKING:
     from pdneuro.connectome import Connectome
     from pdneuro.files import read_table
     from pdneuro.names import known_names
+    from pdneuro.queries.find import find
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -33,6 +34,7 @@ __all__ = [
     "cache",
     "doctor",
     "errors",
+    "find",
     "get_options",
     "graphs",
     "known_names",
@@ -58,6 +60,7 @@ _LAZY = {
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
     "doctor": ("pdneuro.checks.doctor", "doctor"),
+    "find": ("pdneuro.queries.find", "find"),
     "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),

@@ -120,6 +120,12 @@ autapses : bool, default True
     Keep edges from a neuron to itself.
 max_nodes : int, optional
     Maximum number of neurons to query, including the given ones. Default: 50,000 if ``hops > 1``.""",
+    "regions": """\
+roi : bool, default False
+    Return one row per pair and primary region, and the rest of a pair as ``NotPrimary``, so that the
+    rows of a pair sum to its weight. ``min_weight`` is compared with the sum. Only neuPrint.
+fragments : bool, default True
+    Keep edges of segments that are not neurons; ``False`` drops them at both ends. Only neuPrint.""",
     "grouping": """\
 dropna, sort, observed : bool, default False, False, True
     As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label

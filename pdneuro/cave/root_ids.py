@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdneuro.cave import parse
 from pdneuro.cave.payload import (
+    PENDING,
     POST,
     PRE,
     ROOT,
@@ -21,7 +22,15 @@ from pdneuro.cave.payload import (
     cached_name,
 )
 from pdneuro.cave.send import Cave
-from pdneuro.errors import ServiceError, StaleIdsWarning, UnknownTableError, listing, warn
+from pdneuro.errors import (
+    OfflineError,
+    ServiceError,
+    StaleIdsWarning,
+    UnknownFieldError,
+    UnknownTableError,
+    listing,
+    warn,
+)
 from pdneuro.options import Fetch
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport.report import Answers, Batch
@@ -109,6 +118,20 @@ class Version(NamedTuple):
         name = cached_name(table or "table of synapses", column, columns, resolution)
         answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
         return parse.rows(answers.payloads)
+
+    def everything(self, table: str) -> pd.DataFrame:
+        """Return all rows of a table or view with a root ID, which is in the column ``pt_root_id``."""
+        if self.fetch.offline:
+            raise OfflineError(
+                f"the table {table!r} of {self.name} is not cached, and pdneuro is offline."
+            )
+        found = self.client.everything(self._table(table))
+        if ROOT not in found.columns:
+            raise UnknownFieldError(
+                f"the table {table!r} of {self.name} has no root IDs ({ROOT}); its columns are "
+                f"{listing(found.columns, 20)}."
+            )
+        return found[found[ROOT] > PENDING].reset_index(drop=True)
 
     def partners(self, ids: Int64Array, *, upstream: bool) -> Answers:
         """Return the partners of each root ID on one side, packed."""

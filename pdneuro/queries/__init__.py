@@ -2,4 +2,4 @@
 
 from pdneuro.queries import cave, dimensions, edges, groups, neuromorpho, properties, structures
 
-__all__ = ["cave", "dimensions", "edges", "groups", "neuromorpho", "properties", "structures"]
+__all__ = ["cave", "dimensions", "edges", "find", "groups", "neuromorpho", "properties", "structures"]

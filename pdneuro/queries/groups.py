@@ -33,6 +33,7 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -64,6 +65,7 @@ def upstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKeywo
     {groups}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -94,6 +96,7 @@ def downstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKey
     {groups}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -189,6 +192,7 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 

@@ -12,6 +12,8 @@ from pdneuro.sandbox.allen import AllenApp
 from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
 from pdneuro.sandbox.cave import CaveApp, cave_tokens
 from pdneuro.sandbox.connectome import Connectome, Table
+from pdneuro.sandbox.neuprint import TOKEN as NEUPRINT_TOKEN
+from pdneuro.sandbox.neuprint import NeuPrintApp
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.server import LocalServer, Request
 from pdneuro.transport import tokens
@@ -26,7 +28,8 @@ class Sandbox:
         Address of the server.
     options : dict
         Options of pdneuro for this server.
-    braincircuits, allen, neuromorpho, cave : BrainCircuitsApp, AllenApp, NeuroMorphoApp, CaveApp
+    braincircuits, allen, neuromorpho : BrainCircuitsApp, AllenApp, NeuroMorphoApp
+    cave, neuprint : CaveApp, NeuPrintApp
         Imitated services; their attributes can be changed.
 
     Examples
@@ -44,12 +47,14 @@ class Sandbox:
         self.allen = AllenApp()
         self.neuromorpho = NeuroMorphoApp()
         self.cave = CaveApp()
+        self.neuprint = NeuPrintApp(brain)
         # The app is looked up at each request, since tests replace it.
         apps = {
             "/braincircuits": lambda request: self.braincircuits(request),
             "/allen": lambda request: self.allen(request),
             "/neuromorpho": lambda request: self.neuromorpho(request),
             "/cave": lambda request: self.cave(request),
+            "/neuprint": lambda request: self.neuprint(request),
         }
         self._server = LocalServer(apps, port=port, latency=latency)
         self.url = self._server.url
@@ -61,10 +66,11 @@ class Sandbox:
             "neuromorpho_files_url": f"{self.url}/neuromorpho/dableFiles",
             "neuromorpho_rate": None,
             "cave_url": f"{self.url}/cave",
+            "neuprint_url": f"{self.url}/neuprint",
             "sandbox_url": self.url,
             "source": PROJECTS[0],
         }
-        self.tokens = {"braincircuits": TOKEN, **cave_tokens()}
+        self.tokens = {"braincircuits": TOKEN, "neuprint": NEUPRINT_TOKEN, **cave_tokens()}
         self.cave_token = CAVE_TOKEN
         self._cleanup = contextlib.ExitStack()
 
@@ -147,7 +153,12 @@ class Sandbox:
             )
         # Not as a block: the options hold in all threads, and in all cells of a notebook.
         self._cleanup.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
-        self._cleanup.enter_context(tokens.overridden(only=True, **self.tokens))
+        # The key of neuPrint's token has the address, which is that of the option by now.
+        self._cleanup.enter_context(
+            tokens.overridden(
+                only=True, **{tokens.key_of(name): text for name, text in self.tokens.items()}
+            )
+        )
 
     def stop(self) -> None:
         """Close the server and restore the options.

@@ -27,6 +27,7 @@ from pdneuro.errors import (
     did_you_mean,
     listing,
 )
+from pdneuro.options import get_option
 
 __all__ = ["forget", "get", "save", "status", "use"]
 
@@ -41,14 +42,27 @@ CAVE_SERVERS = {
     "v1dd": "global.em.brain.allentech.org",
 }
 _CAVE_DEFAULT = "global.daf-apis.com"
+#: Known neuPrint servers: each has its own tokens. The first is that of the variables.
+NEUPRINT_SERVERS = (
+    "neuprint.janelia.org",
+    "neuprint-cns.janelia.org",
+    "neuprint-fish2.janelia.org",
+    "neuprint-yakuba.janelia.org",
+    "neuprint-pre.janelia.org",
+)
+#: In front of the host of a neuPrint server in its key.
+_NEUPRINT = "neuprint@"
 _VARIABLES = {
     "braincircuits": ("PDNEURO_BRAINCIRCUITS_TOKEN",),
     "cave": ("PDNEURO_CAVE_TOKEN",),
+    "neuprint": ("PDNEURO_NEUPRINT_TOKEN", "NEUPRINT_APPLICATION_CREDENTIALS"),
     "global.daf-apis.com": ("API_SECRET_microns", "PDNEURO_CAVE_TOKEN"),
     "global.em.brain.allentech.org": ("API_SECRET_v1dd",),
 }
 #: Hosts of BrainCircuits.io: its website and its servers.
 _BRAINCIRCUITS = re.compile(r"(?:[\w-]+\.)*braincircuits\.io")
+#: Hosts of Janelia's neuPrint servers.
+_JANELIA = re.compile(r"neuprint[\w-]*\.janelia\.org")
 #: Services that take no token.
 _WITHOUT_TOKEN = re.compile(r"allen|neuromorpho|(?:[\w-]+\.)*(?:neuromorpho\.org|brain-map\.org)")
 _PORTS = {"https": ":443", "http": ":80", "": ":443"}
@@ -81,14 +95,15 @@ def get(service: str) -> str | None:
 
     It is looked up in this order: memory (:func:`use`), an environment variable, pdneuro's own file, and
     for CAVE the files that its own client reads under ``~/.cloudvolume/secrets``. A variable that is set
-    to empty text means that there is no token: files are not read.
+    to empty text means that there is no token: files are not read. A token belongs to one server:
+    ``"neuprint"`` is the server of the option ``neuprint_url`` at this moment.
 
     Parameters
     ----------
     service : str
-        ``"braincircuits"``, ``"cave"`` (the default CAVE server), a CAVE server's address or a
-        datastack (``"v1dd_public"`` or ``"cave:v1dd_public"``). A token of one CAVE server is never
-        used for another.
+        ``"braincircuits"``, ``"cave"`` (the default CAVE server), ``"neuprint"``, the address of a CAVE
+        or neuPrint server, or a datastack (``"v1dd_public"`` or ``"cave:v1dd_public"``). A token of one
+        server is never used for another.
 
     Returns
     -------
@@ -106,7 +121,7 @@ def get(service: str) -> str | None:
     >>> pdneuro.tokens.get("https://cave.example.org") is None
     True
     """
-    found = _find(_key(service))
+    found = _find(key_of(service))
     return found.token if found else None
 
 
@@ -126,11 +141,16 @@ def require(service: str) -> str:
     """Return the token for a service; raise MissingTokenError if there is none."""
     token = get(service)
     if token is None:
-        variable = _VARIABLES.get(_key(service), ("",))[0]
+        variable = next(iter(_variables(key_of(service))), "")
         raise MissingTokenError(
             f"no token for {service!r} is set" + (f" (nor in {variable})" if variable else "") + "."
         )
     return token
+
+
+def is_default_neuprint() -> bool:
+    """Return whether the option ``neuprint_url`` is the first of the known servers."""
+    return _neuprint_host("") == NEUPRINT_SERVERS[0]
 
 
 def cave_host(datastack: str) -> str:
@@ -144,7 +164,7 @@ def require_cave(datastack: str, server: str) -> str:
     The server's own token comes first. The token of a datastack's home goes to a server that the user
     chose, and never to the other of the two that are known.
     """
-    host, home = _key(server), cave_host(datastack)
+    host, home = key_of(server), cave_host(datastack)
     known = datastack in CAVE_SERVERS
     service = datastack if known and host == home else server
     page = f"{server}/sticky_auth/settings/tokens"
@@ -156,11 +176,11 @@ def require_cave(datastack: str, server: str) -> str:
         raise InvalidTokenError(message) from None
     if token is None and host not in CAVE_SERVERS.values():
         # A server of the user's own choice: the token of the datastack's home, or the general one.
-        found = _find(_key(datastack)) if known else _in_memory_or_variable("cave", ("cave",))
+        found = _find(key_of(datastack)) if known else _in_memory_or_variable("cave", ("cave",))
         token = found.token if found else None
     if token is None:
         service = datastack if known else server
-        names = _VARIABLES.get(_key(service), ())
+        names = _variables(key_of(service))
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
@@ -176,7 +196,7 @@ def save(service: str, token: str) -> None:
     Parameters
     ----------
     service : str
-        ``"braincircuits"``, ``"cave"``, the address of a CAVE server or a datastack.
+        ``"braincircuits"``, ``"cave"``, ``"neuprint"``, the address of a server or a datastack.
     token : str
         The token. Blanks at its ends are dropped.
 
@@ -200,7 +220,7 @@ def save(service: str, token: str) -> None:
     >>> pdneuro.tokens.forget("v1dd_public")
     True
     """
-    key, token = _key(service), clean(token)
+    key, token = key_of(service), clean(token)
     path = _path(key)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -236,7 +256,7 @@ def forget(service: str) -> bool:
     >>> pdneuro.tokens.forget("braincircuits")
     False
     """
-    names = _names(_key(service))
+    names = _names(key_of(service))
     existed = _forget_in_memory(names)
     for path in map(_path, names):
         try:
@@ -255,7 +275,7 @@ class use:  # noqa: N801 - used like a function
     Parameters
     ----------
     service : str
-        ``"braincircuits"``, ``"cave"``, the address of a CAVE server or a datastack.
+        ``"braincircuits"``, ``"cave"``, ``"neuprint"``, the address of a server or a datastack.
     token : str
         The token, such as a secret of your platform under any name.
 
@@ -279,7 +299,7 @@ class use:  # noqa: N801 - used like a function
     """
 
     def __init__(self, service: str, token: str) -> None:
-        self._layer = _Layer(next(_number), {_key(service): clean(token)}, only=False)
+        self._layer = _Layer(next(_number), {key_of(service): clean(token)}, only=False)
         self._add_to_process()
 
     def _add_to_process(self) -> None:
@@ -323,7 +343,8 @@ def status() -> pd.DataFrame:
     >>> pdneuro.tokens.status()["service"].tolist()[:2]
     ['braincircuits', 'cave']
     """
-    services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
+    known = ["braincircuits", "cave", "neuprint", *CAVE_SERVERS.values()]
+    services = [*dict.fromkeys([*known, *(key for key in _saved() if key != key_of("neuprint"))])]
     found = [_described(service) for service in services]
     return pd.DataFrame(
         {
@@ -336,7 +357,7 @@ def status() -> pd.DataFrame:
 
 def _described(service: str) -> _Found | None:
     try:
-        key = _key(service)
+        key = key_of(service)
         # The row "cave" is the token that BrainCircuits.io may receive.
         return _find(key, ("cave",) if service == "cave" else ())
     except InvalidTokenError as error:
@@ -384,6 +405,8 @@ def _forget_in_memory(names: Sequence[str]) -> bool:
 
 def _names(key: str) -> tuple[str, ...]:
     """Return the keys under which the token of a key may be: its own, then the general one."""
+    if key.startswith(_NEUPRINT):  # a token may be saved for an address, as for a CAVE server
+        return (key, key.removeprefix(_NEUPRINT))
     if key == _CAVE_DEFAULT:
         return (key, "cave")
     return ("cave", _CAVE_DEFAULT) if key == "cave" else (key,)
@@ -400,7 +423,7 @@ def _find(key: str, names: Sequence[str] = ()) -> _Found | None:
         found = _in_variable(name)
         if found:
             return found
-        if any(os.environ.get(variable) == "" for variable in _VARIABLES.get(name, ())):
+        if any(os.environ.get(variable) == "" for variable in _variables(name)):
             return None  # set to nothing: files are not searched either
         for path in (_path(name), *(_cave_files(name) if name == names[-1] else ())):
             try:
@@ -428,10 +451,33 @@ def _in_memory(names: Sequence[str]) -> tuple[_Found | None, bool]:
 
 
 def _in_variable(name: str) -> _Found | None:
-    for variable in _VARIABLES.get(name, ()):
+    for variable in _variables(name):
         if os.environ.get(variable, "").strip():
-            return _found(os.environ[variable], f"environment variable {variable}")
+            return _found(_bare(os.environ[variable], variable), f"environment variable {variable}")
     return None
+
+
+def _variables(key: str) -> tuple[str, ...]:
+    """Return the environment variables that may hold the token of a key."""
+    host = key.removeprefix(_NEUPRINT)
+    if host == key:
+        return _VARIABLES.get(key, ())
+    # As for CAVE, a variable is for the first server, or for one that the user chose.
+    return () if host in NEUPRINT_SERVERS[1:] else _VARIABLES["neuprint"]
+
+
+def _bare(text: str, variable: str) -> str:
+    """Return the token of a variable that holds it bare or as JSON; no part of it is in a message."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        token = json.loads(text)["token"]
+    except (ValueError, KeyError):  # the chained error would hold the content
+        raise InvalidTokenError(
+            f"environment variable {variable} holds JSON without a token. It should be "
+            '{"token": "..."}, or the token alone.'
+        ) from None
+    return token if isinstance(token, str) else ""
 
 
 def _in_memory_or_variable(key: str, names: Sequence[str]) -> _Found | None:
@@ -477,9 +523,11 @@ def _found(token: str, origin: str) -> _Found:
         raise InvalidTokenError(f"{origin}: {error}") from None
 
 
-def _key(service: str) -> str:
-    """Return one key per credential: ``braincircuits``, ``cave`` or the host of a CAVE server."""
+def key_of(service: str) -> str:
+    """Return one key per credential: ``braincircuits``, ``cave``, or the host of a server."""
     name = service.strip().lower() if isinstance(service, str) else ""
+    if name == "neuprint" or name.startswith((_NEUPRINT, "neuprint:")):
+        return _NEUPRINT + _neuprint_host(name.removeprefix("neuprint:"))
     if name == "cave" or name == "braincircuits" or name.startswith("braincircuits:"):
         return name.partition(":")[0]
     given, name = name, name.removeprefix("cave:").partition("@")[0] if "://" not in name else name
@@ -488,14 +536,23 @@ def _key(service: str) -> str:
     host = _host(name)
     if _BRAINCIRCUITS.fullmatch(host):
         return "braincircuits"
+    if _JANELIA.fullmatch(host):
+        return _NEUPRINT + host
     if _WITHOUT_TOKEN.fullmatch(name) or _WITHOUT_TOKEN.fullmatch(host):
         raise UnknownServiceError(f"{service!r} takes no token.")
     if given.startswith("cave:") or not host:
         raise UnknownServiceError(
-            f"unknown service {service!r}.{did_you_mean(name, CAVE_SERVERS)} Use 'braincircuits', "
-            f"'cave', the address of a CAVE server or one of its datastacks ({', '.join(CAVE_SERVERS)})."
+            f"unknown service {service!r}.{did_you_mean(name, (*CAVE_SERVERS, 'neuprint'))} Use "
+            "'braincircuits', 'cave', 'neuprint', the address of a CAVE or neuPrint server, or a "
+            f"datastack ({', '.join(CAVE_SERVERS)})."
         )
     return host
+
+
+def _neuprint_host(name: str) -> str:
+    """Return the host of a neuPrint server: in its key, of an address, or that of the option."""
+    address = name.removeprefix(_NEUPRINT) if name.startswith(_NEUPRINT) or "://" in name else ""
+    return _host(address or str(get_option("neuprint_url")).lower())
 
 
 def _host(address: str) -> str:
