@@ -137,10 +137,10 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
         ``"cave:minnie65_public@1300"`` at a materialization version.
         ``"neuprint:hemibrain:v1.2.1"`` is a data set of neuPrint; without a version
-        (``"neuprint:male-cns"``) the highest, unless a data set has exactly this name. A path is a ``Path``, or text that
-        contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
-        :meth:`pdneuro.Connectome.from_files`. ``"sandbox"`` is the bundled synthetic brain, without a
-        server. A source object, such as a :class:`pdneuro.Connectome`,
+        (``"neuprint:male-cns"``) the highest, unless a data set has exactly this name. A path is
+        a ``Path``, or text that contains a folder or ends like the name of a table (``.csv``). It is a
+        file of edges, opened by :meth:`pdneuro.Connectome.from_files`. ``"sandbox"`` is the bundled
+        synthetic brain, without a server. A source object, such as a :class:`pdneuro.Connectome`,
         is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the
         option ``source``.
 

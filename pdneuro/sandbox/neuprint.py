@@ -311,7 +311,8 @@ _QUERIES: tuple[tuple[str, Callable[..., _Answer]], ...] = (
     (rf"{_BODIES} RETURN n\.bodyId AS body, n\.`(?P<name>.+)` AS value", _property),
     (
         rf"{_BODIES} OPTIONAL MATCH \(n\)(?P<incoming><?)-\[e:ConnectsTo\]->?"
-        r"\(m:(?P<label>Segment|Neuron)\) WHERE e\.weight > 0 RETURN n\.bodyId AS body, m\.bodyId AS partner, e\.weight AS weight"
+        r"\(m:(?P<label>Segment|Neuron)\) WHERE e\.weight > 0 "
+        r"RETURN n\.bodyId AS body, m\.bodyId AS partner, e\.weight AS weight"
         r"(?P<regions>, e\.roiInfo AS roiInfo)?(?P<labels>, labels\(n\) AS labels)?",
         _partners,
     ),
