@@ -10,11 +10,12 @@ from pdneuro._compat import TEXT
 from pdneuro.braincircuits.payload import PROJECTS, PROPERTIES
 from pdneuro.cave.payload import DATASTACKS
 from pdneuro.errors import UnknownSourceError, did_you_mean
+from pdneuro.neuprint import payload as neuprint
 from pdneuro.neuromorpho import field_types
 from pdneuro.tables.structure_tree import COLUMNS
 from pdneuro.transport.tokens import cave_host
 
-SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
+SERVICES = ("braincircuits", "cave", "neuprint", "allen", "neuromorpho")
 
 
 def known_names(service: str | None = None) -> pd.DataFrame:
@@ -22,19 +23,19 @@ def known_names(service: str | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    service : {"braincircuits", "cave", "allen", "neuromorpho"}, optional
+    service : {"braincircuits", "cave", "neuprint", "allen", "neuromorpho"}, optional
         Default: all services.
 
     Returns
     -------
     DataFrame
-        One row per name: ``service``; ``kind`` (``project``, ``property``, ``datastack``, ``field`` or
-        ``measurement``); ``name``; ``description``, with the unit.
+        One row per name: ``service``; ``kind`` (``project``, ``property``, ``datastack``, ``dataset``,
+        ``field`` or ``measurement``); ``name``; ``description``, with the unit.
 
     Raises
     ------
     UnknownSourceError
-        The service is not one of the four.
+        The service is not one of these.
 
     See Also
     --------
@@ -64,6 +65,8 @@ def _rows() -> Iterator[tuple[str, str, str, str]]:
     yield from (("braincircuits", "property", *item) for item in PROPERTIES.items())
     for name, text in DATASTACKS.items():
         yield "cave", "datastack", name, f"{text} Server: {cave_host(name)}."
+    yield from (("neuprint", "dataset", *item) for item in neuprint.DATASETS.items())
+    yield from (("neuprint", "property", *item) for item in neuprint.PROPERTIES.items())
     yield from (("allen", "field", *item) for item in COLUMNS.items())
     yield "allen", "field", "color", "The same color with a #, such as #08858c."
     for kind, names in (("field", field_types.NEURON), ("measurement", field_types.MORPHOMETRY)):

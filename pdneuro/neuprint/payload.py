@@ -151,6 +151,22 @@ def values_of(name: str) -> str:
     )
 
 
+#: The query for one neuron.
+ONE_BODY = "MATCH (n:Neuron) RETURN n.bodyId AS value LIMIT 1"
+
+
+def latest(name: str, known: Sequence[str]) -> str | None:
+    """Return the data set of exactly this name, else its highest version; None if there is none.
+
+    >>> latest("male-cns", ["male-cns:v0.9", "male-cns:v0.10"]), latest("cns", ["cns", "cns:v1"])
+    ('male-cns:v0.10', 'cns')
+    """
+    if name in known:
+        return name
+    versions = [full for full in known if full.partition(":")[0] == name]
+    return max(versions, key=lambda full: version_key(full.partition(":")[2]), default=None)
+
+
 def version_key(version: str) -> list[tuple[int, str]]:
     """Return a key by which versions are sorted by their numbers.
 

@@ -123,12 +123,10 @@ def dataset(name: str, fetch: Fetch) -> str:
     if ":" in name:
         return name
     known = datasets(fetch)
-    if name in known:
-        return name
-    versions = [full for full in known if full.partition(":")[0] == name]
-    if versions:
-        return max(versions, key=lambda full: payload.version_key(full.partition(":")[2]))
-    raise _unknown(name, known)
+    full = payload.latest(name, known)
+    if full is None:
+        raise _unknown(name, known)
+    return full
 
 
 def datasets(fetch: Fetch) -> list[str]:

@@ -60,6 +60,10 @@ class NeuPrintApp:
         A query for more IDs does not finish: the response is ``late``.
     late : Response
         The response to a query that does not finish.
+    error_status : int
+        Status of the response to a query that cannot be run.
+    knows_all : bool
+        Whether an unknown body has a row without a partner.
     """
 
     def __init__(self, connectome: Connectome) -> None:
@@ -77,6 +81,7 @@ class NeuPrintApp:
             "Timeout experienced. This could be due to database traffic or your query being too complex."
         )
         self.late = Response({"error": text}, 400)
+        self.error_status, self.knows_all = 400, False
         self._node = functools.lru_cache(maxsize=None)(self._make_node)
 
     def __call__(self, request: Request) -> Response:
@@ -126,10 +131,14 @@ class NeuPrintApp:
             if self.most_ids is not None and len(ids) > self.most_ids:
                 return self.late
             columns, rows = answer(self, dataset, found, [number for number in ids if number in self])
+            if self.knows_all:
+                empty = [None] * (len(columns) - 1)
+                rows = [*rows, *([number, *empty] for number in ids if number not in self)]
             return Response({"columns": columns, "data": [list(row) for row in rows], "debug": query})
         code = "Neo.ClientError.Statement.SyntaxError"
         return Response(
-            {"error": f"failed to execute query: Neo4jError: {code} (Invalid input: {query[:80]})"}, 400
+            {"error": f"failed to execute query: Neo4jError: {code} (Invalid input: {query[:80]})"},
+            self.error_status,
         )
 
     def __contains__(self, number: int) -> bool:
@@ -261,6 +270,10 @@ def _names(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int])
     return ["value"], ([name] for name in app.property_names(dataset))
 
 
+def _one(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -> _Answer:
+    return ["value"], ([number] for number in list(app.neurons())[:1])
+
+
 def _values(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -> _Answer:
     values = (app.node(number, dataset).get(query["name"]) for number in app.neurons())
     return ["value"], ([value] for value in dict.fromkeys(values) if value is not None)
@@ -318,6 +331,7 @@ _QUERIES: tuple[tuple[str, Callable[..., _Answer]], ...] = (
     ),
     (r"MATCH \(m:Meta\) RETURN m\.(?P<name>\w+) AS value", _meta),
     (r"MATCH \(n:Neuron\) UNWIND keys\(n\) AS value RETURN DISTINCT value", _names),
+    (r"MATCH \(n:Neuron\) RETURN n\.bodyId AS value LIMIT 1", _one),
     (
         r"MATCH \(n:Neuron\) WHERE n\.`(?P<name>.+?)` IS NOT NULL RETURN DISTINCT n\.`.+` AS value",
         _values,

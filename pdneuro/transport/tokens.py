@@ -121,7 +121,7 @@ def get(service: str) -> str | None:
     >>> pdneuro.tokens.get("https://cave.example.org") is None
     True
     """
-    found = _find(key_of(service))
+    found = _find(_key(service))
     return found.token if found else None
 
 
@@ -141,7 +141,7 @@ def require(service: str) -> str:
     """Return the token for a service; raise MissingTokenError if there is none."""
     token = get(service)
     if token is None:
-        variable = next(iter(_variables(key_of(service))), "")
+        variable = next(iter(_variables(_key(service))), "")
         raise MissingTokenError(
             f"no token for {service!r} is set" + (f" (nor in {variable})" if variable else "") + "."
         )
@@ -150,7 +150,7 @@ def require(service: str) -> str:
 
 def is_default_neuprint() -> bool:
     """Return whether the option ``neuprint_url`` is the first of the known servers."""
-    return _neuprint_host("") == NEUPRINT_SERVERS[0]
+    return neuprint_host() == NEUPRINT_SERVERS[0]
 
 
 def cave_host(datastack: str) -> str:
@@ -164,7 +164,7 @@ def require_cave(datastack: str, server: str) -> str:
     The server's own token comes first. The token of a datastack's home goes to a server that the user
     chose, and never to the other of the two that are known.
     """
-    host, home = key_of(server), cave_host(datastack)
+    host, home = _key(server), cave_host(datastack)
     known = datastack in CAVE_SERVERS
     service = datastack if known and host == home else server
     page = f"{server}/sticky_auth/settings/tokens"
@@ -176,11 +176,11 @@ def require_cave(datastack: str, server: str) -> str:
         raise InvalidTokenError(message) from None
     if token is None and host not in CAVE_SERVERS.values():
         # A server of the user's own choice: the token of the datastack's home, or the general one.
-        found = _find(key_of(datastack)) if known else _in_memory_or_variable("cave", ("cave",))
+        found = _find(_key(datastack)) if known else _in_memory_or_variable("cave", ("cave",))
         token = found.token if found else None
     if token is None:
         service = datastack if known else server
-        names = _variables(key_of(service))
+        names = _variables(_key(service))
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
@@ -220,7 +220,7 @@ def save(service: str, token: str) -> None:
     >>> pdneuro.tokens.forget("v1dd_public")
     True
     """
-    key, token = key_of(service), clean(token)
+    key, token = _key(service), clean(token)
     path = _path(key)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -256,7 +256,7 @@ def forget(service: str) -> bool:
     >>> pdneuro.tokens.forget("braincircuits")
     False
     """
-    names = _names(key_of(service))
+    names = _names(_key(service))
     existed = _forget_in_memory(names)
     for path in map(_path, names):
         try:
@@ -299,7 +299,7 @@ class use:  # noqa: N801 - used like a function
     """
 
     def __init__(self, service: str, token: str) -> None:
-        self._layer = _Layer(next(_number), {key_of(service): clean(token)}, only=False)
+        self._layer = _Layer(next(_number), {_key(service): clean(token)}, only=False)
         self._add_to_process()
 
     def _add_to_process(self) -> None:
@@ -344,7 +344,7 @@ def status() -> pd.DataFrame:
     ['braincircuits', 'cave']
     """
     known = ["braincircuits", "cave", "neuprint", *CAVE_SERVERS.values()]
-    services = [*dict.fromkeys([*known, *(key for key in _saved() if key != key_of("neuprint"))])]
+    services = [*dict.fromkeys([*known, *(key for key in _saved() if key != _key("neuprint"))])]
     found = [_described(service) for service in services]
     return pd.DataFrame(
         {
@@ -357,7 +357,7 @@ def status() -> pd.DataFrame:
 
 def _described(service: str) -> _Found | None:
     try:
-        key = key_of(service)
+        key = _key(service)
         # The row "cave" is the token that BrainCircuits.io may receive.
         return _find(key, ("cave",) if service == "cave" else ())
     except InvalidTokenError as error:
@@ -379,7 +379,8 @@ def overridden(*, only: bool = False, **tokens: str) -> Iterator[None]:
     The sandbox uses ``only``, so that it never receives a token of the user.
     """
     global _process
-    layer = _Layer(next(_number), tokens, only)
+    by_key = {_key(service): token for service, token in tokens.items()}
+    layer = _Layer(next(_number), by_key, only)
     with _lock:
         _process = (*_process, layer)
     try:
@@ -523,11 +524,11 @@ def _found(token: str, origin: str) -> _Found:
         raise InvalidTokenError(f"{origin}: {error}") from None
 
 
-def key_of(service: str) -> str:
+def _key(service: str) -> str:
     """Return one key per credential: ``braincircuits``, ``cave``, or the host of a server."""
     name = service.strip().lower() if isinstance(service, str) else ""
     if name == "neuprint" or name.startswith((_NEUPRINT, "neuprint:")):
-        return _NEUPRINT + _neuprint_host(name.removeprefix("neuprint:"))
+        return _NEUPRINT + neuprint_host(name.removeprefix("neuprint:"))
     if name == "cave" or name == "braincircuits" or name.startswith("braincircuits:"):
         return name.partition(":")[0]
     given, name = name, name.removeprefix("cave:").partition("@")[0] if "://" not in name else name
@@ -549,7 +550,7 @@ def key_of(service: str) -> str:
     return host
 
 
-def _neuprint_host(name: str) -> str:
+def neuprint_host(name: str = "") -> str:
     """Return the host of a neuPrint server: in its key, of an address, or that of the option."""
     address = name.removeprefix(_NEUPRINT) if name.startswith(_NEUPRINT) or "://" in name else ""
     return _host(address or str(get_option("neuprint_url")).lower())

@@ -17,7 +17,16 @@ DATASET = "test:v1.0"
 #: Regions that do not overlap, and one that contains the first two.
 PRIMARY, LARGER = ("A(R)", "B(R)", "C"), "AB(R)"
 VOXEL_SIZE = [8.0, 8.0, 8.0]
-_TEXT = ("type", "instance", "status", "statusLabel", "somaSide", "predictedNt", "cellBodyFiber", "roiInfo")
+_TEXT = (
+    "type",
+    "instance",
+    "status",
+    "statusLabel",
+    "somaSide",
+    "predictedNt",
+    "cellBodyFiber",
+    "roiInfo",
+)
 _NUMBERS = ("pre", "post", "upstream", "downstream", "size", "mito")
 PROPERTIES = {
     **dict.fromkeys(_TEXT, "STRING"),
@@ -55,7 +64,9 @@ class Engine:
         self._threads = threading.local()
         self._ladybug = ladybug
         columns = ", ".join(f"`{name}` {kind}" for name, kind in PROPERTIES.items())
-        pairs = ", ".join(f"FROM {a} TO {b}" for a in ("Neuron", "Fragment") for b in ("Neuron", "Fragment"))
+        pairs = ", ".join(
+            f"FROM {a} TO {b}" for a in ("Neuron", "Fragment") for b in ("Neuron", "Fragment")
+        )
         for label in ("Neuron", "Fragment"):
             self._run(f"CREATE NODE TABLE {label}(bodyId INT64, {columns}, PRIMARY KEY(bodyId))")
         weights = "weight INT64, weightHP INT64, roiInfo STRING"
@@ -69,9 +80,9 @@ class Engine:
         ends = (edges["pre"].map(kinds), edges["post"].map(kinds))
         for (start, end), part in edges.groupby(list(ends)):
             file = folder / f"{start}-{end}.parquet"
-            part.assign(weightHP=part["weight"])[["pre", "post", "weight", "weightHP", "roiInfo"]].to_parquet(
-                file, index=False
-            )
+            part.assign(weightHP=part["weight"])[
+                ["pre", "post", "weight", "weightHP", "roiInfo"]
+            ].to_parquet(file, index=False)
             self._run(f"COPY ConnectsTo FROM '{file}' (from='{start}', to='{end}')")
 
     def _run(self, query: str) -> tuple[list[str], list[list[Any]]]:
@@ -96,7 +107,9 @@ class Engine:
         try:
             columns, rows = self._run(_translated(boxed["query"] if boxed else query))
         except RuntimeError as error:
-            return Response({"error": f"failed to execute query: Neo4jError: Neo.ClientError ({error})"}, 400)
+            return Response(
+                {"error": f"failed to execute query: Neo4jError: Neo.ClientError ({error})"}, 400
+            )
         if boxed:
             place, columns = columns.index(boxed["name"]), [boxed["label"]]
             rows = [[row[place]] for row in rows]

@@ -40,7 +40,9 @@ def make_brain() -> tuple[pd.DataFrame, pd.DataFrame]:
             "status": "Traced",
             "size": rng.integers(1, 10**9, 300),
             "somaLocation": [None if k % 4 == 0 else [k, 2 * k, 5] for k in range(300)],
-            "roiInfo": [json.dumps({"A(R)": {"pre": k, "post": 2}, "AB(R)": {"pre": k + 1}}) for k in range(300)],
+            "roiInfo": [
+                json.dumps({"A(R)": {"pre": k, "post": 2}, "AB(R)": {"pre": k + 1}}) for k in range(300)
+            ],
             "cropped": False,
         }
     )
@@ -145,7 +147,9 @@ def test_edges_above_a_threshold(client: Any, brain: Any) -> None:
     ids = brain[0]["bodyId"][:60]
     given = neuprint.NeuronCriteria(bodyId=ids.tolist(), label="Segment", client=client)
     others = neuprint.NeuronCriteria(label="Segment", client=client)
-    _, theirs = neuprint.fetch_adjacencies(given, others, min_total_weight=5, omit_rois=True, client=client)
+    _, theirs = neuprint.fetch_adjacencies(
+        given, others, min_total_weight=5, omit_rois=True, client=client
+    )
     ours = ids.neuro.downstream(min_weight=5)
     pd.testing.assert_frame_equal(by_pair(ours), by_pair(theirs))
     summed = ids.neuro.downstream(min_weight=5, roi=True)
