@@ -89,10 +89,9 @@ def _partners(probe: NeuPrintProbe) -> Finding:
     known = probe.known()
     query = payload.partners([known, UNKNOWN], upstream=False, fragments=True, regions=False)
     rows = probe.rows(query)
-    if not all(
-        len(row) == 3 and all(type(cell) is int for cell in row if cell is not None) for row in rows
-    ):
-        raise ShapeError(f"rows are not three numbers: {named(rows[:1])}")
+    kinds = {type(cell) for row in rows for cell in row}
+    if not kinds <= {int, type(None)} or any(len(row) != 3 for row in rows):
+        raise ShapeError(f"rows are not three whole numbers: {named(rows[0])}")
     bodies = {row[0] for row in rows}
     return Finding(bodies == {known}, f"{len(rows)} rows of {len(bodies)} bodies")
 
@@ -121,8 +120,8 @@ CHECKS = (
         "token",
         "accepted, or public data without a token",
         _token,
-        "Get a token of this server (its page /account) and save it: pdneuro setup neuprint. Tokens from "
-        "before August 2026 are no longer valid. Accept the terms of the data set in the browser.",
+        "Get a token of this server (its page /account) and save it: pdneuro setup neuprint. Tokens "
+        "from before August 2026 are no longer valid. Accept the terms of the data set in the browser.",
         needed=True,
     ),
     Check("size of a voxel", "three numbers in nm", _voxel_size, "Points have no unit."),

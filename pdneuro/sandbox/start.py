@@ -153,12 +153,8 @@ class Sandbox:
             )
         # Not as a block: the options hold in all threads, and in all cells of a notebook.
         self._cleanup.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
-        # The key of neuPrint's token has the address, which is that of the option by now.
-        self._cleanup.enter_context(
-            tokens.overridden(
-                only=True, **{tokens.key_of(name): text for name, text in self.tokens.items()}
-            )
-        )
+        # The token of neuPrint is for the address in the options, which are set by now.
+        self._cleanup.enter_context(tokens.overridden(only=True, **self.tokens))
 
     def stop(self) -> None:
         """Close the server and restore the options.
