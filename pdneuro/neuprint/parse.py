@@ -160,13 +160,17 @@ def _json(bodies: list[int], edges: list[Any], upstream: bool) -> tuple[list[int
     return [NONE_ENCODING if data is None else JSON_ENCODING for data in payloads], payloads
 
 
-def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
-    """Raise ShapeError if a payload cannot be read."""
+def check(encodings: Sequence[int], payloads: Sequence[bytes | None], name: str = "") -> None:
+    """Raise ShapeError if a payload cannot be read: of partners, or of a property of this name."""
     packed = [kind == PARTNERS_ENCODING for kind in encodings]
     if not are_whole(body for body, is_packed in zip(payloads, packed, strict=True) if is_packed):
         raise ShapeError("packed partners are truncated.")
     bodies = [body for body, kind in zip(payloads, encodings, strict=True) if kind == JSON_ENCODING]
-    parse_json_each(bodies)
+    found = parse_json_each(bodies)
+    points([value for value in found if is_point(value)], (1.0, 1.0, 1.0))
+    if name == "roiInfo":
+        for value in found:
+            region_list(value)
 
 
 def check_regions(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:

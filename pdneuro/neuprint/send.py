@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
@@ -21,7 +21,7 @@ from pdneuro.errors import (
 from pdneuro.neuprint import parse, payload
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport import tokens
-from pdneuro.transport.fetch import BatchQuery
+from pdneuro.transport.fetch import BatchQuery, Check
 from pdneuro.transport.http import Client, Request
 from pdneuro.transport.report import Batch, ShapeError
 from pdneuro.transport.responses import parse_json, without_secrets
@@ -29,6 +29,7 @@ from pdneuro.transport.store import Scope
 
 #: Messages of a query that did not finish: of the server, of Neo4j, and if its memory is full.
 _UNFINISHED = re.compile(r"^Timeout experienced|TransactionTimedOut|Transaction\.Terminated|OutOfMemory")
+T = TypeVar("T")
 _HINT = "They may be of another data set or version, or no body IDs."
 
 
@@ -146,11 +147,14 @@ def _unknown(name: str, known: Sequence[str]) -> UnknownDatasetError:
     )
 
 
-def document(name: str, query: str, fetch: Fetch) -> list[Any]:
-    """Return the first column of a query about a data set, from the cache or from the server."""
+def document(name: str, query: str, fetch: Fetch, read: Callable[[list[Any]], T]) -> T:
+    """Return what ``read`` makes of the first column of a query about a data set.
+
+    The response is cached.
+    """
     request = payload.cypher(get_option("neuprint_url"), name, query)
     try:
-        return client(fetch).get_cached(request, lambda response: parse.column(response.content))
+        return client(fetch).get_cached(request, lambda response: read(parse.column(response.content)))
     except NotFoundError as error:
         raise _with_datasets(name, error, fetch) from None
 
@@ -181,7 +185,9 @@ def _as_unknown(error: NotFoundError) -> UnknownDatasetError:
 # -- values by body --------------------------------------------------------------------------------
 
 
-def by_id(name: str, query: Any, read: Any, full: str, source: str, fetch: Fetch) -> BatchQuery:
+def by_id(
+    name: str, query: Any, read: Any, check: Check, full: str, source: str, fetch: Fetch
+) -> BatchQuery:
     """Return the query for one value per body, for :func:`pdneuro.transport.fetch.fetch_by_id`.
 
     Parameters
@@ -190,6 +196,8 @@ def by_id(name: str, query: Any, read: Any, full: str, source: str, fetch: Fetch
         Name under which the values are cached.
     query, read : callable
         The Cypher for some IDs; the values of a body of a response and the IDs.
+    check : callable
+        Raises ShapeError if a value cannot be read.
     full : str
         The data set.
     source : str
@@ -207,13 +215,13 @@ def by_id(name: str, query: Any, read: Any, full: str, source: str, fetch: Fetch
 
     token = service.headers.get("Authorization")
     scope = Scope(address, tokens.fingerprint(token), full, name)
-    check = parse.check_regions if "by region" in name else parse.check
     return BatchQuery(scope, source, send, service.cancel, check, hint=_HINT)
 
 
 def by_property(name: str, full: str, source: str, fetch: Fetch) -> BatchQuery:
     """Return the query for a property."""
-    return by_id(name, partial(payload.of_bodies, name=name), parse.property_batch, full, source, fetch)
+    query, check = partial(payload.of_bodies, name=name), partial(parse.check, name=name)
+    return by_id(name, query, parse.property_batch, check, full, source, fetch)
 
 
 def by_partners(
@@ -227,6 +235,7 @@ def by_partners(
         name,
         partial(payload.partners, **options),
         partial(parse.partners_batch, **options),
+        parse.check_regions if regions else parse.check,
         full,
         source,
         fetch,

@@ -83,8 +83,10 @@ class NeuPrint:
     def _names(self, fetch: Fetch) -> list[str]:
         """Return the names of the properties of the data set's neurons."""
         full = self._open(fetch)
-        known = parse.names(send.document(full, payload.meta("neuronProperties"), fetch))
-        return known or [str(name) for name in send.document(full, payload.PROPERTY_NAMES, fetch)]
+        known = send.document(full, payload.meta("neuronProperties"), fetch, parse.names)
+        return known or send.document(
+            full, payload.PROPERTY_NAMES, fetch, lambda found: list(map(str, found))
+        )
 
     def _partners(
         self, ids: Int64Array, fetch: Fetch, *, upstream: bool, fragments: bool = True, roi: bool = False
@@ -108,7 +110,8 @@ class NeuPrint:
             return columns.property_columns(name, found, multiple=multiple, ids=ids)
         values = parse.values(self._property(ids, name, fetch).payloads)
         if any(map(parse.is_point, values)):
-            size = parse.voxel_size(send.document(self._open(fetch), payload.meta("voxelSize"), fetch))
+            query = payload.meta("voxelSize")
+            size = send.document(self._open(fetch), query, fetch, parse.voxel_size)
             nm = parse.points(values, size)
             return {
                 f"{name}_{axis}": pd.arrays.FloatingArray(nm[:, place].copy(), np.isnan(nm[:, place]))
@@ -185,7 +188,7 @@ class NeuPrint:
 
     def _primary(self, fetch: Fetch) -> list[str]:
         full = self._open(fetch)
-        primary = parse.names(send.document(full, payload.meta("primaryRois"), fetch))
+        primary = send.document(full, payload.meta("primaryRois"), fetch, parse.names)
         if not primary:
             raise UnsupportedError(
                 f"{self.name} has no list of primary regions (Meta.primaryRois), which do not overlap."
@@ -222,10 +225,8 @@ class NeuPrint:
     def field_values(self, name: str, *, table: str | None, fetch: Fetch) -> list[Any]:
         """Return the distinct values of a field of the neurons."""
         column = self._fields([name], fetch)[name]
-        found = send.document(self._open(fetch), payload.values_of(column), fetch)
-        if name == "side":
-            found = neuron_fields.sides(found, in_names=column == "instance")
-        return found
+        found: list[Any] = send.document(self._open(fetch), payload.values_of(column), fetch, list)
+        return neuron_fields.sides(found, in_names=column == "instance") if name == "side" else found
 
 
 def _no_table(source: str, table: str | None) -> None:

@@ -24,6 +24,15 @@ PRIMARY = ("EB", "FB", "LH(R)", "SLP(R)", "SMP(R)")
 _LARGER, _PARTS = "CX", ("EB", "FB")
 #: Properties that hemibrain lacks.
 _NOT_IN_HEMIBRAIN = ("somaSide", "predictedNt", "predictedNtConfidence", "superclass")
+#: Names of the brain's columns that are other here, and names that every body has.
+_RENAMED = {
+    "cell_class": "superclass", "mitochondria": "mito",
+    "nt_type": "predictedNt", "nt_type_score": "predictedNtConfidence",
+}  # fmt: skip
+_NAMES = (
+    "bodyId", "type", "instance", "status", "somaSide", "somaLocation", "pre", "post", "downstream",
+    "upstream", "roiInfo",
+)  # fmt: skip
 _SIDES = {"left": "L", "right": "R"}
 _PROJECTION = {
     "name": "cartesian-3d",
@@ -158,12 +167,7 @@ class NeuPrintApp:
         kind = cells.pop("cell_type", cells.pop("type", None))
         side = _SIDES.get(cells.pop("side", None))
         (downstream, _), (upstream, _) = self.connectome.links(number)
-        renamed = {
-            "cell_class": "superclass", "mitochondria": "mito",
-            "nt_type": "predictedNt", "nt_type_score": "predictedNtConfidence",
-        }  # fmt: skip
         point = [cells.pop(f"soma_{axis}", None) for axis in "xyz"]
-        regions = self._regions(number)
         found = {
             "bodyId": number,
             "type": kind,
@@ -174,9 +178,7 @@ class NeuPrintApp:
             "post": upstream,
             "downstream": downstream,
             "upstream": upstream,
-            "roiInfo": json.dumps(regions),
-            **{renamed.get(name, name): _plain(value) for name, value in cells.items()},
-            **dict.fromkeys(regions, True),
+            **{_RENAMED.get(name, name): _plain(value) for name, value in cells.items()},
         }
         if None not in point:
             place = [int(axis) for axis in point]
@@ -201,10 +203,25 @@ class NeuPrintApp:
         """Yield all bodies that are neurons."""
         yield from (number for number in self.connectome.ids.tolist() if number not in self.fragments)
 
+    def value(self, number: int, name: str, dataset: str) -> Any:
+        """Return a property of a body, None without a value."""
+        if name == "roiInfo":
+            return json.dumps(self._regions(number))
+        if name in (*PRIMARY, _LARGER):
+            return True if name in self._regions(number) else None
+        return self.node(number, dataset).get(name)
+
     def property_names(self, dataset: str) -> list[str]:
         """Return the names of the properties of a data set."""
-        names = dict.fromkeys(name for number in self.neurons() for name in self.node(number, dataset))
-        return list(names)
+        table = self.connectome.table
+        columns = [] if table is None else [_RENAMED.get(str(name), str(name)) for name in table.columns]
+        names = [
+            *_NAMES,
+            *(name for name in columns if not name.startswith(("soma_", "side", "cell_type"))),
+        ]
+        if dataset.startswith("hemibrain"):
+            names = [name for name in names if name not in _NOT_IN_HEMIBRAIN]
+        return list(dict.fromkeys([*names, *PRIMARY, _LARGER]))
 
 
 def _plain(value: Any) -> Any:
@@ -229,7 +246,7 @@ _Answer = tuple[list[str], Iterable[Sequence[Any]]]
 
 def _property(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -> _Answer:
     name = query["name"].replace("``", "`")
-    return ["body", "value"], ((number, app.node(number, dataset).get(name)) for number in ids)
+    return ["body", "value"], ((number, app.value(number, name, dataset)) for number in ids)
 
 
 def _partners(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -> _Answer:
@@ -275,35 +292,30 @@ def _one(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -
 
 
 def _values(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -> _Answer:
-    values = (app.node(number, dataset).get(query["name"]) for number in app.neurons())
+    values = (app.value(number, query["name"], dataset) for number in app.neurons())
     return ["value"], ([value] for value in dict.fromkeys(values) if value is not None)
 
 
 def _find(app: NeuPrintApp, dataset: str, query: re.Match[str], ids: list[int]) -> _Answer:
-    tests: list[Callable[[dict[str, Any]], bool]] = []
+    tests: list[tuple[str, Callable[[Any], bool]]] = []
     for condition in _CONDITION.finditer(query["where"] or ""):
         name, pattern = condition["name"], condition["pattern"]
         if pattern:
-            tests.append(functools.partial(_matches, name, re.compile(_literals(pattern)[0])))
+            tests.append((name, functools.partial(_matches, re.compile(_literals(pattern)[0]))))
         else:
-            tests.append(functools.partial(_is_one_of, name, _literals(condition["values"])))
+            tests.append((name, _literals(condition["values"]).__contains__))
     names = re.findall(r", n\.`(.+?)` AS `", query["names"])
 
     def rows() -> Iterator[Sequence[Any]]:
         for number in app.neurons():
-            node = app.node(number, dataset)
-            if all(test(node) for test in tests):
-                yield [number, *(node.get(name) for name in names)]
+            if all(test(app.value(number, name, dataset)) for name, test in tests):
+                yield [number, *(app.value(number, name, dataset) for name in names)]
 
     return ["body", *names], rows()
 
 
-def _matches(name: str, pattern: re.Pattern[str], node: dict[str, Any]) -> bool:
-    return isinstance(node.get(name), str) and pattern.fullmatch(node[name]) is not None
-
-
-def _is_one_of(name: str, values: list[Any], node: dict[str, Any]) -> bool:
-    return node.get(name) in values
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _literals(text: str) -> list[Any]:
