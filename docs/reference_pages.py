@@ -50,6 +50,7 @@ MODULES = {
     "pdneuro.queries.structures": "Allen structures",
     "pdneuro.queries.neuromorpho": "Neurons of NeuroMorpho.org",
     "pdneuro.queries.cave": "CAVE tables, synapses and root IDs",
+    "pdneuro.queries.supervoxels": "Root IDs of supervoxels",
     "pdneuro.queries.dimensions": "IDs along a dimension of an array",
     "pdneuro.tables": "Functions for DataFrames",
     "pdneuro.graphs": "Graphs and matrices from edge tables",
@@ -91,7 +92,8 @@ _TABLES_OF_CAVE = """Tables and columns
 ------------------
 
 With a CAVE datastack, a property is the name of a table or view: ``.neuro.join_cave("nuclei")``. The
-tables depend on the datastack and the version. If a name is unknown, the error lists similar names.
+tables depend on the datastack and the version; ``pdneuro.catalog("cave:minnie65_public")`` lists them
+with their rows, schemas and notices. If a name is unknown, the error lists similar names.
 
 With a file of edges as the source, a property is a column of its table of neurons.
 """

@@ -20,7 +20,7 @@ if _TYPE_CHECKING:
     from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
     from pdneuro.files import read_table
-    from pdneuro.names import known_names
+    from pdneuro.names import catalog, known_names
     from pdneuro.queries.find import find
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
@@ -32,6 +32,7 @@ __all__ = [
     "__version__",
     "allen",
     "cache",
+    "catalog",
     "doctor",
     "errors",
     "find",
@@ -59,6 +60,7 @@ _LAZY = {
     "allen": ("pdneuro.allen", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
+    "catalog": ("pdneuro.names", "catalog"),
     "doctor": ("pdneuro.checks.doctor", "doctor"),
     "find": ("pdneuro.queries.find", "find"),
     "known_names": ("pdneuro.names", "known_names"),

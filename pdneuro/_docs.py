@@ -138,8 +138,26 @@ ids : Series, Index, array, list or DataFrame
     Root IDs. 0 (no segment) and 1 (not looked up yet) count as missing.""",
     "cave source": """\
 source : str or Source, optional
-    A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``.
+    A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``,
+    ``@auto`` for the newest one at which all root IDs are valid, or ``@2024-06-05`` for the nearest
+    one before a time (UTC). The choice is in the provenance of the result.
     :func:`pdneuro.known_names` lists datastacks. Default: the option ``source``.""",
+    "version": """\
+version : int, str, Timestamp or datetime
+    A materialization version; a time, exactly (UTC unless it has a time zone; text in ISO format); or
+    ``"auto"``, the newest version at which all root IDs are valid.""",
+    "supervoxels": """\
+supervoxels : Series, Index, array, list or DataFrame
+    Supervoxel IDs. 0 and 1 count as missing.""",
+    "supervoxel on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the supervoxels. Default: the one whose name contains
+    ``supervoxel``.""",
+    "root version": """\
+version : int, str, Timestamp or datetime, optional
+    The root IDs at a materialization version; at a time, exactly (UTC unless it has a time zone; text
+    in ISO format); or ``"auto"``, the newest version, since supervoxels are valid at each. Default: the
+    version of the source; without one, now.""",
     "cave multiple": """\
 multiple : {"raise", "first", "list", "count"}, default "raise"
     What to return if a root ID has several rows: an error; the first row, by ``id``; a list of records
@@ -160,7 +178,9 @@ MissingColumnsError, AmbiguousColumnError
 UnknownSourceError
     The source is not a CAVE datastack.
 ExpiredVersionError
-    The version no longer exists.
+    The version no longer exists, or the server has none that old.
+InvalidVersionError
+    The version is not a whole number, a time in the past or ``"auto"``.
 MissingDependencyError
     caveclient is not installed, or older than 8.
 MissingTokenError, AuthenticationError, ForbiddenError

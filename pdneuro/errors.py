@@ -121,6 +121,10 @@ class UnknownSourceError(PdneuroError, ValueError):
     """``source`` is not set, or is not a service that pdneuro supports."""
 
 
+class InvalidVersionError(UnknownSourceError):
+    """A version that is not a whole number, a time or ``"auto"``; or a time without a version."""
+
+
 class UnknownServiceError(PdneuroError, ValueError):
     """A name that is not that of a service, a server or a datastack."""
 
@@ -360,6 +364,10 @@ class IncompleteTableWarning(PdneuroWarning):
 
 class StaleAnswerWarning(PdneuroWarning):
     """The service does not respond; an older response from the cache was used."""
+
+
+class SupervoxelMismatchWarning(PdneuroWarning):
+    """The supervoxel of a row lies in another root ID than the row's own, which is valid."""
 
 
 class DoubtfulParameterWarning(PdneuroWarning):

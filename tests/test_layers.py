@@ -36,7 +36,7 @@ LAYERS = {
     "queries": BELOW | {"allen", "cave", "graphs", "neuromorpho", "sources", "tables", "transport"},
     "checks": BELOW | SERVICES | {"tables", "transport"},
     "citations": BELOW | {"neuromorpho", "tables"},
-    "names": BELOW | {"braincircuits", "cave", "neuprint", "neuromorpho", "tables", "transport"},
+    "names": BELOW | SERVICES | {"sources", "tables", "transport"},
     "neuroglancer": BELOW | {"plots", "tables"},
     "plots": BELOW | {"graphs", "queries", "tables"},
     "dask": BELOW | {"accessors", "neuromorpho", "queries", "sources", "tables"},

@@ -71,6 +71,52 @@ def test_an_unknown_service_is_an_error() -> None:
         pdneuro.known_names("caves")
 
 
+class TestCatalog:
+    COLUMNS = ("source", "kind", "name", "version", "rows", "created", "expires", "description")
+
+    def test_known_names_of_every_service_without_a_request(self, sandbox: Sandbox) -> None:
+        found = pdneuro.catalog()
+        assert tuple(found.columns) == self.COLUMNS
+        assert not sandbox.requests
+        known = pdneuro.known_names()
+        listed = found[found["kind"] != "capability"].reset_index(drop=True)
+        assert listed[["kind", "name", "description"]].equals(known[["kind", "name", "description"]])
+        services = found["source"].str.partition(":")[0]
+        assert set(services) == set(services[found["kind"] == "capability"]) == set(known["service"])
+
+    def test_each_project_and_datastack_is_a_source(self) -> None:
+        found = pdneuro.catalog()
+        for name in found.loc[found["kind"].isin(["project", "datastack"]), "source"]:
+            assert pdneuro.open_source(name).name == name
+
+    def test_one_service(self) -> None:
+        whole, part = pdneuro.catalog(), pdneuro.catalog("neuromorpho")
+        expected = whole[whole["source"] == "neuromorpho"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, expected)
+
+    def test_a_local_connectome(self, sandbox: Sandbox) -> None:
+        brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons(), name="mine")
+        brain.materialized_timestamp = 1_700_000_000
+        found = pdneuro.catalog(brain)
+        tables = found[found["kind"] == "table"].set_index("name")["rows"]
+        assert tables.to_dict() == {"edges": len(brain.to_frame()), "neurons": len(brain.ids)}
+        found = found.set_index("name")
+        assert found.loc["mine", "created"] == pd.Timestamp(1_700_000_000, unit="s", tz="UTC")
+        for name in found.index[found["kind"] == "property"]:
+            assert len(brain.ids.head(2).neuro.properties(name, source=brain).columns)
+        assert found["source"].unique().tolist() == ["connectome:mine"]
+
+    def test_a_project(self, sandbox: Sandbox) -> None:
+        found = pdneuro.catalog("fruitfly_fafb_flywire")
+        assert found.attrs["pdneuro"]["source"].startswith("sandbox:braincircuits:")
+        assert tuple(found.columns) == self.COLUMNS
+        assert {"link_pre", "edges"} <= set(found["name"])
+
+    def test_an_unknown_source(self) -> None:
+        with pytest.raises(errors.UnknownSourceError, match="nowhere"):
+            pdneuro.catalog("nowhere:x")
+
+
 class TestErrors:
     """An error about an unknown name suggests similar names, and says where all are listed."""
 

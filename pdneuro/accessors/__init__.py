@@ -14,7 +14,7 @@ import xarray  # pandas_flavor has loaded it
 from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tables
 from pdneuro.accessors import describe
 from pdneuro.accessors.method import Accessor, as_index_method, as_method
-from pdneuro.tables.coordinates import NEURONS, SEGMENTS, STRUCTURES
+from pdneuro.tables.coordinates import NEURONS, SEGMENTS, STRUCTURES, SUPERVOXELS
 
 if TYPE_CHECKING:
     from pdneuro.accessors.method import as_array_method, as_dataset_method
@@ -46,6 +46,7 @@ class CaveMethods:
     is_latest = as_method(queries.cave.is_latest)
     latest = as_method(queries.cave.latest)
     at = as_method(queries.cave.at)
+    roots = as_method(queries.supervoxels.roots)
 
 
 class StructureMethods:
@@ -81,6 +82,8 @@ class CaveJoins:
 
     _role = "cave"
     join_cave = as_method(queries.cave.join_cave)
+    join_roots = as_method(queries.supervoxels.join_roots)
+    update_roots = as_method(queries.supervoxels.update_roots)
 
 
 class StructureJoins:
@@ -220,6 +223,7 @@ class IndexCave:
     is_latest = as_index_method(queries.cave.is_latest, SEGMENTS)
     latest = as_index_method(queries.cave.latest, SEGMENTS)
     at = as_index_method(queries.cave.at, SEGMENTS)
+    roots = as_index_method(queries.supervoxels.roots, SUPERVOXELS)
 
 
 class IndexStructures:

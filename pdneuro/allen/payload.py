@@ -20,6 +20,12 @@ from pdneuro.transport.http import JSON, Request
 #: Values are written by :mod:`pdneuro.allen.arguments`.
 __all__ = ["id_list", "ids", "names", "one_id", "quote", "value"]
 
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "structures": "Structures by ID or acronym: ids.neuro.structures(), .rollup(), .is_under().",
+    "experiments": "Projection experiments: pdneuro.allen.experiments(structure).",
+    "cells": "Cells of the Cell Types Database: pdneuro.allen.cells().",
+}
 #: Volumes of an expression experiment, and of a projection experiment.
 EXPRESSION = ("energy", "density", "intensity")
 PROJECTION = (

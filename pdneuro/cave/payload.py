@@ -15,9 +15,18 @@ DATASTACKS = {
     "v1dd_public": "V1DD: primary visual cortex of a mouse, public versions.",
     "v1dd": "V1DD, for its proofreaders.",
 }
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "tables": "Rows of tables and views by root ID: ids.neuro.cave(table, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+    "synapses": "Each synapse with its position: ids.neuro.synapses(source=...).",
+    "root IDs": "Current and earlier root IDs: ids.neuro.latest(source=...), ids.neuro.at(version).",
+}
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
+#: Maximum number of IDs per request to the graph of supervoxels, which returns one number per ID.
+ROOT_BATCH = 10_000
 #: Largest number that is not a root ID: 0 means no segment, 1 a segment that is not looked up yet.
 PENDING = 1
 #: Column of the root ID in tables of annotations.

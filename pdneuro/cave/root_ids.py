@@ -1,4 +1,4 @@
-"""Queries by root ID: rows of a table, partners, whether an ID is current, and its successor."""
+"""Queries by root ID: rows of a table, partners, its successor; and the root IDs of supervoxels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.cave import parse
+from pdneuro.cave.materialization import State, by_halves
 from pdneuro.cave.payload import (
     PENDING,
     POST,
     PRE,
     ROOT,
+    ROOT_BATCH,
     SUCCESSOR_BATCH,
     SYNAPSE_BATCH,
     TABLE_BATCH,
@@ -23,6 +25,7 @@ from pdneuro.cave.payload import (
 )
 from pdneuro.cave.send import Cave
 from pdneuro.errors import (
+    InvalidRequestError,
     OfflineError,
     ServiceError,
     StaleIdsWarning,
@@ -46,12 +49,9 @@ def is_latest(client: Cave, ids: Int64Array, fetch: Fetch) -> Any:
 
 
 def successors(
-    client: Cave, ids: Int64Array, version: int | None, fetch: Fetch
+    client: Cave, ids: Int64Array, state: State, fetch: Fetch
 ) -> list[parse.Successor | None]:
-    """Return the root ID that holds most of each root ID now or at a version, None for an unknown ID."""
-    moment = None
-    if version is not None and not fetch.offline:
-        moment = client.timestamp(client.version(version))
+    """Return the root ID that holds most of each root ID now or at a time, None for an unknown ID."""
 
     @functools.cache
     def chunk_count(root: int) -> int:
@@ -62,14 +62,14 @@ def successors(
         known = {root: chunks for root in part if (chunks := client.chunks(root)) is not None}
         if not known:
             return parse.successors_batch(part, {})
-        roots = client.roots(np.concatenate([*known.values()]), moment)
+        roots = client.roots(np.concatenate([*known.values()]), state.moment)
         parts = np.split(roots, np.cumsum([len(chunks) for chunks in known.values()])[:-1])
         found = {
             root: parse.successor(root, own, chunk_count) for root, own in zip(known, parts, strict=True)
         }
         return parse.successors_batch(part, found)
 
-    name = "latest" if version is None else f"at {version}"
+    name = f"at {state.label}" if state.label else "latest"
     answers = client.values_by_id(ids, name, send, fetch, SUCCESSOR_BATCH)
     found = parse.successors(answers.payloads)
     for root, value in zip(ids.tolist(), found, strict=True):
@@ -78,12 +78,35 @@ def successors(
     return found
 
 
+def supervoxel_roots(client: Cave, supervoxels: Int64Array, state: State, fetch: Fetch) -> Int64Array:
+    """Return the root ID of each supervoxel now or at a time, 0 if it has none."""
+
+    def send(part: Sequence[int]) -> Batch:
+        try:
+            return parse.roots_batch(part, client.roots(np.array(part, np.int64), state.moment))
+        except InvalidRequestError:
+            if len(part) > 1:
+                raise
+            return parse.roots_batch([], [])  # this supervoxel does not exist
+
+    answers = client.values_by_id(supervoxels, "root", send, fetch, ROOT_BATCH, state.label or None)
+    return parse.roots(answers.payloads)
+
+
+def are_valid(client: Cave, ids: Int64Array, moment: pd.Timestamp | None) -> Any:
+    """Return whether root IDs are valid now or at a time; an ID that never existed is not."""
+    flags = by_halves(lambda part: client.is_latest(part.tolist(), moment), ids)
+    return np.array([flag is True for flag in flags], bool)
+
+
 class Version(NamedTuple):
     """A datastack at a materialization version, queried with the options of one call."""
 
     client: Cave
     number: int
     fetch: Fetch
+    #: Whether the IDs that are not valid at the version are known, and were warned of.
+    is_checked: bool = False
 
     @property
     def name(self) -> str:
@@ -155,7 +178,7 @@ class Version(NamedTuple):
         count : int
             Number of all IDs of the query, for the message.
         """
-        if not len(ids) or self.fetch.offline:
+        if not len(ids) or self.fetch.offline or self.is_checked:
             return
         stale = []
         try:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import root_ids, send
+from pdneuro.cave import materialization, root_ids, send
+from pdneuro.cave.materialization import AUTO, Wanted, wanted_version
 from pdneuro.cave.payload import PENDING, ROOT
 from pdneuro.errors import UnsupportedError
 from pdneuro.options import Fetch
+from pdneuro.sources import Entry
 from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
@@ -27,8 +30,9 @@ class CaveSource:
     ----------
     datastack : str
         Such as ``"minnie65_public"``.
-    version : int, optional
-        Default: the newest at the time of each call.
+    version : int, str or datetime, optional
+        A materialization version; ``"auto"``, the newest one at which all IDs of a call are valid; or a
+        time, which means the nearest earlier version. Default: the newest at the time of each call.
     auth_token : str, optional
         Default: the token of :func:`pdneuro.tokens.get` for this datastack.
 
@@ -39,31 +43,74 @@ class CaveSource:
     """
 
     datastack: str
-    version: int | None = None
+    version: int | str | datetime.date | None = None
     auth_token: str | None = field(default=None, repr=False)
+    #: How the version was chosen; None if none is chosen yet.
+    choice: str | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def name(self) -> str:
         """Name of the source in messages and provenance."""
-        return f"cave:{self.datastack}" + ("" if self.version is None else f"@{self.version}")
+        return f"cave:{self.datastack}" + ("" if self.wanted is None else f"@{self.wanted}")
 
-    def open(self, fetch: Fetch) -> root_ids.Version:
-        """Return the datastack at a version that exists."""
-        client = send.connect(self.datastack, self.auth_token, fetch)
-        # Offline, the existence of a version cannot be checked.
-        number = self.version if fetch.offline and self.version else client.version(self.version)
-        return root_ids.Version(client, number, fetch)
+    @property
+    def wanted(self) -> Wanted | None:
+        """The version as it was given, None for the newest."""
+        return None if self.version is None else wanted_version(self.version)
+
+    def __post_init__(self) -> None:
+        """Raise InvalidVersionError if the version is not one."""
+        if (wanted := self.wanted) is not None and wanted.number is not None:
+            object.__setattr__(self, "version", wanted.number)
+
+    @property
+    def provenance(self) -> dict[str, str | int]:
+        """Return the version and how it was chosen, for the provenance of a result."""
+        if self.choice is None:
+            return {}
+        return {"version_of_data": cast(int, self.version), "version_choice": self.choice}
+
+    def at_version(self, ids: Int64Array, fetch: Fetch) -> CaveSource:
+        """Return the datastack at a version that exists, for all queries of one call.
+
+        Unchanged without root IDs, for which no request is sent.
+        """
+        ids = ids[ids > PENDING]
+        return self._chosen(ids, fetch) if len(ids) else self
+
+    def _chosen(self, ids: Int64Array, fetch: Fetch) -> CaveSource:
+        if self.choice is not None:
+            return self
+        choice = materialization.choose(self.connect(fetch), self.wanted, ids, fetch)
+        return replace(self, version=choice.number, choice=choice.reason)
+
+    def connect(self, fetch: Fetch) -> send.Cave:
+        """Return the client of the datastack; no request is sent yet."""
+        return send.connect(self.datastack, self.auth_token, fetch)
+
+    def open(self, ids: Int64Array, fetch: Fetch) -> root_ids.Version:
+        """Return the datastack at a version that exists, with the options of one call."""
+        chosen = self._chosen(ids, fetch)
+        is_checked = str(chosen.choice).startswith(AUTO)
+        return root_ids.Version(self.connect(fetch), cast(int, chosen.version), fetch, is_checked)
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return the datastack, its versions with their dates, and the tables and views of a version."""
+        client = self.connect(fetch)
+        number = cast(int, self._chosen(np.empty(0, np.int64), fetch).version)
+        versions = client.versions() if self.version is None else None
+        return materialization.catalog(client, number, versions or [number], fetch)
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of a table, like those of a property that is a list of records."""
-        values = self.open(fetch).rows(ids, name) if len(ids) else []
+        values = self.open(ids, fetch).rows(ids, name) if len(ids) else []
         found = columns.property_columns(name, values, multiple=multiple, ids=ids)
         # The rows of a table are always a list, also if no ID has one.
         return found if any(values) else {f"{name}_count": columns.missing_integers(len(ids))}
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """Return the rows of a table in long form: ``segment_id`` and the table's columns."""
-        values = self.open(fetch).rows(ids, name) if len(ids) else []
+        values = self.open(ids, fetch).rows(ids, name) if len(ids) else []
         return columns.long_records(ids, values)
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
@@ -71,7 +118,7 @@ class CaveSource:
         ids = ids[ids > PENDING]
         if not len(ids):
             return edge_table(ids, ids, ids)
-        version = self.open(fetch)
+        version = self.open(ids, fetch)
         sides = []
         for is_upstream, is_wanted in ((False, downstream), (True, upstream)):
             if is_wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ from pdneuro.errors import (
 )
 from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
+from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables import neuron_fields
 from pdneuro.tables.edges import edge_table
@@ -37,6 +39,12 @@ PathLike = str | os.PathLike[str]
 _LINKS = {
     "link_pre": ("nr_pre", "nr_downstream_partner"),
     "link_post": ("nr_post", "nr_upstream_partner"),
+}
+#: Properties that every local connectome has, with a description.
+_PROPERTIES = {
+    "link_pre": "Number of presynaptic sites (nr_pre) and downstream partners (nr_downstream_partner).",
+    "link_post": "Number of postsynaptic sites (nr_post) and upstream partners (nr_upstream_partner).",
+    "connectivity": "Upstream and downstream partners, with their numbers of synapses.",
 }
 
 
@@ -314,6 +322,31 @@ class Connectome:
         return self._index.table()
 
     # -- the protocol of a source -----------------------------------------------------------------
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return what can be queried: the tables, the properties and the capabilities.
+
+        Examples
+        --------
+        >>> from pdneuro.options import Fetch
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> entries = pdneuro.Connectome(edges, name="mine").catalog(Fetch.of())
+        >>> [(entry.kind, entry.name, entry.rows) for entry in entries[:3]]
+        [('connectome', 'mine', None), ('table', 'edges', 3), ('table', 'neurons', 3)]
+        """
+        time = self.materialized_timestamp
+        created = None if time is None else datetime.datetime.fromtimestamp(time, datetime.UTC)
+        return [
+            Entry("connectome", self._label, created=created, description="Files on this machine."),
+            Entry("table", "edges", rows=self._index.pairs, description="Connected pairs of neurons."),
+            Entry("table", "neurons", rows=len(self._index.ids), description="Neurons of both tables."),
+            *(Entry("property", name, description=text) for name, text in _PROPERTIES.items()),
+            *(
+                Entry("property", str(name), description="Column of the table of neurons.")
+                for name in self._neurons.columns
+            ),
+            *capabilities(CAPABILITIES),
+        ]
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of one property: arrays with one value per ID, missing if there is none.

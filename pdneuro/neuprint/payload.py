@@ -40,6 +40,13 @@ PROPERTIES = {
     "link_post": "Number of synapses received (nr_post) and of upstream partners, from the edges.",
     "connectivity": "Upstream and downstream partners, with their numbers of synapses.",
 }
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "properties": "Values of each body: ids.neuro.properties(name, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+    "edges by region": "One row per pair and region: ids.neuro.edges(roi=True, source=...).",
+    "find": "Neurons of a type: pdneuro.find(source, type=...).",
+}
 #: Default number of IDs per request, and maximum number of requests at the same time.
 BATCH, REQUESTS = 200, 3
 #: Labels of a body: every segment, or only neurons.

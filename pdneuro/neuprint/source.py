@@ -13,7 +13,7 @@ import pandas as pd
 from pdneuro.errors import NotFoundError, UnsupportedError, did_you_mean, listing
 from pdneuro.neuprint import parse, payload, send
 from pdneuro.options import Fetch, get_option
-from pdneuro.sources import documented_columns
+from pdneuro.sources import Entry, capabilities, documented_columns
 from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
@@ -95,6 +95,25 @@ class NeuPrint:
             self._open(fetch), self.name, fetch, upstream=upstream, fragments=fragments, regions=roi
         )
         return fetch_by_id(ids, query, send.limited(fetch))
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return the data set, the versions of its name, its properties, and the capabilities."""
+        full, known = self._open(fetch), send.datasets(fetch)
+        name, text = full.partition(":")[0], payload.DATASETS.get(full, "")
+        versions = sorted(
+            (other for other in known if other.partition(":")[0] == name and ":" in other),
+            key=lambda other: payload.version_key(other.partition(":")[2]),
+        )
+        labels = payload.PROPERTIES
+        return [
+            Entry("dataset", full, version=full.partition(":")[2] or None, description=text),
+            *(Entry("version", other, version=other.partition(":")[2]) for other in versions),
+            *(
+                Entry("property", label, description=labels.get(label, ""))
+                for label in dict.fromkeys([*self._names(fetch), *_LINKS, "connectivity"])
+            ),
+            *capabilities(payload.CAPABILITIES),
+        ]
 
     # -- the protocol of a source ------------------------------------------------------------------
 

@@ -1,5 +1,24 @@
 """Methods that need a source: one module per type of query."""
 
-from pdneuro.queries import cave, dimensions, edges, groups, neuromorpho, properties, structures
+from pdneuro.queries import (
+    cave,
+    dimensions,
+    edges,
+    groups,
+    neuromorpho,
+    properties,
+    structures,
+    supervoxels,
+)
 
-__all__ = ["cave", "dimensions", "edges", "find", "groups", "neuromorpho", "properties", "structures"]
+__all__ = [
+    "cave",
+    "dimensions",
+    "edges",
+    "find",
+    "groups",
+    "neuromorpho",
+    "properties",
+    "structures",
+    "supervoxels",
+]

@@ -14,7 +14,7 @@ from pdneuro._docs import documented
 from pdneuro.errors import NodeBudgetError, UnsupportedError
 from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.sources import Source, open_source
+from pdneuro.sources import Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.columns import array_of, take_or_na
@@ -125,6 +125,7 @@ def edges(
     special = _special(opened, roi=roi, fragments=fragments)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
     with collect_report(options, partial(rounding_hint, given)) as report:
+        opened = at_version(opened, given, options)
         tables, counts = _follow(
             given,
             opened,
@@ -151,6 +152,7 @@ def edges(
         source=opened.name,
         query=query,
         snapshots=report.snapshots(),
+        **version_of(opened),
         **_completeness(min_weight, direction, within, counts),
     )
 
@@ -407,6 +409,7 @@ def expand(
     first_hop = int(table["hop"].max()) + 1 if len(table) else 1
     nodes = np.asarray(pd.unique(table[["pre", "post"]].to_numpy().ravel()), np.int64)
     with collect_report(options, partial(rounding_hint, nodes)) as report:
+        opened = at_version(opened, nodes, options)
         tables, counts = _follow(
             nodes,
             opened,
@@ -429,6 +432,7 @@ def expand(
         query=f"expand(hops={hops}, upstream={upstream}, downstream={downstream}, min_weight={least})",
         snapshots=report.snapshots(),
         earlier=table.attrs,
+        **version_of(opened),
         **_completeness(least, direction, False, counts),
     )
 
@@ -498,12 +502,18 @@ def fractions(
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
     with collect_report(options, partial(rounding_hint, ids)) as report:
+        opened = at_version(opened, ids, options)
         found = opened.properties(ids, name, multiple="count", fetch=options)
     totals: pd.Series[Any] = pd.Series(found[column], index=ids)
     result = weights.fractions(table, of, totals, overwrite=overwrite)
     query = f"fractions({of!r}, total='source')"
     result = stamp(
-        result, source=opened.name, query=query, snapshots=report.snapshots(), earlier=result.attrs
+        result,
+        source=opened.name,
+        query=query,
+        snapshots=report.snapshots(),
+        earlier=result.attrs,
+        **version_of(opened),
     )
     return note(result, fractions_total="source")
 

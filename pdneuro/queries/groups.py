@@ -13,7 +13,7 @@ from pdneuro.graphs import to_networkx
 from pdneuro.options import FETCH_ARGUMENTS, Fetch, FetchKeywords
 from pdneuro.queries import edges as queries
 from pdneuro.queries.edges import EdgeKeywords, HopKeywords
-from pdneuro.sources import Source
+from pdneuro.sources import Source, at_version, open_source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
@@ -233,9 +233,13 @@ def _edges_of_each(
     members = dict(_members(groups, on))
     if options.get("hops", 1) > 1:  # each group reaches other neurons
         fetch = Fetch.of(**{name: value for name, value in options.items() if name in FETCH_ARGUMENTS})
+        everyone = np.concatenate([_NOBODY, *members.values()])
         with collect_report(fetch):
+            source = at_version(
+                open_source(options.get("source")), everyone, fetch
+            )  # one for all groups
             for key, ids in members.items():
-                yield key, queries.edges(ids, **options)
+                yield key, queries.edges(ids, **{**options, "source": source})
         return
     within = options.get("within", False)
     if not members:

@@ -1,12 +1,12 @@
 """A local HTTP server that imitates all services, with a synthetic brain or with your files."""
 
 from pdneuro.connectome import Connectome
-from pdneuro.sandbox.cave_data import root_ids
+from pdneuro.sandbox.cave_data import annotations, root_ids
 from pdneuro.sandbox.connectome import bundled, edges, neurons
 from pdneuro.sandbox.start import Sandbox, start
 from pdneuro.tables.provenance import SYNTHETIC
 
-__all__ = ["Sandbox", "edges", "neurons", "open_source", "root_ids", "start"]
+__all__ = ["Sandbox", "annotations", "edges", "neurons", "open_source", "root_ids", "start"]
 
 
 def open_source(name: str) -> Connectome:

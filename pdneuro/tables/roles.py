@@ -267,6 +267,25 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
     return named_column(frame, on)
 
 
+def supervoxel_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with the word supervoxel in their names."""
+    return [name for name in columns if "supervoxel" in str(name).casefold()]
+
+
+def supervoxel_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of supervoxels, as :func:`id_column` does, by the word in its name."""
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
+    if on is None:
+        on = _only(frame, supervoxel_columns(frame.columns), "supervoxels")
+        if on is None:
+            raise MissingColumnsError(
+                f"no column of supervoxels is recognized among {described_columns(frame)}. Name it, "
+                "such as 'pt_supervoxel_id'."
+            )
+    return named_column(frame, on)
+
+
 def point_columns(columns: pd.Index[Any]) -> list[Hashable]:
     """Return the three columns of points in the reference space, by their names."""
     for names in (("ap", "dv", "lr"), ("x", "y", "z")):
