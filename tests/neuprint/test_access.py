@@ -226,3 +226,12 @@ def test_the_doctor_and_the_set_up(sandbox: Sandbox, capsys: pytest.CaptureFixtu
     assert "Not accepted" in out
     assert "/account" in out
     tokens.forget("neuprint")
+
+
+def test_a_citation_names_the_data_set_and_neuprint(sandbox: Sandbox, ids: pd.Series) -> None:
+    edges = ids.neuro.edges(source="neuprint:optic-lobe")
+    edges.attrs["pdneuro"]["source"] = "neuprint:optic-lobe:v1.1"  # as if it came from the service
+    text = edges.neuro.cite()
+    assert "The right optic lobe" in text
+    assert "10.1038/s41586-025-08746-0" in text
+    assert "10.3389/fninf.2022.896292" in text
