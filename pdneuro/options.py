@@ -282,6 +282,6 @@ class Fetch(NamedTuple):
             )
         refresh, default = bool(call.pop("refresh", False)), options()["batch_size"].default
         chosen = call.get("batch_size") is not None or get_option("batch_size") != default
-        computed = {"refresh": refresh, "has_batch_size": chosen}
-        names = [name for name in cls._fields if name not in computed]
-        return cls(**computed, **{name: get_option(name, call.get(name)) for name in names})
+        names = [name for name in cls._fields if name not in ("refresh", "has_batch_size")]
+        values: dict[str, Any] = {name: get_option(name, call.get(name)) for name in names}
+        return cls(refresh=refresh, has_batch_size=chosen, **values)

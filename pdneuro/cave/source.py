@@ -151,4 +151,4 @@ class CaveSource:
                 f"{self.name} has several tables of neurons. Choose one: table=..., such as a table of "
                 "cell types."
             )
-        return self.open(fetch).everything(table)
+        return self.open(np.empty(0, np.int64), fetch).everything(table)

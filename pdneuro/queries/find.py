@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import InvalidQueryError, UnknownValueError, UnsupportedError, did_you_mean, listing
 from pdneuro.options import Fetch
-from pdneuro.sources import NeuronTable, Source, open_source
+from pdneuro.sources import NeuronTable, Source, open_source, version_of
 from pdneuro.tables.neuron_fields import matches
 from pdneuro.tables.provenance import stamp
 
@@ -99,7 +99,8 @@ def find(
     shown = [f"{name}={values[0] if len(values) == 1 else values!r}" for name, values in filters.items()]
     shown += ["regex=True"] if regex else []
     shown += [f"table={table}"] if table else []
-    return stamp(found, source=opened.name, query=f"find({', '.join(shown)})")
+    query = f"find({', '.join(shown)})"
+    return stamp(found, source=opened.name, query=query, **version_of(opened))
 
 
 def _listed(name: str, values: Any) -> list[Any]:

@@ -112,8 +112,9 @@ def test_a_table_of_cave(sandbox: Sandbox) -> None:
         pdneuro.find(source, type="23P")
     found = pdneuro.find(source, type="23P", table="cell_type_manual")
     assert set(found["type"]) == {"23P"}
-    cells = found.neuro.cave("cell_type_manual", ["cell_type"], source=source)
-    assert set(cells["cell_type"]) == {"23P"}
+    cells = found.neuro.cave("cell_type_manual", ["cell_type"], multiple="list", source=source)
+    types = [{row["cell_type"] for row in rows} for rows in cells["cell_type_manual"]]
+    assert all("23P" in own for own in types)
     with pytest.raises(errors.UnknownValueError, match="Did you mean '23P'"):
         pdneuro.find(source, type="23PP", table="cell_type_manual")
     with pytest.raises(errors.UnknownTableError, match="cell_type_manual"):
