@@ -443,9 +443,8 @@ class Connectome:
         Examples
         --------
         >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
-        >>> pdneuro.find(brain, type="T000", side="left").head(1)
-                      root_id  type  side   nt
-        0  720575940651962107  T000  left <NA>
+        >>> pdneuro.find(brain, type="T000", side="left").root_id.head(2).tolist()
+        [720575940644966971, 720575940637060607]
         """
         neurons, ids = self._neuron_rows(table)
         return neuron_fields.select(neurons, ids, filters, self.name, regex=regex)

@@ -180,7 +180,7 @@ def check_regions(encodings: Sequence[int], payloads: Sequence[bytes | None]) ->
     ]
     try:
         lists = _weighted_all.decode(b"[" + b",".join(bodies) + b"]")
-        for text in {entry[2] for entry in chain.from_iterable(lists)} - {None, ""}:
+        for text in {entry[2] for entry in chain.from_iterable(lists) if entry[2]}:
             _region_info.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ShapeError(f"the regions of an edge cannot be read ({error}).") from None
@@ -293,8 +293,8 @@ def region_edges(
             UnexpectedResponseWarning,
         )
     cells = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-    own, partner, weight = (np.array(cell, np.int64) for cell in cells[:3])
-    table = edge_table(partner, own, weight) if upstream else edge_table(own, partner, weight)
+    own, others, weights = (np.array(cell, np.int64) for cell in cells[:3])
+    table = edge_table(others, own, weights) if upstream else edge_table(own, others, weights)
     return table.assign(roi=region_category(cells[3], primary))
 
 

@@ -186,7 +186,13 @@ def _as_unknown(error: NotFoundError) -> UnknownDatasetError:
 
 
 def by_id(
-    name: str, query: Any, read: Any, check: Check, full: str, source: str, fetch: Fetch
+    name: str,
+    query: Callable[[Sequence[int]], str],
+    read: Callable[[bytes, Sequence[int]], Batch],
+    check: Check,
+    full: str,
+    source: str,
+    fetch: Fetch,
 ) -> BatchQuery:
     """Return the query for one value per body, for :func:`pdneuro.transport.fetch.fetch_by_id`.
 
@@ -228,7 +234,7 @@ def by_partners(
     full: str, source: str, fetch: Fetch, *, upstream: bool, fragments: bool, regions: bool
 ) -> BatchQuery:
     """Return the query for the partners on one side."""
-    options = {"upstream": upstream, "fragments": fragments, "regions": regions}
+    options: dict[str, Any] = {"upstream": upstream, "fragments": fragments, "regions": regions}
     name = f"partners {'upstream' if upstream else 'downstream'}"
     name += ("" if fragments else " without fragments") + (" by region" if regions else "")
     return by_id(

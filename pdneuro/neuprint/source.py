@@ -164,7 +164,7 @@ class NeuPrint:
                 found[row] = found[row] or {"downstream": [], "upstream": []}
             rows, partner, weight, _ = unpack(answers.payloads)
             for row, other, count in zip(rows.tolist(), partner.tolist(), weight.tolist(), strict=True):
-                found[row][side].append({"segmentid": other, "synaptic_count": count})  # type: ignore[index]
+                found[row][side].append({"segmentid": other, "synaptic_count": count})
         return found
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import InvalidQueryError, UnknownValueError, UnsupportedError, did_you_mean, listing
 from pdneuro.options import Fetch
-from pdneuro.sources import NeuronTable, Source, open_source, version_of
+from pdneuro.sources import NeuronTable, Source, open_source
 from pdneuro.tables.neuron_fields import matches
 from pdneuro.tables.provenance import stamp
 
@@ -70,16 +70,16 @@ def find(
 
     Examples
     --------
-    >>> found = pdneuro.find("neuprint:sandbox", type="T000")
+    >>> found = pdneuro.find("neuprint:male-cns", type="T000")
     >>> found.head(2)
                   root_id  type   side             nt
-    0  720575940600156085  T000  right  acetylcholine
-    1  720575940600183364  T000  right  acetylcholine
+    0  720575940602310790  T000  right  acetylcholine
+    1  720575940609676979  T000  right  acetylcholine
 
     Continue with their edges:
 
-    >>> found.neuro.edges(source="neuprint:sandbox", min_weight=30).shape
-    (37, 3)
+    >>> found.neuro.edges(source="neuprint:male-cns", min_weight=30).columns.tolist()
+    ['pre', 'post', 'weight']
     """
     filters = {name: _listed(name, values) for name, values in {"type": type, **fields}.items()}
     filters = {name: values for name, values in filters.items() if name != "type" or type is not None}
@@ -99,8 +99,7 @@ def find(
     shown = [f"{name}={values[0] if len(values) == 1 else values!r}" for name, values in filters.items()]
     shown += ["regex=True"] if regex else []
     shown += [f"table={table}"] if table else []
-    query = f"find({', '.join(shown)})"
-    return stamp(found, source=opened.name, query=query, **version_of(opened))
+    return stamp(found, source=opened.name, query=f"find({', '.join(shown)})")
 
 
 def _listed(name: str, values: Any) -> list[Any]:

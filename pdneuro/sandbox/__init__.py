@@ -10,5 +10,11 @@ __all__ = ["Sandbox", "annotations", "edges", "neurons", "open_source", "root_id
 
 
 def open_source(name: str) -> Connectome:
-    """Return the bundled brain as a local source, which needs no server: ``source="sandbox"``."""
+    """Return the bundled brain as a local source, which needs no server: ``source="sandbox"``.
+
+    Examples
+    --------
+    >>> pdneuro.sandbox.open_source("sandbox")
+    <Connectome 'sandbox (synthetic)': 3,000 neurons, 45,000 pairs>
+    """
     return Connectome(edges(), bundled("neurons"), f"sandbox{SYNTHETIC}")

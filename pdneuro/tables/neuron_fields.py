@@ -146,9 +146,8 @@ def select(
     """Return the neurons of a table with one of the values of each field; see :func:`standard`.
 
     >>> neurons = pd.DataFrame({"root_id": [11, 12], "cell_type": ["PN", "LN"], "side": ["L", "R"]})
-    >>> select(neurons, "root_id", {"type": ["PN"]}, "mine", regex=False)
-       root_id type  side    nt
-    0       11   PN  left  <NA>
+    >>> select(neurons, "root_id", {"type": ["PN"]}, "mine", regex=False).side.tolist()
+    ['left']
     """
     chosen = columns_of([name for name in table.columns if name != ids], filters, source)
     kept = np.ones(len(table), bool)

@@ -391,3 +391,43 @@ def test_an_unknown_data_set_lists_those_of_the_server(
 def test_a_name_that_is_no_data_set(name: str) -> None:
     with pytest.raises(errors.UnknownSourceError, match="neuprint"):
         pdneuro.open_source(name)
+
+
+def test_lazy_edges_by_region_are_those_of_a_table(server: Sandbox) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    import pdneuro.dask
+
+    neurons = pdneuro.sandbox.neurons().head(30)
+    lazy = dd.from_pandas(neurons, npartitions=3).neuro.edges(roi=True, min_weight=20)
+    found = lazy.compute(scheduler="synchronous")
+    wanted = neurons.neuro.edges(roi=True, min_weight=20)
+    order = ["pre", "post", "roi"]
+    left, right = (
+        table.astype({"roi": str}).sort_values(order, ignore_index=True) for table in (found, wanted)
+    )
+    pd.testing.assert_frame_equal(left, right)
+
+
+def test_the_command_line_finds_neurons_and_their_edges(server: Sandbox, tmp_path: Any) -> None:
+    from pdneuro import cli
+
+    found, edges = tmp_path / "found.csv", tmp_path / "edges.csv"
+    where = ["--type", "T012", "--where", "side=left"]
+    assert cli.main(["find", "--source", SOURCE, *where, "--out", str(found), "--quiet"]) == 0
+    neurons = pdneuro.read_table(found)
+    assert neurons["root_id"].tolist() == pdneuro.find(type="T012", side="left")["root_id"].tolist()
+    words = [
+        "--source",
+        SOURCE,
+        "--roi",
+        "--no-fragments",
+        "--min-weight",
+        "10",
+        "--out",
+        str(edges),
+        "--quiet",
+    ]
+    assert cli.main(["edges", str(found), *words]) == 0
+    assert (
+        pdneuro.read_table(edges)["weight"].sum() == neurons.neuro.edges(min_weight=10)["weight"].sum()
+    )
