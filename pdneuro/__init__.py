@@ -21,6 +21,7 @@ if _TYPE_CHECKING:
     from pdneuro.connectome import Connectome
     from pdneuro.files import read_edges, read_neurons, read_table
     from pdneuro.names import catalog, known_names
+    from pdneuro.queries.find import find
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -34,6 +35,7 @@ __all__ = [
     "catalog",
     "doctor",
     "errors",
+    "find",
     "get_options",
     "graphs",
     "known_names",
@@ -62,6 +64,7 @@ _LAZY = {
     "cache": ("pdneuro.transport.cache", None),
     "catalog": ("pdneuro.names", "catalog"),
     "doctor": ("pdneuro.checks.doctor", "doctor"),
+    "find": ("pdneuro.queries.find", "find"),
     "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),

@@ -123,7 +123,10 @@ max_nodes : int, optional
     "regions": """\
 roi : bool, default False
     Return one row per pair and region, so that the rows of a pair sum to its weight. ``min_weight`` is
-    compared with the sum. In CAVE, the region is missing for synapses without one.""",
+    compared with the sum. In CAVE, the region is missing for synapses without one. In neuPrint, regions
+    are the primary ones, and the rest of a pair is ``NotPrimary``.
+fragments : bool, default True
+    Keep edges of segments that are not neurons; ``False`` drops them at both ends. Only neuPrint.""",
     "grouping": """\
 dropna, sort, observed : bool, default False, False, True
     As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label

@@ -255,6 +255,8 @@ def edges(
     min_weight: int = 1,
     within: bool = False,
     autapses: bool = True,
+    roi: bool = False,
+    fragments: bool = True,
     source: str | Source | None = None,
     **fetch: Any,
 ) -> Lazy:
@@ -266,10 +268,14 @@ def edges(
     _require_one_version(source)
     options = {"upstream": upstream, "downstream": downstream, "autapses": autapses, **fetch}
     options |= {"min_weight": whole_threshold(min_weight), "source": source}
+    options |= {"roi": roi, "fragments": fragments}
     distinct, everyone = _distinct(_column(ids, on))
     nothing = np.empty(0, np.int64)
+    meta = edge_table(nothing, nothing, nothing)
+    if roi:
+        meta = meta.assign(roi=pd.Series(dtype=TEXT))
     work = WithOptions(_edges, within, options)
-    return distinct.map_partitions(work, everyone, meta=edge_table(nothing, nothing, nothing))
+    return distinct.map_partitions(work, everyone, meta=meta)
 
 
 def upstream(ids: Lazy, /, on: Hashable | None = None, **options: Any) -> Lazy:
@@ -345,6 +351,8 @@ def _edges(
     if options["upstream"] and options["downstream"]:
         # An edge between two partitions comes from the one with its start.
         found = found[found["pre"].isin(own) | ~found["pre"].isin(everyone)]
+    if "roi" in found.columns:  # text, since categories differ by partition
+        found = found.astype({"roi": TEXT})
     return found.reset_index(drop=True)
 
 

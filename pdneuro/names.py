@@ -12,6 +12,7 @@ from pdneuro.allen import payload as allen
 from pdneuro.braincircuits import payload as braincircuits
 from pdneuro.cave import payload as cave
 from pdneuro.errors import UnknownSourceError, did_you_mean
+from pdneuro.neuprint import payload as neuprint
 from pdneuro.neuromorpho import field_types
 from pdneuro.neuromorpho import payload as neuromorpho
 from pdneuro.options import Fetch
@@ -24,6 +25,7 @@ from pdneuro.transport.tokens import cave_host
 CAPABILITIES_OF = {
     "braincircuits": braincircuits.CAPABILITIES,
     "cave": cave.CAPABILITIES,
+    "neuprint": neuprint.CAPABILITIES,
     "allen": allen.CAPABILITIES,
     "neuromorpho": neuromorpho.CAPABILITIES,
 }
@@ -35,19 +37,19 @@ def known_names(service: str | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    service : {"braincircuits", "cave", "allen", "neuromorpho"}, optional
+    service : {"braincircuits", "cave", "neuprint", "allen", "neuromorpho"}, optional
         Default: all services.
 
     Returns
     -------
     DataFrame
-        One row per name: ``service``; ``kind`` (``project``, ``property``, ``datastack``, ``field`` or
-        ``measurement``); ``name``; ``description``, with the unit.
+        One row per name: ``service``; ``kind`` (``project``, ``property``, ``datastack``, ``dataset``,
+        ``field`` or ``measurement``); ``name``; ``description``, with the unit.
 
     Raises
     ------
     UnknownSourceError
-        The service is not one of the four.
+        The service is not one of these.
 
     See Also
     --------
@@ -88,8 +90,9 @@ def catalog(source: str | Source | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``source`` (text); ``kind`` (text): ``project``, ``datastack``, ``connectome``, ``version``,
-        ``table``, ``view``, ``property``, ``field``, ``measurement``, ``capability``; ``name`` (text);
+        ``source`` (text); ``kind`` (text): ``project``, ``datastack``, ``dataset``, ``connectome``,
+        ``version``, ``table``, ``view``, ``property``, ``field``, ``measurement``, ``capability``;
+        ``name`` (text);
         ``version``, the version with the entry (Int64, text if the service names its versions);
         ``rows`` (Int64, NA if the service does not count them); ``created`` and ``expires`` (datetime,
         UTC); ``description`` (text), with the schema, the unit and the notice of the service. A
@@ -123,11 +126,11 @@ def catalog(source: str | Source | None = None) -> pd.DataFrame:
         name = " | ".join(chosen)
     else:
         opened = open_source(source)
-        name = opened.name
         if isinstance(opened, Catalogued):
             entries = opened.catalog(Fetch.of())
         else:
-            entries = [Entry("source", name), *capabilities(CAPABILITIES)]
+            entries = [Entry("source", opened.name), *capabilities(CAPABILITIES)]
+        name = opened.name  # only now it has the version that was chosen
         rows = [(name.partition("@")[0], entry) for entry in entries]
     columns = list(zip(*((source, *entry) for source, entry in rows), strict=True))
     table = pd.DataFrame(
@@ -152,7 +155,7 @@ def _known_entries(service: str) -> Iterator[tuple[str, Entry]]:
     """Yield what is known about a service without a request, each with its source."""
     for own, kind, name, text in _rows():
         if own == service:
-            is_source = kind in ("project", "datastack")
+            is_source = kind in ("project", "datastack", "dataset")
             yield f"{service}:{name}" if is_source else service, Entry(kind, name, description=text)
     for entry in capabilities(CAPABILITIES_OF[service]):
         yield service, entry
@@ -163,6 +166,8 @@ def _rows() -> Iterator[tuple[str, str, str, str]]:
     yield from (("braincircuits", "property", *item) for item in braincircuits.PROPERTIES.items())
     for name, text in cave.DATASTACKS.items():
         yield "cave", "datastack", name, f"{text} Server: {cave_host(name)}."
+    yield from (("neuprint", "dataset", *item) for item in neuprint.DATASETS.items())
+    yield from (("neuprint", "property", *item) for item in neuprint.PROPERTIES.items())
     yield from (("allen", "field", *item) for item in COLUMNS.items())
     yield "allen", "field", "color", "The same color with a #, such as #08858c."
     for kind, names in (("field", field_types.NEURON), ("measurement", field_types.MORPHOMETRY)):

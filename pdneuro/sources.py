@@ -6,7 +6,7 @@ import datetime
 import importlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -68,6 +68,23 @@ class Dumping(Protocol):
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder; files that are up to date are not downloaded again."""
+
+
+@runtime_checkable
+class NeuronTable(Protocol):
+    """A source with a table of neurons."""
+
+    @property
+    def name(self) -> str:
+        """Return a short name for messages."""
+
+    def find(
+        self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch
+    ) -> pd.DataFrame:
+        """Return the neurons with one of the values of each field: ``root_id, type, side, nt``, ..."""
+
+    def field_values(self, name: str, *, table: str | None, fetch: Fetch) -> list[Any]:
+        """Return the distinct values of a field."""
 
 
 class Entry(NamedTuple):
@@ -176,13 +193,21 @@ def documented_records(name: str, empty: pd.DataFrame) -> pd.DataFrame:
 
 
 #: Module with each service's source, by the word before the colon.
-SERVICES = {"braincircuits": "pdneuro.braincircuits", "cave": "pdneuro.cave"}
+SERVICES = {
+    "braincircuits": "pdneuro.braincircuits",
+    "cave": "pdneuro.cave",
+    "neuprint": "pdneuro.neuprint",
+}
+#: Module with the sandbox's brain as a source.
+SANDBOX = "pdneuro.sandbox"
 #: Module with the source for files.
 FILES = "pdneuro.connectome"
 #: What shows that a text is a path of files in SWC format: their ending, or a folder.
 SWC = re.compile(r"\.(swc|swc\.gz|zip)$|[/\\]", re.I)
 #: A name, and a version that the service reads.
 _PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@.*)?")
+#: Names of a service that has others: a data set of neuPrint has its version after a colon.
+_NAMES = {"neuprint": re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")}
 
 
 def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
@@ -194,10 +219,12 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
         ``"cave:minnie65_public@1300"`` at a materialization version, ``@auto`` at the newest one at
-        which all IDs of a call are valid, ``@2024-06-05`` at the nearest one before a time (UTC). A
-        path is a ``Path``, or text that
-        contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
-        :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
+        which all IDs of a call are valid, ``@2024-06-05`` at the nearest one before a time (UTC).
+        ``"neuprint:hemibrain:v1.2.1"`` is a data set of neuPrint; without a version
+        (``"neuprint:male-cns"``) the highest, unless a data set has exactly this name. A path is
+        a ``Path``, or text that contains a folder or ends like the name of a table (``.csv``). It is a
+        file of edges, opened by :meth:`pdneuro.Connectome.from_files`. ``"sandbox"`` is the bundled
+        synthetic brain, without a server. A source object, such as a :class:`pdneuro.Connectome`,
         is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the
         option ``source``.
 
@@ -227,10 +254,12 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
         return _open(FILES, spec)
+    if spec == "sandbox":
+        return _open(SANDBOX, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
         service, rest = (service, rest) if colon else ("braincircuits", spec)
-        if service not in SERVICES or not _PROJECT.fullmatch(rest):
+        if service not in SERVICES or not _NAMES.get(service, _PROJECT).fullmatch(rest):
             raise UnknownSourceError(
                 f"unknown source {spec!r}. Use a BrainCircuits.io project such as "
                 f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "

@@ -12,7 +12,7 @@ import pytest
 import pdneuro
 
 PACKAGE = Path(pdneuro.__file__).parent
-SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
+SERVICES = {"allen", "braincircuits", "cave", "neuprint", "neuromorpho"}
 #: Layer -> layers that it may import.
 BELOW = {"options", "errors", "_atomic", "_compat", "_docs", "_version"}
 LAYERS = {
@@ -41,7 +41,7 @@ LAYERS = {
     "plots": BELOW | {"graphs", "queries", "tables"},
     "dask": BELOW | {"accessors", "neuromorpho", "queries", "sources", "tables"},
     "accessors": BELOW | {"citations", "files", "graphs", "neuroglancer", "plots", "queries", "tables"},
-    "sandbox": BELOW | {"files", "tables", "transport"},
+    "sandbox": BELOW | {"connectome", "files", "tables", "transport"},
 }
 
 

@@ -20,7 +20,13 @@ def test_each_name_has_one_row_and_a_description() -> None:
     table = pdneuro.known_names()
     assert not table.duplicated(["service", "kind", "name"]).any()
     assert table["description"].str.endswith(".").all()
-    assert table["service"].unique().tolist() == ["braincircuits", "cave", "allen", "neuromorpho"]
+    assert table["service"].unique().tolist() == [
+        "braincircuits",
+        "cave",
+        "neuprint",
+        "allen",
+        "neuromorpho",
+    ]
     part = pdneuro.known_names("allen")
     pd.testing.assert_frame_equal(part, table[table["service"] == "allen"].reset_index(drop=True))
 
@@ -34,6 +40,14 @@ def test_every_property_can_be_joined(sandbox: Sandbox) -> None:
 def test_every_project_can_be_opened(sandbox: Sandbox) -> None:
     for name in names("braincircuits", "project"):
         assert pdneuro.open_source(name).name == f"braincircuits:{name}"
+
+
+def test_every_data_set_of_neuprint_can_be_opened_and_every_property_joined(sandbox: Sandbox) -> None:
+    for name in names("neuprint", "dataset"):
+        assert pdneuro.open_source(f"neuprint:{name}").name == f"neuprint:{name}"
+    neurons = pdneuro.sandbox.neurons().head(5)
+    for name in names("neuprint", "property"):
+        assert len(neurons.neuro.properties(name, source="neuprint:male-cns").columns) > 0
 
 
 def test_every_datastack_has_a_server_for_its_token() -> None:

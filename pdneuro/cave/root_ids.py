@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro.cave import parse
 from pdneuro.cave.materialization import State, by_halves
 from pdneuro.cave.payload import (
+    PENDING,
     POST,
     PRE,
     ROOT,
@@ -28,8 +29,10 @@ from pdneuro.errors import (
     ExpiredVersionError,
     InvalidRequestError,
     NotFoundError,
+    OfflineError,
     ServiceError,
     StaleIdsWarning,
+    UnknownFieldError,
     UnknownTableError,
     listing,
     warn,
@@ -141,6 +144,20 @@ class Version(NamedTuple):
         name = cached_name(table, column, columns, resolution)
         answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
         return parse.rows(answers.payloads)
+
+    def everything(self, table: str) -> pd.DataFrame:
+        """Return all rows of a table or view with a root ID, which is in the column ``pt_root_id``."""
+        if self.fetch.offline:
+            raise OfflineError(
+                f"the table {table!r} of {self.name} is not cached, and pdneuro is offline."
+            )
+        found = self.client.everything(self._table(table))
+        if ROOT not in found.columns:
+            raise UnknownFieldError(
+                f"the table {table!r} of {self.name} has no root IDs ({ROOT}); its columns are "
+                f"{listing(found.columns, 20)}."
+            )
+        return found[found[ROOT] > PENDING].reset_index(drop=True)
 
     def partners(self, ids: Int64Array, *, upstream: bool) -> Answers:
         """Return the partners of each root ID on one side, packed."""

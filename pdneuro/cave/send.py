@@ -415,6 +415,30 @@ class Cave:
 
         return self._remembered("sample", table, fetch=fetch)
 
+    def everything(self, table: Table) -> pd.DataFrame:
+        """Return all rows of a table.
+
+        Raises
+        ------
+        RequestTooLargeError
+            The table has more rows than the server returns.
+        """
+
+        def fetch() -> pd.DataFrame:
+            method, arguments = payload.table_query(table, None)
+            arguments["limit"] = None
+            found, headers = self._query(method, arguments)
+            if parse.row_limit(headers) or self._has_more(found, method, arguments):
+                raise RequestTooLargeError(
+                    f"the table {table.name!r} has more than {len(found):,} rows, which is all that the "
+                    "server returns.",
+                    status=200,
+                    url=self.server,
+                )
+            return found
+
+        return self._remembered("everything", table, fetch=fetch)
+
     def query(
         self,
         table: Table,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Unpack, cast
 
@@ -12,10 +12,11 @@ import pandas as pd
 
 from pdneuro.cave import materialization, regions, root_ids, send, skeletons, synapses
 from pdneuro.cave.materialization import AUTO, Wanted, wanted_version
-from pdneuro.cave.payload import PENDING
+from pdneuro.cave.payload import PENDING, ROOT
+from pdneuro.errors import UnsupportedError
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Entry
-from pdneuro.tables import columns
+from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array, as_series, distinct_ids
 from pdneuro.tables.partners import from_partners, unpack
@@ -190,3 +191,23 @@ class CaveSource:
         version.warn_of_stale(np.delete(ids, rows), len(ids))
         order = np.argsort(rows, kind="stable")
         return from_partners(ids, rows[order], partner[order], weight[order], incoming[order])
+
+    def find(
+        self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch
+    ) -> pd.DataFrame:
+        """Return the rows of a table with some values; see :func:`pdneuro.queries.find.find`."""
+        return neuron_fields.select(
+            self._rows_of(table, fetch), ROOT, filters, f"{self.name}, table {table}", regex=regex
+        )
+
+    def field_values(self, name: str, *, table: str | None, fetch: Fetch) -> list[Any]:
+        """Return the distinct values of a column of a table."""
+        return neuron_fields.values_of(self._rows_of(table, fetch), ROOT, name, self.name)
+
+    def _rows_of(self, table: str | None, fetch: Fetch) -> pd.DataFrame:
+        if table is None:
+            raise UnsupportedError(
+                f"{self.name} has several tables of neurons. Choose one: table=..., such as a table of "
+                "cell types."
+            )
+        return self.open(np.empty(0, np.int64), fetch).everything(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,19 @@ from pdneuro.connectome import published
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
-from pdneuro.errors import IncompleteTableWarning, NotFoundError, did_you_mean, listing, warn
+from pdneuro.errors import (
+    IncompleteTableWarning,
+    NotFoundError,
+    UnsupportedError,
+    did_you_mean,
+    listing,
+    warn,
+)
 from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
+from pdneuro.tables import neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
@@ -484,6 +492,45 @@ class Connectome:
                 once = np.flatnonzero(~duplicate)
                 pre, post, weight = pre.take(once), post.take(once), weight.take(once)
         return edge_table(pre, post, weight)
+
+    # -- the table of neurons ---------------------------------------------------------------------
+
+    def find(
+        self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch
+    ) -> pd.DataFrame:
+        """Return the neurons with some values; see :func:`pdneuro.find`.
+
+        Examples
+        --------
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> pdneuro.find(brain, type="T000", side="left").root_id.head(2).tolist()
+        [720575940644966971, 720575940637060607]
+        """
+        neurons, ids = self._neuron_rows(table)
+        return neuron_fields.select(neurons, ids, filters, self.name, regex=regex)
+
+    def field_values(self, name: str, *, table: str | None, fetch: Fetch) -> list[Any]:
+        """Return the distinct values of a column of the table of neurons.
+
+        Examples
+        --------
+        >>> from pdneuro.options import Fetch
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> sorted(brain.field_values("side", table=None, fetch=Fetch.of()))
+        ['left', 'right']
+        """
+        neurons, ids = self._neuron_rows(table)
+        return neuron_fields.values_of(neurons, ids, name, self.name)
+
+    def _neuron_rows(self, table: str | None) -> tuple[pd.DataFrame, str]:
+        if table is not None:
+            raise UnsupportedError(f"{self.name} has one table of neurons. Remove table={table!r}.")
+        if not self._neurons.columns:
+            raise UnsupportedError(
+                f"{self.name} has no table of neurons. Open it with one: "
+                "pdneuro.Connectome(edges, neurons)."
+            )
+        return self._neurons.rows()
 
     # -- inside -----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ __all__ = [
     "cave",
     "dimensions",
     "edges",
+    "find",
     "groups",
     "neuromorpho",
     "properties",

@@ -37,6 +37,7 @@ class HopKeywords(FetchKeywords, total=False):
     """Keywords of :func:`edges` without its directions."""
 
     roi: bool
+    fragments: bool
     hops: int
     min_weight: int
     within: bool
@@ -65,6 +66,7 @@ def edges(
     autapses: bool = True,
     max_nodes: int | None = None,
     roi: bool = False,
+    fragments: bool = True,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -91,7 +93,7 @@ def edges(
     ------
     {segment errors}
     UnsupportedError
-        The source has no regions.
+        The source has no regions or no fragments.
     NodeBudgetError
         The next hop would query more than ``max_nodes`` neurons. No request is sent for it.
 
@@ -121,7 +123,7 @@ def edges(
     options = Fetch.of(**fetch)
     given = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
-    special = _special(opened, roi=roi)
+    special = _special(opened, roi=roi, fragments=fragments)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
     with collect_report(options, partial(rounding_hint, given)) as report:
         opened = at_version(opened, given, options)
@@ -566,12 +568,18 @@ def _follow(
 
 def _special(source: Source, **options: bool) -> dict[str, bool]:
     """Return the options of edges that differ from their defaults; raise if the source lacks one."""
-    chosen = {name: bool(value) for name, value in options.items() if value}
+    chosen = {
+        name: bool(value) for name, value in options.items() if bool(value) != (name == "fragments")
+    }
+    known = {
+        "roi": "regions of edges (roi=True). CAVE datastacks with a column or table of regions do, and "
+        "data sets of neuPrint",
+        "fragments": "fragments (fragments=False). Data sets of neuPrint do",
+    }
     for name in chosen:
         if name not in getattr(source, "EDGE_OPTIONS", ()):
             raise UnsupportedError(
-                f"{source.name} does not know regions of edges (roi=True). CAVE datastacks with a "
-                "column or table of regions do."
+                f"{source.name} does not know {known[name]}, such as source='neuprint:hemibrain:v1.2.1'."
             )
     return chosen
 

@@ -35,6 +35,7 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -66,6 +67,7 @@ def upstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKeywo
     {groups}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -96,6 +98,7 @@ def downstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKey
     {groups}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -196,6 +199,7 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
