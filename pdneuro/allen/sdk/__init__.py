@@ -8,18 +8,52 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
-    pass
+    from pdneuro.allen.sdk.cells import (
+        CellTypesCache,
+        Marker,
+        Morphology,
+        ReporterStatus,
+        read_marker_file,
+        read_swc,
+    )
+    from pdneuro.allen.sdk.connectivity import MouseConnectivityCache
+    from pdneuro.allen.sdk.manifest import Manifest, ManifestVersionError
+    from pdneuro.allen.sdk.ontology import Ontology, SimpleTree, StructureTree
+    from pdneuro.allen.sdk.spaces import ReferenceSpace, ReferenceSpaceCache
 
 # Public names by module.
 _MODULES: dict[str, tuple[str, ...]] = {
     "ontology": ("Ontology", "SimpleTree", "StructureTree"),
     "spaces": ("ReferenceSpace", "ReferenceSpaceCache"),
     "connectivity": ("MouseConnectivityCache",),
-    "cells": ("CellTypesCache",),
+    "cells": (
+        "CellTypesCache",
+        "Marker",
+        "Morphology",
+        "ReporterStatus",
+        "read_marker_file",
+        "read_swc",
+    ),
+    "manifest": ("Manifest", "ManifestVersionError"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "CellTypesCache",
+    "Manifest",
+    "ManifestVersionError",
+    "Marker",
+    "Morphology",
+    "MouseConnectivityCache",
+    "Ontology",
+    "ReferenceSpace",
+    "ReferenceSpaceCache",
+    "ReporterStatus",
+    "SimpleTree",
+    "StructureTree",
+    "read_marker_file",
+    "read_swc",
+]
 
 
 def __getattr__(name: str) -> _Any:

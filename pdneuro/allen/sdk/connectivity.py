@@ -132,9 +132,7 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         download = self.api.download_injection_fraction
         return self._experiment_volume(experiment_id, file_name, download, self.INJECTION_FRACTION_KEY)
 
-    def get_data_mask(
-        self, experiment_id: int, file_name: Any = None
-    ) -> tuple[Volume, dict[str, Any]]:
+    def get_data_mask(self, experiment_id: int, file_name: Any = None) -> tuple[Volume, dict[str, Any]]:
         """Return the share of each voxel that has valid data, and the header of the file."""
         download = self.api.download_data_mask
         return self._experiment_volume(experiment_id, file_name, download, self.DATA_MASK_KEY)
@@ -387,9 +385,7 @@ class MouseConnectivityCache(ReferenceSpaceCache):
 def _simplified(record: dict[str, Any]) -> dict[str, Any]:
     """Return an experiment of the service with the fields of allensdk."""
     experiment = {
-        name: value
-        for name, value in record.items()
-        if name not in ("data_set_id", "storage_directory")
+        name: value for name, value in record.items() if name not in ("data_set_id", "storage_directory")
     }
     line, sites = record.get("transgenic_line"), record.get("injection_structures") or ""
     return {

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro._atomic import replacing
+from pdneuro._compat import ROUND_TRIP
 from pdneuro.errors import InvalidFileError, InvalidQueryError
 
 #: Key, pattern and key of the folder of each kind of file; a pattern has a place for each argument.
@@ -55,13 +56,11 @@ class Manifest:
     '/data/cell_5.swc'
     """
 
-    def __init__(
-        self, config: Any = None, relative_base_dir: Any = ".", version: Any = None
-    ) -> None:
+    def __init__(self, config: Any = None, relative_base_dir: Any = ".", version: Any = None) -> None:
         self.relative_base_dir, self.version = relative_base_dir, version
         self.path_info: dict[str, dict[str, str]] = {}
         # A percent sign in the name of the folder is not a place of an argument.
-        base = os.path.abspath(relative_base_dir).replace("%", "%%")
+        base = str(Path(relative_base_dir).absolute()).replace("%", "%%")
         found = None
         for entry in config or ():
             if entry["type"] == "manifest_version":
@@ -69,7 +68,7 @@ class Manifest:
                 continue
             above = entry.get("parent_key")
             folder = self.path_info[above]["spec"] if above else base
-            spec = os.path.normpath(os.path.join(folder, entry["spec"]))
+            spec = str(Path(folder) / entry["spec"])
             self.path_info[entry["key"]] = {"type": entry["type"], "spec": spec}
         if found != version:
             raise ManifestVersionError(
@@ -123,11 +122,11 @@ class ManifestFolder:
         if file_name is None:
             return
         self.manifest_path = os.fspath(file_name)
-        if not os.path.exists(file_name):
+        if not Path(file_name).exists():
             self.build_manifest(file_name)
         try:
             entries = json.loads(Path(file_name).read_text("utf-8"))["manifest"]
-            self.manifest = Manifest(entries, os.path.dirname(self.manifest_path), version)
+            self.manifest = Manifest(entries, Path(file_name).parent, version)
         except ManifestVersionError as error:
             raise ManifestVersionError(
                 f"{file_name}: {error} Its files may be arranged in another way. Choose another "
@@ -175,13 +174,13 @@ class ManifestFolder:
             raise InvalidQueryError(
                 "a file needs a path: set cache=True, or name it in the call by file_name=."
             )
-        if not os.path.exists(path):
+        if not Path(path).exists():
             download(path)
         return os.fspath(path)
 
     def _records(self, path: Any, query: Callable[[], Any]) -> Any:
         """Return records from a JSON file, which is written from a query if it does not exist."""
-        if path is not None and os.path.exists(path):
+        if path is not None and Path(path).exists():
             return json.loads(Path(path).read_text("utf-8"))
         records = query()
         if path is not None:
@@ -192,13 +191,13 @@ class ManifestFolder:
         """Return a table from a CSV file, which is written from a query if it does not exist."""
         if path is None:
             return pd.DataFrame(query())
-        if not os.path.exists(path):
+        if not Path(path).exists():
             table = pd.DataFrame(query())
             _write(path, lambda part: table.to_csv(part, index=index, quoting=0 if index else 1))
         return pd.read_csv(
             path,
             index_col=0 if index else None,
-            float_precision="round_trip",
+            **ROUND_TRIP,
             keep_default_na=False,
             na_values=[""],
         )

@@ -88,15 +88,13 @@ class SimpleTree:
         """Return the nodes for which a function returns true."""
         return list(filter(criterion, self._nodes.values()))
 
-    def value_map(
-        self, from_fn: Callable[[Node], Any], to_fn: Callable[[Node], Any]
-    ) -> dict[Any, Any]:
+    def value_map(self, from_fn: Callable[[Node], Any], to_fn: Callable[[Node], Any]) -> dict[Any, Any]:
         """Return a dictionary of two functions of the nodes; DuplicateKeyError if a key repeats."""
         mapping: dict[Any, Any] = {}
         for node in self._nodes.values():
             key = from_fn(node)
             if key in mapping:
-                raise DuplicateKeyError(f"several nodes have the key {key!r}, so it cannot be looked up.")
+                raise DuplicateKeyError(f"several nodes have the key {key!r}.")
             mapping[key] = to_fn(node)
         return mapping
 
@@ -250,7 +248,7 @@ class StructureTree(SimpleTree):
         exclude_mesh_vis: Iterable[int] | None = None,
         label_key: str = "acronym",
     ) -> pd.DataFrame:
-        """Return the table of labels that ITK-SNAP reads: ``IDX, -R-, -G-, -B-, -A-, VIS, MSH, LABEL``."""
+        """Return labels for ITK-SNAP: ``IDX, -R-, -G-, -B-, -A-, VIS, MSH, LABEL``."""
         nodes = self.nodes()
         ids = pd.Series([node["id"] for node in nodes], dtype="int64")
         colors = np.array([node["rgb_triplet"] for node in nodes]).reshape(-1, 3)

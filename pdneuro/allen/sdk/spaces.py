@@ -6,12 +6,14 @@ import csv
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro._atomic import replacing
 from pdneuro._compat import optional
 from pdneuro.allen.sdk.api import OntologiesApi, ReferenceSpaceApi
 from pdneuro.allen.sdk.manifest import BASE, Layout, ManifestFolder
@@ -112,12 +114,10 @@ class ReferenceSpace:
         output_cb: Callable[[int, Callable[[], Mask]], Any] | None = None,
         direct_only: bool = False,
     ) -> Iterator[Any]:
-        """Yield the result of ``output_cb(id, make_mask)`` for each structure: by default ID and mask."""
+        """Yield ``output_cb(id, make_mask)`` of each structure: by default its ID and mask."""
         output = output_cb or self.return_mask_cb
         for number in structure_ids:
-            yield output(
-                number, functools.partial(self.make_structure_mask, [number], direct_only)
-            )
+            yield output(number, functools.partial(self.make_structure_mask, [number], direct_only))
 
     def check_coverage(self, structure_ids: Iterable[int], domain_mask: Any) -> Volume:
         """Return 1 where structures do not cover a mask, -1 where they exceed it, 0 elsewhere."""
@@ -197,9 +197,10 @@ class ReferenceSpace:
     @staticmethod
     def check_and_write(base_dir: Any, structure_id: int, fn: Callable[[], Mask]) -> int:
         """Write the mask as ``structure_{ID}.nrrd`` into a folder, unless the file exists."""
-        path = os.path.join(base_dir, f"structure_{structure_id}.nrrd")
-        if not os.path.exists(path):
-            optional("nrrd", "volumes").write(path, fn())
+        path = Path(base_dir) / f"structure_{structure_id}.nrrd"
+        if not path.exists():
+            with replacing(path) as part:
+                optional("nrrd", "volumes").write(str(part), fn())
         return structure_id
 
 
