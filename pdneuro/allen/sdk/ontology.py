@@ -185,9 +185,9 @@ class StructureTree(SimpleTree):
     >>> tree.structure_descends_from(385, 315), tree.has_overlaps([315, 385])
     (True, {315})
     >>> [structure["acronym"] for structure in tree.get_structures_by_set_id([687527670])][:3]
-    ['Isocortex', 'OLF', 'HPF']
+    ['Isocortex', 'HPF', 'CTXsp']
     >>> tree.get_name_map()[549], tree.get_id_acronym_map()["TH"], tree.get_ancestor_id_map()[549]
-    ('Thalamus', 549, [549, 1129, 343, 8, 997])
+    ('Thalamus', 549, [549, 343, 8, 997])
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
