@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdneuro._docs import fill
 from pdneuro.allen import parse, payload, send
-from pdneuro.allen.rows import as_table, model_rows
+from pdneuro.allen.rows import as_table, model_records, model_rows
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport.http import all_or_none
 
@@ -200,6 +200,11 @@ class Api:
         fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
         query = payload.ModelQuery(self.rma_endpoint, model, options, ids, before)
         return model_rows(query, fetch, nested=nested, page_size=page_size)
+
+    def _model_rows(self, model: str, ids: Sequence[int] = (), /, **options: Any) -> send.Rows:
+        """Return the rows of a class as records."""
+        query = payload.ModelQuery(self.rma_endpoint, model, options, ids)
+        return model_records(query, Fetch.of()).rows
 
     def _query(self, stages: Any, fmt: str = "json") -> str:
         return f"{self.rma_endpoint}/{payload.query(stages, fmt)}"

@@ -329,12 +329,12 @@ class CellTypesApi(RmaApi):
         """
         number = payload.one_id(specimen_id, "specimen_id")
         files = "ephys_result(well_known_files(well_known_file_type"
-        rows = self._model(
+        rows = self._model_rows(
             "Specimen",
             criteria=f"[id$eq{number}],{files}[name$eq{self.NWB_FILE_TYPE}]))",
             include=f"{files}))",
             num_rows="all",
-        ).to_dict("records")
+        )
         results = [row.get("ephys_result") or {} for row in rows]
         return self._save_first(results, self.NWB_FILE_TYPE, number, file_name)
 
@@ -368,12 +368,12 @@ class CellTypesApi(RmaApi):
 
     def _save_morphology(self, specimen_id: Any, kind: str, file_name: Any) -> Path:
         number = payload.one_id(specimen_id, "specimen_id")
-        rows = self._model(
+        rows = self._model_rows(
             "Specimen",
             criteria=f"[id$eq{number}],neuron_reconstructions(well_known_files)",
             include=(f"neuron_reconstructions(well_known_files(well_known_file_type[name$eq'{kind}']))"),
             num_rows="all",
-        ).to_dict("records")
+        )
         found = [entry for row in rows for entry in row.get("neuron_reconstructions") or ()]
         return self._save_first(found, kind, number, file_name)
 

@@ -192,12 +192,12 @@ class GridDataApi(RmaApi):
         ['field.mhd', 'field.raw']
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")
-        files = self._model(
+        files = self._model_rows(
             "WellKnownFile",
             filters={"attachable_id": number},
             criteria=f"well_known_file_type[name$in{payload.names(_FIELD_TYPES, 'types')}]",
             include="well_known_file_type",
-        ).to_dict("records")
+        )
         known = {file["well_known_file_type"]["name"]: file["id"] for file in files}
         missing = [kind for kind in (header_type, voxel_type) if kind not in known]
         if missing:
@@ -223,14 +223,14 @@ class GridDataApi(RmaApi):
         {'id': 1001407560, 'section_data_set_id': 100140756, 'tvr_00': 1.0, 'tvr_09': 5.5}
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")
-        rows = self._model(
+        rows = self._model_rows(
             "SectionDataSet",
             filters={"id": number},
             include="alignment3d",
             num_rows=num_rows,
             count=count,
             **options,
-        ).to_dict("records")
+        )
         found: list[dict[str, Any]] = [
             row["alignment3d"] for row in rows if isinstance(row.get("alignment3d"), dict)
         ]

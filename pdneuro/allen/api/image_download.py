@@ -74,7 +74,7 @@ class ImageDownloadApi(RmaApi):
         >>> images.build_image_url("section_image_download", 70945123, downsample=3, view="expression")
         'https://host/api/v2/section_image_download/70945123?downsample=3&view=expression'
         """
-        unknown = sorted(view.keys() - _PARAMETERS.keys())
+        unknown = self._unknown(view)
         if unknown:
             raise InvalidQueryError(
                 f"unknown parameters of an image: {listing(map(repr, unknown))}. Its parameters are "
@@ -87,6 +87,10 @@ class ImageDownloadApi(RmaApi):
         )
         base = endpoint if "/" in endpoint else f"{self.api_url}/api/v2/{endpoint}"
         return f"{base}/{payload.one_id(image_id, 'image_id')}{'?' if query else ''}{query}"
+
+    @staticmethod
+    def _unknown(view: dict[str, Any]) -> list[str]:
+        return sorted(view.keys() - _PARAMETERS.keys())
 
     # -- send -------------------------------------------------------------------------------------
 
@@ -257,7 +261,7 @@ class ImageDownloadApi(RmaApi):
         >>> pdneuro.allen.ImageDownloadApi().get_section_image_ranges([70813258])
         [[0, 932, 0, 1279, 0, 4095]]
         """
-        table = self._model(
+        found = self._model(
             "Equalization",
             payload.id_list(section_image_ids, "section_image_ids"),
             criteria="section_data_set(section_images[id$in{ids}])",
@@ -268,8 +272,9 @@ class ImageDownloadApi(RmaApi):
                 **options,
             },
         )
-        if not as_lists:
-            return table
+        return found if not as_lists else self._as_lists(found)
+
+    def _as_lists(self, table: pd.DataFrame) -> list[list[Any]]:
         found: list[list[Any]] = table.reindex(columns=list(_RANGES)).to_numpy(object).tolist()
         return found
 
