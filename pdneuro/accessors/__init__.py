@@ -57,6 +57,14 @@ class StructureMethods:
     descendants = as_method(queries.structures.descendants)
     rollup = as_method(queries.structures.rollup)
     is_under = as_method(queries.structures.is_under)
+    mask = as_method(queries.structures.mask)
+
+
+class ExperimentMethods:
+    """Methods for tracer experiments of the Allen Brain Atlas, by ID."""
+
+    _role = "experiments"
+    unionizes = as_method(queries.experiments.unionizes)
 
 
 class NeuroMorphoMethods:
@@ -88,6 +96,13 @@ class StructureJoins:
 
     _role = "structures"
     join_structures = as_method(queries.structures.join_structures)
+
+
+class ExperimentJoins:
+    """Joins for a table of tracer experiments."""
+
+    _role = "experiments"
+    join_unionizes = as_method(queries.experiments.join_unionizes)
 
 
 class NeuroMorphoJoins:
@@ -231,6 +246,7 @@ class IndexStructures:
     descendants = as_index_method(queries.structures.descendants, STRUCTURES)
     rollup = as_index_method(queries.structures.rollup, STRUCTURES)
     is_under = as_index_method(queries.structures.is_under, STRUCTURES)
+    mask = as_index_method(queries.structures.mask, STRUCTURES)
 
 
 class IndexNeurons:
@@ -297,7 +313,13 @@ class ProvenanceMixin:
 
 
 class SeriesNeuro(
-    SegmentMethods, CaveMethods, StructureMethods, NeuroMorphoMethods, ProvenanceMixin, Accessor
+    SegmentMethods,
+    CaveMethods,
+    StructureMethods,
+    ExperimentMethods,
+    NeuroMorphoMethods,
+    ProvenanceMixin,
+    Accessor,
 ):
     """Methods for a column of segment IDs, structures or neurons; print it to see which."""
 
@@ -316,6 +338,8 @@ class DataFrameNeuro(
     CaveMethods,
     StructureJoins,
     StructureMethods,
+    ExperimentJoins,
+    ExperimentMethods,
     NeuroMorphoJoins,
     NeuroMorphoMethods,
     EdgeTableMethods,

@@ -122,6 +122,9 @@ def describe_series(series: pd.Series[Any], methods: Methods) -> Description:
         role = _structures(series, methods)
     elif roles.neuromorpho_columns([series.name]):
         role = _neuromorpho(series, methods)
+    elif series.name in roles.EXPERIMENT_NAMES:
+        call = ('.unionizes("Brain - Major Divisions")', "the signal by structure")
+        role = Role([_column("experiments", series)], [call], methods("experiments"))
     else:
         role = _segments(series, methods)
     return Description.of(f"column {series.name!r}, {len(series):,} rows", [role], series)
@@ -142,6 +145,11 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
         found.append(_neurons(frame, names, methods))
     if columns:
         found.append(_structure_table(columns, methods))
+    experiments = [name for name in frame.columns if name in roles.EXPERIMENT_NAMES]
+    if experiments and "hemisphere_id" not in frame.columns:  # not a table of their signal
+        call = ('.join_unionizes("Brain - Major Divisions")', "add the signal by structure")
+        line = f"experiments: {', '.join(map(repr, experiments))}"
+        found.append(Role([line], [call], methods("experiments")))
     neurons = roles.neuromorpho_columns(frame.columns)
     if neurons:
         found.append(_neuromorpho_table(neurons, methods))
@@ -304,7 +312,8 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
             (".edges()", "edge table: pre, post, weight"),
             (".partners()", "one row per partner, with its weight"),
         ]
-    more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
+    every = ("segments", "cave", "structures", "experiments", "neuromorpho")
+    more = [name for role in every for name in methods(role)]
     return Role(recognized, calls, more, missing)
 
 

@@ -275,7 +275,7 @@ def _downloaded(
     if fresh:
         download()
     try:
-        return _with_provenance(read_volume(path, name), query)
+        return with_provenance(read_volume(path, name), query)
     except InvalidVolumeError as error:
         path.unlink(missing_ok=True)
         if fresh:
@@ -501,10 +501,10 @@ def _labeled(file: _File, name: str, query: str) -> xr.DataArray:
     resolution: Any = float(spacing[0]) if (spacing == spacing[0]).all() else spacing.tolist()
     array = xr.DataArray(values, dims=DIMS, coords=coordinates, name=name)
     array.attrs["resolution"] = resolution
-    return _with_provenance(array, query)
+    return with_provenance(array, query)
 
 
-def _with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
+def with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
     """Add the same provenance as for tables."""
     from pdneuro._version import __version__
 

@@ -17,7 +17,6 @@ if _TYPE_CHECKING:
         read_swc,
     )
     from pdneuro.allen.sdk.connectivity import MouseConnectivityCache
-    from pdneuro.allen.sdk.manifest import Manifest, ManifestVersionError
     from pdneuro.allen.sdk.ontology import Ontology, SimpleTree, StructureTree
     from pdneuro.allen.sdk.spaces import ReferenceSpace, ReferenceSpaceCache
 
@@ -34,14 +33,11 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "read_marker_file",
         "read_swc",
     ),
-    "manifest": ("Manifest", "ManifestVersionError"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CellTypesCache",
-    "Manifest",
-    "ManifestVersionError",
     "Marker",
     "Morphology",
     "MouseConnectivityCache",

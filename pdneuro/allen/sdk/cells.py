@@ -13,7 +13,7 @@ import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro.allen.sdk.api import CellTypesApi
-from pdneuro.allen.sdk.manifest import BASE, Layout, ManifestFolder, default_manifest
+from pdneuro.allen.sdk.folders import CacheFolder, default_manifest, files
 from pdneuro.errors import InvalidFileError, InvalidSwcError, LeftOutError, NotFoundError, listing
 from pdneuro.tables import skeletons, swc
 
@@ -29,7 +29,7 @@ class ReporterStatus:
     INDETERMINATE = None
 
 
-class CellTypesCache(ManifestFolder):
+class CellTypesCache(CacheFolder):
     """The Cell Types Database, kept in a folder in allensdk's layout.
 
     Parameters
@@ -67,14 +67,16 @@ class CellTypesCache(ManifestFolder):
     RECONSTRUCTION_KEY = "RECONSTRUCTION"
     MARKER_KEY = "MARKER"
     MANIFEST_VERSION = "1.1"
-    _LAYOUT: Layout = (
-        (CELLS_KEY, "cells.json", BASE),
-        (EPHYS_DATA_KEY, "specimen_%d/ephys.nwb", BASE),
-        (EPHYS_FEATURES_KEY, "ephys_features.csv", BASE),
-        (MORPHOLOGY_FEATURES_KEY, "morphology_features.csv", BASE),
-        (RECONSTRUCTION_KEY, "specimen_%d/reconstruction.swc", BASE),
-        (MARKER_KEY, "specimen_%d/reconstruction.marker", BASE),
-        (EPHYS_SWEEPS_KEY, "specimen_%d/ephys_sweeps.json", BASE),
+    MANIFEST_CONFIG = files(
+        {
+            CELLS_KEY: "cells.json",
+            EPHYS_DATA_KEY: "specimen_%d/ephys.nwb",
+            EPHYS_FEATURES_KEY: "ephys_features.csv",
+            MORPHOLOGY_FEATURES_KEY: "morphology_features.csv",
+            RECONSTRUCTION_KEY: "specimen_%d/reconstruction.swc",
+            MARKER_KEY: "specimen_%d/reconstruction.marker",
+            EPHYS_SWEEPS_KEY: "specimen_%d/ephys_sweeps.json",
+        }
     )
 
     def __init__(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.allen.sdk.api import MouseConnectivityApi
-from pdneuro.allen.sdk.manifest import BASE, Layout, default_manifest
+from pdneuro.allen.sdk.folders import default_manifest, files
 from pdneuro.allen.sdk.spaces import ReferenceSpaceCache, Volume
 from pdneuro.errors import InvalidQueryError, LeftOutError, MissingColumnsError, listing
 
@@ -69,18 +69,22 @@ class MouseConnectivityCache(ReferenceSpaceCache):
     DEFORMATION_FIELD_VOXEL_KEY = "DEFORMATION_FIELD_VOXELS"
     ALIGNMENT3D_KEY = "ALIGNMENT3D"
     MANIFEST_VERSION = 1.3
-    _LAYOUT: Layout = (
-        *ReferenceSpaceCache._LAYOUT,
-        (EXPERIMENTS_KEY, "experiments.json", BASE),
-        (STRUCTURE_UNIONIZES_KEY, "experiment_%d/structure_unionizes.csv", BASE),
-        (INJECTION_DENSITY_KEY, "experiment_%d/injection_density_%d.nrrd", BASE),
-        (INJECTION_FRACTION_KEY, "experiment_%d/injection_fraction_%d.nrrd", BASE),
-        (DATA_MASK_KEY, "experiment_%d/data_mask_%d.nrrd", BASE),
-        (PROJECTION_DENSITY_KEY, "experiment_%d/projection_density_%d.nrrd", BASE),
-        (DEFORMATION_FIELD_HEADER_KEY, "experiment_%d/dfmfld.mhd", BASE),
-        (DEFORMATION_FIELD_VOXEL_KEY, "experiment_%d/dfmfld.raw", BASE),
-        (ALIGNMENT3D_KEY, "experiment_%d/alignment3d.json", BASE),
-    )
+    MANIFEST_CONFIG = {
+        **ReferenceSpaceCache.MANIFEST_CONFIG,
+        **files(
+            {
+                EXPERIMENTS_KEY: "experiments.json",
+                STRUCTURE_UNIONIZES_KEY: "experiment_%d/structure_unionizes.csv",
+                INJECTION_DENSITY_KEY: "experiment_%d/injection_density_%d.nrrd",
+                INJECTION_FRACTION_KEY: "experiment_%d/injection_fraction_%d.nrrd",
+                DATA_MASK_KEY: "experiment_%d/data_mask_%d.nrrd",
+                PROJECTION_DENSITY_KEY: "experiment_%d/projection_density_%d.nrrd",
+                DEFORMATION_FIELD_HEADER_KEY: "experiment_%d/dfmfld.mhd",
+                DEFORMATION_FIELD_VOXEL_KEY: "experiment_%d/dfmfld.raw",
+                ALIGNMENT3D_KEY: "experiment_%d/alignment3d.json",
+            }
+        ),
+    }
     SUMMARY_STRUCTURE_SET_ID = 167587189
     DEFAULT_STRUCTURE_SET_IDS = (SUMMARY_STRUCTURE_SET_ID,)
     DFMFLD_RESOLUTIONS = (25,)

@@ -16,7 +16,7 @@ import pandas as pd
 from pdneuro._atomic import replacing
 from pdneuro._compat import optional
 from pdneuro.allen.sdk.api import OntologiesApi, ReferenceSpaceApi
-from pdneuro.allen.sdk.manifest import BASE, Layout, ManifestFolder
+from pdneuro.allen.sdk.folders import CacheFolder, files
 from pdneuro.allen.sdk.ontology import StructureTree
 from pdneuro.errors import (
     InvalidFileError,
@@ -204,7 +204,7 @@ class ReferenceSpace:
         return structure_id
 
 
-class ReferenceSpaceCache(ManifestFolder):
+class ReferenceSpaceCache(CacheFolder):
     """Volumes and structures of a reference space, kept in a folder in allensdk's layout.
 
     Parameters
@@ -242,18 +242,18 @@ class ReferenceSpaceCache(ManifestFolder):
     STRUCTURE_MASK_KEY = "STRUCTURE_MASK"
     STRUCTURE_MESH_KEY = "STRUCTURE_MESH"
     MANIFEST_VERSION: Any = 1.2
-    _LAYOUT: Layout = (
-        (STRUCTURE_TREE_KEY, "structures.json", BASE),
-        (REFERENCE_SPACE_VERSION_KEY, "%s", BASE),
-        (ANNOTATION_KEY, "annotation_%d.nrrd", REFERENCE_SPACE_VERSION_KEY),
-        (TEMPLATE_KEY, "average_template_%d.nrrd", BASE),
-        (
-            STRUCTURE_MASK_KEY,
-            "structure_masks/resolution_%d/structure_%d.nrrd",
+    MANIFEST_CONFIG = {
+        **files({STRUCTURE_TREE_KEY: "structures.json", TEMPLATE_KEY: "average_template_%d.nrrd"}),
+        REFERENCE_SPACE_VERSION_KEY: {"spec": "%s", "parent_key": "BASEDIR"},
+        **files(
+            {
+                ANNOTATION_KEY: "annotation_%d.nrrd",
+                STRUCTURE_MASK_KEY: "structure_masks/resolution_%d/structure_%d.nrrd",
+                STRUCTURE_MESH_KEY: "structure_meshes/structure_%d.obj",
+            },
             REFERENCE_SPACE_VERSION_KEY,
         ),
-        (STRUCTURE_MESH_KEY, "structure_meshes/structure_%d.obj", REFERENCE_SPACE_VERSION_KEY),
-    )
+    }
 
     def __init__(
         self, resolution: int, reference_space_key: str, *, base_uri: str | None = None, **kwargs: Any
