@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any, NamedTuple
+import zlib
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import is_html, parse_json
+
+
+#: Bytes of a voxel, by the type of an NRRD file without its sign.
+_BYTES = {
+    **dict.fromkeys(("char", "int8"), 1),
+    **dict.fromkeys(("short", "short int", "int16"), 2),
+    **dict.fromkeys(("int", "int32", "float"), 4),
+    **dict.fromkeys(("longlong", "long long", "long long int", "int64", "double"), 8),
+}
+#: Bytes that are read at once.
+_PIECE = 1 << 22
 
 
 class Message(NamedTuple):
@@ -119,6 +132,50 @@ def file_fault(start: bytes) -> str | None:
         return "the service sent an HTML page instead of the file."
     if _ERROR.match(start):
         return "the service sent an error instead of the file."
+    return None
+
+
+def volume_fault(file: IO[bytes]) -> str | None:
+    r"""Return what shows that an NRRD file is not whole; None for a file of another format.
+
+    Voxels are decompressed in pieces and counted, so that a large file needs little memory.
+
+    >>> import io
+    >>> volume_fault(io.BytesIO(b"NRRD0004\ntype: uint8\nsizes: 2 3\nencoding: raw\n\n12345"))
+    'the volume is truncated: it has 5 of 6 bytes.'
+    """
+    if not file.readline().startswith(b"NRRD0"):
+        return None
+    fields: dict[str, str] = {}
+    for line in file:
+        text = line.decode("latin-1").strip()
+        if not text:
+            break
+        name, _, value = text.partition(":")
+        fields[name.lower()] = value.strip().lower()
+    else:
+        return "the volume is truncated: its header does not end."
+    kind = re.sub(r"\b(un)?signed |^u(?=\w)|_t$", "", fields.get("type", ""))
+    sizes = fields.get("sizes", "").split()
+    is_known = kind in _BYTES and sizes and all(size.isdecimal() for size in sizes)
+    if not is_known or "data file" in fields or "datafile" in fields:
+        return None
+    wanted = math.prod(map(int, sizes)) * _BYTES[kind]
+    if fields.get("encoding") == "raw":
+        found = sum(len(piece) for piece in iter(lambda: file.read(_PIECE), b""))
+    elif fields.get("encoding") in ("gzip", "gz"):
+        found = 0
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            while piece := unpack.unconsumed_tail or file.read(_PIECE):
+                found += len(unpack.decompress(piece, _PIECE))
+        except zlib.error as error:
+            return f"the volume is damaged ({error})."
+        found += len(unpack.flush())
+    else:
+        return None
+    if found < wanted:
+        return f"the volume is truncated: it has {found:,} of {wanted:,} bytes."
     return None
 
 

@@ -299,6 +299,8 @@ def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] 
     def check(part: Path) -> str | None:
         with part.open("rb") as file:
             wrong = parse.file_fault(file.read(512))
+            file.seek(0)
+            wrong = wrong or parse.volume_fault(file)
         return wrong or (fault(part) if fault else None)
 
     return download(
