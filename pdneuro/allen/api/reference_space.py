@@ -8,7 +8,6 @@ from typing import Any
 from pdneuro.allen import payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
-from pdneuro.options import get_option
 
 
 @documented
@@ -67,8 +66,7 @@ class ReferenceSpaceApi(RmaApi):
         >>> atlas.build_volumetric_data_download_url("ara_nissl", "ara_nissl_25.nrrd")
         'http://127.0.0.1:.../informatics-archive/current-release/mouse_ccf/ara_nissl/ara_nissl_25.nrrd'
         """
-        address = str(get_option("allen_files_url"))
-        return payload.archive_url(address, data_path, file_name, release, coordinate_framework)
+        return payload.archive_url(self.files_url, data_path, file_name, release, coordinate_framework)
 
     def download_volumetric_data(
         self,

@@ -8,10 +8,47 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
-    pass
+    from pdneuro.allen.sdk.api import (
+        AnnotatedSectionDataSetsApi,
+        Api,
+        BiophysicalApi,
+        CellTypesApi,
+        ConnectedServices,
+        GlifApi,
+        GridDataApi,
+        ImageDownloadApi,
+        MouseConnectivityApi,
+        OntologiesApi,
+        ReferenceSpaceApi,
+        RmaApi,
+        RmaTemplate,
+        SvgApi,
+        SynchronizationApi,
+        TreeSearchApi,
+    )
+    from pdneuro.allen.sdk.cache import Cache, cacheable
 
 # Public names by module.
 _MODULES: dict[str, tuple[str, ...]] = {
+    "api": (
+        "AnnotatedSectionDataSetsApi",
+        "Api",
+        "BiophysicalApi",
+        "CellTypesApi",
+        "ConnectedServices",
+        "GlifApi",
+        "GridDataApi",
+        "ImageDownloadApi",
+        "MouseConnectivityApi",
+        "OntologiesApi",
+        "ReferenceSpaceApi",
+        "RmaApi",
+        "RmaTemplate",
+        "SvgApi",
+        "SynchronizationApi",
+        "TreeSearchApi",
+    ),
+    "cache": ("Cache", "cacheable"),
     "ontology": ("Ontology", "SimpleTree", "StructureTree"),
     "spaces": ("ReferenceSpace", "ReferenceSpaceCache"),
     "connectivity": ("MouseConnectivityCache",),

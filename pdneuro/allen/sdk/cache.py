@@ -272,7 +272,9 @@ class Cache:
         if strategy is None:
             strategy = "lazy" if writer or path else "pass_through"
         if strategy not in _STRATEGIES:
-            raise InvalidQueryError(f"strategy must be one of {', '.join(_STRATEGIES)}, not {strategy!r}.")
+            raise InvalidQueryError(
+                f"strategy must be one of {', '.join(_STRATEGIES)}, not {strategy!r}."
+            )
         if strategy != "pass_through" and path is None:
             raise InvalidQueryError(f"strategy {strategy!r} requires a path of the file: path=...")
         key = call_key(fn, args, kwargs)
@@ -620,7 +622,9 @@ def _read_json(path: Any) -> Any:
     try:
         return json.loads(target.read_bytes())
     except (OSError, ValueError) as error:
-        raise CacheError(f"{target} cannot be read as JSON: {error}. Use cache=True to write it.") from error
+        raise CacheError(
+            f"{target} cannot be read as JSON: {error}. Use cache=True to write it."
+        ) from error
 
 
 def _read_table(path: Any) -> pd.DataFrame:
@@ -637,7 +641,9 @@ def _read_table(path: Any) -> pd.DataFrame:
         texts = {name: str for name in names if name.endswith(("color_hex_triplet", "rgb_triplet"))}
         return pd.read_csv(target, dtype=texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise CacheError(f"{target} cannot be read as CSV: {error}. Use cache=True to write it.") from error
+        raise CacheError(
+            f"{target} cannot be read as CSV: {error}. Use cache=True to write it."
+        ) from error
 
 
 def _classic(table: pd.DataFrame) -> pd.DataFrame:
