@@ -135,11 +135,13 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> atlas = pdneuro.allen.MouseConnectivityApi()
-        >>> atlas.download_mouse_atlas_volume("P56", "atlasVolume", "atlas.mhd")
-        Traceback (most recent call last):
-            ...
-        pdneuro.errors.NotFoundError: ...mouse_annotation/P56_atlasVolume.zip...
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "atlasVolume.mhd"
+        >>> file = pdneuro.allen.MouseConnectivityApi().download_mouse_atlas_volume(
+        ...     "P56", "atlasVolume", path
+        ... )
+        >>> pdneuro.allen.read_volume(file).shape
+        (6, 4, 5)
         """
         place = f"{self.informatics_archive_endpoint}/current-release/mouse_annotation"
         address = f"{place}/{age}_{volume_type}.zip"

@@ -964,13 +964,13 @@ class SynchronizationApi(Api, synchronization.SynchronizationApi):
 
     get_image_to_atlas = as_records(
         synchronization.SynchronizationApi.get_image_to_atlas,
-        'SynchronizationApi().get_image_to_atlas(68173101, 6208, 2368, 1)[0]["image_sync"]["x"]',
-        "5906.1",
+        'SynchronizationApi().get_image_to_atlas(68173101, 6208, 2368, 1)[0]["image_sync"]["section_number"]',
+        "20",
     )
     get_image_to_image = as_records(
         synchronization.SynchronizationApi.get_image_to_image,
-        'SynchronizationApi().get_image_to_image(68173101, 6208, 2368, [68545324])[0]["image_sync"]["x"]',
-        "5906.1",
+        'SynchronizationApi().get_image_to_image(68173101, 6208, 2368, [68545324])[0]["image_sync"]["section_number"]',
+        "20",
     )
     get_image_to_image_2d = as_records(
         synchronization.SynchronizationApi.get_image_to_image_2d,
@@ -1134,7 +1134,7 @@ class ReferenceSpaceApi(RmaApi, reference_space.ReferenceSpaceApi):
         reference_space.ReferenceSpaceApi.download_mouse_atlas_volume,
         "file_name",
         'ReferenceSpaceApi().download_mouse_atlas_volume("P56", "gridAnnotation", f"{folder}/gridAnnotation.mhd")[0].shape',
-        "(4, 3, 2)",
+        "(6, 4, 5)",
         _read_metaimage,
     )
 
@@ -1400,8 +1400,8 @@ class CellTypesApi(RmaApi, cell_types.CellTypesApi):
         Examples
         --------
         >>> cell = pdneuro.allen.sdk.CellTypesApi().list_cells(species=["Mus musculus"])[0]
-        >>> cell["has_reconstruction"], cell["reporter_status"], cell["dendrite_type"]
-        (True, 'positive', 'spiny')
+        >>> cell["has_reconstruction"], cell["reporter_status"], cell["apical"]
+        (True, 'positive', 'intact')
         """
         found = self._specimens(id, **kwargs)
         for cell in found:
@@ -1702,8 +1702,8 @@ class GlifApi(RmaTemplate, glif.GlifApi):
         --------
         >>> api = pdneuro.allen.sdk.GlifApi()
         >>> _ = api.get_neuronal_model(566302806)
-        >>> api.get_ephys_sweeps()[0]["sweep_number"]
-        1
+        >>> len(api.get_ephys_sweeps())
+        3
         """
         return self.ephys_sweeps
 

@@ -95,7 +95,7 @@ class Cache:
     >>> call = {"model": "StructureSet", "order": ["id"], "num_rows": 2}
     >>> first = Cache().wrap(RmaApi().model_query, path=path, cache=True, **call)
     >>> Cache().wrap(RmaApi().model_query, path=path, cache=False, **call)["name"].tolist()
-    ['Mouse - Coarse', 'Brain - Summary Structures']
+    ['Mouse - Coarse', 'Brain ... Summary Structures']
     """
 
     #: Paths of a subclass by key, each with ``spec`` and possibly ``parent_key`` and ``typename``.
@@ -652,7 +652,7 @@ def _classic(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _classic_cells(cells: pd.Series[Any]) -> Any:
-    if isinstance(cells.dtype, np.dtype) or isinstance(cells.dtype, pd.StringDtype):
+    if isinstance(cells.dtype, np.dtype | pd.StringDtype):
         return cells
     missing = bool(cells.isna().any())
     if is_bool_dtype(cells.dtype):
