@@ -143,9 +143,9 @@ def drawing_fault(content: bytes) -> str | None:
 
 
 def image_fault(start: bytes) -> str | None:
-    """Return what shows that a body is not an image: HTML, XML or JSON.
+    r"""Return what shows that a body is not an image: HTML, XML or JSON.
 
-    >>> image_fault(b"<svg>"), image_fault(b"\\xff\\xd8")
+    >>> image_fault(b"<svg>"), image_fault(b"\xff\xd8")
     ('the file is not an image.', None)
     """
     begin = start.lstrip(b"\xef\xbb\xbf \t\r\n")

@@ -26,7 +26,19 @@ if _TYPE_CHECKING:
         SynchronizationApi,
         TreeSearchApi,
     )
-    from pdneuro.allen.sdk.cache import Cache, cacheable
+    from pdneuro.allen.sdk.cache import Cache, cacheable, get_default_manifest_file
+    from pdneuro.allen.sdk.cells import (
+        CellTypesCache,
+        Marker,
+        Morphology,
+        ReporterStatus,
+        read_marker_file,
+        read_swc,
+    )
+    from pdneuro.allen.sdk.connectivity import MouseConnectivityCache
+    from pdneuro.allen.sdk.manifest import Manifest, ManifestVersionError
+    from pdneuro.allen.sdk.ontology import Ontology, SimpleTree, StructureTree
+    from pdneuro.allen.sdk.spaces import ReferenceSpace, ReferenceSpaceCache
 
 # Public names by module.
 _MODULES: dict[str, tuple[str, ...]] = {
@@ -48,15 +60,57 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "SynchronizationApi",
         "TreeSearchApi",
     ),
-    "cache": ("Cache", "cacheable"),
+    "cache": ("Cache", "cacheable", "get_default_manifest_file"),
     "ontology": ("Ontology", "SimpleTree", "StructureTree"),
     "spaces": ("ReferenceSpace", "ReferenceSpaceCache"),
     "connectivity": ("MouseConnectivityCache",),
-    "cells": ("CellTypesCache",),
+    "cells": (
+        "CellTypesCache",
+        "Marker",
+        "Morphology",
+        "ReporterStatus",
+        "read_marker_file",
+        "read_swc",
+    ),
+    "manifest": ("Manifest", "ManifestVersionError"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "AnnotatedSectionDataSetsApi",
+    "Api",
+    "BiophysicalApi",
+    "Cache",
+    "CellTypesApi",
+    "CellTypesCache",
+    "ConnectedServices",
+    "GlifApi",
+    "GridDataApi",
+    "ImageDownloadApi",
+    "Manifest",
+    "ManifestVersionError",
+    "Marker",
+    "Morphology",
+    "MouseConnectivityApi",
+    "MouseConnectivityCache",
+    "OntologiesApi",
+    "Ontology",
+    "ReferenceSpace",
+    "ReferenceSpaceApi",
+    "ReferenceSpaceCache",
+    "ReporterStatus",
+    "RmaApi",
+    "RmaTemplate",
+    "SimpleTree",
+    "StructureTree",
+    "SvgApi",
+    "SynchronizationApi",
+    "TreeSearchApi",
+    "cacheable",
+    "get_default_manifest_file",
+    "read_marker_file",
+    "read_swc",
+]
 
 
 def __getattr__(name: str) -> _Any:

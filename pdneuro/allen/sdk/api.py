@@ -1,11 +1,10 @@
-"""The thirteen classes of allensdk.api with allensdk's return values, on the classes of pdneuro.allen."""
+"""The thirteen classes of allensdk.api with allensdk's return values, on those of pdneuro.allen."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import json
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,14 +56,12 @@ def _method(function: Method, call: Method, summary: str, example: str, result: 
     """Return a method with the arguments of another, and a docstring with its own example."""
     functools.update_wrapper(call, function)
     owner, name = function.__qualname__.split(".")
-    used = " ".join(sorted(set(re.findall(r"\b\w+Api\b|ConnectedServices", example))))
-    folder = ">>> folder = tempfile.mkdtemp()\n" if "{folder}" in example else ""
+    folder = ">>> import tempfile\n>>> folder = tempfile.mkdtemp()\n" if "{folder}" in example else ""
     call.__module__ = __name__
     call.__doc__ = (
         f"{(function.__doc__ or '').splitlines()[0]}\n\n{summary} The arguments are those of\n"
         f":meth:`pdneuro.allen.{owner}.{name}`.\n\nExamples\n--------\n"
-        f"{'>>> import tempfile' + chr(10) if folder else ''}"
-        f">>> from pdneuro.allen.sdk import {used}\n{folder}>>> {example}\n{result}\n"
+        f"{folder}>>> api = pdneuro.allen.sdk.{owner}()\n>>> {example}\n{result}\n"
     )
     return call
 
@@ -181,7 +178,7 @@ class Api(base.Api):
 
     def __init__(self, api_base_url_string: str | None = None) -> None:
         base.Api.__init__(self, api_base_url_string)
-        self.default_working_directory: Any = os.getcwd()
+        self.default_working_directory: Any = str(Path.cwd())
 
     @property
     def api_url(self) -> str:
@@ -603,7 +600,7 @@ class RmaApi(Api, rma.RmaApi):
 
     service_query = as_records(
         rma.RmaApi.service_query,
-        'RmaApi().service_query("mouse_correlation", {"row": 1, "set": "mouse"})[0]',
+        'api.service_query("mouse_correlation", {"row": 1, "set": "mouse"})[0]',
         "{'id': 183760, 'gene-symbol': 'Pdyn', 'r': 1.0}",
     )
 
@@ -826,7 +823,7 @@ class OntologiesApi(RmaTemplate, ontologies.OntologiesApi):
 
     get_structures = as_records(
         ontologies.OntologiesApi.get_structures,
-        'OntologiesApi().get_structures(1)[0]["acronym"]',
+        'api.get_structures(1)[0]["acronym"]',
         "'root'",
     )
 
@@ -852,22 +849,22 @@ class OntologiesApi(RmaTemplate, ontologies.OntologiesApi):
 
     get_atlases = as_records(
         ontologies.OntologiesApi.get_atlases,
-        'OntologiesApi().get_atlases()[0]["name"]',
+        'api.get_atlases()[0]["name"]',
         "'Mouse, P56, Coronal'",
     )
     get_structure_graphs = as_records(
         ontologies.OntologiesApi.get_structure_graphs,
-        '[graph["id"] for graph in OntologiesApi().get_structure_graphs()]',
+        '[graph["id"] for graph in api.get_structure_graphs()]',
         "[1, 10]",
     )
     get_structure_sets = as_records(
         ontologies.OntologiesApi.get_structure_sets,
-        '[entry["name"] for entry in OntologiesApi().get_structure_sets([2])]',
+        '[entry["name"] for entry in api.get_structure_sets([2])]',
         "['Mouse - Coarse']",
     )
     get_atlases_table = as_records(
         ontologies.OntologiesApi.get_atlases_table,
-        'OntologiesApi().get_atlases_table(1)[0]["structure_graph"]["name"]',
+        'api.get_atlases_table(1)[0]["structure_graph"]["name"]',
         "'Mouse Brain Atlas'",
     )
 
@@ -904,7 +901,7 @@ class TreeSearchApi(Api, tree_search.TreeSearchApi):
 
     get_tree = as_records(
         tree_search.TreeSearchApi.get_tree,
-        'TreeSearchApi().get_tree("Structure", 549, descendants=True)[1]["acronym"]',
+        'api.get_tree("Structure", 549, descendants=True)[1]["acronym"]',
         "'LGd'",
     )
 
@@ -964,27 +961,27 @@ class SynchronizationApi(Api, synchronization.SynchronizationApi):
 
     get_image_to_atlas = as_records(
         synchronization.SynchronizationApi.get_image_to_atlas,
-        'SynchronizationApi().get_image_to_atlas(68173101, 6208, 2368, 1)[0]["image_sync"]["section_number"]',
+        'api.get_image_to_atlas(68173101, 6208, 2368, 1)[0]["image_sync"]["section_number"]',
         "20",
     )
     get_image_to_image = as_records(
         synchronization.SynchronizationApi.get_image_to_image,
-        'SynchronizationApi().get_image_to_image(68173101, 6208, 2368, [68545324])[0]["image_sync"]["section_number"]',
+        'api.get_image_to_image(68173101, 6208, 2368, [68545324])[0]["image_sync"]["section_number"]',
         "20",
     )
     get_image_to_image_2d = as_records(
         synchronization.SynchronizationApi.get_image_to_image_2d,
-        "len(SynchronizationApi().get_image_to_image_2d(68173101, 6208, 2368, [68173103, 68173105]))",
+        "len(api.get_image_to_image_2d(68173101, 6208, 2368, [68173103, 68173105]))",
         "2",
     )
     get_reference_to_image = as_records(
         synchronization.SynchronizationApi.get_reference_to_image,
-        "len(SynchronizationApi().get_reference_to_image(10, 6085, 3670, 4883, [68545324]))",
+        "len(api.get_reference_to_image(10, 6085, 3670, 4883, [68545324]))",
         "1",
     )
     get_structure_to_image = as_records(
         synchronization.SynchronizationApi.get_structure_to_image,
-        'SynchronizationApi().get_structure_to_image(68545324, [315])[0]["image_sync"]["y"]',
+        'api.get_structure_to_image(68545324, [315])[0]["image_sync"]["y"]',
         "14.25",
     )
 
@@ -1019,22 +1016,22 @@ class ImageDownloadApi(RmaTemplate, image_download.ImageDownloadApi):
 
     section_image_query = as_records(
         image_download.ImageDownloadApi.section_image_query,
-        'ImageDownloadApi().section_image_query(70813257)[0]["section_number"]',
+        'api.section_image_query(70813257)[0]["section_number"]',
         "20",
     )
     get_section_data_sets_by_product = as_records(
         image_download.ImageDownloadApi.get_section_data_sets_by_product,
-        '[row["id"] for row in ImageDownloadApi().get_section_data_sets_by_product([1])]',
+        '[row["id"] for row in api.get_section_data_sets_by_product([1])]',
         "[69816930, 70813257]",
     )
     get_section_image_ranges = as_records(
         image_download.ImageDownloadApi.get_section_image_ranges,
-        "ImageDownloadApi().get_section_image_ranges([70813258])",
+        "api.get_section_image_ranges([70813258])",
         "[[0, 932, 0, 1279, 0, 4095]]",
     )
     atlas_image_query = as_records(
         image_download.ImageDownloadApi.atlas_image_query,
-        'ImageDownloadApi().atlas_image_query(1)[0]["section_number"]',
+        'api.atlas_image_query(1)[0]["section_number"]',
         "0",
     )
 
@@ -1078,7 +1075,7 @@ class GridDataApi(RmaApi, grid.GridDataApi):
 
     download_alignment3d = as_records(
         grid.GridDataApi.download_alignment3d,
-        'GridDataApi().download_alignment3d(100140756)["tvr_00"]',
+        'api.download_alignment3d(100140756)["tvr_00"]',
         "1.0",
     )
 
@@ -1105,35 +1102,35 @@ class ReferenceSpaceApi(RmaApi, reference_space.ReferenceSpaceApi):
     download_annotation_volume = as_file(
         reference_space.ReferenceSpaceApi.download_annotation_volume,
         "file_name",
-        'ReferenceSpaceApi().download_annotation_volume(None, 100, f"{folder}/annotation.nrrd")[0].shape',
+        'api.download_annotation_volume(None, 100, f"{folder}/annotation.nrrd")[0].shape',
         "(12, 8, 10)",
         read_nrrd,
     )
     download_template_volume = as_file(
         reference_space.ReferenceSpaceApi.download_template_volume,
         "file_name",
-        'ReferenceSpaceApi().download_template_volume(100, f"{folder}/template.nrrd")[0].shape',
+        'api.download_template_volume(100, f"{folder}/template.nrrd")[0].shape',
         "(12, 8, 10)",
         read_nrrd,
     )
     download_structure_mask = as_file(
         reference_space.ReferenceSpaceApi.download_structure_mask,
         "file_name",
-        'int(ReferenceSpaceApi().download_structure_mask(385, None, 100, f"{folder}/mask.nrrd")[0].sum())',
+        'int(api.download_structure_mask(385, None, 100, f"{folder}/mask.nrrd")[0].sum())',
         "96",
         read_nrrd,
     )
     download_structure_mesh = as_file(
         reference_space.ReferenceSpaceApi.download_structure_mesh,
         "file_name",
-        'ReferenceSpaceApi().download_structure_mesh(385, None, f"{folder}/mesh.obj")[0].shape',
+        'api.download_structure_mesh(385, None, f"{folder}/mesh.obj")[0].shape',
         "(3, 3)",
         _read_mesh,
     )
     download_mouse_atlas_volume = as_file(
         reference_space.ReferenceSpaceApi.download_mouse_atlas_volume,
         "file_name",
-        'ReferenceSpaceApi().download_mouse_atlas_volume("P56", "gridAnnotation", f"{folder}/gridAnnotation.mhd")[0].shape',
+        'api.download_mouse_atlas_volume("P56", "atlas", f"{folder}/atlas.mhd")[0].shape',
         "(6, 4, 5)",
         _read_metaimage,
     )
@@ -1161,76 +1158,76 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi, connectivity.MouseCon
 
     get_experiments = as_records(
         connectivity.MouseConnectivityApi.get_experiments,
-        'MouseConnectivityApi().get_experiments([100140756])[0]["failed"]',
+        'api.get_experiments([100140756])[0]["failed"]',
         "False",
     )
     get_experiments_api = as_records(
         connectivity.MouseConnectivityApi.get_experiments_api,
-        'MouseConnectivityApi().get_experiments_api()[0]["structure_abbrev"]',
+        'api.get_experiments_api()[0]["structure_abbrev"]',
         "'VISp'",
     )
     get_manual_injection_summary = as_records(
         connectivity.MouseConnectivityApi.get_manual_injection_summary,
-        'MouseConnectivityApi().get_manual_injection_summary(100140756)[0]["red_upper"]',
+        'api.get_manual_injection_summary(100140756)[0]["red_upper"]',
         "932",
     )
     get_experiment_detail = as_records(
         connectivity.MouseConnectivityApi.get_experiment_detail,
-        'len(MouseConnectivityApi().get_experiment_detail(100140756)[0]["sub_images"])',
+        'len(api.get_experiment_detail(100140756)[0]["sub_images"])',
         "3",
     )
     get_projection_image_info = as_records(
         connectivity.MouseConnectivityApi.get_projection_image_info,
-        'MouseConnectivityApi().get_projection_image_info(100140756, 40)[0]["sub_images"][0]["id"]',
+        'api.get_projection_image_info(100140756, 40)[0]["sub_images"][0]["id"]',
         "100140758",
     )
     get_structure_unionizes = as_records(
         connectivity.MouseConnectivityApi.get_structure_unionizes,
-        "len(MouseConnectivityApi().get_structure_unionizes([100140756], structure_ids=[385]))",
+        "len(api.get_structure_unionizes([100140756], structure_ids=[385]))",
         "6",
     )
     experiment_source_search = as_records(
         connectivity.MouseConnectivityApi.experiment_source_search,
-        'MouseConnectivityApi().experiment_source_search(injection_structures=["MO"])[0]["id"]',
+        'api.experiment_source_search(injection_structures=["MO"])[0]["id"]',
         "112670853",
     )
     experiment_spatial_search = as_records(
         connectivity.MouseConnectivityApi.experiment_spatial_search,
-        "type(MouseConnectivityApi().experiment_spatial_search(seed_point=[6900, 5050, 6450]))",
+        "type(api.experiment_spatial_search(seed_point=[6900, 5050, 6450]))",
         "<class 'list'>",
     )
     experiment_injection_coordinate_search = as_records(
         connectivity.MouseConnectivityApi.experiment_injection_coordinate_search,
-        "len(MouseConnectivityApi().experiment_injection_coordinate_search(seed_point=[1, 2, 3], num_rows=1))",
+        "len(api.experiment_injection_coordinate_search(seed_point=[1, 2, 3], num_rows=1))",
         "1",
     )
     experiment_correlation_search = as_records(
         connectivity.MouseConnectivityApi.experiment_correlation_search,
-        'MouseConnectivityApi().experiment_correlation_search(row=100140756)[0]["id"]',
+        'api.experiment_correlation_search(row=100140756)[0]["id"]',
         "100140756",
     )
     download_injection_density = as_file(
         connectivity.MouseConnectivityApi.download_injection_density,
         "path",
-        'MouseConnectivityApi().download_injection_density(f"{folder}/density.nrrd", 100140756, 100).name',
+        'api.download_injection_density(f"{folder}/density.nrrd", 100140756, 100).name',
         "'density.nrrd'",
     )
     download_projection_density = as_file(
         connectivity.MouseConnectivityApi.download_projection_density,
         "path",
-        'MouseConnectivityApi().download_projection_density(f"{folder}/density.nrrd", 100140756, 100).name',
+        'api.download_projection_density(f"{folder}/density.nrrd", 100140756, 100).name',
         "'density.nrrd'",
     )
     download_injection_fraction = as_file(
         connectivity.MouseConnectivityApi.download_injection_fraction,
         "path",
-        'MouseConnectivityApi().download_injection_fraction(f"{folder}/fraction.nrrd", 100140756, 100).name',
+        'api.download_injection_fraction(f"{folder}/fraction.nrrd", 100140756, 100).name',
         "'fraction.nrrd'",
     )
     download_data_mask = as_file(
         connectivity.MouseConnectivityApi.download_data_mask,
         "path",
-        'MouseConnectivityApi().download_data_mask(f"{folder}/mask.nrrd", 100140756, 100).name',
+        'api.download_data_mask(f"{folder}/mask.nrrd", 100140756, 100).name',
         "'mask.nrrd'",
     )
 
@@ -1264,17 +1261,17 @@ class AnnotatedSectionDataSetsApi(RmaApi, annotated.AnnotatedSectionDataSetsApi)
 
     get_annotated_section_data_sets = as_records(
         annotated.AnnotatedSectionDataSetsApi.get_annotated_section_data_sets,
-        'AnnotatedSectionDataSetsApi().get_annotated_section_data_sets([15566], ["High"])[0]["id"]',
+        'api.get_annotated_section_data_sets([15566], ["High"])[0]["id"]',
         "69816930",
     )
     get_annotated_section_data_sets_via_rma = as_records(
         annotated.AnnotatedSectionDataSetsApi.get_annotated_section_data_sets_via_rma,
-        'AnnotatedSectionDataSetsApi().get_annotated_section_data_sets_via_rma([315], ["High"])[0]["id"]',
+        'api.get_annotated_section_data_sets_via_rma([315], ["High"])[0]["id"]',
         "69816930",
     )
     get_compound_annotated_section_data_sets = as_records(
         annotated.AnnotatedSectionDataSetsApi.get_compound_annotated_section_data_sets,
-        'AnnotatedSectionDataSetsApi().get_compound_annotated_section_data_sets([{"structures": [15566]}])[0]["id"]',
+        'api.get_compound_annotated_section_data_sets([{"structures": [15566]}])[0]["id"]',
         "69816930",
     )
 
@@ -1461,18 +1458,18 @@ class CellTypesApi(RmaApi, cell_types.CellTypesApi):
 
     get_ephys_features = as_records(
         cell_types.CellTypesApi.get_ephys_features,
-        'CellTypesApi().get_ephys_features()[0]["vrest"]',
+        'api.get_ephys_features()[0]["vrest"]',
         "-70.0",
     )
     get_morphology_features = as_records(
         cell_types.CellTypesApi.get_morphology_features,
-        'CellTypesApi().get_morphology_features()[0]["number_stems"]',
+        'api.get_morphology_features()[0]["number_stems"]',
         "5",
     )
     save_ephys_data = as_file(
         cell_types.CellTypesApi.save_ephys_data,
         "file_name",
-        'CellTypesApi().save_ephys_data(318808427, f"{folder}/cell.nwb").name',
+        'api.save_ephys_data(318808427, f"{folder}/cell.nwb").name',
         "'cell.nwb'",
     )
 
@@ -1519,7 +1516,7 @@ class BiophysicalApi(RmaTemplate, biophysical.BiophysicalApi):
 
     get_neuronal_models = as_records(
         biophysical.BiophysicalApi.get_neuronal_models,
-        'BiophysicalApi().get_neuronal_models([318808427])[0]["specimen_id"]',
+        'api.get_neuronal_models([318808427])[0]["specimen_id"]',
         "318808427",
     )
 
@@ -1639,22 +1636,22 @@ class GlifApi(RmaTemplate, glif.GlifApi):
 
     get_neuronal_model_templates = as_records(
         glif.GlifApi.get_neuronal_model_templates,
-        'GlifApi().get_neuronal_model_templates()[0]["name"]',
+        'api.get_neuronal_model_templates()[0]["name"]',
         "'3a LIF-R'",
     )
     get_neuronal_models = as_records(
         glif.GlifApi.get_neuronal_models,
-        'len(GlifApi().get_neuronal_models([318808427])[0]["neuronal_models"])',
+        'len(api.get_neuronal_models([318808427])[0]["neuronal_models"])',
         "3",
     )
     get_neuronal_models_by_id = as_records(
         glif.GlifApi.get_neuronal_models_by_id,
-        'GlifApi().get_neuronal_models_by_id([566302806])[0]["name"]',
+        'api.get_neuronal_models_by_id([566302806])[0]["name"]',
         "'model 0'",
     )
     list_neuronal_models = as_records(
         glif.GlifApi.list_neuronal_models,
-        'GlifApi().list_neuronal_models()[0]["id"]',
+        'api.list_neuronal_models()[0]["id"]',
         "566302806",
     )
 
@@ -1808,6 +1805,6 @@ class ConnectedServices(RmaApi, connected_services.ConnectedServices):
 
     query = as_records(
         connected_services.ConnectedServices.query,
-        'ConnectedServices().query("mouse_correlation", set="mouse", row=75147760)[0]["r"]',
+        'api.query("mouse_correlation", set="mouse", row=75147760)[0]["r"]',
         "1.0",
     )
