@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -71,7 +72,11 @@ def message(content: bytes) -> Message:
     ShapeError
         There is no envelope.
     """
-    envelope = body(content)
+    return message_of(body(content))
+
+
+def message_of(envelope: Any) -> Message:
+    """Return the content of an envelope; see :func:`message`."""
     if not isinstance(envelope, dict) or not {"msg", "success"} & envelope.keys():
         raise ShapeError("the response has no envelope with 'success' and 'msg'.")
     found = envelope.get("msg")
@@ -192,3 +197,26 @@ def drawing_fault(content: bytes) -> str | None:
     if fault is None and not _END.search(content):
         fault = "the drawing is truncated."
     return fault
+
+
+def image_fault(start: bytes) -> str | None:
+    r"""Return what shows that a body is not an image: HTML, XML or JSON.
+
+    >>> image_fault(b"<svg>"), image_fault(b"\xff\xd8")
+    ('the file is not an image.', None)
+    """
+    begin = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "the file is not an image." if begin.startswith((b"<", b"{")) else None
+
+
+def fault_in(address: str, path: Path) -> str | None:
+    """Return what is wrong with a file of an address, which states what the file should be."""
+    with path.open("rb") as file:
+        start = file.read(512)
+        file.seek(0)
+        fault = file_fault(start) or volume_fault(file)
+    if fault:
+        return fault
+    if "/svg_download/" in address:
+        return drawing_fault(path.read_bytes())
+    return image_fault(start) if "image_download/" in address else None

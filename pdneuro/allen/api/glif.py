@@ -83,7 +83,7 @@ class GlifApi(RmaApi):
         ids = payload.id_list(ephys_experiment_ids, "ephys_experiment_ids")
         return self._model("Specimen", ids, criteria="[id$in{ids}]", **how)
 
-    def get_neuronal_models_by_id(self, neuronal_model_ids: Any, **options: Any) -> pd.DataFrame:
+    def get_neuronal_models_by_id(self, neuronal_model_ids: Any = None, **options: Any) -> pd.DataFrame:
         """Return models with their files.
 
         Parameters
@@ -111,7 +111,7 @@ class GlifApi(RmaApi):
             **{**_CONFIG, **options},
         )
 
-    def get_neuron_configs(self, neuronal_model_ids: Any) -> dict[int, Any]:
+    def get_neuron_configs(self, neuronal_model_ids: Any = None) -> dict[int, Any]:
         """Download the parameters of models.
 
         Returns

@@ -39,8 +39,7 @@ class GridDataApi(RmaApi):
     INJECTION_FRACTION, INJECTION_DENSITY, INJECTION_ENERGY, DATA_MASK = payload.PROJECTION[2:]
 
     def __init__(self, resolution: int | None = None, base_uri: str | None = None) -> None:
-        if isinstance(resolution, str):
-            raise InvalidQueryError(f"resolution is in µm, not {resolution!r}; name it: base_uri=...")
+        check_resolution(resolution)
         super().__init__(base_uri)
         self.resolution = 25 if resolution is None else resolution
 
@@ -237,3 +236,9 @@ class GridDataApi(RmaApi):
         if len(found) != 1:
             raise NotFoundError(f"data set {number} has {len(found)} alignments, not one.")
         return found[0]
+
+
+def check_resolution(given: Any) -> None:
+    """Raise if the first argument is an address, which is the second one."""
+    if isinstance(given, str):
+        raise InvalidQueryError(f"resolution is in µm, not {given!r}; name it: base_uri=...")

@@ -230,9 +230,9 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
                     for first in range(0, len(wanted), payload.MAX_IDS)
                 ]
                 return self._joined(parts)
-        rest = ""
-        if is_injection is not None:
-            rest += f"[is_injection$eq{payload.value(_as_bool(is_injection), 'is_injection')}]"
+        rest, injection = "", self._injection(is_injection)
+        if injection is not None:
+            rest += f"[is_injection$eq{payload.value(injection, 'is_injection')}]"
         if normalized_projection_volume_limit is not None:
             rest += f"[normalized_projection_volume$gt{float(normalized_projection_volume_limit):f}]"
         if hemisphere_ids is not None:
@@ -250,6 +250,13 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
             order=order,
             **{"num_rows": "all", "count": False, **options},
         )
+
+    def _injection(self, given: Any) -> bool | None:
+        if given is None:
+            return None
+        if not isinstance(given, bool | np.bool_) and given not in (0, 1):
+            raise InvalidQueryError(f"is_injection must be True or False, not {given!r}.")
+        return bool(given)
 
     def _hemispheres(self, given: Any) -> str:
         return payload.ids(given, "hemisphere_ids")
@@ -498,9 +505,3 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         voxels = np.nonzero(weights)
         weighted = np.array([(weights[voxels] * axis).sum() for axis in voxels])
         return np.asarray(weighted / total * resolution, np.float64)
-
-
-def _as_bool(value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_) and value not in (0, 1):
-        raise InvalidQueryError(f"is_injection must be True or False, not {value!r}.")
-    return bool(value)

@@ -8,6 +8,25 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from pdneuro.allen.sdk.api import (
+        AnnotatedSectionDataSetsApi,
+        Api,
+        BiophysicalApi,
+        CellTypesApi,
+        ConnectedServices,
+        GlifApi,
+        GridDataApi,
+        ImageDownloadApi,
+        MouseConnectivityApi,
+        OntologiesApi,
+        ReferenceSpaceApi,
+        RmaApi,
+        RmaTemplate,
+        SvgApi,
+        SynchronizationApi,
+        TreeSearchApi,
+    )
+    from pdneuro.allen.sdk.cache import Cache, cacheable, get_default_manifest_file
     from pdneuro.allen.sdk.cells import (
         CellTypesCache,
         Marker,
@@ -17,11 +36,31 @@ if _TYPE_CHECKING:
         read_swc,
     )
     from pdneuro.allen.sdk.connectivity import MouseConnectivityCache
+    from pdneuro.allen.sdk.manifest import Manifest, ManifestVersionError
     from pdneuro.allen.sdk.ontology import Ontology, SimpleTree, StructureTree
     from pdneuro.allen.sdk.spaces import ReferenceSpace, ReferenceSpaceCache
 
 # Public names by module.
 _MODULES: dict[str, tuple[str, ...]] = {
+    "api": (
+        "AnnotatedSectionDataSetsApi",
+        "Api",
+        "BiophysicalApi",
+        "CellTypesApi",
+        "ConnectedServices",
+        "GlifApi",
+        "GridDataApi",
+        "ImageDownloadApi",
+        "MouseConnectivityApi",
+        "OntologiesApi",
+        "ReferenceSpaceApi",
+        "RmaApi",
+        "RmaTemplate",
+        "SvgApi",
+        "SynchronizationApi",
+        "TreeSearchApi",
+    ),
+    "cache": ("Cache", "cacheable", "get_default_manifest_file"),
     "ontology": ("Ontology", "SimpleTree", "StructureTree"),
     "spaces": ("ReferenceSpace", "ReferenceSpaceCache"),
     "connectivity": ("MouseConnectivityCache",),
@@ -33,20 +72,42 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "read_marker_file",
         "read_swc",
     ),
+    "manifest": ("Manifest", "ManifestVersionError"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "AnnotatedSectionDataSetsApi",
+    "Api",
+    "BiophysicalApi",
+    "Cache",
+    "CellTypesApi",
     "CellTypesCache",
+    "ConnectedServices",
+    "GlifApi",
+    "GridDataApi",
+    "ImageDownloadApi",
+    "Manifest",
+    "ManifestVersionError",
     "Marker",
     "Morphology",
+    "MouseConnectivityApi",
     "MouseConnectivityCache",
+    "OntologiesApi",
     "Ontology",
     "ReferenceSpace",
+    "ReferenceSpaceApi",
     "ReferenceSpaceCache",
     "ReporterStatus",
+    "RmaApi",
+    "RmaTemplate",
     "SimpleTree",
     "StructureTree",
+    "SvgApi",
+    "SynchronizationApi",
+    "TreeSearchApi",
+    "cacheable",
+    "get_default_manifest_file",
     "read_marker_file",
     "read_swc",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
 from pdneuro._atomic import replacing
 from pdneuro.allen.api.cache import call_key, note_of, read_csv, write_csv
+from pdneuro.allen.sdk.manifest import ManifestFolder, default_manifest
 from pdneuro.errors import CacheError, InvalidQueryError
 from pdneuro.tables.columns import from_records
 
@@ -23,58 +24,13 @@ KEYWORDS = ("path", "strategy", "pre", "post", "reader", "writer")
 _STRATEGIES = ("lazy", "pass_through", "file", "create")
 
 
-class Manifest:
-    """Paths by key, as the ``manifest.json`` of allensdk lists them.
-
-    Parameters
-    ----------
-    entries : list of dict
-        ``key, type, spec`` and ``parent_key``.
-    folder : path
-        Folder of relative paths.
-
-    Attributes
-    ----------
-    path_info : dict
-        Each key's ``type`` and ``spec``: a path, with ``%s`` or ``%d`` for arguments.
-    version : str or None
-    """
-
-    def __init__(self, entries: Iterable[Mapping[str, Any]], folder: Any = ".") -> None:
-        self.path_info: dict[str, dict[str, str]] = {}
-        self.version: str | None = None
-        for entry in entries:
-            if entry["type"] == "manifest_version":
-                self.version = entry["value"]
-                continue
-            parent = entry.get("parent_key") or entry.get("parent")
-            above = Path(self.path_info[parent]["spec"]) if parent else Path(folder)
-            self.path_info[entry["key"]] = {
-                "type": entry["type"],
-                "spec": str((above / entry["spec"]).absolute()),
-            }
-
-    def get_path(self, path_key: str, *args: Any) -> str:
-        """Return a path, with its arguments.
-
-        Examples
-        --------
-        >>> from pdneuro.allen.sdk.cache import Manifest
-        >>> manifest = Manifest([{"key": "MASK", "type": "file", "spec": "mask_%d.nrrd"}], "/cache")
-        >>> manifest.get_path("MASK", 385)
-        '/cache/mask_385.nrrd'
-        """
-        spec = self.path_info[path_key]["spec"]
-        return spec % args if args else spec
-
-
-class Cache:
+class Cache(ManifestFolder):
     """Files with the results of calls, at paths that you give or that a manifest lists.
 
     Parameters
     ----------
     manifest : path, optional
-        A ``manifest.json``. If it does not exist, a class with ``MANIFEST_CONFIG`` writes it.
+        A ``manifest.json``; it is written if it does not exist.
     cache : bool, default True
         False: :meth:`get_cache_path` returns None, so nothing is saved.
     version : str, optional
@@ -82,10 +38,10 @@ class Cache:
 
     Notes
     -----
-    A file is complete or does not exist. A CSV file has a second file ``{name}.csv.json`` with its dtypes,
-    so text such as the color ``019399`` stays text. ``strategy="lazy"`` does not read a file that
-    contains the result of other arguments. Files of allensdk, which do not state their arguments or
-    dtypes, are read as well.
+    A file is complete or does not exist. A CSV file has a second file ``{name}.csv.json`` with its
+    dtypes, so text such as the color ``019399`` stays text. ``strategy="lazy"`` does not read a file
+    that contains the result of other arguments. Files of allensdk, which do not state their arguments
+    or dtypes, are read as well.
 
     Examples
     --------
@@ -95,104 +51,8 @@ class Cache:
     >>> call = {"model": "StructureSet", "order": ["id"], "num_rows": 2}
     >>> first = Cache().wrap(RmaApi().model_query, path=path, cache=True, **call)
     >>> Cache().wrap(RmaApi().model_query, path=path, cache=False, **call)["name"].tolist()
-    ['Mouse - Coarse', 'Brain - Summary Structures']
+    ['Mouse - Coarse', 'Brain ... Summary Structures']
     """
-
-    #: Paths of a subclass by key, each with ``spec`` and possibly ``parent_key`` and ``typename``.
-    MANIFEST_CONFIG: Mapping[str, Mapping[str, str]] = {}
-    MANIFEST_VERSION: str | None = None
-
-    def __init__(
-        self, manifest: Any = None, cache: bool = True, version: str | None = None, **kwargs: Any
-    ) -> None:
-        self.cache = cache
-        self.manifest: Manifest | None = None
-        self.load_manifest(manifest, self.MANIFEST_VERSION if version is None else version)
-
-    # -- manifest ---------------------------------------------------------------------------------
-
-    def load_manifest(self, file_name: Any, version: str | None = None) -> None:
-        """Read the paths of a manifest, and write it first if it does not exist.
-
-        Raises
-        ------
-        CacheError
-            The file is not a manifest, or it has another version.
-
-        Examples
-        --------
-        >>> import pathlib, tempfile
-        >>> file = pathlib.Path(tempfile.mkdtemp()) / "manifest.json"
-        >>> pdneuro.allen.sdk.Cache(file).manifest.get_path("BASEDIR") == str(file.parent)
-        True
-        """
-        if file_name is None:
-            self.manifest = None
-            return
-        path = Path(file_name)
-        if not path.exists():
-            self.build_manifest(path)
-        try:
-            manifest = Manifest(json.loads(path.read_bytes())["manifest"], path.parent)
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise CacheError(
-                f"{path} cannot be read as a manifest: {error!r}. Use another path, or delete the file."
-            ) from error
-        if version is not None and manifest.version != version:
-            raise CacheError(
-                f"{path} has version {manifest.version}, not {version}. Move it: a new one is written. "
-                "Files at other paths are then downloaded again."
-            )
-        self.manifest = manifest
-        self.manifest_path = str(file_name)
-
-    def build_manifest(self, file_name: Any) -> None:
-        """Write a manifest with the paths of the class.
-
-        Examples
-        --------
-        >>> import json, pathlib, tempfile
-        >>> file = pathlib.Path(tempfile.mkdtemp()) / "manifest.json"
-        >>> pdneuro.allen.sdk.Cache().build_manifest(file)
-        >>> json.loads(file.read_text())["manifest"]
-        [{'key': 'BASEDIR', 'type': 'dir', 'spec': '.'}]
-        """
-        entries: Records = [{"key": "BASEDIR", "type": "dir", "spec": "."}]
-        if self.MANIFEST_VERSION is not None:
-            entries.insert(0, {"type": "manifest_version", "value": self.MANIFEST_VERSION})
-        for key, given in self.MANIFEST_CONFIG.items():
-            entry = {"key": key, "type": given.get("typename", "dir"), **given}
-            entries.append({name: value for name, value in entry.items() if name != "typename"})
-        _write_json(file_name, {"manifest": entries})
-
-    def manifest_dataframe(self) -> pd.DataFrame:
-        """Return the paths of the manifest as a table.
-
-        Examples
-        --------
-        >>> import pathlib, tempfile
-        >>> file = pathlib.Path(tempfile.mkdtemp()) / "manifest.json"
-        >>> pdneuro.allen.sdk.Cache(file).manifest_dataframe()["type"]
-        BASEDIR    dir
-        Name: type, dtype: ...
-        """
-        paths = {} if self.manifest is None else self.manifest.path_info
-        return pd.DataFrame.from_dict(paths, orient="index")
-
-    def get_cache_path(self, file_name: Any, manifest_key: str, *args: Any) -> Any:
-        """Return a path: the given one, that of the manifest, or None if nothing is saved.
-
-        Examples
-        --------
-        >>> cache = pdneuro.allen.sdk.Cache()
-        >>> cache.get_cache_path("cells.json", "CELLS"), cache.get_cache_path(None, "CELLS")
-        ('cells.json', None)
-        """
-        if not self.cache:
-            return None
-        if file_name:
-            return file_name
-        return None if self.manifest is None else self.manifest.get_path(manifest_key, *args)
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -272,7 +132,9 @@ class Cache:
         if strategy is None:
             strategy = "lazy" if writer or path else "pass_through"
         if strategy not in _STRATEGIES:
-            raise InvalidQueryError(f"strategy must be one of {', '.join(_STRATEGIES)}, not {strategy!r}.")
+            raise InvalidQueryError(
+                f"strategy must be one of {', '.join(_STRATEGIES)}, not {strategy!r}."
+            )
         if strategy != "pass_through" and path is None:
             raise InvalidQueryError(f"strategy {strategy!r} requires a path of the file: path=...")
         key = call_key(fn, args, kwargs)
@@ -573,6 +435,19 @@ def cacheable(
     return decorate
 
 
+def get_default_manifest_file(cache_name: str) -> str:
+    """Return the path of the manifest of a class of files.
+
+    An environment variable such as ``MOUSE_CONNECTIVITY_MANIFEST`` sets it.
+
+    Examples
+    --------
+    >>> pdneuro.allen.sdk.get_default_manifest_file("mouse_connectivity")
+    'mouse_connectivity/manifest.json'
+    """
+    return default_manifest(cache_name)
+
+
 # -- files ----------------------------------------------------------------------------------------
 
 
@@ -620,7 +495,9 @@ def _read_json(path: Any) -> Any:
     try:
         return json.loads(target.read_bytes())
     except (OSError, ValueError) as error:
-        raise CacheError(f"{target} cannot be read as JSON: {error}. Use cache=True to write it.") from error
+        raise CacheError(
+            f"{target} cannot be read as JSON: {error}. Use cache=True to write it."
+        ) from error
 
 
 def _read_table(path: Any) -> pd.DataFrame:
@@ -637,7 +514,9 @@ def _read_table(path: Any) -> pd.DataFrame:
         texts = {name: str for name in names if name.endswith(("color_hex_triplet", "rgb_triplet"))}
         return pd.read_csv(target, dtype=texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise CacheError(f"{target} cannot be read as CSV: {error}. Use cache=True to write it.") from error
+        raise CacheError(
+            f"{target} cannot be read as CSV: {error}. Use cache=True to write it."
+        ) from error
 
 
 def _classic(table: pd.DataFrame) -> pd.DataFrame:
@@ -646,7 +525,7 @@ def _classic(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _classic_cells(cells: pd.Series[Any]) -> Any:
-    if isinstance(cells.dtype, np.dtype) or isinstance(cells.dtype, pd.StringDtype):
+    if isinstance(cells.dtype, np.dtype | pd.StringDtype):
         return cells
     missing = bool(cells.isna().any())
     if is_bool_dtype(cells.dtype):

@@ -13,7 +13,8 @@ import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro.allen.sdk.api import CellTypesApi
-from pdneuro.allen.sdk.folders import CacheFolder, default_manifest, files
+from pdneuro.allen.sdk.cache import Cache
+from pdneuro.allen.sdk.manifest import default_manifest, files
 from pdneuro.errors import InvalidFileError, InvalidSwcError, LeftOutError, NotFoundError, listing
 from pdneuro.tables import skeletons, swc
 
@@ -29,7 +30,7 @@ class ReporterStatus:
     INDETERMINATE = None
 
 
-class CellTypesCache(CacheFolder):
+class CellTypesCache(Cache):
     """The Cell Types Database, kept in a folder in allensdk's layout.
 
     Parameters

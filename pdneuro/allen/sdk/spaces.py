@@ -16,7 +16,8 @@ import pandas as pd
 from pdneuro._atomic import replacing
 from pdneuro._compat import optional
 from pdneuro.allen.sdk.api import OntologiesApi, ReferenceSpaceApi
-from pdneuro.allen.sdk.folders import CacheFolder, files
+from pdneuro.allen.sdk.cache import Cache
+from pdneuro.allen.sdk.manifest import files
 from pdneuro.allen.sdk.ontology import StructureTree
 from pdneuro.errors import (
     InvalidFileError,
@@ -204,7 +205,7 @@ class ReferenceSpace:
         return structure_id
 
 
-class ReferenceSpaceCache(CacheFolder):
+class ReferenceSpaceCache(Cache):
     """Volumes and structures of a reference space, kept in a folder in allensdk's layout.
 
     Parameters
