@@ -13,7 +13,6 @@ import msgspec
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import is_html, parse_json
 
-
 #: Bytes of a voxel, by the type of an NRRD file without its sign.
 _BYTES = {
     **dict.fromkeys(("char", "int8"), 1),

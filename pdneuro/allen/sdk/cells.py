@@ -106,6 +106,14 @@ class CellTypesCache(Cache):
             Such as ``ReporterStatus.POSITIVE``, ``CellTypesApi.MOUSE``.
         simple : bool
             Return the most important fields, with short names.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> [cell["id"] for cell in ctc.get_cells(species=["Homo Sapiens"])]
+        [528642047, 567776248]
         """
         path = self.get_cache_path(file_name, self.CELLS_KEY)
         cells = self._records(path, self.api.list_cells_api)
@@ -116,39 +124,95 @@ class CellTypesCache(Cache):
         return found
 
     def get_ephys_sweeps(self, specimen_id: int, file_name: Any = None) -> Records:
-        """Return the sweeps of the recording of a cell."""
+        """Return the sweeps of the recording of a cell.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> len(ctc.get_ephys_sweeps(318808427))
+        3
+        """
         path = self.get_cache_path(file_name, self.EPHYS_SWEEPS_KEY, specimen_id)
         sweeps: Records = self._records(path, lambda: self.api.get_ephys_sweeps(specimen_id))
         return sweeps
 
     def get_ephys_features(self, dataframe: bool = False, file_name: Any = None) -> Any:
-        """Return the features of the recordings, as a list of dictionaries or as a table."""
+        """Return the features of the recordings, as a list of dictionaries or as a table.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> ctc.get_ephys_features(dataframe=True)["vrest"].head(2).tolist()
+        [-70.0, -71.0]
+        """
         path = self.get_cache_path(file_name, self.EPHYS_FEATURES_KEY)
         table = self._table(path, self.api.get_ephys_features, index=False)
         return table if dataframe else table.to_dict("records")
 
     def get_morphology_features(self, dataframe: bool = False, file_name: Any = None) -> Any:
-        """Return the features of the reconstructions, as a list of dictionaries or as a table."""
+        """Return the features of the reconstructions, as a list of dictionaries or as a table.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> ctc.get_morphology_features()[0]["number_stems"]
+        5
+        """
         path = self.get_cache_path(file_name, self.MORPHOLOGY_FEATURES_KEY)
         table = self._table(path, self.api.get_morphology_features, index=False)
         return table if dataframe else table.to_dict("records")
 
     def get_all_features(self, dataframe: bool = False, require_reconstruction: bool = True) -> Any:
-        """Return both kinds of features by ``specimen_id``; by default of cells that have both."""
+        """Return both kinds of features by ``specimen_id``; by default of cells that have both.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> len(ctc.get_all_features()), len(ctc.get_all_features(require_reconstruction=False))
+        (3, 5)
+        """
         how = "inner" if require_reconstruction else "outer"
         recordings = self.get_ephys_features(dataframe=True)
         table = recordings.merge(self.get_morphology_features(dataframe=True), how=how, on="specimen_id")
         return table if dataframe else table.to_dict("records")
 
     def get_ephys_data(self, specimen_id: int, file_name: Any = None) -> Any:
-        """Raise LeftOutError: ``api.save_ephys_data`` downloads the file, h5py and ipfx read it."""
+        """Raise LeftOutError: ``api.save_ephys_data`` downloads the file, h5py and ipfx read it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> ctc.get_ephys_data(318808427)
+        Traceback (most recent call last):
+            ...
+        pdneuro.errors.LeftOutError: pdneuro does not read recordings...
+        """
         raise LeftOutError(
             "pdneuro does not read recordings. Download the file by api.save_ephys_data(), and read it "
             "with h5py or pynwb; ipfx and efel compute features."
         )
 
     def get_reconstruction(self, specimen_id: int, file_name: Any = None) -> Morphology:
-        """Return the reconstruction of a cell."""
+        """Return the reconstruction of a cell.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> ctc.get_reconstruction(318808427).num_nodes
+        49
+        """
         path = self._file(
             file_name,
             functools.partial(self.api.save_reconstruction, specimen_id),
@@ -223,64 +287,175 @@ class Morphology:
 
     @property
     def compartment_index(self) -> dict[int, dict[str, Any]]:
-        """Return the nodes by ID."""
+        """Return the nodes by ID.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> cell.compartment_index[1]["x"]
+        9.0
+        """
         return {node["id"]: node for node in self.compartment_list}
 
     @property
     def num_nodes(self) -> int:
-        """Return the number of nodes."""
+        """Return the number of nodes.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> cell.num_nodes
+        2
+        """
         return len(self.compartment_list)
 
     @property
     def num_trees(self) -> int:
-        """Return the number of trees; the soma is in tree 0."""
+        """Return the number of trees; the soma is in tree 0.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> cell.num_trees
+        1
+        """
         return len({node["tree_id"] for node in self.compartment_list})
 
     @property
     def soma(self) -> dict[str, Any] | None:
-        """Return the root of type 1, None without one."""
+        """Return the root of type 1, None without one.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> cell.soma["radius"]
+        5.0
+        """
         roots = (node for node in self.compartment_list if node["parent"] < 0)
         return next((node for node in roots if node["type"] == self.SOMA), None)
 
     root = soma
 
     def tree(self, n: int) -> Records | None:
-        """Return the nodes of a tree, None if it does not exist."""
+        """Return the nodes of a tree, None if it does not exist.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> len(cell.tree(0))
+        2
+        """
         return [node for node in self.compartment_list if node["tree_id"] == n] or None
 
     def node(self, n: Any) -> dict[str, Any] | None:
-        """Return a node by ID, None if it does not exist; a node itself is returned as it is."""
+        """Return a node by ID, None if it does not exist; a node itself is returned as it is.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> cell.node(1)["parent"]
+        0
+        """
         if isinstance(n, dict):
             return n
         return self.compartment_list[n] if 0 <= n < self.num_nodes else None
 
     def parent_of(self, seg: Any) -> dict[str, Any] | None:
-        """Return the parent of a node, by ID or as a dictionary; None for a root."""
+        """Return the parent of a node, by ID or as a dictionary; None for a root.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> cell.parent_of(1)["id"]
+        0
+        """
         node = self.node(seg)
         return None if node is None else self.node(node["parent"])
 
     def children_of(self, seg: Any) -> Records | None:
-        """Return the children of a node, by ID or as a dictionary."""
+        """Return the children of a node, by ID or as a dictionary.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> [node["id"] for node in cell.children_of(0)]
+        [1]
+        """
         node = self.node(seg)
         return None if node is None else [self.compartment_list[child] for child in node["children"]]
 
     def find(self, x: float, y: float, z: float, dist: float, node_type: int | None = None) -> Records:
-        """Return the nodes up to a distance from a point."""
+        """Return the nodes up to a distance from a point.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> [node["id"] for node in cell.find(8, 0, 0, dist=2)]
+        [1]
+        """
         point = np.array([x, y, z])
         away = np.linalg.norm(self.nodes[["x", "y", "z"]].to_numpy(np.float64) - point, axis=1)
         near = [self.compartment_list[row] for row in np.flatnonzero(away <= dist)]
         return [node for node in near if node_type is None or node["type"] == node_type]
 
     def compartment_list_by_type(self, compartment_type: int) -> Records:
-        """Return the nodes of a type."""
+        """Return the nodes of a type.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> len(cell.compartment_list_by_type(cell.DENDRITE))
+        1
+        """
         return [node for node in self.compartment_list if node["type"] == compartment_type]
 
     def compartment_index_by_type(self, compartment_type: int) -> dict[int, dict[str, Any]]:
-        """Return the nodes of a type, by ID."""
+        """Return the nodes of a type, by ID.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> list(cell.compartment_index_by_type(cell.SOMA))
+        [0]
+        """
         return {node["id"]: node for node in self.compartment_list_by_type(compartment_type)}
 
     def save(self, file_name: Any) -> None:
-        """Write the reconstruction as an SWC file, with the numbers of :attr:`nodes`."""
+        """Write the reconstruction as an SWC file, with the numbers of :attr:`nodes`.
+
+        Examples
+        --------
+        >>> rows = [[1, 1, 0, 0, 0, 5, -1], [2, 3, 9, 0, 0, 1, 1]]
+        >>> columns = ["node", "type", "x", "y", "z", "radius", "parent"]
+        >>> cell = pdneuro.allen.sdk.Morphology(pd.DataFrame(rows, columns=columns))
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/cell.swc"
+        >>> cell.save(path)
+        >>> pdneuro.allen.sdk.read_swc(path).num_nodes
+        2
+        """
         with replacing(Path(file_name)) as part:
             part.write_text(swc.text(self.nodes), "utf-8")
 

@@ -109,7 +109,16 @@ class MouseConnectivityCache(ReferenceSpaceCache):
 
     @property
     def default_structure_ids(self) -> list[int]:
-        """Return the IDs of the structures of set 167587189, "Brain - Summary Structures"."""
+        """Return the IDs of the structures of set 167587189, "Brain - Summary Structures".
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> mcc.default_structure_ids[:3]
+        [985, 993, 409]
+        """
         members = self.get_structure_tree().get_structures_by_set_id(self.DEFAULT_STRUCTURE_SET_IDS)
         return [structure["id"] for structure in members]
 
@@ -118,26 +127,62 @@ class MouseConnectivityCache(ReferenceSpaceCache):
     def get_projection_density(
         self, experiment_id: int, file_name: Any = None
     ) -> tuple[Volume, dict[str, Any]]:
-        """Return the share of signal in each voxel, and the header of the file."""
+        """Return the share of signal in each voxel, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> mcc.get_projection_density(100140756)[0].shape
+        (12, 8, 10)
+        """
         download = self.api.download_projection_density
         return self._experiment_volume(experiment_id, file_name, download, self.PROJECTION_DENSITY_KEY)
 
     def get_injection_density(
         self, experiment_id: int, file_name: Any = None
     ) -> tuple[Volume, dict[str, Any]]:
-        """Return the share of signal of the injection in each voxel, and the header of the file."""
+        """Return the share of signal of the injection in each voxel, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> mcc.get_injection_density(100140756)[0].shape
+        (12, 8, 10)
+        """
         download = self.api.download_injection_density
         return self._experiment_volume(experiment_id, file_name, download, self.INJECTION_DENSITY_KEY)
 
     def get_injection_fraction(
         self, experiment_id: int, file_name: Any = None
     ) -> tuple[Volume, dict[str, Any]]:
-        """Return the share of each voxel that is in the injection, and the header of the file."""
+        """Return the share of each voxel that is in the injection, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> mcc.get_injection_fraction(100140756)[0].shape
+        (12, 8, 10)
+        """
         download = self.api.download_injection_fraction
         return self._experiment_volume(experiment_id, file_name, download, self.INJECTION_FRACTION_KEY)
 
     def get_data_mask(self, experiment_id: int, file_name: Any = None) -> tuple[Volume, dict[str, Any]]:
-        """Return the share of each voxel that has valid data, and the header of the file."""
+        """Return the share of each voxel that has valid data, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> float(mcc.get_data_mask(100140756)[0].max())
+        1.0
+        """
         download = self.api.download_data_mask
         return self._experiment_volume(experiment_id, file_name, download, self.DATA_MASK_KEY)
 
@@ -155,7 +200,18 @@ class MouseConnectivityCache(ReferenceSpaceCache):
     def get_deformation_field(
         self, section_data_set_id: int, header_path: Any = None, voxel_path: Any = None
     ) -> Any:
-        """Raise LeftOutError: ``api.download_deformation_field`` downloads it, SimpleITK reads it."""
+        """Raise LeftOutError: ``api.download_deformation_field`` downloads it, SimpleITK reads it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> mcc.get_deformation_field(100140756)
+        Traceback (most recent call last):
+            ...
+        pdneuro.errors.LeftOutError: pdneuro does not read deformation fields...
+        """
         raise LeftOutError(
             "pdneuro does not read deformation fields. Download the files by "
             "api.download_deformation_field(), and read the header with SimpleITK."
@@ -167,6 +223,14 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         """Return the transform of an experiment: 4 rows, the last of which is the shift; 3 columns.
 
         ``"trv"`` is from the reference space to the images, ``"tvr"`` back.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> mcc.get_affine_parameters(100140756).shape
+        (4, 3)
         """
         if direction not in ("trv", "tvr"):
             raise InvalidQueryError(f"direction must be 'trv' or 'tvr', not {direction!r}.")
@@ -200,6 +264,15 @@ class MouseConnectivityCache(ReferenceSpaceCache):
             True for transgenic mice, False for wild type, or the names of lines; case is ignored.
         injection_structure_ids : list of int, optional
             Structures whose descendants include the primary injection structure.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> found = mcc.get_experiments(cre=False, injection_structure_ids=[669])
+        >>> [experiment["id"] for experiment in found]
+        [100140756, 100140949]
         """
         path = self.get_cache_path(file_name, self.EXPERIMENTS_KEY)
         experiments = [
@@ -217,7 +290,16 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         cre: bool | Iterable[str] | None = None,
         injection_structure_ids: Iterable[int] | None = None,
     ) -> Records:
-        """Return those of the experiments that :meth:`get_experiments` would return."""
+        """Return those of the experiments that :meth:`get_experiments` would return.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> len(mcc.filter_experiments(mcc.get_experiments(), cre=True))
+        2
+        """
         if isinstance(cre, bool | np.bool_):
             experiments = [each for each in experiments if bool(each["transgenic_line"]) == cre]
         elif cre is not None:
@@ -242,7 +324,17 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         include_descendants: bool = False,
         hemisphere_ids: Iterable[int] | None = None,
     ) -> pd.DataFrame:
-        """Return the signal of an experiment by structure; all rows are kept in the file."""
+        """Return the signal of an experiment by structure; all rows are kept in the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> rows = mcc.get_experiment_structure_unionizes(100140756, structure_ids=[385])
+        >>> rows["hemisphere_id"].tolist()
+        [1, 2, 3, 1, 2, 3]
+        """
         path = self.get_cache_path(file_name, self.STRUCTURE_UNIONIZES_KEY, experiment_id)
         table = self._table(path, lambda: self._unionizes(experiment_id), index=True)
         return self.filter_structure_unionizes(
@@ -263,7 +355,17 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         include_descendants: bool = False,
         hemisphere_ids: Iterable[int] | None = None,
     ) -> pd.DataFrame:
-        """Return the rows of these structures and hemispheres, inside or outside the injection."""
+        """Return the rows of these structures and hemispheres, inside or outside the injection.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> rows = mcc.get_experiment_structure_unionizes(100140756)
+        >>> len(mcc.filter_structure_unionizes(rows, is_injection=False, hemisphere_ids=[3]))
+        36
+        """
         kept = np.ones(len(unionizes), bool)
         if is_injection is not None:
             kept &= unionizes["is_injection"].to_numpy() == is_injection
@@ -285,7 +387,16 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         include_descendants: bool = False,
         hemisphere_ids: Iterable[int] | None = None,
     ) -> pd.DataFrame:
-        """Return the signal of experiments by structure, with the columns sorted by name."""
+        """Return the signal of experiments by structure, with the columns sorted by name.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> len(mcc.get_structure_unionizes([100140756, 112670853], structure_ids=[385]))
+        12
+        """
         tables = [
             self.get_experiment_structure_unionizes(
                 number,
@@ -313,6 +424,15 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         """Return for each experiment the structures with the largest values, down to a threshold.
 
         Default: the structures of :attr:`default_structure_ids`, in the hemispheres 1 and 2.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> ranked = mcc.rank_structures([100140756], False, [315, 549], n=2, threshold=0)
+        >>> [record["structure_id"] for record in ranked[0]]
+        [315, 315]
         """
         numbers = list(experiment_ids)
         rows = self.get_structure_unionizes(
@@ -343,6 +463,15 @@ class MouseConnectivityCache(ReferenceSpaceCache):
             ``matrix``: an array, NaN where there is no row. ``rows``: the experiments. ``columns``: a
             record ``hemisphere_id, structure_id, label`` per column, by hemisphere; with ``dataframe``
             a table.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> mcc = pdneuro.allen.sdk.MouseConnectivityCache(resolution=100, manifest_file=path)
+        >>> matrix = mcc.get_projection_matrix([100140756], [385, 549], [3], "projection_density")
+        >>> matrix["matrix"].round(3), matrix["columns"][0]
+        (array([[0.119, 0.045]]), {'hemisphere_id': 3, 'structure_id': 385, 'label': 'VISp'})
         """
         structures = projection_structure_ids
         if structures is None:

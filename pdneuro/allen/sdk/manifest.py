@@ -115,7 +115,15 @@ class ManifestFolder:
         self.load_manifest(manifest, self.MANIFEST_VERSION if version is None else version)
 
     def load_manifest(self, file_name: Any, version: Any = None) -> None:
-        """Read a manifest, or write it if the file does not exist."""
+        """Read a manifest, or write it if the file does not exist.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "manifest.json"
+        >>> pdneuro.allen.sdk.Cache(file).manifest.get_path("BASEDIR") == str(file.parent)
+        True
+        """
         self.manifest: Manifest | None = None
         if file_name is None:
             return
@@ -139,7 +147,16 @@ class ManifestFolder:
             ) from error
 
     def build_manifest(self, file_name: Any) -> None:
-        """Write a manifest with the layout of the class."""
+        """Write a manifest with the layout of the class.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "manifest.json"
+        >>> pdneuro.allen.sdk.Cache().build_manifest(file)
+        >>> file.exists()
+        True
+        """
         entries: list[dict[str, Any]] = [
             {"type": "manifest_version", "value": self.MANIFEST_VERSION},
             {"key": "BASEDIR", "type": "dir", "spec": "."},
@@ -153,7 +170,14 @@ class ManifestFolder:
             part.write_text(json.dumps({"manifest": entries}, indent=2), "utf-8")
 
     def get_cache_path(self, file_name: Any, manifest_key: str, *args: Any) -> Any:
-        """Return ``file_name``, or the path of the manifest; None without a cache."""
+        """Return ``file_name``, or the path of the manifest; None without a cache.
+
+        Examples
+        --------
+        >>> cache = pdneuro.allen.sdk.Cache()
+        >>> cache.get_cache_path("cells.json", "CELLS"), cache.get_cache_path(None, "CELLS")
+        ('cells.json', None)
+        """
         if not self.cache:
             return None
         if file_name or self.manifest is None:
@@ -161,7 +185,15 @@ class ManifestFolder:
         return self.manifest.get_path(manifest_key, *args)
 
     def manifest_dataframe(self) -> pd.DataFrame:
-        """Return the paths of the manifest as a table, with their keys in the index."""
+        """Return the paths of the manifest as a table, with their keys in the index.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "manifest.json"
+        >>> pdneuro.allen.sdk.Cache(file).manifest_dataframe().index.tolist()
+        ['BASEDIR']
+        """
         return pd.DataFrame() if self.manifest is None else self.manifest.as_dataframe()
 
     def _file(self, file_name: Any, download: Callable[[Any], Any], key: str, *args: Any) -> str:

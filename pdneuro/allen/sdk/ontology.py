@@ -85,11 +85,27 @@ class SimpleTree:
         return [mapping[key] for key in keys]
 
     def filter_nodes(self, criterion: Callable[[Node], Any]) -> list[Node]:
-        """Return the nodes for which a function returns true."""
+        """Return the nodes for which a function returns true.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.filter_nodes(lambda node: node["up"] == "a")
+        [{'id': 'b', 'up': 'a'}]
+        """
         return list(filter(criterion, self._nodes.values()))
 
     def value_map(self, from_fn: Callable[[Node], Any], to_fn: Callable[[Node], Any]) -> dict[Any, Any]:
-        """Return a dictionary of two functions of the nodes; DuplicateKeyError if a key repeats."""
+        """Return a dictionary of two functions of the nodes; DuplicateKeyError if a key repeats.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.value_map(lambda node: node["id"], lambda node: node["up"])
+        {'a': None, 'b': 'a'}
+        """
         mapping: dict[Any, Any] = {}
         for node in self._nodes.values():
             key = from_fn(node)
@@ -101,28 +117,76 @@ class SimpleTree:
     def nodes_by_property(
         self, key: Any, values: Iterable[Any], to_fn: Callable[[Node], Any] | None = None
     ) -> list[Any]:
-        """Return the node of each value of a property, or what ``to_fn`` returns for it."""
+        """Return the node of each value of a property, or what ``to_fn`` returns for it.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.nodes_by_property("up", ["a"], to_fn=lambda node: node["id"])
+        ['b']
+        """
         read = key if callable(key) else lambda node: node[key]
         return self._look_up(self.value_map(read, to_fn or (lambda node: node)), values)
 
     def node_ids(self) -> list[Any]:
-        """Return the IDs of all nodes, in the order in which they were given."""
+        """Return the IDs of all nodes, in the order in which they were given.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.node_ids()
+        ['a', 'b']
+        """
         return list(self._nodes)
 
     def parent_ids(self, node_ids: Iterable[Any]) -> list[Any]:
-        """Return the ID of each node's parent, None for a root."""
+        """Return the ID of each node's parent, None for a root.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.parent_ids(["b", "a"])
+        ['a', None]
+        """
         return self._look_up(self._parent_ids, node_ids)
 
     def child_ids(self, node_ids: Iterable[Any]) -> list[list[Any]]:
-        """Return the IDs of each node's children."""
+        """Return the IDs of each node's children.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.child_ids(["a", "b"])
+        [['b'], []]
+        """
         return [list(children) for children in self._look_up(self._child_ids, node_ids)]
 
     def ancestor_ids(self, node_ids: Iterable[Any]) -> list[list[Any]]:
-        """Return the IDs of each node and its ancestors, up to the root."""
+        """Return the IDs of each node and its ancestors, up to the root.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.ancestor_ids(["b"])
+        [['b', 'a']]
+        """
         return [line[::-1] for line in self._related(self._tree.above, node_ids)]
 
     def descendant_ids(self, node_ids: Iterable[Any]) -> list[list[Any]]:
-        """Return the IDs of each node and its descendants, depth first."""
+        """Return the IDs of each node and its descendants, depth first.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.descendant_ids(["a"])
+        [['a', 'b']]
+        """
         return self._related(self._tree.below, node_ids)
 
     def _related(self, relation: Callable[..., Any], node_ids: Iterable[Any]) -> list[list[Any]]:
@@ -133,25 +197,65 @@ class SimpleTree:
         return [ids[end - count : end] for end, count in zip(ends, counts.tolist(), strict=True)]
 
     def nodes(self, node_ids: Iterable[Any] | None = None) -> list[Any]:
-        """Return the nodes of these IDs, None for an unknown ID; by default all nodes."""
+        """Return the nodes of these IDs, None for an unknown ID; by default all nodes.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.nodes(["b", "c"])
+        [{'id': 'b', 'up': 'a'}, None]
+        """
         if node_ids is None:
             return list(self._nodes.values())
         return [self._nodes.get(number) for number in node_ids]
 
     def parents(self, node_ids: Iterable[Any]) -> list[Any]:
-        """Return each node's parent, None for a root."""
+        """Return each node's parent, None for a root.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.parents(["b"])
+        [{'id': 'a', 'up': None}]
+        """
         return self.nodes(self.parent_ids(node_ids))
 
     def children(self, node_ids: Iterable[Any]) -> list[list[Node]]:
-        """Return each node's children."""
+        """Return each node's children.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.children(["a"])
+        [[{'id': 'b', 'up': 'a'}]]
+        """
         return [self.nodes(ids) for ids in self.child_ids(node_ids)]
 
     def ancestors(self, node_ids: Iterable[Any]) -> list[list[Node]]:
-        """Return each node and its ancestors, up to the root."""
+        """Return each node and its ancestors, up to the root.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.ancestors(["b"])
+        [[{'id': 'b', 'up': 'a'}, {'id': 'a', 'up': None}]]
+        """
         return [self.nodes(ids) for ids in self.ancestor_ids(node_ids)]
 
     def descendants(self, node_ids: Iterable[Any]) -> list[list[Node]]:
-        """Return each node and its descendants, depth first."""
+        """Return each node and its descendants, depth first.
+
+        Examples
+        --------
+        >>> nodes = [{"id": "a", "up": None}, {"id": "b", "up": "a"}]
+        >>> tree = pdneuro.allen.sdk.SimpleTree(nodes, lambda node: node["id"], lambda node: node["up"])
+        >>> tree.descendants(["b"])
+        [[{'id': 'b', 'up': 'a'}]]
+        """
         return [self.nodes(ids) for ids in self.descendant_ids(node_ids)]
 
     # Deprecated in allensdk, and still in many notebooks.
@@ -194,49 +298,126 @@ class StructureTree(SimpleTree):
         super().__init__(nodes, _id_of, _parent_of)
 
     def get_structures_by_id(self, structure_ids: Iterable[Any]) -> list[Any]:
-        """Return structures by ID, None for an unknown ID."""
+        """Return structures by ID, None for an unknown ID.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> [structure["acronym"] for structure in tree.get_structures_by_id([385, 549])]
+        ['VISp', 'TH']
+        """
         return self.nodes(structure_ids)
 
     def get_structures_by_name(self, names: Iterable[str]) -> list[Node]:
-        """Return structures by name; UnknownNodeError for an unknown name."""
+        """Return structures by name; UnknownNodeError for an unknown name.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.get_structures_by_name(["Thalamus"])[0]["id"]
+        549
+        """
         return self.nodes_by_property("name", names)
 
     def get_structures_by_acronym(self, acronyms: Iterable[str]) -> list[Node]:
-        """Return structures by acronym; UnknownNodeError for an unknown acronym."""
+        """Return structures by acronym; UnknownNodeError for an unknown acronym.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.get_structures_by_acronym(["TH"])[0]["structure_id_path"]
+        [997, 8, 343, 549]
+        """
         return self.nodes_by_property("acronym", acronyms)
 
     def get_structures_by_set_id(self, structure_set_ids: Iterable[int]) -> list[Node]:
-        """Return the structures that are in at least one of these sets."""
+        """Return the structures that are in at least one of these sets.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> [structure["acronym"] for structure in tree.get_structures_by_set_id([687527670])][:3]
+        ['Isocortex', 'HPF', 'CTXsp']
+        """
         wanted = set(structure_set_ids)
         return self.filter_nodes(lambda node: not wanted.isdisjoint(node["structure_set_ids"]))
 
     def get_colormap(self) -> dict[int, list[int]]:
-        """Return the color of each structure by ID: three numbers from 0 to 255."""
+        """Return the color of each structure by ID: three numbers from 0 to 255.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.get_colormap()[385]
+        [8, 133, 140]
+        """
         return self.value_map(_id_of, lambda node: node["rgb_triplet"])
 
     def get_name_map(self) -> dict[int, str]:
-        """Return the name of each structure by ID."""
+        """Return the name of each structure by ID.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.get_name_map()[385]
+        'Primary visual area'
+        """
         return self.value_map(_id_of, lambda node: node["name"])
 
     def get_id_acronym_map(self) -> dict[str, int]:
-        """Return the ID of each structure by acronym."""
+        """Return the ID of each structure by acronym.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.get_id_acronym_map()["TH"]
+        549
+        """
         return self.value_map(lambda node: node["acronym"], lambda node: node["id"])
 
     def get_ancestor_id_map(self) -> dict[int, list[int]]:
-        """Return the IDs of each structure and its ancestors, by ID."""
+        """Return the IDs of each structure and its ancestors, by ID.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.get_ancestor_id_map()[549]
+        [549, 343, 8, 997]
+        """
         ids = self.node_ids()
         return dict(zip(ids, self.ancestor_ids(ids), strict=True))
 
     def structure_descends_from(self, child_id: int, parent_id: int) -> bool:
-        """Return whether a structure is another one, or part of it."""
+        """Return whether a structure is another one, or part of it.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.structure_descends_from(385, 315)
+        True
+        """
         return parent_id in self.ancestor_ids([child_id])[0]
 
     def get_structure_sets(self) -> set[int]:
-        """Return the IDs of all structure sets that have a member in the tree."""
+        """Return the IDs of all structure sets that have a member in the tree.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> 2 in tree.get_structure_sets()
+        True
+        """
         return {number for node in self.nodes() for number in node["structure_set_ids"]}
 
     def has_overlaps(self, structure_ids: Iterable[int]) -> set[int]:
-        """Return those of the structures that contain another one of them."""
+        """Return those of the structures that contain another one of them.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.has_overlaps([315, 385, 549])
+        {315}
+        """
         ids = list(structure_ids)
         above = {number for line in self.ancestor_ids(ids) for number in line[1:]}
         return above & set(ids)
@@ -248,7 +429,16 @@ class StructureTree(SimpleTree):
         exclude_mesh_vis: Iterable[int] | None = None,
         label_key: str = "acronym",
     ) -> pd.DataFrame:
-        """Return labels for ITK-SNAP: ``IDX, -R-, -G-, -B-, -A-, VIS, MSH, LABEL``."""
+        """Return labels for ITK-SNAP: ``IDX, -R-, -G-, -B-, -A-, VIS, MSH, LABEL``.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> tree.export_label_description()[["IDX", "-R-", "-A-", "LABEL"]].head(2)
+           IDX  -R-  -A- LABEL
+        0  997  255  1.0  root
+        1    8  191  1.0  grey
+        """
         nodes = self.nodes()
         ids = pd.Series([node["id"] for node in nodes], dtype="int64")
         colors = np.array([node["rgb_triplet"] for node in nodes]).reshape(-1, 3)
@@ -281,6 +471,12 @@ class StructureTree(SimpleTree):
         data_transforms, renames : dict, optional
             Function and new name of a field. Default: colors as three numbers in ``rgb_triplet``, paths
             as lists of integers.
+
+        Examples
+        --------
+        >>> record = {"id": 8, "color_hex_triplet": "BFDAE3", "structure_sets": [{"id": 2}]}
+        >>> pdneuro.allen.sdk.StructureTree.clean_structures([record])
+        [{'rgb_triplet': [191, 218, 227], 'id': 8, 'structure_set_ids': [2]}]
         """
         if isinstance(structures, pd.DataFrame):
             structures = structures.to_dict("records")
@@ -305,7 +501,13 @@ class StructureTree(SimpleTree):
 
     @staticmethod
     def data_transforms() -> dict[str, Callable[[Any], Any]]:
-        """Return the functions that :meth:`clean_structures` applies to fields by default."""
+        """Return the functions that :meth:`clean_structures` applies to fields by default.
+
+        Examples
+        --------
+        >>> list(pdneuro.allen.sdk.StructureTree.data_transforms())
+        ['color_hex_triplet', 'structure_id_path']
+        """
         return {
             "color_hex_triplet": StructureTree.hex_to_rgb,
             "structure_id_path": StructureTree.path_to_list,
@@ -313,12 +515,24 @@ class StructureTree(SimpleTree):
 
     @staticmethod
     def renames() -> dict[str, str]:
-        """Return the new names that :meth:`clean_structures` gives to fields by default."""
+        """Return the new names that :meth:`clean_structures` gives to fields by default.
+
+        Examples
+        --------
+        >>> pdneuro.allen.sdk.StructureTree.renames()
+        {'color_hex_triplet': 'rgb_triplet'}
+        """
         return {"color_hex_triplet": "rgb_triplet"}
 
     @staticmethod
     def whitelist() -> list[str]:
-        """Return the fields that :meth:`clean_structures` keeps by default."""
+        """Return the fields that :meth:`clean_structures` keeps by default.
+
+        Examples
+        --------
+        >>> pdneuro.allen.sdk.StructureTree.whitelist()[:2]
+        ['acronym', 'color_hex_triplet']
+        """
         return [
             "acronym",
             "color_hex_triplet",
@@ -332,21 +546,41 @@ class StructureTree(SimpleTree):
 
     @staticmethod
     def hex_to_rgb(hex_color: Any) -> list[int]:
-        """Return a color such as ``"08858C"`` or ``"#08858c"`` as three numbers from 0 to 255."""
+        """Return a color such as ``"08858C"`` or ``"#08858c"`` as three numbers from 0 to 255.
+
+        Examples
+        --------
+        >>> pdneuro.allen.sdk.StructureTree.hex_to_rgb("08858C")
+        [8, 133, 140]
+        """
         if not isinstance(hex_color, str):
             return list(hex_color)
         return list(bytes.fromhex(hex_color.removeprefix("#")[:6]))
 
     @staticmethod
     def path_to_list(path: Any) -> list[int]:
-        """Return a path such as ``"/997/8/"`` as a list of integers."""
+        """Return a path such as ``"/997/8/"`` as a list of integers.
+
+        Examples
+        --------
+        >>> pdneuro.allen.sdk.StructureTree.path_to_list("/997/8/")
+        [997, 8]
+        """
         if not isinstance(path, str):
             return list(path)
         return [int(part) for part in path.split("/") if part]
 
     @staticmethod
     def collect_sets(structure: Node) -> None:
-        """Replace the records of a structure's sets by ``structure_set_ids``, in place."""
+        """Replace the records of a structure's sets by ``structure_set_ids``, in place.
+
+        Examples
+        --------
+        >>> record = {"id": 8, "structure_sets": [{"id": 2, "name": "Coarse"}]}
+        >>> pdneuro.allen.sdk.StructureTree.collect_sets(record)
+        >>> record
+        {'id': 8, 'structure_set_ids': [2]}
+        """
         sets = structure.pop("structure_sets", None) or []
         known = structure.get("structure_set_ids") or []
         structure["structure_set_ids"] = list(dict.fromkeys([*known, *(each["id"] for each in sets)]))
@@ -415,11 +649,31 @@ class Ontology:
         return self.df[self.df.index.isin(list(ids))]
 
     def get_descendant_ids(self, structure_ids: Any) -> Any:
-        """Return the IDs of structures and their descendants as a set; without IDs, of all by ID."""
+        """Return the IDs of structures and their descendants as a set; without IDs, of all by ID.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", DeprecationWarning)
+        >>> table = pdneuro.allen.structure_tree().frame.set_index("id", drop=False)
+        >>> ontology = pdneuro.allen.sdk.Ontology(table)
+        >>> 385 in ontology.get_descendant_ids([669])
+        True
+        """
         return self._related(self.descendant_ids, structure_ids)
 
     def get_child_ids(self, structure_ids: Any) -> Any:
-        """Return the IDs of the children of structures as a set; without IDs, of all by ID."""
+        """Return the IDs of the children of structures as a set; without IDs, of all by ID.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", DeprecationWarning)
+        >>> table = pdneuro.allen.structure_tree().frame.set_index("id", drop=False)
+        >>> ontology = pdneuro.allen.sdk.Ontology(table)
+        >>> sorted(ontology.get_child_ids([669]))
+        [385, 409]
+        """
         return self._related(self.child_ids, structure_ids)
 
     def _related(self, relation: dict[int, set[int]], structure_ids: Any) -> Any:
@@ -428,13 +682,43 @@ class Ontology:
         return set().union(*(relation.get(int(number), set()) for number in structure_ids))
 
     def get_descendants(self, structure_ids: Any) -> pd.DataFrame:
-        """Return the rows of structures and their descendants."""
+        """Return the rows of structures and their descendants.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", DeprecationWarning)
+        >>> table = pdneuro.allen.structure_tree().frame.set_index("id", drop=False)
+        >>> ontology = pdneuro.allen.sdk.Ontology(table)
+        >>> len(ontology.get_descendants([385]))
+        7
+        """
         return self[self.get_descendant_ids(structure_ids)]
 
     def get_children(self, structure_ids: Any) -> pd.DataFrame:
-        """Return the rows of the children of structures."""
+        """Return the rows of the children of structures.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", DeprecationWarning)
+        >>> table = pdneuro.allen.structure_tree().frame.set_index("id", drop=False)
+        >>> ontology = pdneuro.allen.sdk.Ontology(table)
+        >>> ontology.get_children([669])["acronym"].tolist()
+        ['VISl', 'VISp']
+        """
         return self[self.get_child_ids(structure_ids)]
 
     def structure_descends_from(self, child_id: int, parent_id: int) -> bool:
-        """Return whether a structure is another one, or part of it."""
+        """Return whether a structure is another one, or part of it.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", DeprecationWarning)
+        >>> table = pdneuro.allen.structure_tree().frame.set_index("id", drop=False)
+        >>> ontology = pdneuro.allen.sdk.Ontology(table)
+        >>> ontology.structure_descends_from(385, 315)
+        True
+        """
         return child_id in self.descendant_ids.get(parent_id, ())

@@ -73,13 +73,31 @@ class ReferenceSpace:
 
     @functools.cached_property
     def direct_voxel_map(self) -> dict[int, int]:
-        """Return the number of voxels of each structure, without its descendants."""
+        """Return the number of voxels of each structure, without its descendants.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.direct_voxel_map[385]
+        1
+        """
         found = label_counts(self.annotation)
         return {number: found.get(number, 0) for number in self.structure_tree.node_ids()}
 
     @functools.cached_property
     def total_voxel_map(self) -> dict[int, int]:
-        """Return the number of voxels of each structure and its descendants."""
+        """Return the number of voxels of each structure and its descendants.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.total_voxel_map[385]
+        2
+        """
         direct, ids = self.direct_voxel_map, self.structure_tree.node_ids()
         below = self.structure_tree.descendant_ids(ids)
         return {
@@ -87,15 +105,40 @@ class ReferenceSpace:
         }
 
     def direct_voxel_counts(self) -> None:
-        """Count the voxels of :attr:`direct_voxel_map` again."""
+        """Count the voxels of :attr:`direct_voxel_map` again.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.direct_voxel_counts()
+        """
         self.__dict__.pop("direct_voxel_map", None)
 
     def total_voxel_counts(self) -> None:
-        """Sum the voxels of :attr:`total_voxel_map` again."""
+        """Sum the voxels of :attr:`total_voxel_map` again.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.total_voxel_counts()
+        """
         self.__dict__.pop("total_voxel_map", None)
 
     def remove_unassigned(self, update_self: bool = True) -> list[dict[Any, Any]]:
-        """Return the structures that have voxels; by default they become the tree of this space."""
+        """Return the structures that have voxels; by default they become the tree of this space.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> len(space.remove_unassigned()), len(space.structure_tree.nodes())
+        (10, 10)
+        """
         counts = self.total_voxel_map
         structures = self.structure_tree.filter_nodes(lambda node: counts[node["id"]] > 0)
         if update_self:
@@ -103,7 +146,18 @@ class ReferenceSpace:
         return structures
 
     def make_structure_mask(self, structure_ids: Iterable[int], direct_only: bool = False) -> Mask:
-        """Return 1 for the voxels of structures and, by default, of their descendants; 0 elsewhere."""
+        """Return 1 for the voxels of structures and, by default, of their descendants; 0 elsewhere.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.make_structure_mask([385]).tolist()
+        [[[0, 1], [1, 0]]]
+        >>> space.make_structure_mask([385], direct_only=True).tolist()
+        [[[0, 1], [0, 0]]]
+        """
         ids = list(structure_ids)
         if not direct_only:
             ids = [number for line in self.structure_tree.descendant_ids(ids) for number in line]
@@ -115,13 +169,31 @@ class ReferenceSpace:
         output_cb: Callable[[int, Callable[[], Mask]], Any] | None = None,
         direct_only: bool = False,
     ) -> Iterator[Any]:
-        """Yield ``output_cb(id, make_mask)`` of each structure: by default its ID and mask."""
+        """Yield ``output_cb(id, make_mask)`` of each structure: by default its ID and mask.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> [(number, int(mask.sum())) for number, mask in space.many_structure_masks([385, 549])]
+        [(385, 2), (549, 1)]
+        """
         output = output_cb or self.return_mask_cb
         for number in structure_ids:
             yield output(number, functools.partial(self.make_structure_mask, [number], direct_only))
 
     def check_coverage(self, structure_ids: Iterable[int], domain_mask: Any) -> Volume:
-        """Return 1 where structures do not cover a mask, -1 where they exceed it, 0 elsewhere."""
+        """Return 1 where structures do not cover a mask, -1 where they exceed it, 0 elsewhere.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.check_coverage([385], np.array([[[0, 0], [1, 1]]])).tolist()
+        [[[0, -1], [0, 1]]]
+        """
         # Signed: a difference of unsigned integers has 255 for -1, as it has in allensdk.
         covered = self.make_structure_mask(structure_ids).astype(np.int8)
         domain = np.asarray(domain_mask)
@@ -135,14 +207,32 @@ class ReferenceSpace:
         return difference
 
     def validate_structures(self, structure_ids: Any, domain_mask: Any) -> list[Any]:
-        """Return the overlaps of structures, and how they cover a mask."""
+        """Return the overlaps of structures, and how they cover a mask.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.validate_structures([385, 778], np.ones((1, 2, 2)))[0]
+        {385}
+        """
         return [
             self.structure_tree.has_overlaps(structure_ids),
             self.check_coverage(structure_ids, domain_mask),
         ]
 
     def downsample(self, target_resolution: Sequence[float]) -> ReferenceSpace:
-        """Return this space with larger voxels, each with the structure of the nearest one."""
+        """Return this space with larger voxels, each with the structure of the nearest one.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.downsample([25, 50, 50]).annotation.shape
+        (1, 1, 1)
+        """
         ndimage = optional("scipy.ndimage", "graph")
         steps = zip(self.resolution, target_resolution, strict=True)
         factors = [float(size / target) for size, target in steps]
@@ -152,7 +242,16 @@ class ReferenceSpace:
     def get_slice_image(
         self, axis: int, position: float, cmap: Mapping[int, Sequence[int]] | None = None
     ) -> npt.NDArray[np.uint8]:
-        """Return the colors of a slice: axis 0 coronal, 1 horizontal, 2 sagittal; position in µm."""
+        """Return the colors of a slice: axis 0 coronal, 1 horizontal, 2 sagittal; position in µm.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> space.get_slice_image(0, 0)[0].tolist()
+        [[0, 0, 0], [8, 133, 140]]
+        """
         if cmap is None:
             cmap = {**self.structure_tree.get_colormap(), 0: [0, 0, 0]}
         index = int(np.around(position / self.resolution[axis]))
@@ -173,7 +272,17 @@ class ReferenceSpace:
     def export_itksnap_labels(
         self, id_type: Any = np.uint16, label_description_kwargs: Mapping[str, Any] | None = None
     ) -> tuple[Volume, pd.DataFrame]:
-        """Return the annotation and its labels for ITK-SNAP, with small IDs if the dtype needs them."""
+        """Return the annotation and its labels for ITK-SNAP, with small IDs if the dtype needs them.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> annotation, labels = space.export_itksnap_labels()
+        >>> int(annotation.max()), labels["LABEL"].iloc[annotation[0, 0, 1] - 1]
+        (32, 'VISp')
+        """
         labels = self.structure_tree.export_label_description(**(label_description_kwargs or {}))
         if not (labels["IDX"] > np.iinfo(id_type).max).any():
             return self.annotation, labels
@@ -184,7 +293,19 @@ class ReferenceSpace:
         return small.astype(id_type)[codes].reshape(self.annotation.shape), labels
 
     def write_itksnap_labels(self, annotation_path: Any, label_path: Any, **kwargs: Any) -> None:
-        """Write the volume (NRRD) and the labels (text) of :meth:`export_itksnap_labels`."""
+        """Write the volume (NRRD) and the labels (text) of :meth:`export_itksnap_labels`.
+
+        Examples
+        --------
+        >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
+        >>> labels = np.array([[[0, 385], [778, 549]]])
+        >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> space.write_itksnap_labels(f"{folder}/labels.nrrd", f"{folder}/labels.txt")
+        >>> len(open(f"{folder}/labels.txt").readlines()) == len(tree.nodes())
+        True
+        """
         annotation, labels = self.export_itksnap_labels(**kwargs)
         nrrd = optional("nrrd", "volumes")
         nrrd.write(os.fspath(annotation_path), annotation, header={"spacings": self.resolution})
@@ -192,12 +313,29 @@ class ReferenceSpace:
 
     @staticmethod
     def return_mask_cb(structure_id: int, fn: Callable[[], Mask]) -> tuple[int, Mask]:
-        """Return the ID and the mask."""
+        """Return the ID and the mask.
+
+        Examples
+        --------
+        >>> pdneuro.allen.sdk.ReferenceSpace.return_mask_cb(385, lambda: "mask")
+        (385, 'mask')
+        """
         return structure_id, fn()
 
     @staticmethod
     def check_and_write(base_dir: Any, structure_id: int, fn: Callable[[], Mask]) -> int:
-        """Write the mask as ``structure_{ID}.nrrd`` into a folder, unless the file exists."""
+        """Write the mask as ``structure_{ID}.nrrd`` into a folder, unless the file exists.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> from pdneuro.allen.sdk import ReferenceSpace
+        >>> ReferenceSpace.check_and_write(folder, 385, lambda: np.ones((2, 2, 2), np.uint8))
+        385
+        >>> [path.name for path in folder.iterdir()]
+        ['structure_385.nrrd']
+        """
         path = Path(base_dir) / f"structure_{structure_id}.nrrd"
         if not path.exists():
             with replacing(path) as part:
@@ -264,7 +402,16 @@ class ReferenceSpaceCache(Cache):
         self.api: Any = ReferenceSpaceApi(base_uri=base_uri)
 
     def get_annotation_volume(self, file_name: Any = None) -> tuple[Volume, dict[str, Any]]:
-        """Return the structure ID of each voxel, and the header of the file."""
+        """Return the structure ID of each voxel, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> cache.get_annotation_volume()[0].shape
+        (12, 8, 10)
+        """
         space, size = self.reference_space_key, self.resolution
         return self._volume(
             file_name,
@@ -275,7 +422,16 @@ class ReferenceSpaceCache(Cache):
         )
 
     def get_template_volume(self, file_name: Any = None) -> tuple[Volume, dict[str, Any]]:
-        """Return the average brain, and the header of the file."""
+        """Return the average brain, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> cache.get_template_volume()[0].dtype
+        dtype('uint16')
+        """
         return self._volume(
             file_name,
             lambda path: self.api.download_template_volume(self.resolution, path),
@@ -286,7 +442,16 @@ class ReferenceSpaceCache(Cache):
     def get_structure_mask(
         self, structure_id: Any, file_name: Any = None, annotation_file_name: Any = None
     ) -> tuple[Volume, dict[str, Any]]:
-        """Return the downloaded mask of a structure, and the header of the file."""
+        """Return the downloaded mask of a structure, and the header of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> int(cache.get_structure_mask(385)[0].sum())
+        96
+        """
         number = self.validate_structure_id(structure_id)
         space, size = self.reference_space_key, self.resolution
         return self._volume(
@@ -306,7 +471,16 @@ class ReferenceSpaceCache(Cache):
         return values, header
 
     def get_structure_tree(self, file_name: Any = None, structure_graph_id: int = 1) -> StructureTree:
-        """Return the structures of a graph; 1 is the adult mouse."""
+        """Return the structures of a graph; 1 is the adult mouse.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> len(cache.get_structure_tree().node_ids())
+        40
+        """
         path = self.get_cache_path(file_name, self.STRUCTURE_TREE_KEY)
         if structure_graph_id != 1 and not file_name:
             path = None  # the folder has one file of structures, those of the mouse
@@ -327,7 +501,16 @@ class ReferenceSpaceCache(Cache):
     def get_reference_space(
         self, structure_file_name: Any = None, annotation_file_name: Any = None
     ) -> ReferenceSpace:
-        """Return the annotation and the structures as a :class:`ReferenceSpace`."""
+        """Return the annotation and the structures as a :class:`ReferenceSpace`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> cache.get_reference_space().resolution
+        [100, 100, 100]
+        """
         return ReferenceSpace(
             self.get_structure_tree(structure_file_name),
             self.get_annotation_volume(annotation_file_name)[0],
@@ -335,7 +518,18 @@ class ReferenceSpaceCache(Cache):
         )
 
     def get_structure_mesh(self, structure_id: Any, file_name: Any = None) -> Any:
-        """Raise LeftOutError: ``api.download_structure_mesh`` downloads the file, trimesh reads it."""
+        """Raise LeftOutError: ``api.download_structure_mesh`` downloads the file, trimesh reads it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> cache.get_structure_mesh(385)
+        Traceback (most recent call last):
+            ...
+        pdneuro.errors.LeftOutError: pdneuro does not read meshes...
+        """
         raise LeftOutError(
             "pdneuro does not read meshes. Download the file by api.download_structure_mesh(), and read "
             "it with trimesh; or use brainglobe-atlasapi."
@@ -343,7 +537,16 @@ class ReferenceSpaceCache(Cache):
 
     @classmethod
     def validate_structure_id(cls, structure_id: Any) -> int:
-        """Return an ID as an integer; InvalidIdError, a ValueError, for anything else."""
+        """Return an ID as an integer; InvalidIdError, a ValueError, for anything else.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> cache.validate_structure_id("385")
+        385
+        """
         number = structure_id.iloc[0] if isinstance(structure_id, pd.Series) else structure_id
         try:
             return int(number)
@@ -352,5 +555,14 @@ class ReferenceSpaceCache(Cache):
 
     @classmethod
     def validate_structure_ids(cls, structure_ids: Iterable[Any]) -> list[int]:
-        """Return IDs as integers."""
+        """Return IDs as integers.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> cache = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017", manifest=path)
+        >>> cache.validate_structure_ids([np.int64(385), "549"])
+        [385, 549]
+        """
         return [cls.validate_structure_id(number) for number in structure_ids]
