@@ -274,8 +274,8 @@ def unionizes(
     >>> rows = pdneuro.allen.unionizes([100140756], structures="TH", hemisphere=3, is_injection=False)
     >>> rows[["section_data_set_id", "structure_id", "projection_density"]].head(2).round(3)
        section_data_set_id  structure_id  projection_density
-    0            100140756           549               0.131
-    1            100140756           170               0.159
+    0            100140756           549               0.045
+    1            100140756           170               0.041
     """
     if not len(experiments if isinstance(experiments, Sized) else [experiments]):
         return _documented(pd.DataFrame(), _UNIONIZES)

@@ -58,7 +58,7 @@ def unionizes(
     --------
     >>> rows = pd.Series([100140756]).neuro.unionizes("TH", hemisphere=3, is_injection=False)
     >>> rows["projection_density"].head(2).round(3).tolist()
-    [0.131, 0.159]
+    [0.045, 0.041]
     """
     from pdneuro.allen import data_sets
 
@@ -134,7 +134,9 @@ def join_unionizes(
     >>> found = pdneuro.allen.experiments("VISp")[["data_set_id", "structure_abbrev"]]
     >>> found.neuro.join_unionizes(["VISp", "TH"]).round(3)
        data_set_id structure_abbrev  projection_density_VISp  projection_density_TH
-    0    100140756             VISp                    0.118                  0.131
+    0    100140756             VISp                    0.119                  0.045
+    1    100140949             VISp                    0.080                  0.093
+    2    126862385             VISp                    0.113                  0.105
     """
     from pdneuro.allen import data_sets
 

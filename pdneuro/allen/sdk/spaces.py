@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -307,8 +307,7 @@ class ReferenceSpace:
         True
         """
         annotation, labels = self.export_itksnap_labels(**kwargs)
-        nrrd = optional("nrrd", "volumes")
-        nrrd.write(os.fspath(annotation_path), annotation, header={"spacings": self.resolution})
+        _write_volume(annotation_path, annotation, spacings=self.resolution)
         labels.to_csv(label_path, sep=" ", index=False, header=False, quoting=csv.QUOTE_NONNUMERIC)
 
     @staticmethod
@@ -338,8 +337,7 @@ class ReferenceSpace:
         """
         path = Path(base_dir) / f"structure_{structure_id}.nrrd"
         if not path.exists():
-            with replacing(path) as part:
-                optional("nrrd", "volumes").write(str(part), fn())
+            _write_volume(path, fn())
         return structure_id
 
 
@@ -566,3 +564,10 @@ class ReferenceSpaceCache(Cache):
         [385, 549]
         """
         return [cls.validate_structure_id(number) for number in structure_ids]
+
+
+def _write_volume(path: Any, values: Volume, **header: Any) -> None:
+    nrrd = optional("nrrd", "volumes")
+    with warnings.catch_warnings(), replacing(Path(path)) as part:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of pynrrd, for a date in the file
+        nrrd.write(str(part), values, header=header)
