@@ -176,6 +176,8 @@ def volume_fault(file: IO[bytes]) -> str | None:
         except zlib.error as error:
             return f"the volume is damaged ({error})."
         found += len(unpack.flush())
+        if not unpack.eof:
+            return f"the volume is truncated: its voxels end after {found:,} of {wanted:,} bytes."
     else:
         return None
     if found < wanted:

@@ -465,7 +465,14 @@ class ReferenceSpaceCache(Cache):
         self, file_name: Any, download: Callable[[Any], Any], key: str, *args: Any
     ) -> tuple[Volume, dict[str, Any]]:
         nrrd = optional("nrrd", "volumes")
-        values, header = nrrd.read(self._file(file_name, download, key, *args))
+        path = self._file(file_name, download, key, *args)
+        try:
+            values, header = nrrd.read(path)
+        except Exception as error:  # pynrrd raises whatever its code meets
+            raise InvalidVolumeError(
+                f"{path} cannot be read as NRRD: {type(error).__name__}: {error}. It is damaged or "
+                "an unfinished download of allensdk: delete it, then it is downloaded again."
+            ) from error
         return values, header
 
     def get_structure_tree(self, file_name: Any = None, structure_graph_id: int = 1) -> StructureTree:
