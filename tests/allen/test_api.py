@@ -641,7 +641,9 @@ def test_pages_end_at_an_empty_page_and_each_row_appears_once(
 def test_short_pages_and_a_wrong_total(api: allen.RmaApi, sandbox: Sandbox) -> None:
     sandbox.allen.short = 7
     sandbox.allen.total = 10**6
-    with pytest.warns(errors.IncompleteTableWarning, match=r"announced 1,000,000 rows, but returned 38 before"):
+    with pytest.warns(
+        errors.IncompleteTableWarning, match=r"announced 1,000,000 rows, but returned 38 before"
+    ):
         table = api.model_query("Structure", page_size=20, order="name")
     assert table["id"].is_unique
     assert len(table) == 38

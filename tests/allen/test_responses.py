@@ -192,7 +192,9 @@ def test_short_pages_lose_no_row(sandbox: Sandbox) -> None:
 
 def test_rows_without_a_key_are_all_there(sandbox: Sandbox) -> None:
     answer(sandbox, page({"n": 1}, {"n": 1}), page({"n": 2}), page())
-    with pytest.warns(errors.IncompleteTableWarning, match="announced 9,440 rows, but returned 3 before"):
+    with pytest.warns(
+        errors.IncompleteTableWarning, match="announced 9,440 rows, but returned 3 before"
+    ):
         assert allen.RmaApi().model_query("Structure", page_size=2)["n"].tolist() == [1, 1, 2]
 
 
