@@ -230,9 +230,7 @@ class GridDataApi(RmaApi):
             count=count,
             **options,
         )
-        found: list[dict[str, Any]] = [
-            row["alignment3d"] for row in rows if isinstance(row.get("alignment3d"), dict)
-        ]
+        found: list[dict[str, Any]] = [row["alignment3d"] for row in rows if row.get("alignment3d")]
         if len(found) != 1:
             raise NotFoundError(f"data set {number} has {len(found)} alignments, not one.")
         return found[0]

@@ -26,7 +26,7 @@ if _TYPE_CHECKING:
         SynchronizationApi,
         TreeSearchApi,
     )
-    from pdneuro.allen.sdk.cache import Cache, cacheable, get_default_manifest_file
+    from pdneuro.allen.sdk.cache import Cache, cacheable, get_default_manifest_file, memoize
     from pdneuro.allen.sdk.cells import (
         CellTypesCache,
         Marker,
@@ -60,7 +60,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "SynchronizationApi",
         "TreeSearchApi",
     ),
-    "cache": ("Cache", "cacheable", "get_default_manifest_file"),
+    "cache": ("Cache", "cacheable", "get_default_manifest_file", "memoize"),
     "ontology": ("Ontology", "SimpleTree", "StructureTree"),
     "spaces": ("ReferenceSpace", "ReferenceSpaceCache"),
     "connectivity": ("MouseConnectivityCache",),
@@ -108,6 +108,7 @@ __all__ = [
     "TreeSearchApi",
     "cacheable",
     "get_default_manifest_file",
+    "memoize",
     "read_marker_file",
     "read_swc",
 ]

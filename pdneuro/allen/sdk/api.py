@@ -94,10 +94,11 @@ def as_file(
         if strategy not in (None, "create", "file", "lazy", "pass_through"):
             raise InvalidQueryError(f"strategy must be 'create', 'file' or 'lazy', not {strategy!r}.")
         exists = path is not None and Path(path).expanduser().exists()
+        result: Any = None
         if strategy != "file" and not (strategy == "lazy" and exists):
-            path = function(self, *args, **kwargs)
+            result = function(self, *args, **kwargs)
         read, post = how.get("reader") or reader, how.get("post")
-        found = path if read is None else read(path)
+        found = result or path if read is None else read(path or result)
         return found if post is None else post(found)
 
     content = "Returns the content of the file" if reader else "Returns the path"
@@ -394,8 +395,22 @@ class Api(base.Api):
         page_size: int | None = None,
         **given: Any,
     ) -> Any:
-        request = {name: given[name] for name in _REQUEST if name in given}
-        fetch = Fetch.of(**request)
+        if ids and len(ids) <= payload.MAX_IDS:
+            given["criteria"] = given["criteria"].replace("{ids}", ",".join(map(str, ids)))
+            ids = ()
+        if not ids and not before:
+            return self.model_query(model, page_size=page_size, **given)
+        return self._found(model, ids, before, page_size, **given)
+
+    def _found(
+        self,
+        model: str,
+        ids: Sequence[int] = (),
+        before: Sequence[str] = (),
+        page_size: int | None = None,
+        **given: Any,
+    ) -> Any:
+        fetch = Fetch.of(**{name: given[name] for name in _REQUEST if name in given})
         query = payload.ModelQuery(self.rma_endpoint, model, _known(given), ids, before)
         if page_size is not None or fetch.refresh or len(ids) > payload.MAX_IDS:
             return model_records(query, fetch, page_size).rows
@@ -403,6 +418,27 @@ class Api(base.Api):
         if not isinstance(found, list):
             return found
         return send.completed(query, found, send.Content(found, query.url(), None), fetch).rows
+
+    def model_query(self, model: str, **kwargs: Any) -> Any:
+        """Return records of one of Allen's tables; arguments that RMA does not have are ignored.
+
+        Parameters
+        ----------
+        model : str
+        **kwargs
+            ``filters, criteria, include, only, except, excpt, tabular, num_rows, start_row, order,
+            count, debug``; see :meth:`pdneuro.allen.RmaApi.model_query`.
+
+        Raises
+        ------
+        {query errors}
+
+        Examples
+        --------
+        >>> pdneuro.allen.sdk.RmaApi().model_query("Hemisphere", num_rows=1)
+        [{'id': 1, 'name': 'left', 'symbol': 'L'}]
+        """
+        return self._found(model, **kwargs)
 
     def _model_rows(self, model: str, ids: Sequence[int] = (), /, **options: Any) -> Any:
         return self._model(model, ids, **options)
@@ -576,27 +612,6 @@ class RmaApi(Api, rma.RmaApi):
         return payload.quote(the_string)
 
     # -- send -------------------------------------------------------------------------------------
-
-    def model_query(self, model: str, **kwargs: Any) -> Any:
-        """Return records of one of Allen's tables; arguments that RMA does not have are ignored.
-
-        Parameters
-        ----------
-        model : str
-        **kwargs
-            ``filters, criteria, include, only, except, excpt, tabular, num_rows, start_row, order,
-            count, debug``; see :meth:`pdneuro.allen.RmaApi.model_query`.
-
-        Raises
-        ------
-        {query errors}
-
-        Examples
-        --------
-        >>> pdneuro.allen.sdk.RmaApi().model_query("Hemisphere", num_rows=1)
-        [{'id': 1, 'name': 'left', 'symbol': 'L'}]
-        """
-        return self._model(model, **kwargs)
 
     service_query = as_records(
         rma.RmaApi.service_query,
@@ -1230,6 +1245,30 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi, connectivity.MouseCon
         'api.download_data_mask(f"{folder}/mask.nrrd", 100140756, 100).name',
         "'mask.nrrd'",
     )
+
+    def get_reference_aligned_image_channel_volumes_url(self, data_set_id: Any) -> str:
+        """Return the address of the file with the aligned images of a data set.
+
+        Raises
+        ------
+        NotFoundError
+            The data set does not have aligned images.
+
+        Examples
+        --------
+        >>> api = pdneuro.allen.sdk.MouseConnectivityApi()
+        >>> api.get_reference_aligned_image_channel_volumes_url(100140756)
+        'http://127.0.0.1:.../api/v2/well_known_file_download/350007560'
+        """
+
+        def link(document: Any) -> str:
+            files = self.read_data(document)
+            if not files:
+                raise NotFoundError(f"data set {data_set_id} does not have aligned images.")
+            return str(files[0]["download_link"])
+
+        build = self.build_reference_aligned_image_channel_volumes_url
+        return f"{self.api_url}{self.do_query(build, link, data_set_id)}"
 
     def _injection(self, given: Any) -> bool | None:
         # Other values are ignored, as in allensdk.

@@ -435,6 +435,20 @@ def cacheable(
     return decorate
 
 
+def memoize(f: Callable[..., Any]) -> Any:
+    """Decorate a function so that each call is computed once, while the program runs.
+
+    Examples
+    --------
+    >>> double = pdneuro.allen.sdk.memoize(lambda number: 2 * number)
+    >>> double(2), double(2), double.cache_size()
+    (4, 4, 1)
+    """
+    cached: Any = functools.cache(f)
+    cached.cache_size = lambda: cached.cache_info().currsize
+    return cached
+
+
 def get_default_manifest_file(cache_name: str) -> str:
     """Return the path of the manifest of a class of files.
 
