@@ -58,6 +58,7 @@ MODULES = {
     "pdneuro.neuroglancer": "Links to Neuroglancer",
     "pdneuro.citations": "Provenance and citations",
     "pdneuro.allen": "The Allen Brain Atlas",
+    "pdneuro.allen.sdk": "The classes of allensdk with its return values",
     "pdneuro.neuromorpho": "NeuroMorpho.org",
     "pdneuro.files": "Read and write tables and reconstructions",
     "pdneuro.transport.cache": "The cache (pdneuro.cache)",
