@@ -85,6 +85,20 @@ class UnknownStructureError(PdneuroError, LookupError):
     """
 
 
+class UnknownNodeError(UnknownStructureError, KeyError):
+    """A tree of :mod:`pdneuro.allen.sdk` does not have a node of this ID, name or acronym."""
+
+    __str__ = Exception.__str__  # KeyError shows the repr of its message
+
+
+class DuplicateKeyError(PdneuroError, RuntimeError):
+    """A dictionary of a tree's nodes would have several values for one key."""
+
+
+class LeftOutError(PdneuroError, NotImplementedError):
+    """A part of allensdk that pdneuro does not have; the message names a package that has it."""
+
+
 class UnknownFieldError(PdneuroError, LookupError):
     """A field that the service's records do not have."""
 

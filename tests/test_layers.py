@@ -141,7 +141,8 @@ def test_a_module_name_is_used_once() -> None:
 
 
 def test_the_core_does_not_use_the_compatibility_classes() -> None:
-    for path in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "allen" / "api").rglob("*.py")):
+    classes = {path for room in ("api", "sdk") for path in (PACKAGE / "allen" / room).rglob("*.py")}
+    for path in set(PACKAGE.rglob("*.py")) - classes:
         assert (
             path == PACKAGE / "allen" / "__init__.py" or "pdneuro.allen.api" not in path.read_text()
         ), path

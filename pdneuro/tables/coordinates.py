@@ -45,6 +45,7 @@ SEGMENTS = Kind(
 )
 SUPERVOXELS = Kind("supervoxels", "supervoxel_id", roles.supervoxel_columns)
 STRUCTURES = Kind("structures", "structure_id", roles.structure_columns)
+EXPERIMENTS = Kind("experiments", "data_set_id", roles.experiment_columns)
 NEURONS = Kind("neurons of NeuroMorpho.org", "neuron_id", roles.neuromorpho_columns)
 
 

@@ -39,6 +39,9 @@ STRUCTURE_NAMES = (
     "region",
 )
 
+#: Columns of tracer experiments of the Allen Brain Atlas.
+EXPERIMENT_NAMES = ("section_data_set_id", "experiment_id", "data_set_id")
+
 #: Columns of presynaptic and postsynaptic IDs in related tools.
 ENDPOINT_NAMES = (
     ("pre", "post"),
@@ -316,6 +319,26 @@ def supervoxel_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
             raise MissingColumnsError(
                 f"no column of supervoxels is recognized among {described_columns(frame)}. Name it, "
                 "such as 'pt_supervoxel_id'."
+            )
+    return named_column(frame, on)
+
+
+def experiment_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with a name for tracer experiments."""
+    return _named(list(columns), EXPERIMENT_NAMES)
+
+
+def experiment_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of tracer experiments, as :func:`id_column` does."""
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
+    if on is None:
+        names = experiment_columns([*frame.columns, *frame.index.names])
+        on = _only(frame, names, "the experiments")
+        if on is None:
+            raise MissingColumnsError(
+                f"no column of experiments is recognized among {described_columns(frame)}. Name it: "
+                f"on=..., or rename it to 'data_set_id'.{_nearest(frame, EXPERIMENT_NAMES)}"
             )
     return named_column(frame, on)
 
