@@ -190,6 +190,10 @@ ServiceError, OfflineError
 ids : Series, Index, array, list or DataFrame
     Structure IDs or acronyms. An acronym is matched as written (``cm`` and ``CM`` differ), then
     regardless of case if only one structure fits.""",
+    "experiment on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the experiments. Default: recognized by a name such as
+    ``data_set_id``, ``section_data_set_id`` or ``experiment_id``.""",
     "structure on": """\
 on : hashable, optional
     Column of a DataFrame that holds the structures. Default: recognized by a name such as

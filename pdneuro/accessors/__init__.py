@@ -14,7 +14,7 @@ import xarray  # pandas_flavor has loaded it
 from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tables
 from pdneuro.accessors import describe
 from pdneuro.accessors.method import Accessor, as_index_method, as_method
-from pdneuro.tables.coordinates import NEURONS, SEGMENTS, STRUCTURES
+from pdneuro.tables.coordinates import EXPERIMENTS, NEURONS, SEGMENTS, STRUCTURES
 
 if TYPE_CHECKING:
     from pdneuro.accessors.method import as_array_method, as_dataset_method
@@ -249,6 +249,13 @@ class IndexStructures:
     mask = as_index_method(queries.structures.mask, STRUCTURES)
 
 
+class IndexExperiments:
+    """Methods for tracer experiments of the Allen Brain Atlas in an index."""
+
+    _role = "experiments"
+    unionizes = as_index_method(queries.experiments.unionizes, EXPERIMENTS)
+
+
 class IndexNeurons:
     """Methods for the neurons of NeuroMorpho.org in an index."""
 
@@ -370,7 +377,7 @@ class GroupByNeuro(Accessor):
     graph = as_method(queries.groups.graph)
 
 
-class IndexNeuro(IndexSegments, IndexCave, IndexStructures, IndexNeurons, Accessor):
+class IndexNeuro(IndexSegments, IndexCave, IndexStructures, IndexExperiments, IndexNeurons, Accessor):
     """Methods of a column for an index of IDs; ``level=`` chooses a level of a MultiIndex."""
 
     _describe = staticmethod(describe.describe_index)

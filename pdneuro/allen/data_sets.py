@@ -444,6 +444,7 @@ def projection_matrix(
     [688, 549]
     """
     query = f"projection_matrix({value})"
+    matrix: pd.DataFrame
     if is_list_like(hemisphere):
         parts = {
             side: _matrix(unionizes, value, rollup, side, is_injection, graph_id, on_missing)

@@ -35,9 +35,7 @@ def unionizes(
     structures : int, str or iterable, optional
         A structure set, or structures by ID or acronym; the rows include their descendants. Default:
         all.
-    on : hashable, optional
-        Column of a DataFrame that holds the experiments. Default: recognized by a name such as
-        ``data_set_id``, ``section_data_set_id`` or ``experiment_id``.
+    {experiment on}
     hemisphere : int, optional
         1 left, 2 right, 3 both. Default: rows of each.
     is_injection : bool, optional
@@ -98,9 +96,7 @@ def join_unionizes(
         :func:`pdneuro.queries.structures.rollup`.
     value : str, default "projection_density"
         A column of the unionizes; see :func:`pdneuro.allen.projection_matrix`.
-    on : hashable, optional
-        Column that holds the experiments. Default: recognized by a name such as ``data_set_id``,
-        ``section_data_set_id`` or ``experiment_id``.
+    {experiment on}
     hemisphere : int or str, default 3
         1 left, 2 right, 3 both, or ``"ipsilateral"``, ``"contralateral"``.
     is_injection : bool, default False

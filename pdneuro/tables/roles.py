@@ -270,13 +270,18 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
     return named_column(frame, on)
 
 
+def experiment_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with a name for tracer experiments."""
+    return _named(list(columns), EXPERIMENT_NAMES)
+
+
 def experiment_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     """Return the column of tracer experiments, as :func:`id_column` does."""
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        names = [*frame.columns, *frame.index.names]
-        on = _only(frame, _named(names, EXPERIMENT_NAMES), "the experiments")
+        names = experiment_columns([*frame.columns, *frame.index.names])
+        on = _only(frame, names, "the experiments")
         if on is None:
             raise MissingColumnsError(
                 f"no column of experiments is recognized among {described_columns(frame)}. Name it: "

@@ -97,7 +97,8 @@ def _on_side(table: pd.DataFrame, side: str, injected: pd.Series[Any]) -> pd.Dat
     wanted = injected.to_numpy()[rows]
     if side == "contralateral":
         wanted = 3 - wanted
-    return table[table["hemisphere_id"].map(_number).to_numpy() == wanted]
+    kept: pd.DataFrame = table[table["hemisphere_id"].map(_number).to_numpy() == wanted]
+    return kept
 
 
 def _chosen(table: pd.DataFrame, name: str, wanted: Any, read: Callable[[Any], Any]) -> pd.DataFrame:

@@ -397,12 +397,12 @@ def label_mask(labels: npt.NDArray[Any], ids: Sequence[int]) -> npt.NDArray[np.b
     >>> label_mask(np.array([[0, 385], [549, 385]]), [385]).tolist()
     [[False, True], [False, True]]
     """
-    flat = pd.Series(_exact_labels(labels))
+    flat = _exact_labels(labels)
     wanted = np.asarray(ids, np.int64)
     limits = np.iinfo(flat.dtype)
     # With the dtype of the labels, they are not copied.
     wanted = wanted[(wanted >= limits.min) & (wanted <= limits.max)].astype(flat.dtype)
-    return flat.isin(wanted).to_numpy().reshape(labels.shape)
+    return pd.Series(flat).isin(wanted).to_numpy().reshape(labels.shape)
 
 
 def label_counts(labels: npt.NDArray[Any]) -> dict[int, int]:
@@ -411,7 +411,8 @@ def label_counts(labels: npt.NDArray[Any]) -> dict[int, int]:
     >>> label_counts(np.array([[0, 385], [549, 385]]))
     {385: 2, 0: 1, 549: 1}
     """
-    return pd.Series(_exact_labels(labels)).value_counts().to_dict()
+    counts: dict[Any, int] = pd.Series(_exact_labels(labels)).value_counts().to_dict()
+    return counts
 
 
 def _exact_labels(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -285,9 +286,14 @@ class TestSpaces:
     )
     def test_points_in_another_unit(self, factor: float, place: str, sandbox: Sandbox) -> None:
         labels = allen.annotation_volume(100)
+        ap = labels["ap"].values
+        x = f"{150 * factor:,.6g} to {350 * factor:,.6g}"
+        spans = f"'x': {x}, volume {ap.min():,.6g} to {ap.max():,.6g};"
         points = pd.DataFrame({"x": [150, 350, np.nan], "y": [450.0] * 3, "z": [450.0] * 3})
         assert points.neuro.sample(labels).tolist() == [VISP, TH, pd.NA]
-        with pytest.warns(errors.SpaceMismatchWarning, match=f"all 2 points are {place}.*µm"):
+        with pytest.warns(
+            errors.SpaceMismatchWarning, match=f"all 2 points are {place}.*{re.escape(spans)}.*µm"
+        ):
             (points * factor).neuro.sample(labels)
         missing = points.assign(x=np.nan)
         assert missing.neuro.sample(labels).isna().all()

@@ -270,6 +270,10 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     raw = neuromorpho.select(species=["rat", "human"], raw=True)
     assert raw.iloc[0].to_dict() == data.neuron(int(found["neuron_id"].iloc[0]))
     assert raw["surface"].map(type).unique().tolist() == [str]
+    ids = raw["neuron_id"].head(3)
+    again = ids.neuro.neuromorpho("neuron_id", "surface", raw=True)
+    pd.testing.assert_frame_equal(again, raw.loc[ids.index, ["neuron_id", "surface"]], check_dtype=False)
+    assert again["surface"].map(type).unique().tolist() == [str]
     entry = found.attrs["pdneuro"]
     assert json.loads(json.dumps(entry)) == entry
     assert entry["source"] == "sandbox:neuromorpho (synthetic)"
@@ -321,6 +325,12 @@ class TestJoins:
             3: "found",
             5000: "unknown",
         }
+
+    def test_an_age_comes_with_its_scale(self, sandbox: Sandbox) -> None:
+        table = pd.DataFrame({"neuron_id": [1, 2, 3]}).neuro.join_neuromorpho("species", "min_age")
+        assert list(table.columns) == ["neuron_id", "species", "min_age", "age_scale"]
+        both = pd.DataFrame({"neuron_id": [1]}).neuro.join_neuromorpho("age_scale", "max_age")
+        assert list(both.columns) == ["neuron_id", "age_scale", "max_age"]
 
     def test_many_rows_in_few_requests_and_only_new_ones(self, sandbox: Sandbox) -> None:
         ids = pd.Series(np.random.default_rng(0).permutation(np.tile(np.arange(1, 601), 3)))

@@ -179,6 +179,8 @@ def damaged(sandbox: Sandbox, path: str, damage: Damage) -> Iterator[None]:
         server.answer = answer  # type: ignore[method-assign]
 
 
+# The collector may close a connection of caveclient at any time.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_damaged_response_is_an_error_or_a_warning_and_is_not_cached(
     name: str, sandbox: Sandbox, tmp_path: Path
@@ -215,7 +217,6 @@ def test_a_damaged_response_is_an_error_or_a_warning_and_is_not_cached(
             accepted = not failed or (damage.kind == "flip" and name.startswith("CAVE"))
             second = call(refresh=True) if accepted else call()
         pd.testing.assert_frame_equal(second, truth)
-        # The collector may close a connection of caveclient at any time, with a ResourceWarning.
         expected = (errors.PdneuroWarning, ResourceWarning)
         foreign = [str(warning) for warning in caught if not issubclass(warning.category, expected)]
         assert not foreign

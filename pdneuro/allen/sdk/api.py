@@ -525,7 +525,7 @@ class RmaApi(Api, rma.RmaApi):
 
     # -- payload ----------------------------------------------------------------------------------
 
-    def model_stage(self, model: str, **kwargs: Any) -> str:  # type: ignore[override]
+    def model_stage(self, model: str, **kwargs: Any) -> str:
         """Return a model stage as text; arguments that RMA does not have are ignored.
 
         Examples
@@ -629,7 +629,7 @@ class RmaApi(Api, rma.RmaApi):
         "{'id': 183760, 'gene-symbol': 'Pdyn', 'r': 1.0}",
     )
 
-    def get_schema(self, clazz: str | None = None) -> Any:  # type: ignore[override]
+    def get_schema(self, clazz: str | None = None) -> Any:
         """Return the description of one class of the service or of all.
 
         Returns
@@ -770,7 +770,7 @@ def read_nrrd(path: Any) -> tuple[Any, dict[str, Any]]:
 
 def _read_metaimage(path: Any) -> tuple[Any, dict[str, Any]]:
     """Return the array and the geometry of a MetaImage file."""
-    array, spacing, origin, direction = volumes.read_mhd(Path(path).expanduser())
+    array, (spacing, origin, direction) = volumes.read_mhd(Path(path).expanduser())
     return array, {
         "spacing": spacing,
         "origin": origin,
@@ -1449,7 +1449,7 @@ class CellTypesApi(RmaApi, cell_types.CellTypesApi):
         >>> cell["has_reconstruction"], cell["reporter_status"], cell["apical"]
         (True, 'positive', 'intact')
         """
-        found = self._specimens(id, **kwargs)
+        found: Any = self._specimens(id, **kwargs)
         for cell in found:
             for tag in cell.get("specimen_tags") or ():
                 name, _, value = tag["name"].partition(" - ")
@@ -1524,7 +1524,8 @@ class CellTypesApi(RmaApi, cell_types.CellTypesApi):
 
 
 def _records_of(given: Any) -> Records:
-    return given.to_dict("records") if isinstance(given, pd.DataFrame) else list(given)
+    found: Any = given.to_dict("records") if isinstance(given, pd.DataFrame) else given
+    return list(found)
 
 
 def _texts(given: Any) -> list[str]:

@@ -277,9 +277,10 @@ class Morphology:
         parents = np.where(rows < 0, -1, rows)
         columns = {name: getattr(arrays, name) for name in ("type", "x", "y", "z", "radius")}
         table = pd.DataFrame({"id": range(len(parents)), **columns, "parent": parents})
+        records: Any = table.to_dict("records")
         self.compartment_list: Records = [
             {**record, "tree_id": tree, "children": []}
-            for record, tree in zip(table.to_dict("records"), _trees(parents, arrays.type), strict=True)
+            for record, tree in zip(records, _trees(parents, arrays.type), strict=True)
         ]
         for node in self.compartment_list:
             if node["parent"] >= 0:

@@ -74,7 +74,7 @@ class Manifest:
 
     def get_path(self, path_key: str, *args: Any) -> str:
         """Return the path of a kind of file, with arguments such as the ID of an experiment."""
-        return self.path_info[path_key]["spec"] % args
+        return str(self.path_info[path_key]["spec"] % args)
 
     @staticmethod
     def safe_mkdir(directory: Any) -> None:
@@ -229,15 +229,16 @@ class ManifestFolder:
             return pd.DataFrame(query())
         if not Path(path).exists():
             table = pd.DataFrame(query())
-            quoting = csv.QUOTE_MINIMAL if index else csv.QUOTE_ALL
+            quoting: Any = csv.QUOTE_MINIMAL if index else csv.QUOTE_ALL
             _write(path, lambda part: table.to_csv(part, index=index, quoting=quoting))
         column = 0 if index else None
         try:
-            return pd.read_csv(
+            read: pd.DataFrame = pd.read_csv(
                 path, index_col=column, keep_default_na=False, na_values=[""], **ROUND_TRIP
             )
         except ValueError as error:
             raise _damaged(path, error) from error
+        return read
 
 
 def files(paths: Mapping[str, str], folder: str = "BASEDIR") -> dict[str, dict[str, str]]:
