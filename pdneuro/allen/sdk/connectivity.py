@@ -443,9 +443,10 @@ class MouseConnectivityCache(ReferenceSpaceCache):
         )
         columns = ["experiment_id", rank_on, "hemisphere_id", "structure_id"]
         ranked = rows.loc[rows[rank_on] > threshold, columns].sort_values(rank_on, ascending=False)
-        return [
+        records: list[Any] = [
             ranked[ranked["experiment_id"] == number].head(n).to_dict("records") for number in numbers
         ]
+        return records
 
     def get_projection_matrix(
         self,

@@ -206,7 +206,7 @@ class ManifestFolder:
             )
         if not Path(path).exists():
             download(os.fspath(path))
-        return os.fspath(path)
+        return str(path)
 
     def _records(self, path: Any, query: Callable[[], Any]) -> Any:
         """Return records from a JSON file, which is written from a query if it does not exist."""
