@@ -611,7 +611,7 @@ class RmaApi(Api, rma.RmaApi):
         """
         return payload.filters(filters, ordered=True)
 
-    def quote_string(self, the_string: str) -> str:  # type: ignore[override]
+    def quote_string(self, the_string: str) -> str:
         """Return text in quotes.
 
         Examples
@@ -629,7 +629,7 @@ class RmaApi(Api, rma.RmaApi):
         "{'id': 183760, 'gene-symbol': 'Pdyn', 'r': 1.0}",
     )
 
-    def get_schema(self, clazz: str | None = None) -> Any:
+    def get_schema(self, clazz: str | None = None) -> Any:  # type: ignore[override]
         """Return the description of one class of the service or of all.
 
         Returns
