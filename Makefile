@@ -103,7 +103,7 @@ bench: .venv/test
 	python3.11 -m venv .venv-allensdk/ours
 	.venv-allensdk/ours/bin/pip download $(QUIET) --no-deps --dest .venv-allensdk allensdk==2.16.2
 	.venv-allensdk/theirs/bin/pip install $(QUIET) allensdk==2.16.2
-	.venv-allensdk/ours/bin/pip install $(QUIET) -e '.[volumes]' h5py mock pytest simpleitk simplejson six
+	.venv-allensdk/ours/bin/pip install $(QUIET) -e '.[graph,volumes]' 'pandas<3' h5py mock pytest simpleitk simplejson six
 	@touch $@
 
 .venv-oldest/browser: .venv-oldest/test

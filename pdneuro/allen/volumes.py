@@ -322,13 +322,13 @@ _SIZE_IN_NAME = re.compile(
 )
 
 
-def read_mhd(path: Path) -> tuple[Any, tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+def read_mhd(path: Path) -> tuple[Any, list[tuple[float, ...]]]:
     """Return the voxels of a MetaImage, their size, the origin, and the directions of the axes."""
     file = _read_mhd(path)
     size = np.linalg.norm(file.directions, axis=1)
     origin = np.zeros(3) if file.origin is None else file.origin
     turned = (file.directions / size[:, np.newaxis]).T.reshape(-1)
-    return file.values, *(tuple(map(float, part)) for part in (size, origin, turned))
+    return file.values, [tuple(map(float, part)) for part in (size, origin, turned)]
 
 
 def _read_mhd(path: Path) -> _File:

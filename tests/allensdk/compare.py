@@ -25,7 +25,6 @@ BETTER = {
     "get_morphology_features": "allensdk sends except$eqt,a,g,s; pdneuro sends except$eqtags",
     "download_deformation_field": "pdneuro returns the paths",
     "save_reconstruction_markers": "allensdk takes the first file, pdneuro the file of this type",
-    "cache_data": "the manifest has the same content, written by another JSON library",
 }
 
 

@@ -28,6 +28,8 @@ FILES = {
         "reference_space_cache reference_space_notebook simple_tree structure_tree"
     ),
 }
+#: Folder with the responses that these tests read.
+DATA = "allensdk/test/api/response_test_data/"
 PATCHES = "replaces functions that pdneuro does not call: "
 #: Why a test may fail, by its name; ``*`` matches any parameters.
 EXCUSED = {
@@ -49,18 +51,16 @@ EXCUSED = {
     "test_image_download_api.py::test_api_doc_url_download_projection_image_view_exception": (
         "compares the text of an error"
     ),
-    "test_mouse_connectivity_api.py::test_download_*": f"{PATCHES}os.makedirs",
-    "test_reference_space_api.py::test_download_*": f"{PATCHES}os.makedirs, nrrd, obj_utilities, sitk_utilities",
+    "test_reference_space_api.py::test_download_mouse_atlas_volume": f"{PATCHES}sitk_utilities",
+    "test_reference_space_api.py::test_download_structure_mesh": f"{PATCHES}obj_utilities",
     "test_pager.py*": "RmaPager is left out; pdneuro fetches all pages",
     "test_rma_template.py::test_structures_by_graph_names": "RmaTemplate; pdneuro encodes + within quotes",
     "test_rma_template.py::test_atlases_table*": "RmaTemplate; the include of the test has an open bracket",
     "test_mouse_connectivity_notebook.py::*": "needs the real service",
     "test_reference_space_notebook.py::*": "needs the real service",
     "test_reference_space_cache.py::test_get_structure_mesh": "meshes are left out",
-    "test_reference_space_cache.py::test_get_*": f"{PATCHES}retrieve_file_over_http, and makes no folder",
     "test_mouse_connectivity_cache.py::test_get_deformation_field": "deformation fields are left out",
     "test_mouse_connectivity_cache.py::test_get_projection_matrix": f"{PATCHES}its own methods",
-    "test_mouse_connectivity_cache.py::test_get_*": f"{PATCHES}retrieve_file_over_http, and makes no folder",
     "test_cell_types_cache_unit.py::test_sweep_data*": "NWB files are left out",
     "test_cell_types_cache_unit.py::test_build_manifest": f"{PATCHES}ManifestBuilder",
     "test_cell_types_cache_unit.py::test_get_*": f"{PATCHES}json_utilities, pandas.read_csv, swc, os.path.exists",
@@ -76,6 +76,11 @@ def main(wheel: str) -> int:
                 for each in names.split():
                     content = archive.read(f"allensdk/test/{part}/test_{each}.py")
                     (folder / f"test_{each}.py").write_bytes(content)
+            for member in archive.namelist():
+                if member.startswith(DATA) and not member.endswith("/"):
+                    target = folder / "response_test_data" / member.removeprefix(DATA)
+                    target.parent.mkdir(exist_ok=True)
+                    target.write_bytes(archive.read(member))
         (folder / "pytest.ini").write_text("[pytest]\n")
         options = "-q -p shim -p no:cacheprovider -p no:randomly -p no:warnings --tb=no --continue-on-collection-errors"
         places = [str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
@@ -85,7 +90,14 @@ def main(wheel: str) -> int:
             "HOME": name,
             "PDNEURO_CACHE_DIR": f"{name}/cache",
         }
-        command = [sys.executable, "-m", "pytest", *options.split(), "--junitxml=result.xml"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *options.split(),
+            "--junitxml=result.xml",
+            f"--basetemp={name}/files",
+        ]
         subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=False)
         cases = list(ElementTree.parse(folder / "result.xml").iter("testcase"))
     return report(cases)

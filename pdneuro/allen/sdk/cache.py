@@ -543,7 +543,7 @@ def _classic_cells(cells: pd.Series[Any]) -> Any:
         return cells
     missing = bool(cells.isna().any())
     if is_bool_dtype(cells.dtype):
-        return cells.to_numpy(object, na_value=None) if missing else cells.to_numpy(bool)
+        return cells.astype(object).where(cells.notna(), None) if missing else cells.to_numpy(bool)
     if is_integer_dtype(cells.dtype) and not missing:
         return cells.to_numpy(np.int64)
     if is_integer_dtype(cells.dtype) or is_float_dtype(cells.dtype):

@@ -222,7 +222,16 @@ class CellTypesCache(Cache):
         return read_swc(path)
 
     def get_reconstruction_markers(self, specimen_id: int, file_name: Any = None) -> list[Marker]:
-        """Return the markers of a reconstruction; an empty list if there are none."""
+        """Return the markers of a reconstruction; an empty list if there are none.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/manifest.json"
+        >>> ctc = pdneuro.allen.sdk.CellTypesCache(manifest_file=path)
+        >>> ctc.get_reconstruction_markers(464212183)
+        []
+        """
         try:
             path = self._file(
                 file_name,

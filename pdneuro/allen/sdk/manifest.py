@@ -73,12 +73,28 @@ class Manifest:
             )
 
     def get_path(self, path_key: str, *args: Any) -> str:
-        """Return the path of a kind of file, with arguments such as the ID of an experiment."""
+        """Return the path of a kind of file, with arguments such as the ID of an experiment.
+
+        Examples
+        --------
+        >>> entries = [{"key": "CELL", "type": "file", "spec": "cell_%d.swc"}]
+        >>> pdneuro.allen.sdk.Manifest(entries, "/data").get_path("CELL", 5)
+        '/data/cell_5.swc'
+        """
         return str(self.path_info[path_key]["spec"] % args)
 
     @staticmethod
     def safe_mkdir(directory: Any) -> None:
-        """Make a folder and those above it, if they do not exist."""
+        """Make a folder and those above it, if they do not exist.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp()) / "new" / "folder"
+        >>> pdneuro.allen.sdk.Manifest.safe_mkdir(folder)
+        >>> folder.is_dir()
+        True
+        """
         Path(directory).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -87,7 +103,15 @@ class Manifest:
         cls.safe_mkdir(Path(file_name).parent)
 
     def as_dataframe(self) -> pd.DataFrame:
-        """Return the paths as a table, with their keys in the index."""
+        """Return the paths as a table, with their keys in the index.
+
+        Examples
+        --------
+        >>> entries = [{"key": "CELL", "type": "file", "spec": "cell_%d.swc"}]
+        >>> pdneuro.allen.sdk.Manifest(entries, "/data").as_dataframe()
+              type              spec
+        CELL  file  /data/cell_%d.swc
+        """
         return pd.DataFrame.from_dict(self.path_info, orient="index")
 
 

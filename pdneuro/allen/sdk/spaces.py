@@ -300,10 +300,10 @@ class ReferenceSpace:
         >>> tree = pdneuro.allen.sdk.ReferenceSpaceCache(100, "annotation/ccf_2017").get_structure_tree()
         >>> labels = np.array([[[0, 385], [778, 549]]])
         >>> space = pdneuro.allen.sdk.ReferenceSpace(tree, labels, [25, 25, 25])
-        >>> import tempfile
-        >>> folder = tempfile.mkdtemp()
-        >>> space.write_itksnap_labels(f"{folder}/labels.nrrd", f"{folder}/labels.txt")
-        >>> len(open(f"{folder}/labels.txt").readlines()) == len(tree.nodes())
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> space.write_itksnap_labels(folder / "labels.nrrd", folder / "labels.txt")
+        >>> len((folder / "labels.txt").read_text().splitlines()) == len(tree.nodes())
         True
         """
         annotation, labels = self.export_itksnap_labels(**kwargs)
