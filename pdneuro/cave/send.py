@@ -506,16 +506,19 @@ class Cave:
 
     def _has_more(self, found: pd.DataFrame, method: str, arguments: Mapping[str, Any]) -> bool:
         """Return whether a query has more rows than a response, which not every server reports."""
+
+        def after(offset: int) -> pd.DataFrame:
+            return self._query(method, {**arguments, "offset": offset, "limit": 1})[0]
+
         try:
-            rest, _ = self._query(method, {**arguments, "offset": len(found), "limit": 1})
+            rest = after(len(found))
+            before = pd.util.hash_pandas_object(found.astype(str), index=False)
+            if not pd.util.hash_pandas_object(rest.astype(str), index=False).isin(before).all():
+                return True
+            # Rows have no fixed order, so a row can come again; or this server ignores the offset.
+            return bool(len(rest)) and self._remembered("offset", fetch=lambda: not len(after(10**9)))
         except ServiceError:
             return False
-        # A row that came before is of a server that ignores the offset.
-        before = pd.util.hash_pandas_object(found.astype(str), index=False)
-        return (
-            bool(len(rest))
-            and not pd.util.hash_pandas_object(rest.astype(str), index=False).isin(before).all()
-        )
 
     def _query(
         self, method: str, arguments: Mapping[str, Any]
