@@ -107,6 +107,7 @@ class NodeTableMethods:
     cable_length = as_method(tables.cable_length)
     path_distance = as_method(tables.path_distance)
     to_swc = as_method(files.to_swc)
+    to_navis = as_method(graphs.to_navis)
 
 
 class PointMethods:
@@ -133,6 +134,15 @@ class EdgeTableMethods:
     paths = as_method(graphs.paths)
     shortest_paths = as_method(graphs.shortest_paths)
     similarity = as_method(graphs.similarity)
+    cluster = as_method(graphs.cluster)
+    communities = as_method(graphs.communities)
+    components = as_method(graphs.components)
+    influence = as_method(graphs.influence)
+    effective = as_method(graphs.effective)
+    layers = as_method(graphs.layers)
+    compare = as_method(graphs.compare)
+    rewire = as_method(graphs.rewire)
+    zscores = as_method(graphs.zscores)
     to_networkx = as_method(graphs.to_networkx)
     to_sparse = as_method(graphs.to_sparse)
     to_matrix = as_method(graphs.to_matrix)

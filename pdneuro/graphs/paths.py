@@ -108,15 +108,20 @@ def _too_many(max_paths: int, hop: int) -> TooLargeError:
     )
 
 
-def _positions(ids: Int64Array, neurons: Ids, role: str) -> Codes:
-    """Return the positions of neurons in ``ids``, without neurons that have no edge."""
+def distinct_neurons(neurons: Ids, role: str) -> Int64Array:
+    """Return the distinct IDs of one neuron or several, in order of first appearance."""
     items: Any = [neurons] if pd.api.types.is_scalar(neurons) else neurons
     column = (
         items
         if isinstance(items, pd.Series | pd.Index)
         else pd.Series(items if isinstance(items, np.ndarray) else list(items), dtype=object, name=role)
     )
-    positions = pd.Index(ids).get_indexer(pd.Index(distinct_ids(column)))
+    return distinct_ids(column)
+
+
+def _positions(ids: Int64Array, neurons: Ids, role: str) -> Codes:
+    """Return the positions of neurons in ``ids``, without neurons that have no edge."""
+    positions = pd.Index(ids).get_indexer(pd.Index(distinct_neurons(neurons, role)))
     return positions[positions >= 0]
 
 

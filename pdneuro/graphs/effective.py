@@ -1,0 +1,277 @@
+"""Effective connectivity: contributions of paths of several lengths, by products of input shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.errors import TooLargeError
+from pdneuro.graphs.paths import Codes, Ids
+from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions
+from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import Labels, are_labels, labels_of
+from pdneuro.tables.provenance import inherit
+
+#: Maximum number of pairs of a source and a target.
+_MAX_PAIRS = 50_000_000
+#: From this share of entries that are not 0, a dense matrix is faster than a sparse one.
+_DENSE = 0.05
+#: Columns of a dense matrix that are multiplied at once: their rows fit into the processor's cache.
+_COLUMNS = 16
+_EFFECTS = ("excitatory", "inhibitory")
+
+
+def effective(
+    edges: pd.DataFrame,
+    sources: Ids,
+    targets: Ids,
+    max_hops: int = 3,
+    *,
+    group_by: Hashable | Labels | Mapping[str, Any] | None = None,
+    signed: Signed = None,
+) -> pd.DataFrame:
+    """Return the effective connectivity of some neurons to others: products of input shares along paths.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table; the rows of a pair are summed.
+    sources, targets : int, Series, array or list
+        Neurons at the start and at the end.
+    max_hops : int, default 3
+        Maximum number of edges per path.
+    group_by : hashable, mapping or Series, optional
+        Groups of sources and targets: ``"cell_type"`` means the columns ``cell_type_pre`` and
+        ``cell_type_post``, which :func:`pdneuro.tables.annotate` adds; or a label for each ID.
+        ``{"pre": ...}`` or ``{"post": ...}`` groups one side alone. Default: single neurons.
+    signed : str or list of str, optional
+        Inhibitory transmitters, or a column of signs, as in :func:`influence`.
+
+    Returns
+    -------
+    DataFrame
+        One row per source and target, or per pair of groups, that a path connects: ``source, target``
+        (IDs or labels; NA for neurons without a label); with ``signed`` also ``effect``, excitatory or
+        inhibitory, one row each; then ``hops_1``, ``hops_2``, ... (float64, the contribution of paths
+        of this length) and ``total``, their sum. Sorted by ``total``, the largest first.
+
+    Raises
+    ------
+    ValueError
+        No source or no target has an edge in the table.
+    TooLargeError
+        There are more than 50 million pairs of a source and a target; use ``group_by``.
+    MissingColumnsError
+        A column of groups or of transmitters does not exist.
+    MissingDependencyError
+        SciPy is not installed (extra ``graph``).
+
+    Warns
+    -----
+    DoubtfulParameterWarning
+        Some sources or targets have no edge in the table. They are left out.
+
+    Notes
+    -----
+    The contribution of a path is the product of the shares of its edges in all input that each
+    postsynaptic neuron has in the table. Paths may visit a neuron several times. For groups, sources
+    are summed and targets averaged: the part of the input of an average target that comes from all
+    sources of the group. A path with an even number of inhibitory edges is excitatory.
+
+    This is ``compress_paths`` and ``compress_paths_signed`` with ``result_summary`` of
+    connectome-interpreter (Yin et al.), which computes in float32 and drops values below 1e-4. Here
+    nothing is dropped, in float64. coconat's ``effective_connectivity`` sums over targets instead.
+
+    Examples
+    --------
+    >>> from pdneuro.graphs import effective
+    >>> edges = pd.DataFrame({"pre": [1, 2, 4], "post": [2, 3, 3], "weight": [10, 5, 15]})
+    >>> edges["nt"] = ["ach", "gaba", "ach"]
+    >>> effective(edges, 1, 3, max_hops=2)
+       source  target  hops_1  hops_2  total
+    0       1       3     0.0    0.25   0.25
+    >>> effective(edges, 1, 3, max_hops=2, signed="gaba")[["effect", "total"]]
+           effect  total
+    0  inhibitory   0.25
+    1  excitatory   0.00
+    """
+    if isinstance(max_hops, bool) or not isinstance(max_hops, int | np.integer) or max_hops < 1:
+        raise ValueError(f"max_hops must be a whole number of at least 1, not {max_hops!r}.")
+    edges = require_edges(edges)
+    shares = input_shares(edges, signed)
+    starts = known_positions(shares.ids, sources, "sources")
+    ends = known_positions(shares.ids, targets, "targets")
+    by = group_by if _is_one_sided(group_by) else {"pre": group_by, "post": group_by}
+    pre, post = (
+        _groups(edges, shares.ids, positions, by.get(end))
+        for end, positions in (("pre", starts), ("post", ends))
+    )
+    if len(pre.labels) * len(post.labels) > _MAX_PAIRS:
+        raise TooLargeError(
+            f"{len(pre.labels):,} sources and {len(post.labels):,} targets are too many pairs. Group "
+            "them (group_by=...), or use fewer neurons."
+        )
+    size = len(shares.ids)
+    first = [_indicator(starts, pre, size)]
+    last = [_indicator(ends, post, size, mean=True)]
+    if shares.sign is not None:
+        first.append(first[0] * 0)
+        last.append(last[0] * 0)
+    steps = _matrices(shares)
+    lengths = _walks(steps, first, last, int(max_hops))
+    return inherit(_table(lengths, pre.labels, post.labels), edges)
+
+
+class _Groups(NamedTuple):
+    """The group of each neuron, by number, and the labels of the groups."""
+
+    codes: Codes
+    labels: Any
+
+
+def _is_one_sided(group_by: Any) -> bool:
+    return isinstance(group_by, Mapping) and bool(group_by) and set(group_by) <= {"pre", "post"}
+
+
+def _groups(edges: pd.DataFrame, ids: Int64Array, positions: Codes, by: Any) -> _Groups:
+    """Return the groups of some neurons; without ``by``, each neuron is its own group."""
+    neurons = ids[positions]
+    if by is None:
+        return _Groups(np.arange(len(neurons)), neurons)
+    if are_labels(by):
+        labels = labels_of(neurons, by)
+    else:
+        both = [
+            pd.Series(array_of(edges[name]), index=edges[end].to_numpy())
+            for name, end in zip(label_columns(edges, [by]), ("pre", "post"), strict=True)
+        ]
+        column = pd.concat(both)
+        labels = labels_of(neurons, column[~column.index.duplicated()])
+    codes, _ = pd.factorize(labels, use_na_sentinel=False)
+    first = np.unique(codes, return_index=True)[1]
+    return _Groups(codes, take_or_na(labels, first))
+
+
+def _indicator(positions: Codes, groups: _Groups, size: int, *, mean: bool = False) -> Any:
+    """Return a sparse array of neurons by groups: 1 for each member, or 1 / members."""
+    sparse = optional("scipy.sparse", "graph")
+    members = np.bincount(groups.codes, minlength=len(groups.labels))
+    values = 1.0 / members[groups.codes] if mean else np.ones(len(positions))
+    shape = (size, len(groups.labels))
+    return sparse.csr_array((values, (positions, groups.codes)), shape=shape)
+
+
+def _matrices(shares: Shares) -> list[Any]:
+    """Return the shares of all edges; or those of excitatory and of inhibitory edges."""
+    if shares.sign is None:
+        return [shares.matrix(shares.share)]
+    return [shares.matrix(shares.share, shares.sign == sign) for sign in (1, -1)]
+
+
+def _walks(steps: list[Any], first: list[Any], last: list[Any], max_hops: int) -> list[list[Any]]:
+    """Return one list per path length: sources by targets, for each effect.
+
+    Products start from both ends, so that a few sources or a few targets keep the work small: the side
+    with fewer entries takes the next step.
+    """
+    forward, backward = first, last
+    transposed: list[Any] = []
+    lengths = []
+    for _ in range(max_hops):
+        if _entries(forward) <= _entries(backward):
+            forward = _step(steps, forward)
+        else:
+            transposed = transposed or [matrix.T.tocsr() for matrix in steps]
+            backward = _step(transposed, backward)
+        lengths.append(_meet(forward, backward))
+    return lengths
+
+
+def _entries(state: list[Any]) -> int:
+    return sum(part.size if isinstance(part, np.ndarray) else part.nnz for part in state)
+
+
+def _step(steps: list[Any], state: list[Any]) -> list[Any]:
+    """Return the state one edge further: an inhibitory edge exchanges excitation and inhibition."""
+    if len(steps) == 1:
+        return [_compact(_product(steps[0], state[0]))]
+    if all(isinstance(part, np.ndarray) for part in state):
+        # One product for both parts reads each edge once.
+        both = np.hstack(state)
+        swapped = np.hstack(state[::-1])
+        width = state[0].shape[1]
+        moved = _product(steps[0], both)
+        moved += _product(steps[1], swapped)
+        return [np.ascontiguousarray(moved[:, :width]), np.ascontiguousarray(moved[:, width:])]
+    excite, inhibit = state
+    parts = [
+        _product(steps[0], one) + _product(steps[1], other)
+        for one, other in ((excite, inhibit), (inhibit, excite))
+    ]
+    return [_compact(part) for part in parts]
+
+
+def _compact(state: Any) -> Any:
+    """Return a sparse array as a dense one, if that is smaller and faster."""
+    if isinstance(state, np.ndarray) or state.nnz <= _DENSE * state.shape[0] * state.shape[1]:
+        return state
+    if state.shape[0] * state.shape[1] > 4 * _MAX_PAIRS:
+        return state
+    return state.toarray()
+
+
+def _product(matrix: Any, state: Any) -> Any:
+    """Return ``matrix @ state``; a dense state in blocks of columns, by several threads."""
+    if not isinstance(state, np.ndarray) or state.shape[1] <= _COLUMNS:
+        return matrix @ state
+    result = np.empty_like(state)
+
+    def multiply(start: int) -> None:
+        block = slice(start, start + _COLUMNS)
+        result[:, block] = matrix @ np.ascontiguousarray(state[:, block])
+
+    # SciPy releases the lock of the interpreter during a product.
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(multiply, range(0, state.shape[1], _COLUMNS)))
+    return result
+
+
+def _meet(forward: list[Any], backward: list[Any]) -> list[Any]:
+    """Return sources by targets, for each effect."""
+    pairs = [[_dense(one, other) for other in backward] for one in forward]
+    if len(forward) == 1:
+        return [pairs[0][0]]
+    return [pairs[0][0] + pairs[1][1], pairs[0][1] + pairs[1][0]]
+
+
+def _dense(one: Any, other: Any) -> Any:
+    """Return ``one.T @ other`` as a dense array."""
+    if isinstance(one, np.ndarray) and not isinstance(other, np.ndarray):
+        return (other.T @ one).T
+    found = one.T @ other
+    return found if isinstance(found, np.ndarray) else found.toarray()
+
+
+def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame:
+    effects = list(zip(*lengths, strict=True))
+    totals = [sum(parts) for parts in effects]
+    rows, columns = np.nonzero(sum(totals))
+    tables = []
+    for name, parts, total in itertools.zip_longest(_EFFECTS[: len(effects)], effects, totals):
+        table = {"source": take_or_na(sources, rows), "target": take_or_na(targets, columns)}
+        if len(effects) > 1:
+            table["effect"] = np.full(len(rows), name, object)
+        table |= {f"hops_{hops}": part[rows, columns] for hops, part in enumerate(parts, 1)}
+        tables.append(pd.DataFrame({**table, "total": total[rows, columns]}, copy=False))
+    table = pd.concat(tables, ignore_index=True)
+    if len(effects) > 1:
+        table["effect"] = table["effect"].astype(pd.CategoricalDtype(_EFFECTS))
+    return table.sort_values("total", ascending=False, kind="stable", ignore_index=True)
