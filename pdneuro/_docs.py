@@ -124,6 +124,15 @@ max_nodes : int, optional
 dropna, sort, observed : bool, default False, False, True
     As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label
     instead of by weight; without ``observed``, categories without partners have the weight 0.""",
+    "edge groups": """\
+groups : DataFrameGroupBy
+    Groups of the rows of an edge table, such as ``edges.groupby("dataset")``.""",
+    "strongest": """\
+top : int, optional
+    Maximum number of partners of each direction, the strongest first.
+cover : float, optional
+    Share from 0 to 1: only the largest partners that together make up this share of all input, or of
+    all output, at ``min_weight``. Partners without a label count in the denominator.""",
     "groups": """\
 groups : DataFrameGroupBy or SeriesGroupBy
     Groups of a table with a column of segment IDs, or of such a column.""",

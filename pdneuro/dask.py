@@ -33,7 +33,18 @@ from pdneuro.tables.counts import (
     possible_counts,
     region_columns,
 )
-from pdneuro.tables.edges import edge_roles, edge_table, sum_rows, whole_threshold
+from pdneuro.tables.edges import (
+    END_OF,
+    arranged,
+    edge_roles,
+    edge_table,
+    keep_regions,
+    pairs_of_groups,
+    sum_pairs,
+    value_columns,
+    whole_threshold,
+    with_labels,
+)
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 
@@ -264,6 +275,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    top: int | None = None,
+    cover: float | None = None,
     dropna: bool = False,
     source: str | Source | None = None,
     **fetch: Any,
@@ -272,6 +285,7 @@ def partners(
 
     The order of the rows is not defined.
     """
+    partner_tables.check_strongest(top, cover)
     sides = {"upstream": upstream, "downstream": downstream}
     column = _column(ids, on)
     table = edges(column, **sides, min_weight=min_weight, source=source, **fetch)
@@ -284,7 +298,11 @@ def partners(
         key = "label"
     counted = _count_partners(ends._meta, group_by)
     found = ends.shuffle(on=key).map_partitions(_count_partners, group_by, meta=counted)
-    return found.dropna(subset=["partner"]) if dropna else found
+    if top is None and cover is None:
+        return found.dropna(subset=["partner"]) if dropna else found
+    # The order of all partners is known only in one partition.
+    together = found.repartition(npartitions=1)
+    return each(together, partner_tables.strongest, top, cover, dropna=dropna)
 
 
 def _column(ids: Lazy, on: Hashable | None) -> Lazy:
@@ -430,18 +448,21 @@ def _standard(edges: Lazy) -> Lazy:
     return edges if standard else as_edges(edges)
 
 
-def threshold(edges: Lazy, min_weight: int, per: str = "pair") -> Lazy:
-    """Keep edges with a minimum number of synapses; see :func:`pdneuro.tables.threshold`."""
+def threshold(edges: Lazy, min_weight: float, per: str = "pair", *, of: str | None = None) -> Lazy:
+    """Keep edges with a minimum number or share of synapses; see :func:`pdneuro.tables.threshold`."""
     standard = _standard(edges)
-    if per == "pair":
+    if of in END_OF:
+        standard = standard.shuffle(on=END_OF[of])
+    elif per == "pair":
         standard = standard.shuffle(on=["pre", "post"])
-    return each(standard, tables.threshold, min_weight, per)
+    return each(standard, tables.threshold, min_weight, per, of=of)
 
 
 def collapse(
     edges: Lazy,
-    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
+    values: Hashable | Sequence[Hashable] | None = None,
     roi: bool = False,
     regions: str | Iterable[str] | None = None,
     dropna: bool = False,
@@ -459,11 +480,26 @@ def collapse(
     """
     pairs = _standard(edges).shuffle(on=["pre", "post"])
     regions = regions if regions is None or isinstance(regions, str) else list(regions)
-    parts = each(pairs, tables.collapse, group_by, roi=roi, regions=regions, dropna=dropna)
+    options: dict[str, Any] = {"values": values, "roi": roi, "regions": regions, "dropna": dropna}
     if group_by is None:
-        return parts
-    keys = list(parts.columns.drop(["weight", "n_pairs"]))
-    return each(parts.shuffle(on=keys), sum_rows, keys, also=["n_pairs"])
+        return each(pairs, tables.collapse, **options)
+    # The neurons of a group are counted where all its pairs are.
+    _, labels = with_labels(pairs._meta, group_by)
+    groups = list(dict.fromkeys([*labels, *(["roi"] if roi else [])]))
+    names = value_columns(pairs._meta, values)
+    parts = each(pairs, _pairs_of_groups, group_by, groups, names, regions)
+    return each(parts.shuffle(on=groups), _sum_groups, groups, names, dropna)
+
+
+def _pairs_of_groups(
+    part: pd.DataFrame, group_by: Any, groups: list[Any], values: list[Any], regions: Any
+) -> pd.DataFrame:
+    part = part if regions is None else keep_regions(part, regions)
+    return pairs_of_groups(with_labels(part, group_by)[0], groups, values)
+
+
+def _sum_groups(pairs: pd.DataFrame, groups: list[Any], values: list[Any], dropna: bool) -> pd.DataFrame:
+    return arranged(sum_pairs(pairs, groups, values), groups, dropna, sort=False, observed=True)
 
 
 def annotate(
@@ -505,10 +541,10 @@ def fractions(
     ``total="present"`` shuffles; ``total="source"`` sends requests when it is computed.
     """
     standard = _standard(edges)
-    if of not in weights.END_OF:
+    if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
     if not are_labels(total) and total == "present":
-        standard = standard.shuffle(on=weights.END_OF[of])
+        standard = standard.shuffle(on=END_OF[of])
     known = total if are_labels(total) or total == "present" else {}
     meta = weights.fractions(standard._meta, of, known, overwrite=overwrite)
     options: Any = {"overwrite": overwrite, "source": source, **fetch}
@@ -528,6 +564,17 @@ def sign(
     # A partition may contain none of the transmitters.
     options = {"inhibitory": names[0], "excitatory": names[1], "other": other, "check": False}
     return each(_standard(edges), tables.sign, nt, **options)
+
+
+def top_nt(
+    table: Lazy,
+    columns: Mapping[Hashable, str] | Iterable[Hashable] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Lazy:
+    """Add the most likely transmitter of each row; see :func:`pdneuro.tables.top_nt`."""
+    chosen = columns if columns is None or isinstance(columns, Mapping) else list(columns)
+    return each(table, tables.top_nt, chosen, overwrite=overwrite)
 
 
 def degree(edges: Lazy) -> Lazy:
@@ -615,6 +662,7 @@ class DataFrameNeuro(SeriesNeuro):
     annotate = as_method(annotate)
     fractions = as_method(fractions)
     sign = as_method(sign)
+    top_nt = as_method(top_nt)
     degree = as_method(degree)
     reciprocal = as_method(reciprocal)
 

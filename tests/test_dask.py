@@ -86,16 +86,22 @@ NEURON_VERBS: dict[str, Callable[[Any], Any]] = {
     "records": lambda t: t["root_id"].neuro.records("connectivity"),
     "partners": lambda t: t.neuro.partners(min_weight=2),
     "downstream partners": lambda t: t["root_id"].neuro.partners(upstream=False),
+    "strongest partners": lambda t: t.neuro.partners(group_by=labels(), cover=0.5, dropna=True),
     "partners by label": lambda t: t.neuro.partners(group_by=labels()),
 }
 EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
     "as_edges": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.as_edges(),
     "threshold": lambda e: e.neuro.threshold(6),
+    "threshold of a share": lambda e: e.neuro.threshold(0.05, of="input"),
     "threshold by row": lambda e: e.neuro.threshold(6, per="row"),
     "collapse": lambda e: e.neuro.collapse(),
     "collapse dialect": lambda e: e.rename(columns={"pre": "source", "post": "target"}).neuro.collapse(),
     "collapse by label": lambda e: e.neuro.collapse(labels()),
     "collapse by columns": lambda e: annotated(e).neuro.collapse(["cell_type", "side"]),
+    "collapse with values": lambda e: e.assign(area=2.0 * e["weight"]).neuro.collapse(
+        labels(), values="area"
+    ),
+    "collapse one end": lambda e: annotated(e).neuro.collapse({"post": "cell_type"}),
     "annotate": annotated,
     "annotate with suffixes": lambda e: e.neuro.annotate(labels(), suffixes=("_from", "_to")),
     "fractions": lambda e: e.neuro.fractions(),
@@ -103,6 +109,7 @@ EDGE_VERBS: dict[str, Callable[[Any], Any]] = {
     "given fractions": lambda e: e.neuro.fractions(total=pd.Series(10**6, index=labels().index)),
     "source fractions": lambda e: e.drop_duplicates().neuro.fractions(total="source"),
     "sign": lambda e: annotated(e).neuro.sign(inhibitory="gaba", excitatory="ach"),
+    "top_nt": lambda e: e.assign(ach=0.5, gaba=e["weight"] / 10).neuro.top_nt(),
     "degree": lambda e: e.neuro.degree().reset_index(),
     "reciprocal": lambda e: e.neuro.reciprocal(),
 }

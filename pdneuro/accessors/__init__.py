@@ -98,6 +98,13 @@ class NeuroMorphoJoins:
     join_morphometry = as_method(queries.neuromorpho.join_morphometry)
 
 
+class TransmitterMethods:
+    """Methods for a table with a score for each transmitter."""
+
+    _role = "transmitters"
+    top_nt = as_method(tables.top_nt)
+
+
 class NodeTableMethods:
     """Methods for the nodes of reconstructions."""
 
@@ -127,6 +134,7 @@ class EdgeTableMethods:
     annotate = as_method(tables.annotate)
     fractions = as_method(queries.edges.fractions)
     sign = as_method(tables.sign)
+    completeness = as_method(tables.completeness)
     degree = as_method(tables.degree)
     reciprocal = as_method(tables.reciprocal)
     motifs = as_method(tables.motifs)
@@ -329,6 +337,7 @@ class DataFrameNeuro(
     NeuroMorphoJoins,
     NeuroMorphoMethods,
     EdgeTableMethods,
+    TransmitterMethods,
     NodeTableMethods,
     PointMethods,
     ProvenanceMixin,
@@ -345,7 +354,7 @@ class DataFrameNeuro(
 
 
 class GroupByNeuro(Accessor):
-    """Methods for the groups of a column of segment IDs, or of a table with such a column."""
+    """Methods for the groups of a column of segment IDs, of a table with such a column, or of edges."""
 
     _role = "groups"
     _describe = staticmethod(describe.describe_groups)
@@ -354,6 +363,12 @@ class GroupByNeuro(Accessor):
     downstream = as_method(queries.groups.downstream)
     partners = as_method(queries.groups.partners)
     graph = as_method(queries.groups.graph)
+    threshold = as_method(queries.groups.threshold)
+    collapse = as_method(queries.groups.collapse)
+    fractions = as_method(queries.groups.fractions)
+    completeness = as_method(queries.groups.completeness)
+    degree = as_method(queries.groups.degree)
+    motifs = as_method(queries.groups.motifs)
 
 
 class IndexNeuro(IndexSegments, IndexCave, IndexStructures, IndexNeurons, Accessor):

@@ -29,6 +29,7 @@ from pdneuro.tables.ids import convert
 from pdneuro.tables.provenance import facts
 from pdneuro.tables.rounding import MAX_EXACT_FLOAT, rounding_hint
 from pdneuro.tables.skeletons import is_node_table
+from pdneuro.tables.transmitters import score_columns
 from pdneuro.tables.volumes import DIMS
 
 Calls = Sequence[tuple[str, str]]
@@ -140,6 +141,9 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
     names = _id_columns(frame, alone=not (pairs or columns or nodes))
     if names:
         found.append(_neurons(frame, names, methods))
+    for scores in score_columns(frame.columns):
+        line = f"transmitter scores: {listing(map(repr, scores.values()))}"
+        found.append(Role([line], [(".top_nt()", "the most likely transmitter of each row")]))
     if columns:
         found.append(_structure_table(columns, methods))
     neurons = roles.neuromorpho_columns(frame.columns)

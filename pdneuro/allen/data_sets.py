@@ -200,6 +200,7 @@ def projection_matrix(
     value: str = "projection_density",
     *,
     rollup: Any = None,
+    labels: str = "id",
     hemisphere: int | None = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
@@ -219,6 +220,9 @@ def projection_matrix(
         :func:`pdneuro.queries.structures.rollup`. If a member has its own row, this is its value;
         otherwise the topmost rows below it are summed (for densities and energies, both of their sums),
         so that nothing counts twice.
+    labels : {"id", "acronym", "name"}, default "id"
+        Labels of the columns. Regions of the left hemisphere, whose ID is negative, get the suffix
+        ``" (left)"`` to the acronym or name.
     hemisphere : int, optional
         1 left, 2 right, 3 both; required if the table has rows of several.
     is_injection : bool, optional
@@ -232,7 +236,7 @@ def projection_matrix(
     Returns
     -------
     DataFrame
-        float64. Index: experiments; columns: structure IDs, with ``rollup`` in graph order.
+        float64. Index: experiments; columns: structures, with ``rollup`` in graph order.
         NaN if an experiment has no row of a structure, if a part of a sum is missing, or for a
         density of no pixels.
 
@@ -263,13 +267,27 @@ def projection_matrix(
     >>> matrix.shape
     (2, 7)
     """
+    if labels not in ("id", "acronym", "name"):
+        raise ValueError(f"labels must be 'id', 'acronym' or 'name', not {labels!r}.")
     selection = (rollup, hemisphere, is_injection, graph_id, on_missing)
     matrix = pivoted(_valued(unionizes, value, *selection), value)
     if rollup is not None:
         places = structure_tree(graph_id).locate(matrix.columns.to_series())
         matrix = matrix.iloc[:, np.lexsort((places.is_left, places.rows))]
+    if labels != "id":
+        matrix = matrix.set_axis(_structure_labels(matrix.columns, labels, graph_id), axis=1)
     query = f"projection_matrix({value})"
     return stamp(matrix, source="allen", query=query, earlier=unionizes.attrs)
+
+
+def _structure_labels(ids: pd.Index[Any], field: str, graph_id: int) -> pd.Index[Any]:
+    """Return the acronyms or names of structures; the ID as text of one that is not in the graph."""
+    tree = structure_tree(graph_id)
+    places = tree.locate(ids.to_series())
+    found = pd.Series(tree.take(places, field), dtype=object)
+    labels = found.where(found.notna(), pd.Series(ids.astype(str), dtype=object))
+    left = pd.Series(places.is_left) & found.notna()
+    return pd.Index(labels.where(~left, labels.astype(str) + " (left)"), name=field, dtype=TEXT)
 
 
 def _valued(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +18,28 @@ from pdneuro.errors import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.coordinates import coordinate_array, with_provenance
-from pdneuro.tables.edges import annotate, as_edges, collapse, edge_table, require_edges
+from pdneuro.tables.edges import (
+    END_OF,
+    GROUP_COUNTS,
+    PER_NEURON,
+    annotate,
+    arranged,
+    as_edges,
+    collapse,
+    edge_table,
+    is_by_end,
+    numbers,
+    pairs_of_groups,
+    require_edges,
+    sum_pairs,
+    value_columns,
+    with_labels,
+)
+from pdneuro.tables.grouping import group_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.pairs import coded_ends
-from pdneuro.tables.provenance import KEY, facts, inherit
+from pdneuro.tables.provenance import KEY, facts, inherit, note
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,23 +97,14 @@ def to_sparse(
 
 def _entries(edges: pd.DataFrame, values: str, ids: Any) -> tuple[Int64Array, Any, Any, Any]:
     """Return the neurons, and the row, column and value of each edge between them."""
-    numbers = _numbers(edges, values)
+    entries = numbers(edges, values)
     if ids is None:
-        return *coded_ends(edges), numbers
+        return *coded_ends(edges), entries
     neurons = _unique_ids(ids)
     index = pd.Index(neurons)
     pre, post = (index.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
     inside = (pre >= 0) & (post >= 0)
-    return neurons, pre[inside], post[inside], numbers[inside]
-
-
-def _numbers(edges: pd.DataFrame, values: str) -> Any:
-    column = roles.named_column(edges, values)
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise InvalidEdgesError(f"column {values!r} must contain numbers, not {column.dtype}.")
-    if pd.api.types.is_integer_dtype(column):
-        return column.fillna(0).to_numpy(dtype=np.int64)
-    return column.to_numpy(dtype=np.float64, na_value=0.0)
+    return neurons, pre[inside], post[inside], entries[inside]
 
 
 def _unique_ids(ids: Any) -> Int64Array:
@@ -109,11 +117,12 @@ def _unique_ids(ids: Any) -> Int64Array:
 
 def to_matrix(
     edges: pd.DataFrame,
-    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
     values: str = "weight",
+    normalize: str | None = None,
     ids: Any = None,
-    dropna: bool = False,
+    dropna: bool | None = None,
     sort: bool = True,
     observed: bool = True,
 ) -> pd.DataFrame:
@@ -124,24 +133,46 @@ def to_matrix(
     edges : DataFrame
         An edge table. Rows of the same pair are summed.
     group_by : hashable, list, mapping or Series, optional
-        Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`.
-    values, ids
-        Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
-    dropna, sort, observed : bool, default False, True, True
-        As in :meth:`pandas.DataFrame.groupby`, with ``group_by``: leave out missing labels; sort the
-        labels, categories in their order; without ``observed``, include categories without neurons.
+        Labels that group the neurons before the sum, as in :func:`pdneuro.tables.collapse`;
+        ``{"post": "type"}`` returns neurons by types.
+    values : str, default "weight"
+        Column of numbers for the cells, such as ``"signed_weight"``. With ``group_by`` also one of the
+        counts of :func:`pdneuro.tables.collapse`: ``"n_pairs"``, ``"n_pre"``, ``"n_post"``,
+        ``"weight_per_neuron"``.
+    normalize : {None, "input", "output"}, default None
+        Divide each sum by all input of its column, or by all output of its row, that the table contains:
+        the sum of ``weight``, also if other values are summed.
+    ids : Series, Index, array or list, optional
+        Neurons and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+    dropna : bool, optional
+        With ``group_by``: leave out the group NA, the neurons without a label. Their synapses count in
+        the denominators of ``normalize`` in any case. Default: leave them out if ``normalize`` is given,
+        else show them.
+    sort, observed : bool, default True, True
+        As in :meth:`pandas.DataFrame.groupby`, with ``group_by``: sort the labels, categories in their
+        order; without ``observed``, include categories without neurons.
 
     Returns
     -------
     DataFrame
         A square matrix; index ``pre`` and columns ``post`` are the same IDs or labels, sorted; 0 means
-        no edge. int64 for weights. Grouped by columns of both ends with different names
-        (``["side_pre", "type_post"]``), rows and columns have their own labels.
+        no edge. int64 for integers, float64 for shares and other numbers. Grouped by other labels at
+        each end (``["side_pre", "type_post"]``, ``{"post": "type"}``), rows and columns have their own
+        labels.
 
     Raises
     ------
     TooLargeError
         The matrix would have more than 20,000 rows; use :func:`to_sparse`.
+    MissingColumnsError, InvalidEdgesError
+        The column of values does not exist, or does not contain numbers.
+
+    Notes
+    -----
+    A normalized cell of groups is a ratio of sums: all weights between two groups, divided by all input
+    of the target group. It is not the mean of the shares of the target neurons, which
+    connectome-interpreter's ``result_summary`` returns. A column of signed shares does not add up to 1.
+    A group without input has shares of 0.
 
     Examples
     --------
@@ -153,32 +184,97 @@ def to_matrix(
     11     0   3   4
     12     0   0   5
     13     0   0   0
-    >>> to_matrix(edges, group_by={11: "KC", 12: "KC", 13: "MBON"})
+    >>> types = {11: "KC", 12: "KC", 13: "MBON"}
+    >>> to_matrix(edges, group_by=types)
     post  KC  MBON
     pre
     KC     3     9
     MBON   0     0
+    >>> to_matrix(edges, group_by=types, normalize="output")
+    post    KC  MBON
+    pre
+    KC    0.25  0.75
+    MBON  0.00  0.00
     """
+    _check_normalize(normalize)
     edges = require_edges(edges)
     if group_by is not None:
-        if values != "weight" or ids is not None:
-            raise ValueError("values= and ids= cannot be combined with group_by=.")
-        groups = collapse(edges, group_by, dropna=dropna, observed=observed)
-        return _group_matrix(groups, sort=sort)
-    neurons, pre, post, entries = _entries(edges, values, ids)
-    dense = _dense(pre, post, entries, len(neurons))
-    index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
-    return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), edges)
+        if ids is not None:
+            raise ValueError("ids= cannot be combined with group_by=.")
+        dropna = normalize is not None if dropna is None else dropna
+        groups = _sums_of_groups(edges, group_by, values, normalize)
+        matrix = _group_matrix(groups, dropna=dropna, sort=sort, observed=observed)
+    else:
+        neurons, pre, post, entries = _entries(edges, values, ids)
+        dense = _dense(pre, post, entries, len(neurons))
+        if normalize is not None:
+            totals = _totals(edges, neurons, normalize)
+            dense = _divided(dense, totals if normalize == "input" else totals[:, np.newaxis])
+        index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
+        matrix = pd.DataFrame(dense, index=index, columns=columns, copy=False)
+    matrix = inherit(matrix, edges)
+    if values != "weight":
+        matrix = note(matrix, values=str(values))
+    return matrix if normalize is None else note(matrix, normalize=normalize)
 
 
-def _group_matrix(groups: pd.DataFrame, *, sort: bool) -> pd.DataFrame:
-    names = list(groups.columns[: groups.columns.get_loc("weight")])
-    ends = [[name for name in names if str(name).endswith(end)] for end in _ENDS]
+def _check_normalize(normalize: str | None) -> None:
+    if normalize is not None and normalize not in END_OF:
+        raise ValueError(f"normalize must be None, 'input' or 'output', not {normalize!r}.")
+
+
+def _totals(edges: pd.DataFrame, neurons: Int64Array, normalize: str) -> Int64Array:
+    """Return all input, or all output, of each neuron in the table."""
+    codes, ids = pd.factorize(edges[END_OF[normalize]].to_numpy())
+    sums = sums_by_code(codes, edges["weight"].to_numpy(), len(ids))
+    return np.append(sums, 0)[pd.Index(ids).get_indexer(pd.Index(neurons))]
+
+
+def _divided(sums: Any, totals: Any) -> Any:
+    """Return sums divided by totals, 0 where the total is 0."""
+    return np.where(totals > 0, sums / np.where(totals > 0, totals, 1), 0.0)
+
+
+def _sums_of_groups(
+    edges: pd.DataFrame, group_by: Any, values: str, normalize: str | None
+) -> tuple[pd.DataFrame, list[Any], Any]:
+    """Return a table of groups, its columns of labels, and the value of each row."""
+    if values in (*GROUP_COUNTS, PER_NEURON):
+        if normalize is not None:
+            raise ValueError(f"normalize= divides sums of synapses, but values={values!r} are others.")
+        groups = collapse(edges, group_by, per_neuron=values == PER_NEURON)
+        keys = list(groups.columns[: groups.columns.get_loc("weight")])
+        return groups, keys, groups[values].to_numpy()
+    names = value_columns(edges, values)
+    edges, keys = with_labels(edges, group_by)
+    groups = sum_pairs(pairs_of_groups(edges, keys, names), keys, names, count=False)
+    cells = groups[values].to_numpy()
+    if normalize is not None:
+        side = _of_end(keys, END_OF[normalize])
+        members = group_rows(*(groups[name] for name in side or keys))
+        sums = np.add.reduceat(groups["weight"].to_numpy()[members.rows], members.starts)
+        totals = np.empty(len(groups), np.int64)
+        totals[members.rows] = np.repeat(sums, members.sizes)
+        cells = _divided(cells, totals)
+    return groups, keys, cells
+
+
+def _of_end(names: Sequence[Any], end: str) -> list[Any]:
+    """Return the columns of one end of an edge: its IDs, or its labels."""
+    return [name for name in names if name == end or str(name).endswith(f"_{end}")]
+
+
+def _group_matrix(
+    sums: tuple[pd.DataFrame, list[Any], Any], *, dropna: bool, sort: bool, observed: bool
+) -> pd.DataFrame:
+    groups, names, cells = sums
+    ends = [_of_end(names, end) for end in ("pre", "post")]
     if sum(map(len, ends)) < len(names) or not all(ends):
         raise ValueError(
             f"a matrix has presynaptic rows and postsynaptic columns, but group_by has only "
             f"{listing(map(repr, names))}. Use .neuro.collapse(), or name columns of both ends."
         )
+    groups = arranged(groups[names].assign(weight=cells), names, dropna, sort=False, observed=observed)
     stems = [
         [str(name).removesuffix(end) for name in side] for side, end in zip(ends, _ENDS, strict=True)
     ]
@@ -192,7 +288,7 @@ def _group_matrix(groups: pd.DataFrame, *, sort: bool) -> pd.DataFrame:
         axis if axis.nlevels > 1 else axis.astype(object).infer_objects().rename(end.strip("_"))
         for axis, end in zip(axes, _ENDS, strict=True)
     )
-    return inherit(pd.DataFrame(dense, index=index, columns=columns, copy=False), groups)
+    return pd.DataFrame(dense, index=index, columns=columns, copy=False)
 
 
 def _labels(table: pd.DataFrame, stems: list[str]) -> pd.Index[Any]:
@@ -230,13 +326,14 @@ def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = N
 
 def to_xarray(
     edges: pd.DataFrame,
-    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
     nodes: pd.DataFrame | Labels | None = None,
     values: str = "weight",
+    normalize: str | None = None,
     ids: Any = None,
     fill_value: int | None = None,
-    dropna: bool = False,
+    dropna: bool | None = None,
     sort: bool = True,
     observed: bool = True,
 ) -> xr.DataArray:
@@ -253,11 +350,11 @@ def to_xarray(
     nodes : DataFrame, Series or mapping, optional
         A table with one row per neuron, or a label for each ID. Its columns become coordinates of both
         dimensions.
-    values, ids
-        Values and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+    values, normalize, ids
+        Values, denominators and order of the matrix, see :func:`to_matrix`.
     fill_value : int, optional
         Value of missing IDs among the coordinates, such as 0 ("no segment"). Default: an error.
-    dropna, sort, observed : bool, default False, True, True
+    dropna, sort, observed : bool, default None, True, True
         With ``group_by``, as in :func:`to_matrix`.
 
     Returns
@@ -266,8 +363,9 @@ def to_xarray(
         Dims ``pre`` and ``post`` with the IDs as int64 coordinates; other coordinates have the dtypes of
         :func:`pdneuro.tables.coordinate_array`. With ``group_by``, ``pre`` and ``post`` hold the labels;
         several columns are levels ``{column}_pre`` and ``{column}_post`` of a MultiIndex, which
-        ``.reset_index(["pre", "post"])`` makes ready for files. ``attrs["pdneuro"]`` is the provenance
-        as JSON text, so that netCDF and zarr can store it.
+        ``.reset_index(["pre", "post"])`` makes ready for files. The name is that of the values; with
+        ``normalize`` it is ``input_fraction`` or ``output_fraction``. ``attrs["pdneuro"]`` is the
+        provenance as JSON text, so that netCDF and zarr can store it.
 
     Raises
     ------
@@ -290,30 +388,43 @@ def to_xarray(
 
     edges = require_edges(edges)
     if group_by is None:
-        neurons, pre, post, entries = _entries(edges, values, ids)
-        cells = _dense(pre, post, entries, len(neurons))
+        matrix = to_matrix(edges, values=values, normalize=normalize, ids=ids)
+        neurons = matrix.index.to_numpy()
+        cells = matrix.to_numpy()
+        if not len(neurons):  # a frame without columns has no dtype
+            cells = cells.astype(float if normalize is not None else numbers(edges, values).dtype)
         coordinates: dict[Hashable, Any] = {"pre": neurons, "post": neurons.copy()}
         for stem, labels in (_node_labels(edges, neurons) | _labels_of_nodes(nodes, neurons)).items():
             for end in ("pre", "post"):
                 column = pd.Series(labels, name=f"{stem}_{end}")
                 coordinates[f"{stem}_{end}"] = (end, coordinate_array(column, fill_value=fill_value))
     else:
-        if nodes is not None and not are_labels(group_by):
-            edges = annotate(edges, nodes, _columns_of(nodes, group_by), overwrite=True)
-        options = {"dropna": dropna, "sort": sort, "observed": observed}
-        matrix = to_matrix(edges, group_by, values=values, ids=ids, **options)
-        cells = matrix.to_numpy()
-        coordinates = _group_coordinates(matrix)
-    attributes = {"units": "synapses"} if values == "weight" else {}
-    array = xr.DataArray(cells, coordinates, ("pre", "post"), name=values, attrs=attributes)
-    return with_provenance(array, edges)
+        names = _columns_of(nodes, group_by)
+        if nodes is not None and names:
+            columns = names if isinstance(nodes, pd.DataFrame) or len(names) > 1 else names[0]
+            edges = annotate(edges, nodes, columns, overwrite=True)
+        options: dict[str, Any] = {"dropna": dropna, "sort": sort, "observed": observed}
+        matrix = to_matrix(edges, group_by, values=values, normalize=normalize, ids=ids, **options)
+        cells, coordinates = matrix.to_numpy(), _group_coordinates(matrix)
+    name = values if normalize is None else f"{normalize}_fraction"
+    units = {"weight": "synapses", PER_NEURON: "synapses per neuron"}.get(values)
+    units = "1" if normalize is not None else units
+    attributes = {} if units is None else {"units": units}
+    array = xr.DataArray(cells, coordinates, ("pre", "post"), name=name, attrs=attributes)
+    return with_provenance(array, matrix)
 
 
-def _columns_of(nodes: pd.DataFrame | Labels, group_by: Any) -> Any:
+def _columns_of(nodes: pd.DataFrame | Labels | None, group_by: Any) -> list[Any]:
     """Return the columns of a table of neurons that ``group_by`` names, also as ``{column}_pre``."""
+    chosen = list(group_by.values()) if is_by_end(group_by) else [group_by]
+    names = [
+        name
+        for one in chosen
+        if one is not None and not are_labels(one)
+        for name in (one if isinstance(one, list | tuple) else [one])
+    ]
     if not isinstance(nodes, pd.DataFrame):
-        return group_by
-    names = group_by if isinstance(group_by, list | tuple) else [group_by]
+        return names
     known = [
         name if name in nodes.columns else str(name).removesuffix("_pre").removesuffix("_post")
         for name in names
@@ -447,9 +558,9 @@ def collapse_xarray(
     >>> from pdneuro.graphs import collapse_xarray, to_xarray
     >>> edges = pd.DataFrame({"pre": [11, 12], "post": [12, 11], "weight": [3, 5]})
     >>> collapse_xarray(to_xarray(edges), group_by={11: "KC", 12: "MBON"})
-      group_pre group_post  weight  n_pairs
-    0        KC       MBON       3        1
-    1      MBON         KC       5        1
+      group_pre group_post  weight  n_pairs  n_pre  n_post
+    0        KC       MBON       3        1      1       1
+    1      MBON         KC       5        1      1       1
     """
     edges = from_xarray(array)
     return collapse(edges, group_by, dropna=dropna, sort=sort, observed=observed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ def select(
     q: str | Iterable[str] | None = None,
     *,
     everything: bool = False,
+    limit: int | None = None,
     explode: Hashable | None = None,
     raw: bool = False,
     refresh: bool = False,
@@ -35,6 +37,9 @@ def select(
         values. Values of several words do not have to be quoted.
     everything : bool
         Allow a call without filters, which downloads all neurons (about 300,000).
+    limit : int, optional
+        Maximum number of neurons: those with the lowest IDs. Only the pages with them are downloaded.
+        Default: all.
     explode : hashable, optional
         A column of lists, such as ``"cell_type"``: one row per entry, with its index label repeated.
     raw : bool
@@ -60,7 +65,8 @@ def select(
     UnknownFieldError
         The field does not exist; the message suggests similar names.
     InvalidQueryError
-        No filter and no ``everything=True``; a filter without a value; a field in ``q`` and again.
+        No filter, no ``limit`` and no ``everything=True``; a filter without a value; a field in ``q``
+        and again.
     ServiceError, OfflineError
         The request failed; or pdneuro is offline and a page is not cached. Pages received so far are
         cached.
@@ -88,19 +94,23 @@ def select(
     for name in terms.keys() & filters.keys():
         raise InvalidQueryError(f"the field {name!r} is in q={q!r:.60} and a keyword; name it once.")
     filters = {**terms, **filters}
-    if not filters and not everything:
+    whole = isinstance(limit, int) and not isinstance(limit, bool)
+    if limit is not None and (not whole or limit < 1):
+        raise InvalidQueryError(f"limit must be a whole number of neurons, 1 or more, not {limit!r}.")
+    if not filters and not everything and limit is None:
         raise InvalidQueryError(
             "no filter is given. Say what to look for, such as species='mouse', or everything=True."
         )
     wanted = _filters(filters)
     field_types.require(wanted, (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
     fetch = Fetch.of(refresh=refresh, progress=progress, max_workers=max_workers)
-    found = send.select("neuron", wanted, field_types.ID, fetch)
+    found = send.select("neuron", wanted, field_types.ID, fetch, limit)
     found.sort(key=lambda record: int(record.get(field_types.ID) or 0))
     table = field_types.frame(found, field_types.NEURON, raw=raw)
     if explode is not None:
         table = _exploded(table, explode)
     query = ", ".join(f"{name}={value!r:.60}" for name, value in filters.items()) or "everything"
+    query += "" if limit is None else f", limit={limit}"
     return stamp(table, source=send.SOURCE, query=f"select({query})", **field_types.about(table.columns))
 
 
@@ -219,37 +229,70 @@ def field_values(name: str) -> pd.Index[Any]:
     return listed
 
 
-def counts(name: str) -> pd.Series[Any]:
+def counts(name: str, *, refresh: bool = False, **filters: Any) -> pd.Series[Any]:
     """Number of neurons for each value of a field, the most frequent first.
 
     Parameters
     ----------
     name : str
         One of :func:`fields`.
+    refresh : bool
+        With filters: download again what is cached.
+    **filters
+        Field and value, as for :func:`select`: count only neurons that match. The service counts without
+        filters alone, so their records are downloaded, 500 neurons per request.
 
     Returns
     -------
     Series
-        int64, ``neurons`` by value.
+        int64, ``neurons`` by value. A neuron with several values, such as several brain regions, counts
+        once for each of them. A missing value is not counted.
 
     Raises
     ------
     UnknownFieldError
         There is no such field.
+    InvalidQueryError
+        A filter has no value.
 
     Examples
     --------
     >>> pdneuro.neuromorpho.counts("species").index[0]
     'mouse'
+    >>> pdneuro.neuromorpho.counts("archive", species="mouse", cell_type="pyramidal").index[0]
+    'Allen Cell Types'
     """
     field_types.require([name], (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
-    found = dict(send.values("neuron", "partition", name, "fields", Fetch.of()))
+    if not filters:
+        found = dict(send.values("neuron", "partition", name, "fields", Fetch.of(refresh=refresh)))
+    else:
+        wanted = _filters(filters)
+        field_types.require(wanted, (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
+        records = send.select("neuron", wanted, field_types.ID, Fetch.of(refresh=refresh))
+        found = Counter(value for record in records for value in _distinct_values(record, name))
     series = pd.Series(
         list(found.values()), pd.Index(list(found), name=name), dtype="int64", name="neurons"
     )
+    query = ", ".join([name, *(f"{field}={value!r:.60}" for field, value in filters.items())])
     return stamp(
-        series.sort_values(ascending=False, kind="stable"), source=send.SOURCE, query=f"counts({name})"
+        series.sort_values(ascending=False, kind="stable"), source=send.SOURCE, query=f"counts({query})"
     )
+
+
+def _distinct_values(record: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the values of a field of a record, each once; ``brain_region_2`` is the second of a list.
+
+    >>> _distinct_values({"brain_region": ["neocortex", "layer 3"]}, "brain_region_2")
+    ['layer 3']
+    """
+    if name in field_types.QUERY_ONLY and name not in record:
+        stem, _, level = name.rpartition("_")
+        if level.isdigit():
+            values = record.get(stem)
+            listed = values if isinstance(values, list) else [values]
+            return [value for value in listed[int(level) - 1 : int(level)] if value is not None]
+    cell = record.get(name)
+    return list(dict.fromkeys(v for v in (cell if isinstance(cell, list) else [cell]) if v is not None))
 
 
 def literature(

@@ -153,17 +153,19 @@ def health(fetch: Fetch) -> dict[str, Any]:
 
 
 def select(
-    resource: str, wanted: payload.Filters, sort: str | None, fetch: Fetch
+    resource: str, wanted: payload.Filters, sort: str | None, fetch: Fetch, limit: int | None = None
 ) -> list[dict[str, Any]]:
-    """Return all records that fit, page by page, each once; warn if some are missing."""
+    """Return all records that fit, or the first ones, each once; warn if some are missing."""
     known: dict[Any, dict[str, Any]] = {}
     # Pages that shifted between two requests are downloaded again.
     services = [client(fetch), client(fetch._replace(refresh=True))]
     total, before = None, None
     with progress.bar(None, "NeuroMorpho.org", "records", fetch.progress) as bar:
         for service in services:
-            for page in _pages(partial(_selected, service, resource, wanted, sort), fetch):
+            for page in _pages(partial(_selected, service, resource, wanted, sort), fetch, limit):
                 total = bar.total = page.total if total is None else total
+                if limit is not None:
+                    total = bar.total = limit if total is None else min(total, limit)
                 for body in page.records:
                     record = parse.decoded(body)
                     known.setdefault(record.get(field_types.ID, body), record)
@@ -172,22 +174,26 @@ def select(
                     break  # whatever number of pages is announced
                 before = page.records
             if total is None or len(known) >= total:
-                return list(known.values())
+                return list(known.values())[:limit]
     warn(
         f"NeuroMorpho.org announced {total:,} records and {len(known):,} came.",
         IncompleteTableWarning,
     )
-    return list(known.values())
+    return list(known.values())[:limit]
 
 
-def _pages(get_page: Callable[[int], parse.Page], fetch: Fetch) -> Iterator[parse.Page]:
+def _pages(
+    get_page: Callable[[int], parse.Page], fetch: Fetch, limit: int | None
+) -> Iterator[parse.Page]:
     first = get_page(0)
     yield first
     if first.pages is not None:
+        enough = first.pages if limit is None else -(-limit // max(len(first.records), 1))
         # Not all at once: a wrong number of pages must not queue a billion requests.
         step = 8 * fetch.max_workers
-        for start in range(1, first.pages, step):
-            numbers = range(start, min(start + step, first.pages))
+        last = min(first.pages, enough)
+        for start in range(1, last, step):
+            numbers = range(start, min(start + step, last))
             yield from run_parallel(get_page, numbers, fetch.max_workers)
         return
     number = 1  # the number of pages is not announced: until a page is empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,35 +13,42 @@ from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs import to_matrix
 from pdneuro.plots import style
+from pdneuro.tables import roles
 from pdneuro.tables.edges import label_columns, require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
+from pdneuro.tables.provenance import facts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Maximum number of rows of a plotted matrix, about the pixels of a screen.
 MAX_SIDE = 3_000
+#: Labels of the axes of a matrix of edges.
+_AXES = {"pre": "presynaptic", "post": "postsynaptic"}
 
 
 def matrix(
     edges: pd.DataFrame,
-    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
     order: str = "sorted",
     bars: Hashable | Labels | None = None,
     values: str = "weight",
+    normalize: str | None = None,
+    dropna: bool | None = None,
     log: bool | None = None,
     ids: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Plot the adjacency matrix: rows are presynaptic, columns postsynaptic.
+    """Plot the adjacency matrix: rows are presynaptic, columns postsynaptic. Or plot any matrix.
 
     Parameters
     ----------
     edges : DataFrame
-        An edge table. Rows of the same pair are summed.
-    group_by, values, ids
-        Groups, values and order of the matrix, see :func:`pdneuro.graphs.to_matrix`.
+        An edge table, whose rows of the same pair are summed. Or a matrix of numbers, such as the result
+        of ``to_matrix`` or ``similarity``.
+    group_by, values, normalize, dropna, ids
+        Groups, values and order of the matrix of an edge table, see :func:`pdneuro.graphs.to_matrix`.
     order : {"sorted", "clustered", "given"}, default "sorted"
         Order of rows and columns: by their sums, the largest first; by similarity (average linkage of
         cosine distances); or the order of ``to_matrix``. Both sides of a square matrix have the same
@@ -79,8 +86,18 @@ def matrix(
         raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
     if bars is not None and group_by is not None:
         raise ValueError("bars= cannot be combined with group_by=, which already groups the rows.")
-    edges = require_edges(edges)
-    table = to_matrix(edges, group_by, values=values, ids=ids)
+    choices = {"group_by": group_by, "normalize": normalize, "dropna": dropna, "ids": ids}
+    given = [name for name, choice in choices.items() if choice is not None]
+    table = edges
+    if not _is_matrix(edges):
+        edges = require_edges(edges)
+        options: dict[str, Any] = {"values": values, "normalize": normalize, "dropna": dropna}
+        table = to_matrix(edges, group_by, ids=ids, **options)
+    elif given or values != "weight":
+        raise ValueError(f"{[*given, 'values'][0]}= is for an edge table, but this is a matrix.")
+    elif bars is not None and not are_labels(bars):
+        raise ValueError("bars= of a matrix must be a Series or mapping of labels by ID.")
+    title = _unit(table, is_edges=table is not edges)
     if max(table.shape, default=0) > MAX_SIDE:
         raise TooLargeError(
             f"a matrix of {table.shape[0]:,} x {table.shape[1]:,} has more cells than a screen has "
@@ -103,10 +120,13 @@ def matrix(
     style.ticks(ax.xaxis, table.columns.tolist())
     ax.tick_params("x", rotation=90)
     labeled = style.ticks(ax.yaxis, table.index.tolist())
-    ax.set_xlabel(f"postsynaptic ({table.shape[1]:,})")
-    ax.set_ylabel(f"presynaptic ({table.shape[0]:,})", labelpad=4 if labeled or bars is None else 16)
-    unit = "synapses" if values == "weight" else str(values).replace("_", " ")
-    ax.figure.colorbar(image, ax=ax, label=f"{unit} (white: none)", shrink=0.8)
+    names = [
+        _AXES.get(axis.name, axis.name or other)
+        for axis, other in zip(table.axes, ("rows", "columns"), strict=True)
+    ]
+    ax.set_xlabel(f"{names[1]} ({table.shape[1]:,})")
+    ax.set_ylabel(f"{names[0]} ({table.shape[0]:,})", labelpad=4 if labeled or bars is None else 16)
+    ax.figure.colorbar(image, ax=ax, label=title, shrink=0.8)
     blocks, block = _largest_of_blocks(cells, _pixels(ax))
     if max(block) > 1:
         label = ax.get_xlabel()
@@ -117,6 +137,31 @@ def matrix(
         ax.set_xlabel(f"{label}\n1 pixel: the largest of {block[0]} x {block[1]} cells")
     image.set_data(np.where(blocks == 0, np.nan, blocks))
     return ax
+
+
+def _is_matrix(table: pd.DataFrame) -> bool:
+    """Return whether a table is a matrix of numbers, not a table of edges or neurons."""
+    names = [name for name in table.index.names if name is not None]
+    known = roles.endpoint_columns(table.columns) or roles.endpoint_columns(pd.Index(names))
+    numeric = all(pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes)
+    return (
+        bool(table.shape[1])
+        and numeric
+        and not known
+        and not roles.id_columns(table.reset_index(drop=True))
+    )
+
+
+def _unit(table: pd.DataFrame, *, is_edges: bool) -> str:
+    """Return the label of the color bar: what the cells of a matrix are."""
+    values, of = (facts(table).get(name) for name in ("values", "normalize"))
+    words = str(values).replace("_", " ") if values else ""
+    if of:
+        unit = f"{words}, share of {of}" if words else f"share of {of}"
+    else:
+        is_weight = is_edges or set(table.axes[0].names) | set(table.axes[1].names) == {"pre", "post"}
+        unit = words or ("synapses" if is_weight else "value")
+    return f"{unit} (white: none)" if is_edges else f"{unit} (white: 0)"
 
 
 def _pixels(ax: Axes) -> tuple[int, int]:

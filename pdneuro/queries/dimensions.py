@@ -728,6 +728,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    top: int | None = None,
+    cover: float | None = None,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -743,6 +745,7 @@ def partners(
     {directions}
     min_weight : int, default 1
         Minimum number of synapses per pair.
+    {strongest}
     {source}
     {fetch}
 
@@ -774,6 +777,8 @@ def partners(
         upstream=upstream,
         downstream=downstream,
         min_weight=min_weight,
+        top=top,
+        cover=cover,
         source=source,
         **fetch,
     )

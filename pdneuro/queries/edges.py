@@ -17,7 +17,7 @@ from pdneuro.sources import Source, open_source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import least_weight, require_edges, whole_threshold
+from pdneuro.tables.edges import END_OF, least_weight, require_edges, whole_threshold
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import note, stamp
@@ -219,6 +219,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    top: int | None = None,
+    cover: float | None = None,
     dropna: bool = False,
     sort: bool = False,
     observed: bool = True,
@@ -238,6 +240,7 @@ def partners(
     {directions}
     min_weight : int, default 1
         Minimum number of synapses per pair.
+    {strongest}
     {grouping}
     {source}
     {fetch}
@@ -263,6 +266,11 @@ def partners(
     0    T106  downstream     720         20          19
     1    T080    upstream     332         18          20
     2    T083    upstream     253         12          13
+
+    The largest partners that together make up half of the output:
+
+    >>> len(neurons.head(20).neuro.partners(upstream=False, cover=0.5))
+    31
     """
     column = roles.id_column(ids, on)
     labels: Labels | None = None
@@ -285,6 +293,8 @@ def partners(
         upstream=upstream,
         downstream=downstream,
         group_by=labels,
+        top=top,
+        cover=cover,
         dropna=dropna,
         sort=sort,
         observed=observed,
@@ -478,11 +488,11 @@ def fractions(
     table = require_edges(edges)
     if not (isinstance(total, str) and total == "source"):
         return weights.fractions(table, of, total, overwrite=overwrite)
-    if of not in weights.END_OF:
+    if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
-    ids = np.asarray(pd.unique(table[weights.END_OF[of]]), np.int64)
+    ids = np.asarray(pd.unique(table[END_OF[of]]), np.int64)
     with collect_report(options, partial(rounding_hint, ids)) as report:
         found = opened.properties(ids, name, multiple="count", fetch=options)
     totals: pd.Series[Any] = pd.Series(found[column], index=ids)

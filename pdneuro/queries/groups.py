@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
 
+from pdneuro import tables
 from pdneuro._docs import documented
 from pdneuro.graphs import to_networkx
 from pdneuro.options import FETCH_ARGUMENTS, Fetch, FetchKeywords
@@ -124,6 +126,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     min_weight: int = 1,
+    top: int | None = None,
+    cover: float | None = None,
     dropna: bool = False,
     sort: bool = False,
     observed: bool = True,
@@ -141,6 +145,7 @@ def partners(
     {directions}
     min_weight : int, default 1
         Minimum number of synapses per pair.
+    {strongest}
     {grouping}
     {source}
     {fetch}
@@ -162,7 +167,7 @@ def partners(
     options = cast(EdgeKeywords, {**fetch, "upstream": upstream, "downstream": downstream})
     options |= {"min_weight": min_weight, "source": source}
     members = dict(_members(groups, on)) or {None: _NOBODY}
-    tables = dict(_edges_of_each(groups, on, options)) or {None: queries.edges(_NOBODY, **options)}
+    edge_tables = dict(_edges_of_each(groups, on, options)) or {None: queries.edges(_NOBODY, **options)}
     found = {
         key: partner_tables.partners(
             table,
@@ -170,11 +175,13 @@ def partners(
             upstream=upstream,
             downstream=downstream,
             group_by=group_by,
+            top=top,
+            cover=cover,
             dropna=dropna,
             sort=sort,
             observed=observed,
         )
-        for key, table in tables.items()
+        for key, table in edge_tables.items()
     }
     return _stack(groups, found)
 
@@ -210,6 +217,210 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     cells = np.empty(len(graphs), object)
     cells[:] = list(graphs.values())
     return pd.Series(cells, index=_key_index(groups, graphs), name="graph")
+
+
+# -- groups of an edge table ------------------------------------------------------------------------
+
+
+@documented()
+def threshold(
+    groups: Any, min_weight: float, per: str = "pair", *, of: str | None = None
+) -> pd.DataFrame:
+    """Keep the edges of each group with a minimum number of synapses, or a minimum share.
+
+    Parameters
+    ----------
+    {edge groups}
+    min_weight, per, of
+        See :func:`pdneuro.tables.threshold`. Sums and totals are those of the group.
+
+    Returns
+    -------
+    DataFrame
+        The remaining rows of the table, in their order. Rows without a group are dropped.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [3, 6], "dataset": ["fanc", "manc"]})
+    >>> edges.groupby("dataset").neuro.threshold(5)
+       pre  post  weight dataset
+    1    1     2       6    manc
+    """
+    return _rows_of_each(groups, partial(tables.threshold, min_weight=min_weight, per=per, of=of))
+
+
+@documented()
+def fractions(
+    groups: Any, of: str = "input", total: str | Labels = "present", *, overwrite: bool = False
+) -> pd.DataFrame:
+    """Add each edge's share of the input or output of its neuron in the group.
+
+    Parameters
+    ----------
+    {edge groups}
+    of, total, overwrite
+        See :func:`pdneuro.tables.fractions`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of the table in their order, with the new column. Rows without a group are dropped.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [3, 6], "dataset": ["fanc", "manc"]})
+    >>> edges.groupby("dataset").neuro.fractions()["input_fraction"].tolist()
+    [1.0, 1.0]
+    """
+    return _rows_of_each(groups, partial(tables.fractions, of=of, total=total, overwrite=overwrite))
+
+
+@documented()
+def collapse(
+    groups: Any,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
+    *,
+    values: Hashable | Sequence[Hashable] | None = None,
+    per_neuron: bool = False,
+    roi: bool = False,
+    regions: str | Iterable[str] | None = None,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
+) -> pd.DataFrame:
+    """Sum the edges of each group by pairs of neurons, or by pairs of labels.
+
+    Parameters
+    ----------
+    {edge groups}
+    group_by, values, per_neuron, roi, regions, dropna, sort, observed
+        See :func:`pdneuro.tables.collapse`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of :func:`pdneuro.tables.collapse`, with the group keys as outer index levels.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [3, 6], "dataset": ["fanc", "manc"]})
+    >>> edges.groupby("dataset").neuro.collapse()
+               pre  post  weight
+    dataset
+    fanc    0    1     2       3
+    manc    0    1     2       6
+    """
+    options: dict[str, Any] = {
+        "group_by": group_by,
+        "values": values,
+        "per_neuron": per_neuron,
+        "roi": roi,
+        "regions": regions,
+        "dropna": dropna,
+        "sort": sort,
+        "observed": observed,
+    }
+    return _tables_of_each(groups, partial(tables.collapse, **options))
+
+
+@documented()
+def degree(groups: Any) -> pd.DataFrame:
+    """Count the partners and synapses of each neuron in each group.
+
+    Parameters
+    ----------
+    {edge groups}
+
+    Returns
+    -------
+    DataFrame
+        Columns of :func:`pdneuro.tables.degree`, with the group keys as outer index levels.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [3, 6], "dataset": ["fanc", "manc"]})
+    >>> edges.groupby("dataset").neuro.degree()["in_weight"].tolist()
+    [0, 3, 0, 6]
+    """
+    return _tables_of_each(groups, tables.degree)
+
+
+@documented()
+def completeness(
+    groups: Any,
+    partners: Any = None,
+    *,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
+    of: str = "both",
+) -> pd.DataFrame:
+    """Return the share of each neuron's synapses in each group whose partner is known.
+
+    Parameters
+    ----------
+    {edge groups}
+    partners, group_by, of
+        See :func:`pdneuro.tables.completeness`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of :func:`pdneuro.tables.completeness`, with the group keys as outer index levels.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [3, 6], "dataset": ["fanc", "manc"]})
+    >>> edges.groupby("dataset").neuro.completeness([1], of="input")["input_completeness"].tolist()
+    [<NA>, 1.0, <NA>, 1.0]
+    """
+    find = partial(tables.completeness, partners=partners, group_by=group_by, of=of)
+    return _tables_of_each(groups, find)
+
+
+@documented()
+def motifs(groups: Any) -> pd.DataFrame:
+    """Count the pairs of neurons in each group by their connections.
+
+    Parameters
+    ----------
+    {edge groups}
+
+    Returns
+    -------
+    DataFrame
+        One row per group, with the columns of :func:`pdneuro.tables.motifs` (int64).
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [3, 6], "dataset": ["fanc", "manc"]})
+    >>> edges.groupby("dataset").neuro.motifs()
+             mutual  one_way  unconnected  autapse
+    dataset
+    fanc          0        1            0        0
+    manc          0        1            0        0
+    """
+    counts = {key: tables.motifs(part) for key, part in groups}
+    empty = pd.DataFrame(
+        {name: np.empty(0, np.int64) for name in tables.motifs(groups.obj.iloc[:0]).index}
+    )
+    rows = pd.DataFrame(list(counts.values())) if counts else empty
+    return rows.set_axis(_key_index(groups, counts))
+
+
+def _tables_of_each(groups: Any, function: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Return the tables of the groups of an edge table, one after the other, with their keys."""
+    found = {key: function(part) for key, part in groups}
+    return _stack(groups, found or {None: function(groups.obj.iloc[:0])})
+
+
+def _rows_of_each(groups: Any, function: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows that a function keeps of each group, in the order of the whole table."""
+    table = groups.obj
+    parts = [table.iloc[rows].set_axis(rows) for rows in groups.indices.values()]
+    found = [function(part) for part in parts if len(part)] or [function(table.iloc[:0].set_axis([]))]
+    kept = pd.concat(found).sort_index() if len(found) > 1 else found[0]
+    result = kept.set_axis(table.index[kept.index.astype(np.intp)])
+    result.attrs = found[0].attrs
+    return cast(pd.DataFrame, result)
 
 
 def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:

@@ -1,6 +1,7 @@
 """Pure functions on DataFrames: no network, no files."""
 
 from pdneuro.tables.columns import explode, flatten, from_records
+from pdneuro.tables.completeness import completeness
 from pdneuro.tables.coordinates import coordinate_array
 from pdneuro.tables.edges import annotate, as_edges, collapse, threshold
 from pdneuro.tables.ids import distinct_ids
@@ -8,6 +9,7 @@ from pdneuro.tables.morphology import cable_length, morphology, path_distance
 from pdneuro.tables.pairs import degree, motifs, reciprocal
 from pdneuro.tables.roles import exact_ids
 from pdneuro.tables.skeletons import check
+from pdneuro.tables.transmitters import top_nt
 from pdneuro.tables.volumes import at, sample, structure_means
 from pdneuro.tables.weights import fractions, sign
 
@@ -18,6 +20,7 @@ __all__ = [
     "cable_length",
     "check",
     "collapse",
+    "completeness",
     "coordinate_array",
     "degree",
     "distinct_ids",
@@ -34,4 +37,5 @@ __all__ = [
     "sign",
     "structure_means",
     "threshold",
+    "top_nt",
 ]

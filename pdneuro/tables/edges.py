@@ -15,6 +15,7 @@ from pdneuro.errors import (
     AmbiguousColumnError,
     DoubtfulParameterWarning,
     DroppedRowsWarning,
+    IncompleteEdgesWarning,
     InvalidEdgesError,
     MissingColumnsError,
     did_you_mean,
@@ -24,12 +25,18 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
-from pdneuro.tables.grouping import group_rows, pairs_differ
+from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.provenance import facts, inherit, note
 
 COLUMNS = ("pre", "post", "weight")
+#: Columns of a table of groups that count pairs and neurons.
+GROUP_COUNTS = ("n_pairs", "n_pre", "n_post")
+#: Column of a table of groups: the weight divided by the number of neurons of the target group.
+PER_NEURON = "weight_per_neuron"
+#: The end of an edge whose total is the denominator of a share.
+END_OF = {"input": "post", "output": "pre"}
 #: The message for a matrix; the call that converts it follows.
 MATRIX = "this looks like an adjacency matrix ({}), not an edge table. Convert it with"
 
@@ -262,8 +269,10 @@ def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
 
 def collapse(
     edges: pd.DataFrame,
-    group_by: Hashable | Sequence[Hashable] | Labels | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
+    values: Hashable | Sequence[Hashable] | None = None,
+    per_neuron: bool = False,
     roi: bool = False,
     regions: str | Iterable[str] | None = None,
     dropna: bool = False,
@@ -278,8 +287,13 @@ def collapse(
         An edge table.
     group_by : hashable, list, mapping or Series, optional
         Columns of the neurons to group by: ``"type"`` means ``type_pre`` and ``type_post``, which
-        :func:`annotate` adds; ``"type_pre"`` means this column alone. Or a label for each ID. Default:
-        pairs of neurons.
+        :func:`annotate` adds; ``"type_pre"`` means this column alone. Or a label for each ID. Or one of
+        these for each end: ``{"post": "type"}`` groups the postsynaptic neurons and keeps each
+        presynaptic neuron. Default: pairs of neurons.
+    values : hashable or list, optional
+        Further columns of numbers to sum, such as ``"signed_weight"``. A missing number counts as 0.
+    per_neuron : bool, default False
+        Add ``weight_per_neuron``, with ``group_by``.
     roi : bool, default False
         Sum each region separately: one row per pair and region.
     regions : str or list of str, optional
@@ -294,13 +308,23 @@ def collapse(
     DataFrame
         In order of first appearance. Pairs: ``pre, post, weight`` (int64), with ``roi=True`` also
         ``roi``; ``hop`` is the smallest of the pair. Groups: ``{column}_pre, {column}_post`` for
-        each column, ``weight`` and ``n_pairs`` (int64, pairs of neurons with an edge). Neurons without
-        a label have the label NA.
+        each column, ``weight``, and the numbers of pairs, of presynaptic and of postsynaptic neurons
+        that have an edge: ``n_pairs, n_pre, n_post`` (int64). The columns ``values`` (int64 or float64)
+        follow ``weight``. ``weight_per_neuron`` (float64) is the weight divided by the number of
+        neurons in the postsynaptic group. Neurons without a label have the label NA.
 
     Raises
     ------
     MissingColumnsError
-        A column to group by, or the column of regions, does not exist.
+        A column to group by or to sum, or the column of regions, does not exist.
+    InvalidEdgesError
+        A column of ``values`` does not contain numbers, or its sum exceeds 64 bits.
+
+    Notes
+    -----
+    ``n_pre`` and ``n_post`` count connected neurons, as ``cf_partner_summary`` of coconatfly does.
+    ``weight_per_neuron`` also counts the neurons of the postsynaptic group that receive nothing from the
+    presynaptic group, if the table has an edge of them at either end.
 
     Examples
     --------
@@ -311,37 +335,187 @@ def collapse(
     0    1     2       7
     1    2     1       5
     >>> collapse(edges, group_by={1: "sensory", 2: "motor"})
-      group_pre group_post  weight  n_pairs
-    0   sensory      motor       7        1
-    1     motor    sensory       5        1
+      group_pre group_post  weight  n_pairs  n_pre  n_post
+    0   sensory      motor       7        1      1       1
+    1     motor    sensory       5        1      1       1
+    >>> collapse(edges, group_by={"post": {1: "sensory", 2: "motor"}})
+       pre group_post  weight  n_pairs  n_pre  n_post
+    0    1      motor       7        1      1       1
+    1    2    sensory       5        1      1       1
     """
     edges = require_edges(edges)
     if regions is not None:
         edges = keep_regions(edges, regions)
+    names = value_columns(edges, values)
     split = ["roi"] if roi else []
     if group_by is None:
+        if per_neuron:
+            raise ValueError("per_neuron=True requires group_by=...")
         keys: list[Any] = ["pre", "post", *split]
-        return _arranged(sum_rows(edges, keys), keys, dropna=dropna, sort=sort, observed=observed)
-    if are_labels(group_by):
-        name = getattr(group_by, "name", None) or "group"
-        edges = add_columns(edges, _at_both_ends(name, edges, group_by), overwrite=True)
-        group_by = name
-    stems = group_by if isinstance(group_by, list | tuple) else [group_by]
-    labels = group_columns(edges, stems)
-    # Other columns, such as the transmitter, may differ between the rows of a pair.
-    of_rows = [name for name in labels if not str(name).endswith(("_pre", "_post"))]
-    keys = list(dict.fromkeys(["pre", "post", *split, *of_rows]))
-    of_ends = [name for name in labels if name not in keys]
-    pairs = sum_rows(edges, keys, keep=of_ends).assign(n_pairs=np.int64(1))
+        edges = with_numbers(edges, names)
+        return arranged(sum_rows(edges, keys, also=names), keys, dropna, sort, observed)
+    edges, labels = with_labels(edges, group_by)
     groups = list(dict.fromkeys([*labels, *split]))
-    totals = sum_rows(pairs, groups, also=["n_pairs"])
-    return _arranged(totals, groups, dropna=dropna, sort=sort, observed=observed)
+    totals = sum_pairs(pairs_of_groups(edges, groups, names), groups, names)
+    if per_neuron:
+        sizes = _target_sizes(edges, labels, group_by, totals)
+        totals = inherit(totals.assign(**{PER_NEURON: totals["weight"].to_numpy() / sizes}), totals)
+    return arranged(totals, groups, dropna, sort, observed)
 
 
-def _arranged(
-    totals: pd.DataFrame, keys: list[Any], *, dropna: bool, sort: bool, observed: bool
+def value_columns(edges: pd.DataFrame, values: Any) -> list[Any]:
+    """Return the columns of numbers to sum in addition to ``weight``."""
+    names = list(values) if isinstance(values, list | tuple | pd.Index) else [values]
+    names = [name for name in dict.fromkeys(names) if name is not None and name != "weight"]
+    for name in names:
+        if name in (*GROUP_COUNTS, PER_NEURON):
+            raise AmbiguousColumnError(f"the result has its own column {name!r}. Rename yours.")
+        if name in ("pre", "post", "hop", "roi"):
+            raise InvalidEdgesError(f"column {name!r} has another role and cannot be summed.")
+        numbers(edges, name)
+    return names
+
+
+def numbers(edges: pd.DataFrame, name: Hashable) -> npt.NDArray[Any]:
+    """Return a column of numbers as int64 or float64, 0 where one is missing.
+
+    >>> numbers(pd.DataFrame({"share": pd.array([0.5, None], "Float64")}), "share").tolist()
+    [0.5, 0.0]
+    """
+    column = roles.named_column(edges, name)
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        raise InvalidEdgesError(f"column {name!r} must contain numbers, not {column.dtype}.")
+    if pd.api.types.is_integer_dtype(column):
+        if pd.api.types.is_unsigned_integer_dtype(column) and len(column) and column.max() >= 2**63:
+            raise InvalidEdgesError(f"column {name!r} has the number {column.max()}, beyond 64 bits.")
+        return column.fillna(0).to_numpy(dtype=np.int64)
+    return column.to_numpy(dtype=np.float64, na_value=0.0)
+
+
+def with_numbers(edges: pd.DataFrame, names: Sequence[Any]) -> pd.DataFrame:
+    """Return the edges with these columns as int64 or float64, without missing values."""
+    if not names:
+        return edges
+    return add_columns(edges, {name: numbers(edges, name) for name in names}, overwrite=True)
+
+
+def is_by_end(group_by: object) -> bool:
+    """Return whether groups are given for each end of an edge, not a label for each ID.
+
+    >>> is_by_end({"post": "type"}), is_by_end({12: "KC"})
+    (True, False)
+    """
+    return isinstance(group_by, Mapping) and len(group_by) > 0 and set(group_by) <= set(ENDS)
+
+
+def with_labels(edges: pd.DataFrame, group_by: Any) -> tuple[pd.DataFrame, list[Any]]:
+    """Return the edges with the labels to group by, and the names of the columns to group by."""
+    if not is_by_end(group_by):
+        if are_labels(group_by):
+            name = getattr(group_by, "name", None) or "group"
+            edges = add_columns(edges, _at_both_ends(name, edges, group_by), overwrite=True)
+            group_by = name
+        return edges, group_columns(edges, _listed(group_by))
+    columns: list[Any] = []
+    for end, suffix in ENDS.items():
+        chosen = group_by.get(end)
+        if chosen is None:
+            columns.append(end)
+        elif are_labels(chosen):
+            name = getattr(chosen, "name", None) or "group"
+            label = labels_of(edges[end].to_numpy(), chosen)
+            edges = add_columns(edges, {f"{name}{suffix}": label}, overwrite=True)
+            columns.append(f"{name}{suffix}")
+        else:
+            columns += [_column_of_end(edges, name, suffix) for name in _listed(chosen)]
+    return edges, list(dict.fromkeys(columns))
+
+
+def _listed(names: Any) -> list[Any]:
+    return list(names) if isinstance(names, list | tuple | pd.Index) else [names]
+
+
+def _column_of_end(edges: pd.DataFrame, name: Hashable, suffix: str) -> str:
+    """Return the column of labels of one end: ``{name}_post``, or the name if it ends so."""
+    if name in edges.columns and str(name).endswith(suffix):
+        return str(name)
+    return label_columns(edges, [name], [suffix])[0]
+
+
+def pairs_of_groups(
+    edges: pd.DataFrame, groups: Sequence[Any], values: Sequence[Any] = ()
 ) -> pd.DataFrame:
-    """Return one row per group, with the groups that ``dropna`` and ``observed`` ask for."""
+    """Return one row per pair of neurons and group, with both IDs, the labels and the sums."""
+    # Other columns, such as the transmitter, may differ between the rows of a pair.
+    of_rows = [name for name in groups if not str(name).endswith(("_pre", "_post"))]
+    keys = list(dict.fromkeys(["pre", "post", *of_rows]))
+    of_ends = [name for name in groups if name not in keys]
+    return sum_rows(with_numbers(edges, values), keys, keep=of_ends, also=values, hop=False)
+
+
+def sum_pairs(
+    pairs: pd.DataFrame, groups: Sequence[Any], values: Sequence[Any] = (), *, count: bool = True
+) -> pd.DataFrame:
+    """Return one row per group with its sums, and with ``count`` the numbers of pairs and neurons."""
+    keys = [pairs[name] for name in groups]
+    members = group_rows(*keys)
+    totals = sum_rows(pairs, groups, also=values, hop=False, members=members)
+    if not count:
+        return totals
+    # Groups are numbered in the order of their first rows, which is that of the totals.
+    order = np.empty(len(members.starts), np.int64)
+    order[np.argsort(members.first, kind="stable")] = np.arange(len(order))
+    group = np.empty(len(pairs), np.int64)
+    group[members.rows] = np.repeat(order, members.sizes)
+    counts = [np.bincount(group, minlength=len(order))]
+    for end in ("pre", "post"):
+        codes, distinct = pd.factorize(pairs[end].to_numpy())
+        neurons = np.sort(group * max(len(distinct), 1) + codes)
+        first = np.ones(len(neurons), bool)
+        np.not_equal(neurons[1:], neurons[:-1], out=first[1:])
+        counts.append(np.bincount(neurons[first] // max(len(distinct), 1), minlength=len(order)))
+    named = dict(zip(GROUP_COUNTS, counts, strict=True))
+    return inherit(totals.assign(**named).astype(dict.fromkeys(GROUP_COUNTS, "int64")), totals)
+
+
+def _target_sizes(
+    edges: pd.DataFrame, labels: Sequence[Any], group_by: Any, totals: pd.DataFrame
+) -> npt.NDArray[np.int64]:
+    """Return the number of neurons in the postsynaptic group of each row of a table of groups."""
+    targets = [name for name in labels if str(name).endswith("_post")]
+    if "post" in labels:
+        return np.ones(len(totals), np.int64)
+    if not targets:
+        raise ValueError(
+            "per_neuron=True requires groups of postsynaptic neurons, but group_by= has only "
+            f"{listing(map(repr, labels))}."
+        )
+    stems = [name.removesuffix("_post") for name in targets]
+    if is_by_end(group_by) and are_labels(group_by["post"]):
+        both_ends = _at_both_ends(stems[0], edges, group_by["post"])
+        edges = add_columns(edges, both_ends, overwrite=True)
+    parts = []
+    for end, suffix in ENDS.items():
+        names = [f"{stem}{suffix}" for stem in stems]
+        if set(names) <= set(edges.columns):
+            first = group_rows(edges[end], *(edges[name] for name in names)).first
+            parts.append(
+                edges[[end, *names]].iloc[first].set_axis(["id", *stems], axis=1).astype(object)
+            )
+    both = pd.concat([*parts, totals[targets].set_axis(stems, axis=1).astype(object)], ignore_index=True)
+    members = group_rows(*(both[stem] for stem in stems))
+    group = np.empty(len(both), np.int64)
+    group[members.rows] = np.repeat(np.arange(len(members.starts)), members.sizes)
+    neurons = len(both) - len(totals)
+    once = group_rows(pd.Series(group[:neurons]), both["id"].iloc[:neurons].astype("int64")).first
+    sizes = np.bincount(group[:neurons][once], minlength=len(members.starts))
+    return np.asarray(sizes[group[neurons:]], np.int64)
+
+
+def arranged(
+    totals: pd.DataFrame, keys: list[Any], dropna: bool, sort: bool, observed: bool
+) -> pd.DataFrame:
+    """Return one row per group: without missing keys, sorted, or with all categories."""
     result = totals
     if dropna and len(result):
         result = result[result[keys].notna().all(axis=1)]
@@ -420,9 +594,11 @@ def group_columns(edges: pd.DataFrame, names: Sequence[Any]) -> list[Any]:
 ENDS = {"pre": "_pre", "post": "_post"}
 
 
-def label_columns(edges: pd.DataFrame, stems: Sequence[Any]) -> list[str]:
+def label_columns(
+    edges: pd.DataFrame, stems: Sequence[Any], ends: Sequence[str] = ("_pre", "_post")
+) -> list[str]:
     """Return the columns with labels: all ``_pre`` columns, then all ``_post`` columns."""
-    names = [f"{stem}{end}" for end in ("_pre", "_post") for stem in stems]
+    names = [f"{stem}{end}" for end in ends for stem in stems]
     for name in names:
         if name not in edges.columns:
             raise MissingColumnsError(
@@ -439,10 +615,12 @@ def sum_rows(
     *,
     keep: Sequence[Hashable] = (),
     also: Sequence[Hashable] = (),
+    hop: bool = True,
+    members: Groups | None = None,
 ) -> pd.DataFrame:
     """Return one row per combination of keys: sums of ``weight`` and ``also``, the smallest ``hop``.
 
-    Columns ``keep`` have the first value.
+    Columns ``keep`` have the first value. ``members`` are the rows of each combination, if known.
     """
     missing = [name for name in keys if name not in edges.columns]
     if missing:
@@ -450,9 +628,11 @@ def sum_rows(
             f"there is no column {missing[0]!r} among {listing(map(repr, edges.columns), 12)}."
             f"{did_you_mean(missing[0], edges.columns)}"
         )
-    names = [*keys, "weight", *also, *(["hop"] if "hop" in edges.columns and not also else []), *keep]
-    check_total(edges)
-    groups = group_rows(*(edges[key] for key in keys))
+    least = ["hop"] if hop and "hop" in edges.columns else []
+    names = list(dict.fromkeys([*keys, "weight", *also, *least, *keep]))
+    for name in ("weight", *also):
+        check_total(edges, name)
+    groups = members or group_rows(*(edges[key] for key in keys))
     if len(groups.starts) == len(edges):
         result = edges[names].reset_index(drop=True)
     else:
@@ -461,43 +641,69 @@ def sum_rows(
         is_first = np.zeros(len(edges), bool)
         is_first[first] = True
         result = edges.loc[is_first, names].reset_index(drop=True)
-        for name in ("weight", *also, "hop"):
-            if name in names:
-                reduce = np.minimum if name == "hop" else np.add
-                total = np.zeros(len(edges), np.int64)
-                total[first] = reduce.reduceat(edges[name].to_numpy()[groups.rows], groups.starts)
-                result[name] = total[is_first]
+        for name in ("weight", *also, *least):
+            reduce = np.minimum if name in least else np.add
+            column = edges[name].to_numpy()
+            total = np.zeros(len(edges), column.dtype)
+            total[first] = reduce.reduceat(column[groups.rows], groups.starts)
+            result[name] = total[is_first]
     return inherit(result, edges)
 
 
-def check_total(edges: pd.DataFrame) -> None:
-    """Raise an error if the sum of the weights exceeds 64-bit integers, as these overflow silently."""
-    total = float(edges["weight"].to_numpy().sum(dtype=np.float64))
+def check_total(edges: pd.DataFrame, name: Hashable = "weight") -> None:
+    """Raise an error if the sum of a column exceeds 64-bit integers, as these overflow silently."""
+    column = edges[name].to_numpy()
+    if column.dtype.kind == "f":
+        return
+    # Only weights are known to be positive.
+    sizes = column if name == "weight" else np.abs(column.astype(np.float64))
+    total = float(sizes.sum(dtype=np.float64))
     if total >= 2.0**63:
+        which = "weights" if name == "weight" else f"column {name!r}"
         raise InvalidEdgesError(
-            f"the sum of the weights, {total:.3g}, is too large for 64 bits. Check that 'weight' "
+            f"the sum of the {which}, {total:.3g}, is too large for 64 bits. Check that {name!r} "
             "is not a column of IDs."
         )
 
 
-def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.DataFrame:
-    """Keep the edges of at least ``min_weight`` synapses (``>=``).
+def threshold(
+    edges: pd.DataFrame, min_weight: float, per: str = "pair", *, of: str | None = None
+) -> pd.DataFrame:
+    """Keep the edges of at least ``min_weight`` synapses (``>=``), or of at least a share of the input.
 
     Parameters
     ----------
     edges : DataFrame
         An edge table.
-    min_weight : int
-        Minimum number of synapses.
+    min_weight : int or float
+        Minimum number of synapses; with ``of`` the minimum share, from 0 to 1.
     per : {"pair", "row"}, default "pair"
         Compare the sum over all rows of a pair, or each row. They differ if a pair has several rows,
         such as one row per region.
+    of : {None, "input", "output"}, default None
+        Compare the share of all input of the postsynaptic neuron, or of all output of the presynaptic
+        neuron, that the table contains.
 
     Returns
     -------
     DataFrame
-        The remaining rows, with their index and all columns. ``attrs["pdneuro"]["min_weight"]`` stores
-        the threshold.
+        The remaining rows, with their index and all columns. ``attrs["pdneuro"]`` stores the threshold:
+        ``min_weight``, or ``min_share`` and ``min_share_of``.
+
+    Raises
+    ------
+    ValueError
+        The threshold is not a whole number, or with ``of`` not a share from 0 to 1.
+
+    Warns
+    -----
+    IncompleteEdgesWarning
+        With ``of``: the table is known to lack edges, so that the shares are too large.
+
+    Notes
+    -----
+    Shares are those of :func:`fractions` with ``total="present"``, before any row is dropped. For shares
+    of all synapses that the source counts, use ``fractions(total="source")`` and select by the column.
 
     Examples
     --------
@@ -507,19 +713,90 @@ def threshold(edges: pd.DataFrame, min_weight: int, per: str = "pair") -> pd.Dat
        pre  post  weight
     0    1     2       3
     1    1     2       4
+    >>> threshold(edges, 0.5, per="row", of="input")
+       pre  post  weight
+    1    1     2       4
+    2    2     1       5
     """
     edges = require_edges(edges)
     if per not in ("pair", "row"):
         raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
-    min_weight = whole_threshold(min_weight)
-    strong = edges["weight"].to_numpy() >= min_weight
+    weight = edges["weight"].to_numpy()
     ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
+    if of is not None:
+        return _threshold_of_share(edges, min_weight, per, of)
+    min_weight = whole_threshold(min_weight)
+    strong = weight >= min_weight
     if per == "pair" and not strong.all() and not pairs_differ(*ends):
-        groups = group_rows(edges["pre"], edges["post"])
-        totals = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
-        strong[groups.rows] = np.repeat(totals >= min_weight, groups.sizes)
+        strong = _per_pair(edges) >= min_weight
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
     return note(kept, min_weight=max(min_weight, least_weight(edges)))
+
+
+def _per_pair(edges: pd.DataFrame) -> Int64Array:
+    """Return the weight of the pair of each row."""
+    groups = group_rows(edges["pre"], edges["post"])
+    totals = np.empty(len(edges), np.int64)
+    if len(edges):
+        sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
+        totals[groups.rows] = np.repeat(sums, groups.sizes)
+    return totals
+
+
+def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> pd.DataFrame:
+    if of not in END_OF:
+        raise ValueError(f"of must be None, 'input' or 'output', not {of!r}.")
+    share = as_share(share, "min_weight")
+    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
+    warn_of_missing_edges(edges, of, len(ids))
+    weight = edges["weight"].to_numpy()
+    totals = sums_by_code(codes, weight, len(ids))[codes]
+    if per == "pair" and not pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
+        weight = _per_pair(edges)
+    # A quotient is rounded once, so that 1 of 100 synapses is exactly the share 0.01.
+    strong = weight / np.maximum(totals, 1) >= share
+    kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
+    before = facts(edges)
+    if share == 0 or (before.get("min_share_of") == of and before.get("min_share", 0) >= share):
+        return kept
+    return note(kept, min_share=share, min_share_of=of)
+
+
+def as_share(share: Any, name: str) -> float:
+    """Return a share from 0 to 1 as a float, or raise an error.
+
+    >>> as_share(1, "cover")
+    1.0
+    """
+    number = isinstance(share, int | float | np.integer | np.floating) and not isinstance(share, bool)
+    if not number or not 0 <= share <= 1:
+        raise ValueError(f"{name} must be a share from 0 to 1, such as 0.01 for 1 %, not {share!r}.")
+    return float(share)
+
+
+def warn_of_missing_edges(edges: pd.DataFrame, of: str, neurons: int) -> None:
+    """Warn if rows are known to be missing, since sums over the rows are then too small."""
+    provenance = facts(edges)
+    reasons = []
+    if least_weight(edges) > 1:
+        reasons.append(f"pairs of fewer than {least_weight(edges)} synapses were dropped")
+    if "min_share" in provenance:
+        share, side = provenance["min_share"], provenance.get("min_share_of", "input")
+        reasons.append(f"edges of less than {share:g} of the {side} were dropped")
+    # Only neurons whose upstream edges were requested have all their inputs.
+    side = "upstream" if of == "input" else "downstream"
+    if provenance.get("within"):
+        reasons.append("the table contains only edges among some neurons")
+    elif provenance.get("direction") not in (None, side, "both"):
+        reasons.append(f"only {provenance['direction']} edges were requested")
+    elif provenance.get("direction") == "both" and neurons > int(provenance.get("asked", neurons)):
+        reasons.append(f"{neurons - int(provenance['asked']):,} of the neurons were not queried")
+    if reasons:
+        warn(
+            f"these fractions are of the edges in the table, not of all {of}: "
+            f"{listing(reasons)}. Use total='source' to request the totals, or pass total=series.",
+            IncompleteEdgesWarning,
+        )
 
 
 def whole_threshold(min_weight: Any) -> int:
@@ -532,7 +809,8 @@ def whole_threshold(min_weight: Any) -> int:
     if not number or isinstance(min_weight, bool) or not min_weight >= 0 or min_weight % 1:
         raise ValueError(
             f"min_weight must be a whole number of synapses, 0 or more, not {min_weight!r}. For another "
-            "threshold at the next hop, call .neuro.expand(min_weight=...)."
+            "threshold at the next hop, call .neuro.expand(min_weight=...); for a share of the input, "
+            'call .neuro.threshold(0.01, of="input").'
         )
     return int(min_weight)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
-from pdneuro.tables.edges import edge_table, with_all_categories
+from pdneuro.tables.edges import as_share, edge_table, with_all_categories
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
@@ -26,6 +26,8 @@ def partners(
     upstream: bool = True,
     downstream: bool = True,
     group_by: Labels | None = None,
+    top: int | None = None,
+    cover: float | None = None,
     dropna: bool = False,
     sort: bool = False,
     observed: bool = True,
@@ -42,6 +44,8 @@ def partners(
         Which sides to list.
     group_by : mapping or Series, optional
         Label of each partner, by ID.
+    top, cover
+        Number, or share of the weight, of the strongest partners of each side. Default: all partners.
     dropna, sort, observed : bool
         Drop partners without a label; sort by partner instead of weight; list only labels in use.
 
@@ -50,6 +54,7 @@ def partners(
     DataFrame
         See :func:`pdneuro.queries.edges.partners`.
     """
+    check_strongest(top, cover)
     own = pd.Index(ids)
     ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))
     sides = [
@@ -62,8 +67,10 @@ def partners(
         both = with_all_categories(both, ["partner", "side"])
     unlabeled = both["partner"].isna().to_numpy()
     without_label = int(both["weight"].to_numpy()[unlabeled].sum())
+    totals = both.groupby("side")["weight"].transform("sum").to_numpy()
     if dropna:
-        both = both[~unlabeled]
+        both, totals = both[~unlabeled], totals[~unlabeled]
+    both = both[_are_strongest(both, totals, top, cover)]
     order = ["partner", "side"] if sort else ["weight", "partner", "side"]
     falling = [name == "weight" for name in order]
     result: pd.DataFrame = both.sort_values(
@@ -73,6 +80,54 @@ def partners(
     result.insert(1, "direction", words)
     result = inherit(result, edges)
     return result if group_by is None else note(result, without_label=without_label)
+
+
+def check_strongest(top: Any, cover: Any) -> None:
+    """Raise an error if a number or a share of partners is not valid."""
+    whole = isinstance(top, int | np.integer) and not isinstance(top, bool)
+    if top is not None and (not whole or top < 1):
+        raise ValueError(f"top must be a whole number of partners, 1 or more, not {top!r}.")
+    if cover is not None and as_share(cover, "cover") == 0:
+        raise ValueError("cover must be more than 0.")
+
+
+def strongest(
+    found: pd.DataFrame, top: int | None, cover: float | None, *, dropna: bool = False
+) -> pd.DataFrame:
+    """Return the strongest rows of each direction of a table of partners.
+
+    >>> found = pd.DataFrame({"partner": [7, 8], "direction": "upstream", "weight": [9, 1]})
+    >>> strongest(found, None, 0.9).partner.tolist()
+    [7]
+    """
+    side = found.assign(side=found["direction"])
+    totals = side.groupby("side")["weight"].transform("sum").to_numpy()
+    if dropna:
+        labeled = side["partner"].notna().to_numpy()
+        found, side, totals = found[labeled], side[labeled], totals[labeled]
+    return found[_are_strongest(side, totals, top, cover)]
+
+
+def _are_strongest(
+    both: pd.DataFrame, totals: Any, top: int | None, cover: float | None
+) -> npt.NDArray[np.bool_]:
+    """Return which rows are among the strongest of their side; ``totals`` are those of the sides."""
+    chosen = np.ones(len(both), bool)
+    if top is None and cover is None:
+        return chosen
+    numbered = both.assign(row=np.arange(len(both)), total=totals)
+    ranked = numbered.sort_values(["weight", "partner"], ascending=[False, True])
+    sides = ranked.groupby("side")
+    kept = np.ones(len(ranked), bool)
+    if top is not None:
+        kept &= sides.cumcount().to_numpy() < top
+    if cover is not None:
+        weight, total = ranked["weight"].to_numpy(), ranked["total"].to_numpy()
+        before = sides["weight"].cumsum().to_numpy() - weight
+        # The first partner that reaches the share is the last one.
+        kept &= (before / np.maximum(total, 1) < cover) & (weight > 0)
+    chosen[ranked["row"].to_numpy()] = kept
+    return chosen
 
 
 def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:

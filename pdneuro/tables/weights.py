@@ -9,19 +9,15 @@ import pandas as pd
 
 from pdneuro.errors import (
     DoubtfulParameterWarning,
-    IncompleteEdgesWarning,
     InconsistentEdgesWarning,
     InvalidEdgesError,
     listing,
     warn,
 )
 from pdneuro.tables import roles
-from pdneuro.tables.edges import least_weight, require_edges
+from pdneuro.tables.edges import END_OF, require_edges, warn_of_missing_edges
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
-from pdneuro.tables.provenance import facts, note
-
-#: The end of an edge whose total is the denominator.
-END_OF = {"input": "post", "output": "pre"}
+from pdneuro.tables.provenance import note
 
 
 def fractions(
@@ -91,7 +87,7 @@ def fractions(
                 InconsistentEdgesWarning,
             )
     elif isinstance(total, str) and total == "present":
-        _warn_of_missing_edges(edges, of, len(ids))
+        warn_of_missing_edges(edges, of, len(ids))
         known, sums = np.ones(len(ids), bool), present
     else:
         value = repr(total) if isinstance(total, str | int | float) else type(total).__name__
@@ -103,28 +99,6 @@ def fractions(
     column = pd.arrays.FloatingArray(np.where(known[codes], shares, 0.0), ~known[codes])
     result = add_columns(edges, {f"{of}_fraction": column}, overwrite=overwrite)
     return note(result, fractions_of=of, fractions_total="given" if are_labels(total) else "present")
-
-
-def _warn_of_missing_edges(edges: pd.DataFrame, of: str, neurons: int) -> None:
-    """Warn if rows are known to be missing, since sums over the rows are then too small."""
-    provenance = facts(edges)
-    reasons = []
-    if least_weight(edges) > 1:
-        reasons.append(f"pairs of fewer than {least_weight(edges)} synapses were dropped")
-    # Only neurons whose upstream edges were requested have all their inputs.
-    side = "upstream" if of == "input" else "downstream"
-    if provenance.get("within"):
-        reasons.append("the table contains only edges among some neurons")
-    elif provenance.get("direction") not in (None, side, "both"):
-        reasons.append(f"only {provenance['direction']} edges were requested")
-    elif provenance.get("direction") == "both" and neurons > int(provenance.get("asked", neurons)):
-        reasons.append(f"{neurons - int(provenance['asked']):,} of the neurons were not queried")
-    if reasons:
-        warn(
-            f"these fractions are of the edges in the table, not of all {of}: "
-            f"{listing(reasons)}. Use total='source' to request the totals, or pass total=series.",
-            IncompleteEdgesWarning,
-        )
 
 
 def sign(

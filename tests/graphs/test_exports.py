@@ -281,7 +281,7 @@ class TestMatrices:
         some = edges.neuro.to_matrix({BASE + 1: "KC"})
         assert some.loc["KC"].sum() == 7
         with pytest.raises(ValueError, match="group_by"):
-            edges.neuro.to_matrix(types, values="weight2")
+            edges.neuro.to_matrix(types, ids=list(types))
 
     def test_dense_results_have_a_limit(
         self, edges: pd.DataFrame, monkeypatch: pytest.MonkeyPatch

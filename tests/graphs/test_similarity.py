@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 EDGES = pd.DataFrame({"pre": [1, 1, 2, 2], "post": [3, 4, 3, 4], "weight": [3, 4, 3, 0]})
 
@@ -75,3 +80,112 @@ def test_each_of_thousands_of_neurons_finds_its_twin() -> None:
     assert best["id"].tolist() == list(range(1, 2 * count + 1))
     assert best["other"].tolist() == [*range(count + 1, 2 * count + 1), *range(1, count + 1)]
     assert (best["similarity"] == 1).all()
+
+
+IDS = range(1, 8)
+edge_lists = st.lists(st.tuples(*[st.sampled_from(IDS)] * 2, st.integers(0, 9)), max_size=30)
+label_lists = st.lists(st.sampled_from(["KC", "MBON", None]), min_size=7, max_size=7)
+
+
+def expected_similarity(metric: str, a: np.ndarray, b: np.ndarray) -> float:
+    if metric == "cosine":
+        length = np.linalg.norm(a) * np.linalg.norm(b)
+        return float(a @ b / length) if length else 0.0
+    if metric == "jaccard":
+        a, b = (a > 0).astype(float), (b > 0).astype(float)
+    larger = np.maximum(a, b).sum()
+    return float(np.minimum(a, b).sum() / larger) if larger else 0.0
+
+
+@given(
+    rows=edge_lists,
+    labels=label_lists,
+    of=st.sampled_from(["both", "input", "output"]),
+    grouped=st.booleans(),
+)
+@settings(deadline=None, max_examples=40)
+@pytest.mark.parametrize("metric", ["cosine", "jaccard", "weighted_jaccard"])
+def test_as_dense_vectors_of_partners_or_types(
+    metric: str, rows: Any, labels: Any, of: str, grouped: bool
+) -> None:
+    edges = pd.DataFrame(rows, columns=["pre", "post", "weight"], dtype="int64")
+    dense = np.zeros((8, 8))
+    np.add.at(dense, (edges["pre"], edges["post"]), edges["weight"])
+    types = pd.Series(labels, index=IDS, dtype=object)
+    merge = np.eye(8)
+    if grouped:
+        merge = np.array(
+            [[n > 0 and types[n] == name for name in ("KC", "MBON")] for n in range(8)], float
+        )
+    sides = {"output": dense @ merge, "input": dense.T @ merge}
+    vectors = np.hstack([sides[side] for side in sides if of in ("both", side)])
+    found = edges.neuro.similarity(metric, of, group_by=types if grouped else None)
+    own = {"output": set(edges["pre"]), "input": set(edges["post"])}
+    present = sorted(set().union(*(own[side] for side in own if of in ("both", side))))
+    assert found.index.tolist() == found.columns.tolist() == present
+    for a in present:
+        for b in present:
+            expected = expected_similarity(metric, vectors[a], vectors[b])
+            assert found.loc[a, b] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    if grouped:
+        total = sum(
+            (dense.sum(1) if side == "output" else dense.sum(0)).sum()
+            for side in own
+            if of in ("both", side)
+        )
+        share = vectors.sum() / total if total else 0
+        assert found.attrs["pdneuro"]["matched"] == pytest.approx(share)
+
+
+def test_weighted_jaccard_in_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    edges = pd.DataFrame(rng.integers(1, [80, 80, 30], (900, 3)), columns=["pre", "post", "weight"])
+    whole = edges.neuro.similarity("weighted_jaccard")
+    monkeypatch.setattr(sys.modules["pdneuro.graphs.similarity"], "_BLOCK", 50)
+    pd.testing.assert_frame_equal(edges.neuro.similarity("weighted_jaccard"), whole)
+    best = edges.neuro.similarity("weighted_jaccard", top=1)
+    largest = whole.mask(np.eye(len(whole), dtype=bool), 0).max()
+    assert best.set_index("id")["similarity"].tolist() == pytest.approx(largest[best["id"]].tolist())
+
+
+class TestDataSets:
+    EDGES = pd.DataFrame(
+        {
+            "pre": [1, 1, 2, 1, 2],
+            "post": [11, 12, 11, 11, 13],
+            "weight": [3, 4, 5, 6, 8],
+            "dataset": pd.Categorical(
+                ["manc", "manc", "manc", "fanc", "fanc"], ["manc", "fanc", "unused"]
+            ),
+            "type_pre": "DN",
+            "type_post": ["MN1", "MN2", "MN1", "MN1", "MN2"],
+        }
+    )
+
+    def test_types_connect_the_data_sets(self) -> None:
+        found = self.EDGES.neuro.similarity(of="output", group_by="type")
+        assert found.index.tolist() == [("fanc", 1), ("fanc", 2), ("manc", 1), ("manc", 2)]
+        assert found.loc[("fanc", 1), ("manc", 2)] == 1
+        assert found.loc[("fanc", 2), ("manc", 1)] == pytest.approx(0.8)
+        assert found.attrs["pdneuro"]["matched_manc"] == 1
+        alone = self.EDGES.neuro.similarity(of="output")
+        assert alone.loc["fanc", "manc"].to_numpy().sum() == 0
+
+    def test_types_of_one_data_set_are_not_compared(self) -> None:
+        edges = self.EDGES.assign(type_post=["MN1", "MN2", "MN1", "MN1", "MN3"])
+        best = edges.neuro.similarity("weighted_jaccard", "output", group_by="type", top=1)
+        assert best.columns.tolist() == ["dataset", "id", "other_dataset", "other", "similarity"]
+        assert best["id"].tolist() == [1, 1, 2]
+        matched = {name: round(best.attrs["pdneuro"][f"matched_{name}"], 3) for name in ("manc", "fanc")}
+        assert matched == {"manc": 0.667, "fanc": 0.429}
+
+    def test_chosen_neurons(self) -> None:
+        chosen = pd.DataFrame({"dataset": ["manc", "fanc"], "root_id": [2, 2]})
+        found = self.EDGES.neuro.similarity(of="output", group_by="type", ids=chosen)
+        assert found.index.tolist() == [("manc", 2), ("fanc", 2)]
+        assert self.EDGES.neuro.similarity(of="output", ids=found.index).index.equals(found.index)
+        assert len(self.EDGES.neuro.similarity(of="output", ids=[2])) == 2
+
+    def test_partners_have_labels_of_neurons(self) -> None:
+        with pytest.raises(ValueError, match="column of edges"):
+            self.EDGES.assign(nt="x").neuro.similarity(group_by="nt")

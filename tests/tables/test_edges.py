@@ -232,7 +232,7 @@ class TestCollapse:
             cell[1] += 1
         mine = {
             (None if pd.isna(a) else a, None if pd.isna(b) else b): [w, n]
-            for a, b, w, n in found.itertuples(index=False, name=None)
+            for a, b, w, n, *_ in found.itertuples(index=False, name=None)
         }
         assert mine == expected
         assert found[["weight", "n_pairs"]].dtypes.eq("int64").all()
@@ -249,7 +249,8 @@ class TestCollapse:
     def test_by_columns(self) -> None:
         annotated = KC.neuro.annotate(NEURONS, ["type", "nt"])
         found = annotated.neuro.collapse(["type", "nt"])
-        assert list(found.columns) == ["type_pre", "nt_pre", "type_post", "nt_post", "weight", "n_pairs"]
+        counts = ["n_pairs", "n_pre", "n_post"]
+        assert list(found.columns) == ["type_pre", "nt_pre", "type_post", "nt_post", "weight", *counts]
         assert found.loc[0, ["type_pre", "type_post"]].tolist() == ["KC", "MBON"]
         assert found.loc[0, ["weight", "n_pairs"]].tolist() == [7, 1]
         assert found["weight"].sum() == KC["weight"].sum()
