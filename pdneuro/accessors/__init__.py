@@ -289,6 +289,7 @@ class FramePlots(SeriesPlots):
     fractions = as_method(plots.fractions)
     hops = as_method(plots.hops)
     skeleton = as_method(plots.skeleton)
+    clustermap = as_method(plots.clustermap)
     dendrogram = as_method(plots.dendrogram)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from pdneuro.graphs.paths import Codes
 from pdneuro.graphs.similarity import similarity
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.joins import Labels
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit
 
@@ -30,6 +32,7 @@ def cluster(
     *,
     n: int | None = None,
     height: float | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     ids: Any = None,
 ) -> pd.Series[Any]:
     """Cluster neurons by their partners, hierarchically.
@@ -38,8 +41,8 @@ def cluster(
     ----------
     edges : DataFrame
         An edge table; the rows of a pair are summed.
-    metric, of, ids
-        Similarity and neurons, see :func:`similarity`.
+    metric, of, group_by, ids
+        Similarity, types of partners and neurons, see :func:`similarity`.
     method : {"average", "complete", "single", "ward", "weighted"}, default "average"
         Linkage of the distances, which are ``1 - similarity``.
     n : int, optional
@@ -50,7 +53,8 @@ def cluster(
     Returns
     -------
     Series
-        ``cluster`` (int64, from 1), indexed by neuron (``id``) in the order of :func:`similarity`.
+        ``cluster`` (int64, from 1), indexed by neuron (``id``; of several data sets ``dataset, id``) in
+        the order of :func:`similarity`.
         Numbers increase from left to right in the dendrogram.
 
     Raises
@@ -82,9 +86,8 @@ def cluster(
     """
     if (n is None) == (height is None):
         raise ValueError("give the number of clusters (n=...) or the height of the cut (height=...).")
-    found = tree(edges, metric, of, method, ids=ids)
-    labels = found.cut(n, height)
-    result = pd.Series(labels, index=pd.Index(found.neurons, name="id"), name="cluster", dtype="int64")
+    found = tree(edges, metric, of, method, group_by=group_by, ids=ids)
+    result = pd.Series(found.cut(n, height), index=found.neurons, name="cluster", dtype="int64")
     return inherit(result, edges)
 
 
