@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import allen
+import analysis
 import cave
 import graphs
 import main_job
@@ -42,6 +43,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "collapse": lambda rounds, rows: graphs.collapse(rounds),
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
+    "analysis": lambda rounds, rows: analysis.methods(rounds),
+    "analysis_peers": lambda rounds, rows: analysis.peers(rounds),
     "growth": lambda rounds, rows: graphs.growth(rounds),
     "structures": lambda rounds, rows: allen.columns(rounds),
     "structures_json": lambda rounds, rows: allen.decoding(rounds),
