@@ -26,7 +26,7 @@ def signed_edges(size: int) -> pd.DataFrame:
 
 
 def seeds(table: pd.DataFrame, count: int) -> np.ndarray:
-    return table["pre"].drop_duplicates().head(count).to_numpy()
+    return pd.unique(table["pre"].head(100 * count))[:count]
 
 
 METHODS: dict[str, Callable[[pd.DataFrame], Any]] = {
@@ -39,7 +39,7 @@ METHODS: dict[str, Callable[[pd.DataFrame], Any]] = {
         group_by={"post": groups_of(table)}, signed=INHIBITORY,
     ),
     "five signed hops of 50 neurons to 1,000": lambda table: table.neuro.effective(
-        seeds(table, 50), table["post"].drop_duplicates().head(1000), 5, signed=INHIBITORY
+        seeds(table, 50), pd.unique(table["post"].head(100_000))[:1000], 5, signed=INHIBITORY
     ),
 }  # fmt: skip
 

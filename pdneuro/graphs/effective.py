@@ -22,6 +22,8 @@ from pdneuro.tables.provenance import inherit
 
 #: Maximum number of pairs of a source and a target.
 _MAX_PAIRS = 50_000_000
+#: Maximum number of entries of a dense matrix between two steps (1.6 GB).
+_MAX_CELLS = 200_000_000
 #: From this share of entries that are not 0, a dense matrix is faster than a sparse one.
 _DENSE = 0.05
 #: Columns of a dense matrix that are multiplied at once: their rows fit into the processor's cache.
@@ -119,14 +121,7 @@ def effective(
             f"{len(pre.labels):,} sources and {len(post.labels):,} targets are too many pairs. Group "
             "them (group_by=...), or use fewer neurons."
         )
-    size = len(shares.ids)
-    first = [_indicator(starts, pre, size)]
-    last = [_indicator(ends, post, size, mean=True)]
-    if shares.sign is not None:
-        first.append(first[0] * 0)
-        last.append(last[0] * 0)
-    steps = _matrices(shares)
-    lengths = _walks(steps, first, last, int(max_hops))
+    lengths = _contributions(shares, _Ends(starts, pre), _Ends(ends, post), int(max_hops))
     return inherit(_table(lengths, pre.labels, post.labels), edges)
 
 
@@ -160,43 +155,70 @@ def _groups(edges: pd.DataFrame, ids: Int64Array, positions: Codes, by: Any) -> 
     return _Groups(codes, take_or_na(labels, first))
 
 
-def _indicator(positions: Codes, groups: _Groups, size: int, *, mean: bool = False) -> Any:
-    """Return a sparse array of neurons by groups: 1 for each member, or 1 / members."""
-    sparse = optional("scipy.sparse", "graph")
-    members = np.bincount(groups.codes, minlength=len(groups.labels))
-    values = 1.0 / members[groups.codes] if mean else np.ones(len(positions))
-    shape = (size, len(groups.labels))
-    return sparse.csr_array((values, (positions, groups.codes)), shape=shape)
+class _Ends(NamedTuple):
+    """Positions of sources or of targets, and their groups."""
+
+    positions: Codes
+    groups: _Groups
+
+    def matrix(self, size: int, *, mean: bool) -> Any:
+        """Return a sparse array of neurons by groups: 1 for each member, or 1 / members."""
+        sparse = optional("scipy.sparse", "graph")
+        codes, count = self.groups.codes, len(self.groups.labels)
+        members = np.bincount(codes, minlength=count)
+        values = 1.0 / members[codes] if mean else np.ones(len(codes))
+        return sparse.csr_array((values, (self.positions, codes)), shape=(size, count))
 
 
-def _matrices(shares: Shares) -> list[Any]:
-    """Return the shares of all edges; or those of excitatory and of inhibitory edges."""
-    if shares.sign is None:
-        return [shares.matrix(shares.share)]
-    return [shares.matrix(shares.share, shares.sign == sign) for sign in (1, -1)]
-
-
-def _walks(steps: list[Any], first: list[Any], last: list[Any], max_hops: int) -> list[list[Any]]:
+def _contributions(shares: Shares, sources: _Ends, targets: _Ends, max_hops: int) -> list[list[Any]]:
     """Return one list per path length: sources by targets, for each effect.
 
-    Products start from both ends, so that a few sources or a few targets keep the work small: the side
-    with fewer entries takes the next step.
+    The products start from the end with fewer groups, and keep only neurons from which the other end can
+    be reached with the edges that are left.
     """
-    forward, backward = first, last
-    transposed: list[Any] = []
+    size = len(shares.ids)
+    backward = len(targets.groups.labels) < len(sources.groups.labels)
+    if backward:
+        shares = shares._replace(pre=shares.post, post=shares.pre)
+        first, last = targets.matrix(size, mean=True), sources.matrix(size, mean=False)
+        goal = sources.positions
+    else:
+        first, last = sources.matrix(size, mean=False), targets.matrix(size, mean=True)
+        goal = targets.positions
+    signs = (None,) if shares.sign is None else (1, -1)
+    steps = [shares.matrix(shares.share, slice(None) if s is None else shares.sign == s) for s in signs]
+    state = [first] if len(signs) == 1 else [first, first * 0]
     lengths = []
-    for _ in range(max_hops):
-        if _entries(forward) <= _entries(backward):
-            forward = _step(steps, forward)
-        else:
-            transposed = transposed or [matrix.T.tocsr() for matrix in steps]
-            backward = _step(transposed, backward)
-        lengths.append(_meet(forward, backward))
+    for rows in _needed(shares, goal, max_hops):
+        state = _step([_rows(matrix, rows) for matrix in steps], state)
+        found = [_dense(part, last) for part in state]
+        lengths.append([part.T for part in found] if backward else found)
     return lengths
 
 
-def _entries(state: list[Any]) -> int:
-    return sum(part.size if isinstance(part, np.ndarray) else part.nnz for part in state)
+def _needed(shares: Shares, goal: Codes, max_hops: int) -> list[Any]:
+    """Return a mask of the neurons that matter after each hop."""
+    needed = np.zeros(len(shares.ids), bool)
+    needed[goal] = True
+    masks = [needed]
+    for _ in range(max_hops - 1):
+        before = needed.copy()  # shorter paths end at the goal, too
+        before[shares.pre[needed[shares.post]]] = True
+        needed = before
+        masks.append(needed)
+    return masks[::-1]
+
+
+def _rows(matrix: Any, rows: Any) -> Any:
+    """Return the matrix without the entries of other rows; unchanged if most rows matter."""
+    if rows.mean() > 0.5:
+        return matrix
+    sparse = optional("scipy.sparse", "graph")
+    places = np.flatnonzero(rows)
+    kept = matrix[places]
+    starts = np.zeros(len(rows) + 1, kept.indptr.dtype)
+    starts[places + 1] = np.diff(kept.indptr)
+    return sparse.csr_array((kept.data, kept.indices, np.cumsum(starts)), shape=matrix.shape)
 
 
 def _step(steps: list[Any], state: list[Any]) -> list[Any]:
@@ -205,25 +227,20 @@ def _step(steps: list[Any], state: list[Any]) -> list[Any]:
         return [_compact(_product(steps[0], state[0]))]
     if all(isinstance(part, np.ndarray) for part in state):
         # One product for both parts reads each edge once.
-        both = np.hstack(state)
-        swapped = np.hstack(state[::-1])
         width = state[0].shape[1]
-        moved = _product(steps[0], both)
-        moved += _product(steps[1], swapped)
-        return [np.ascontiguousarray(moved[:, :width]), np.ascontiguousarray(moved[:, width:])]
+        moved = _product(steps[0], np.hstack(state))
+        moved += _product(steps[1], np.hstack(state[::-1]))
+        return [moved[:, :width], moved[:, width:]]
     excite, inhibit = state
-    parts = [
-        _product(steps[0], one) + _product(steps[1], other)
-        for one, other in ((excite, inhibit), (inhibit, excite))
-    ]
-    return [_compact(part) for part in parts]
+    parts = [steps[0] @ one + steps[1] @ other for one, other in ((excite, inhibit), (inhibit, excite))]
+    dense = any(isinstance(_compact(part), np.ndarray) for part in parts)
+    return [part.toarray() if dense and not isinstance(part, np.ndarray) else part for part in parts]
 
 
 def _compact(state: Any) -> Any:
-    """Return a sparse array as a dense one, if that is smaller and faster."""
-    if isinstance(state, np.ndarray) or state.nnz <= _DENSE * state.shape[0] * state.shape[1]:
-        return state
-    if state.shape[0] * state.shape[1] > 4 * _MAX_PAIRS:
+    """Return a sparse array as a dense one, if that is faster and fits into memory."""
+    cells = state.shape[0] * state.shape[1]
+    if isinstance(state, np.ndarray) or state.nnz <= _DENSE * cells or cells > _MAX_CELLS:
         return state
     return state.toarray()
 
@@ -232,7 +249,7 @@ def _product(matrix: Any, state: Any) -> Any:
     """Return ``matrix @ state``; a dense state in blocks of columns, by several threads."""
     if not isinstance(state, np.ndarray) or state.shape[1] <= _COLUMNS:
         return matrix @ state
-    result = np.empty_like(state)
+    result = np.empty((matrix.shape[0], state.shape[1]))
 
     def multiply(start: int) -> None:
         block = slice(start, start + _COLUMNS)
@@ -244,20 +261,11 @@ def _product(matrix: Any, state: Any) -> Any:
     return result
 
 
-def _meet(forward: list[Any], backward: list[Any]) -> list[Any]:
-    """Return sources by targets, for each effect."""
-    pairs = [[_dense(one, other) for other in backward] for one in forward]
-    if len(forward) == 1:
-        return [pairs[0][0]]
-    return [pairs[0][0] + pairs[1][1], pairs[0][1] + pairs[1][0]]
-
-
-def _dense(one: Any, other: Any) -> Any:
-    """Return ``one.T @ other`` as a dense array."""
-    if isinstance(one, np.ndarray) and not isinstance(other, np.ndarray):
-        return (other.T @ one).T
-    found = one.T @ other
-    return found if isinstance(found, np.ndarray) else found.toarray()
+def _dense(state: Any, last: Any) -> Any:
+    """Return ``state.T @ last`` as a dense array, with a sparse array of members of groups."""
+    if isinstance(state, np.ndarray):
+        return (last.T.tocsr() @ state).T
+    return (state.T @ last).toarray()
 
 
 def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame:

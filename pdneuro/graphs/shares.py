@@ -33,7 +33,7 @@ class Shares(NamedTuple):
     pre: Codes
     post: Codes
     share: FloatArray
-    sign: npt.NDArray[np.int64] | None
+    sign: npt.NDArray[np.int8] | None
 
     def matrix(self, values: FloatArray, rows: Any = slice(None)) -> Any:
         """Return values as a sparse array: rows are postsynaptic, columns presynaptic.
@@ -60,11 +60,11 @@ def input_shares(edges: pd.DataFrame, signed: Signed = None) -> Shares:
     return Shares(ids, pre, post, share, signs)
 
 
-def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int64]:
+def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int8]:
     """Return the sign of each row, from a column of numbers or from its transmitter."""
     column = edges[signed] if isinstance(signed, str) and signed in edges.columns else None
     if isinstance(column, pd.Series) and pd.api.types.is_numeric_dtype(column):
-        return np.sign(column.to_numpy(np.float64, na_value=0.0)).astype(np.int64)
+        return np.sign(column.to_numpy(np.float64, na_value=0.0)).astype(np.int8)
     names = [name for name in ("nt_pre", "nt") if name in edges.columns]
     if not names:
         raise MissingColumnsError(
@@ -73,7 +73,7 @@ def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int64]:
         )
     signed_edges = sign(edges[["pre", "post", "weight", names[0]]], names[0], inhibitory=signed or (),
                         excitatory=(), other=1)  # fmt: skip
-    return signed_edges["sign"].to_numpy()
+    return signed_edges["sign"].to_numpy().astype(np.int8)
 
 
 def known_positions(ids: Int64Array, neurons: Ids, role: str, *, required: bool = True) -> Codes:

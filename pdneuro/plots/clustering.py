@@ -83,7 +83,7 @@ def clustermap(
     >>> edges = pd.DataFrame({"pre": [1, 2, 3, 1], "post": [4, 4, 5, 5], "weight": [3, 4, 5, 1]})
     >>> ax = edges.neuro.plot.clustermap()
     >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['1', '2', '4', '3', '5']
+    ['3', '1', '2', '4', '5']
     """
     options = {"values": values, "normalize": normalize, "dropna": dropna, "ids": ids}
     table = matrices.matrix_of(edges, group_by, **options)
@@ -174,7 +174,7 @@ def dendrogram(
     >>> edges = pd.DataFrame({"pre": [1, 2, 3, 1], "post": [4, 4, 5, 5], "weight": [3, 4, 5, 1]})
     >>> ax = edges.neuro.plot.dendrogram(of="output", n=2)
     >>> [label.get_text() for label in ax.get_xticklabels()]
-    ['1', '2', '3']
+    ['3', '1', '2']
     """
     choices = {"n": n, "height": height, "group_by": group_by, "ids": ids, "labels": labels}
     given = [name for name, choice in choices.items() if choice is not None]

@@ -86,11 +86,11 @@ class TestZscores:
 
     def test_the_mean_is_that_of_independent_random_graphs(self) -> None:
         edges = random_edges(5)
-        chain = edges.neuro.zscores("reciprocal", n=300, seed=0)
-        single = [edges.neuro.rewire(seed=k).neuro.motifs()["mutual"] for k in range(300)]
-        error = np.std(single) / 300**0.5
+        chain = edges.neuro.zscores("reciprocal", n=150, seed=0)
+        single = [edges.neuro.rewire(seed=k).neuro.motifs()["mutual"] for k in range(150)]
+        error = np.std(single) / 150**0.5
         assert abs(chain["mean"].iloc[0] - np.mean(single)) < 6 * error
-        assert chain["std"].iloc[0] == pytest.approx(np.std(single), rel=0.2)
+        assert chain["std"].iloc[0] == pytest.approx(np.std(single), rel=0.3)
 
     def test_a_function_of_the_table(self) -> None:
         edges = random_edges(6)
