@@ -6,7 +6,7 @@ OLDEST := $(firstword $(PYTHONS))
 WORKERS ?= 2
 QUIET := --quiet --disable-pip-version-check
 # Tests of the code that depends on the versions of other packages.
-LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/test_files.py tests/test_table_formats.py
+LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/files
 
 .PHONY: demo test live test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
 
@@ -60,7 +60,7 @@ browser: .venv-oldest/browser
 	.venv-oldest/bin/python docs/check_browser.py docs/_build/html $(if $(PAGES),--pages $(PAGES))
 
 # They may be made at once: make -j 2 environments
-environments: .venv/test .venv-oldest/test
+environments: .venv/test .venv-oldest/test .venv-lowest/test
 
 bench: .venv/test
 	.venv/bin/python benchmarks/run.py $(if $(ROWS),--rows $(ROWS))

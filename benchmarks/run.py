@@ -22,6 +22,7 @@ import allen
 import analysis
 import cave
 import graphs
+import groups
 import main_job
 import neuromorpho
 import numpy as np
@@ -45,6 +46,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
     "analysis": lambda rounds, rows: analysis.methods(rounds),
     "analysis_peers": lambda rounds, rows: analysis.peers(rounds),
+    "groups": lambda rounds, rows: groups.sums(rounds),
+    "similar_types": lambda rounds, rows: groups.similar_types(rounds),
     "growth": lambda rounds, rows: graphs.growth(rounds),
     "structures": lambda rounds, rows: allen.columns(rounds),
     "structures_json": lambda rounds, rows: allen.decoding(rounds),

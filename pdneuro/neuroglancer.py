@@ -283,7 +283,7 @@ def _color_of(rank: int) -> str:
     visible = [color for color in PALETTE if color != "#000000"]
     if rank < len(visible):
         return visible[rank]
-    red, green, blue = colorsys.hsv_to_rgb(rank * 0.618034 % 1.0, 0.65, 0.95)
+    red, green, blue = colorsys.hsv_to_rgb(rank * 0.618034, 0.65, 0.95)
     return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"
 
 

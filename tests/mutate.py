@@ -233,13 +233,15 @@ def copy_project(to: Path) -> Path:
     return to
 
 
-def run_tests(project: Path, *arguments: str, limit: float | None = None) -> int:
-    """Run pytest in a copy of the project and return its exit status."""
+def run_tests(
+    project: Path, *arguments: str, limit: float | None = None, log: Path | None = None
+) -> int:
+    """Run pytest in a copy of the project, write what it prints to a file, and return its exit status."""
     environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
     if DATA.exists():
         environment.setdefault("PDNEURO_TEST_DATA", str(DATA))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    with tempfile.TemporaryFile() as output:
+    with log.open("wb") if log else tempfile.TemporaryFile() as output:
         running = subprocess.Popen(
             command, cwd=project, env=environment, stdout=output, stderr=output, start_new_session=True
         )
@@ -281,12 +283,16 @@ def record(folder: Path, workers: int) -> tuple[dict[str, dict[int, list[str]]],
         "--cov-report=",
         "-p",
         "tests.mutate",
+        log=folder / "recorded.log",
     )
     del os.environ["MUTATE_TIMES"]
     times = json.loads((folder / "times.json").read_text())
     broken = [name for name, seconds in times.items() if seconds < 0]
     if status > 1 or len(broken) > 20:
-        sys.exit(f"the tests do not run without a fault: exit status {status}, failing: {broken[:5]}")
+        last = "\n".join((folder / "recorded.log").read_text().splitlines()[-20:])
+        sys.exit(
+            f"the tests do not run without a fault: exit status {status}, failing: {broken[:5]}\n{last}"
+        )
     data = CoverageData(str(project / ".coverage"))
     data.read()
     lines = {}

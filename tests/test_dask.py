@@ -247,7 +247,10 @@ def test_errors_are_raised_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
     floats = dd.from_pandas(pd.DataFrame({"root_id": [float(BASE), 1.0]}), npartitions=1)
     with pytest.raises(errors.PrecisionLossError):
         floats.neuro.edges().compute()
-    assert "lazy table" in repr(lazy.neuro)
+    listed = repr(lazy.neuro)
+    assert "lazy table" in listed
+    assert ".edges()" in listed
+    assert "._" not in listed
     assert "lazy column" in repr(lazy["root_id"].neuro)
 
 

@@ -309,7 +309,12 @@ def _appended(sides: list[pd.Index[Any]]) -> pd.Index[Any]:
 
 
 def _distinct(labels: pd.Index[Any], *, sort: bool) -> pd.Index[Any]:
-    return labels.unique().sort_values() if sort else labels.unique()
+    found = labels.unique()
+    if not sort:
+        return found
+    # Index.sort_values of pandas 2.2.0 puts missing categories first if the others are in falling order.
+    is_categorical = isinstance(found, pd.CategoricalIndex)
+    return found.take(found.argsort()) if is_categorical else found.sort_values()
 
 
 def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = None) -> Any:
@@ -606,8 +611,11 @@ def _from_dense(matrix: pd.DataFrame, name: str) -> tuple[pd.DataFrame, Any, Any
             )
         ends.append(ids)
     entries = matrix.to_numpy()
-    if entries.dtype == object:
-        entries = matrix.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    rows, columns = np.nonzero((entries != 0) & (entries == entries))
-    weights = as_edges(pd.DataFrame({"pre": 1, "post": 1, name: entries[rows, columns]}), weight=name)
-    return edge_table(ends[0][rows], ends[1][columns], weights["weight"]), rows, columns
+    present = ~pd.isna(entries)
+    # Objects, for integers next to missing values: a float would round them.
+    rows, columns = np.nonzero(present & (np.where(present, entries, 0) != 0))
+    read = as_edges(pd.DataFrame({"pre": 1, "post": 1, name: entries[rows, columns]}), weight=name)
+    weights = read["weight"].to_numpy()
+    kept = weights != 0  # "0" as text
+    rows, columns = rows[kept], columns[kept]
+    return edge_table(ends[0][rows], ends[1][columns], weights[kept]), rows, columns

@@ -260,7 +260,7 @@ def counts(name: str, *, refresh: bool = False, **filters: Any) -> pd.Series[Any
     >>> pdneuro.neuromorpho.counts("species").index[0]
     'mouse'
     >>> pdneuro.neuromorpho.counts("archive", species="mouse", cell_type="pyramidal").index[0]
-    'Allen Cell Types'
+    'Blue Ridge'
     """
     field_types.require([name], (*field_types.NEURON, *field_types.QUERY_ONLY), fields)
     if not filters:

@@ -115,10 +115,7 @@ def matrix(
     style.ticks(ax.xaxis, table.columns.tolist())
     ax.tick_params("x", rotation=90)
     labeled = style.ticks(ax.yaxis, table.index.tolist())
-    names = [
-        _AXES.get(axis.name, axis.name or other)
-        for axis, other in zip(table.axes, ("rows", "columns"), strict=True)
-    ]
+    names = [_axis_name(table.index, "rows"), _axis_name(table.columns, "columns")]
     ax.set_xlabel(f"{names[1]} ({table.shape[1]:,})")
     ax.set_ylabel(f"{names[0]} ({table.shape[0]:,})", labelpad=4 if labeled or bars is None else 16)
     ax.figure.colorbar(image, ax=ax, label=title, shrink=0.8)
@@ -161,6 +158,12 @@ def _is_matrix(table: pd.DataFrame) -> bool:
     )
 
 
+def _axis_name(axis: pd.Index[Any], other: str) -> str:
+    """Return the label of an axis: the names of its levels."""
+    names = [str(_AXES.get(name, name)) for name in axis.names if name is not None]
+    return ", ".join(names) or other
+
+
 def _unit(table: pd.DataFrame, *, is_edges: bool) -> str:
     """Return the label of the color bar: what the cells of a matrix are."""
     values, of = (facts(table).get(name) for name in ("values", "normalize"))
@@ -168,7 +171,7 @@ def _unit(table: pd.DataFrame, *, is_edges: bool) -> str:
     if of:
         unit = f"{words}, share of {of}" if words else f"share of {of}"
     else:
-        is_weight = is_edges or set(table.axes[0].names) | set(table.axes[1].names) == {"pre", "post"}
+        is_weight = is_edges or (table.index.name, table.columns.name) == ("pre", "post")
         unit = words or ("synapses" if is_weight else "value")
     return f"{unit} (white: none)" if is_edges else f"{unit} (white: 0)"
 
@@ -210,7 +213,7 @@ def _look(present: npt.NDArray[np.float64], *, whole: bool, log: bool | None) ->
     """Return color map and norm for the values that are not 0."""
     colors = optional("matplotlib.colors", "plot")
     sizes = np.abs(present)
-    largest = float(sizes.max(initial=1))
+    largest = float(sizes.max(initial=0)) or 1.0
     if log is None:
         log = whole and largest >= 20
     smallest = float(sizes.min(initial=largest))

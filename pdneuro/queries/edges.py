@@ -270,7 +270,7 @@ def partners(
     The largest partners that together make up half of the output:
 
     >>> len(neurons.head(20).neuro.partners(upstream=False, cover=0.5))
-    31
+    9
     """
     column = roles.id_column(ids, on)
     labels: Labels | None = None

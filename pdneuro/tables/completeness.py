@@ -11,10 +11,9 @@ import pandas as pd
 from pdneuro.tables.datasets import coded_neurons, datasets, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import END_OF, require_edges
 from pdneuro.tables.grouping import sums_by_code
-from pdneuro.tables.ids import distinct_ids
+from pdneuro.tables.ids import as_series, distinct_ids
 from pdneuro.tables.joins import Labels
 from pdneuro.tables.provenance import inherit
-from pdneuro.tables.roles import as_series
 
 
 def completeness(

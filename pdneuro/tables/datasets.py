@@ -86,12 +86,12 @@ def label_codes(
     A label has the same number at both ends.
     """
     rows: dict[str, Int64Array] = {}
-    tables = []
+    tables: list[pd.DataFrame] = []
     for end, names in columns.items():
         groups = group_rows(*(edges[name] for name in names))
         codes = np.empty(len(edges), np.int64)
         codes[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
-        rows[end] = codes + sum(map(len, tables))
+        rows[end] = codes + sum(len(table) for table in tables)
         distinct = edges[list(names)].iloc[groups.first]
         stems = [str(name).removesuffix(ENDS[end]) for name in names]
         tables.append(distinct.set_axis(stems, axis=1).astype(object))

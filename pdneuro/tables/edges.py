@@ -793,8 +793,8 @@ def warn_of_missing_edges(edges: pd.DataFrame, of: str, neurons: int) -> None:
         reasons.append(f"{neurons - int(provenance['asked']):,} of the neurons were not queried")
     if reasons:
         warn(
-            f"these fractions are of the edges in the table, not of all {of}: "
-            f"{listing(reasons)}. Use total='source' to request the totals, or pass total=series.",
+            f"these fractions are of the edges in the table, not of all {of}: {listing(reasons)}. For "
+            f"totals of the source, use .neuro.fractions({of!r}, total='source'), or pass total=series.",
             IncompleteEdgesWarning,
         )
 

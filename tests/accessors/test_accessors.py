@@ -89,7 +89,7 @@ def public_functions() -> list[object]:
     modules = [*map(importlib.import_module, (
         "pdneuro.queries.properties", "pdneuro.queries.groups", "pdneuro.tables.roles",
         "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.edges", "pdneuro.queries.dimensions", "pdneuro.tables.coordinates", "pdneuro.dask", "pdneuro.transport.cache",
-        "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files", "pdneuro.queries.structures", "pdneuro.tables.columns",
+        "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files.edges", "pdneuro.files.formats", "pdneuro.files.reading", "pdneuro.files.reconstructions", "pdneuro.files.writing", "pdneuro.queries.structures", "pdneuro.tables.columns",
         "pdneuro.tables.structure_tree", "pdneuro.tables.volumes", "pdneuro.tables.unionizes",
         "pdneuro.allen.payload", "pdneuro.allen.data_sets", "pdneuro.allen.tree", "pdneuro.allen.volumes", "pdneuro.allen.api.cache",
         "pdneuro.tables.swc", "pdneuro.tables.skeletons", "pdneuro.tables.morphology", "pdneuro.graphs.trees", "pdneuro.queries.neuromorpho", "pdneuro.neuromorpho.catalogue", "pdneuro.neuromorpho.records", "pdneuro.neuromorpho.citation", "pdneuro.neuromorpho.payload", "pdneuro.queries.cave", "pdneuro.cave.payload", "pdneuro.transport.tls", "pdneuro.transport.http",

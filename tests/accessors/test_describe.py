@@ -101,6 +101,10 @@ def test_missing_things_are_listed() -> None:
     assert "digits" not in " ".join(described(pd.DataFrame({"root_id": [5.0, None]}))["missing"])
     with pdneuro.set_options(source="fruitfly_fafb_flywire"):
         assert described(pd.DataFrame({"root_id": [5]}))["missing"] == []
+    ids = {"root_id": ("neuron", [5, 6]), "bodyId": ("neuron", [7, 8])}
+    array = xarray.DataArray([0.5, 1.5], dims="neuron", coords=ids)
+    assert "a choice of the coordinate" in " ".join(described(array)["missing"])
+    assert "a choice" not in " ".join(described(array.drop_vars("bodyId"))["missing"])
     edges = pd.DataFrame({"pre": [1], "post": [2]})
     assert "each row counts as one synapse" in described(edges)["missing"][0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,21 @@ class TestNotInTheTree:
         assert matrix.to_numpy().tolist() == [[0.5]]
         with pytest.raises(errors.UnknownIdsError, match=words):
             allen.projection_matrix(table, "projection_volume", rollup=["CTX"], on_missing="raise")
+
+    @pytest.mark.parametrize(("labels", "word"), [("acronym", "VISp"), ("name", "Primary visual area")])
+    def test_columns_of_a_matrix_have_acronyms_or_names(
+        self, labels: str, word: str, sandbox: Sandbox
+    ) -> None:
+        ids = [VISP, -VISP, ABSENT]
+        table = unionizes(structure_id=ids, projection_volume=[0.5, 0.25, 1.0])
+        numbered = allen.projection_matrix(table, "projection_volume")
+        named = allen.projection_matrix(table, "projection_volume", labels=labels)
+        words = {VISP: word, -VISP: f"{word} (left)", ABSENT: str(ABSENT)}
+        assert named.columns.tolist() == [words[number] for number in numbered.columns]
+        assert named.columns.name == labels
+        assert np.array_equal(named, numbered)
+        with pytest.raises(ValueError, match="'acronym'"):
+            allen.projection_matrix(table, "projection_volume", labels="acronyms")
 
     def test_injected_structures_are_reported(self, sandbox: Sandbox) -> None:
         table = unionizes(structure_id=[VISP, TH], projection_volume=[0.5, 0.25])
@@ -285,9 +301,14 @@ class TestSpaces:
     )
     def test_points_in_another_unit(self, factor: float, place: str, sandbox: Sandbox) -> None:
         labels = allen.annotation_volume(100)
+        ap = labels["ap"].values
+        x = f"{150 * factor:,.6g} to {350 * factor:,.6g}"
+        spans = f"'x': {x}, volume {ap.min():,.6g} to {ap.max():,.6g};"
         points = pd.DataFrame({"x": [150, 350, np.nan], "y": [450.0] * 3, "z": [450.0] * 3})
         assert points.neuro.sample(labels).tolist() == [VISP, TH, pd.NA]
-        with pytest.warns(errors.SpaceMismatchWarning, match=f"all 2 points are {place}.*µm"):
+        with pytest.warns(
+            errors.SpaceMismatchWarning, match=f"all 2 points are {place}.*{re.escape(spans)}.*µm"
+        ):
             (points * factor).neuro.sample(labels)
         missing = points.assign(x=np.nan)
         assert missing.neuro.sample(labels).isna().all()

@@ -45,6 +45,17 @@ def test_names_that_look_like_missing_values_are_names(sandbox: Sandbox) -> None
     assert neuromorpho.neuron("NA")["neuron_id"] == 1
 
 
+def test_ids_of_records_written_as_text(sandbox: Sandbox) -> None:
+    def alter(request: Request, body: Any) -> None:
+        for record in body.get("_embedded", {}).get("neuronResources", []):
+            record["neuron_id"] = str(record["neuron_id"])
+
+    expected = pd.Series([3, 1], name="neuron_id").neuro.neuromorpho("species")
+    change(sandbox, alter)
+    found = pd.Series([3, 1], name="neuron_id").neuro.neuromorpho("species", refresh=True)
+    pd.testing.assert_frame_equal(found, expected)
+
+
 def test_one_name_in_two_spellings_is_two_names(sandbox: Sandbox) -> None:
     records = [
         {**data.neuron(number), "neuron_name": name} for number, name in enumerate(["a", "A", "a "], 1)

@@ -452,3 +452,26 @@ def test_matplotlib_is_imported_by_the_first_plot() -> None:
         "assert not any(m.split('.')[0] in ('matplotlib', 'networkx', 'scipy') for m in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_any_matrix_of_numbers_is_drawn() -> None:
+    edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 3], "weight": [3, 4, 5]})
+    types = {1: "KC", 2: "KC", 3: "MBON"}
+    of_edges = edges.neuro.plot.matrix(types, normalize="input")
+    matrix = edges.neuro.to_matrix(types, normalize="input")
+    ax = matrix.neuro.plot.matrix()
+    assert ax.get_ylabel() == of_edges.get_ylabel() == "presynaptic (2)"
+    label = of_edges.figure.axes[-1].get_ylabel()
+    assert label == "share of input (white: none)"
+    assert ax.figure.axes[-1].get_ylabel() == "share of input (white: 0)"
+    drawn, expected = (axes.images[0].get_array() for axes in (ax, of_edges))
+    assert np.array_equal(drawn.filled(0), expected.filled(0))
+    assert drawn.max() == ax.images[0].norm.vmax == 1
+    similar = edges.neuro.similarity(of="output").neuro.plot.matrix(order="clustered")
+    assert similar.get_xlabel() == "id (2)"
+    signed = (matrix / -10).neuro.plot.matrix()
+    assert signed.images[0].norm.vmin == pytest.approx(-0.1)
+    with pytest.raises(ValueError, match="normalize= is for an edge table"):
+        matrix.neuro.plot.matrix(normalize="input")
+    with pytest.raises(errors.MissingColumnsError, match="table of neurons"):
+        pd.DataFrame({"root_id": [1, 2], "size": [3, 4]}).neuro.plot.matrix()

@@ -719,6 +719,17 @@ class TestStrict:
         assert again.equals(found)
         assert len(sandbox.requests) == sent
 
+    def test_the_cache_keeps_versions_apart(self, sandbox: Sandbox, stack: Datastack) -> None:
+        ids = pd.Series(stack.old[:6])
+        found = [ids.neuro.at(version, source=NEW) for version in (1300, 661)]
+        found.append(ids.neuro.latest(source=NEW))
+        assert not found[0].equals(found[1])
+        with pdneuro.set_options(offline=True):
+            again = [ids.neuro.at(version, source=NEW) for version in (1300, 661)]
+            again.append(ids.neuro.latest(source=NEW))
+        for one, other in zip(found, again, strict=True):
+            pd.testing.assert_series_equal(one, other)
+
     def test_a_datastack_without_a_table_of_synapses(self, sandbox: Sandbox, stack: Datastack) -> None:
         def change(request: Any, response: Any) -> Any:
             if "/info/api/v2/datastack/full/" in request.path:

@@ -209,6 +209,33 @@ class TestSelect:
         with pytest.raises(errors.InvalidQueryError, match="not a column of lists"):
             neuromorpho.select(species="rat", explode="species")
 
+    @pytest.mark.parametrize("limit", [1, 7, 124, 125, 600])
+    def test_a_limit_returns_the_lowest_ids(self, sandbox: Sandbox, limit: int) -> None:
+        sandbox.neuromorpho.largest_page = 50
+        whole = truth(species="rat")
+        found = neuromorpho.select(species="rat", limit=limit)
+        assert found["neuron_id"].tolist() == whole[:limit]
+        pages = [r for r in sandbox.requests if "/select" in r.path]
+        assert len(pages) <= -(-min(limit, len(whole)) // 50) + 1
+        assert len(neuromorpho.select(limit=3)) == 3
+        with pytest.raises(errors.InvalidQueryError, match="limit"):
+            neuromorpho.select(species="rat", limit=0)
+
+    @pytest.mark.parametrize("name", ["archive", "cell_type", "brain_region", "brain_region_1"])
+    def test_counts_with_filters_are_those_of_the_records(self, sandbox: Sandbox, name: str) -> None:
+        found = neuromorpho.counts(name, species="rat")
+        assert found.index.name == name
+        assert found.is_monotonic_decreasing
+        for value, count in found.items():
+            assert count == len(truth(species="rat", **{name.removesuffix("_1"): value}))
+        alone = neuromorpho.counts("species")
+        assert neuromorpho.counts("species", species=["rat", "mouse"]).to_dict() == {
+            "rat": alone["rat"],
+            "mouse": alone["mouse"],
+        }
+        with pytest.raises(errors.UnknownFieldError):
+            neuromorpho.counts(name, specie="rat")
+
     def test_selections_are_cached_for_offline_use(self, sandbox: Sandbox) -> None:
         online = neuromorpho.select(species="rat"), neuromorpho.select(neuron_name="CB_*")
         count = len(sandbox.requests)
@@ -270,6 +297,10 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     raw = neuromorpho.select(species=["rat", "human"], raw=True)
     assert raw.iloc[0].to_dict() == data.neuron(int(found["neuron_id"].iloc[0]))
     assert raw["surface"].map(type).unique().tolist() == [str]
+    ids = raw["neuron_id"].head(3)
+    again = ids.neuro.neuromorpho("neuron_id", "surface", raw=True)
+    pd.testing.assert_frame_equal(again, raw.loc[ids.index, ["neuron_id", "surface"]], check_dtype=False)
+    assert again["surface"].map(type).unique().tolist() == [str]
     entry = found.attrs["pdneuro"]
     assert json.loads(json.dumps(entry)) == entry
     assert entry["source"] == "sandbox:neuromorpho (synthetic)"
@@ -321,6 +352,12 @@ class TestJoins:
             3: "found",
             5000: "unknown",
         }
+
+    def test_an_age_comes_with_its_scale(self, sandbox: Sandbox) -> None:
+        table = pd.DataFrame({"neuron_id": [1, 2, 3]}).neuro.join_neuromorpho("species", "min_age")
+        assert list(table.columns) == ["neuron_id", "species", "min_age", "age_scale"]
+        both = pd.DataFrame({"neuron_id": [1]}).neuro.join_neuromorpho("age_scale", "max_age")
+        assert list(both.columns) == ["neuron_id", "age_scale", "max_age"]
 
     def test_many_rows_in_few_requests_and_only_new_ones(self, sandbox: Sandbox) -> None:
         ids = pd.Series(np.random.default_rng(0).permutation(np.tile(np.arange(1, 601), 3)))

@@ -62,6 +62,10 @@ def test_all_1327_structures_agree_with_a_walk_through_the_tree(
     assert above.index.isin(ids.index).all()
     assert (ids.loc[above.index] == above["structure_id"]).all()
 
+    above = ids.neuro.ancestors(include_self=True)
+    found = above.groupby("structure_id")["ancestor_id"].agg(list)
+    assert {number: found[number] for number in ids} == walk
+
     order = real.set_index("id")["graph_order"]
     below = ids.neuro.descendants().groupby("structure_id")["descendant_id"].agg(list)
     for number in walk:
@@ -158,6 +162,9 @@ def test_every_dtype_of_ids_gives_the_same_result(carrier: str, sandbox: Sandbox
     assert table["acronym"].tolist() == ["VISp", "TH", "SuG", "root"]
     assert ids.neuro.rollup([8, 997]).tolist() == [8, 8, 8, 997]
     assert len(ids.neuro.ancestors()) == 6 + 3 + 4
+    root = pd.Series([997])
+    assert root.neuro.ancestors(include_self=True)["ancestor_id"].tolist() == [997]
+    assert root.neuro.ancestors().empty
 
 
 def test_missing_unknown_void_and_the_left_hemisphere(sandbox: Sandbox) -> None:

@@ -42,3 +42,12 @@ def test_the_column_id_counts_only_when_there_is_no_better_name(
     both = pd.DataFrame({"id": range(1, 11), "root_id": ids})
     pd.testing.assert_frame_equal(both.neuro.edges(), expected)
     pd.testing.assert_frame_equal(pd.DataFrame({"id": ids}).neuro.edges(), expected)
+
+
+def test_ids_completed_by_the_name_of_their_column_keep_the_index(sandbox: Sandbox) -> None:
+    known = int(pdneuro.sandbox.neurons()["root_id"].iloc[0])
+    digits, rest = str(known)[:9], int(str(known)[9:])
+    table = pd.DataFrame({f"root_id_{digits}": pd.array([rest, None], "Int64")}, index=["a", "b"])
+    assert table.neuro.ids(f"root_id_{digits}").dropna().to_dict() == {"a": known}
+    assert table.neuro.properties("size").index.tolist() == ["a", "b"]
+    assert table.neuro.properties("size")["size"].isna().tolist() == [False, True]

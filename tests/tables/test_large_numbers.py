@@ -71,6 +71,15 @@ class TestIds:
             )
         assert EDGES.neuro.to_sparse(ids=IDS[:2])[0].toarray().tolist() == [[0, 1], [0, 0]]
 
+    @pytest.mark.parametrize("missing", [None, pd.NA, np.nan])
+    def test_a_matrix_of_integers_and_missing_values(self, missing: object) -> None:
+        matrix = pd.DataFrame(
+            [[2**53 + 1, missing], ["0", "7"]], index=IDS[:2], columns=IDS[:2], dtype=object
+        )
+        edges = graphs.from_matrix(matrix)
+        assert edges["weight"].tolist() == [2**53 + 1, 7]
+        assert edges["post"].tolist() == IDS[:2]
+
     def test_paths_and_similarity(self) -> None:
         found = EDGES.neuro.paths(IDS[0], IDS[3], max_hops=3)
         assert found["path"].tolist() == [tuple(IDS[:4])]

@@ -1,0 +1,23 @@
+"""Read and write tables and reconstructions; IDs and numbers stay exact."""
+
+from pdneuro.files.edges import read_edges, refuse_matrix
+from pdneuro.files.formats import is_table, is_text, local_path, table_files
+from pdneuro.files.reading import column_names, first_rows, read_table
+from pdneuro.files.reconstructions import read_swc, to_swc
+from pdneuro.files.writing import writable, write_table
+
+__all__ = [
+    "column_names",
+    "first_rows",
+    "is_table",
+    "is_text",
+    "local_path",
+    "read_edges",
+    "read_swc",
+    "read_table",
+    "refuse_matrix",
+    "table_files",
+    "to_swc",
+    "writable",
+    "write_table",
+]
