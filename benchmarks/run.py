@@ -56,6 +56,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "swc": lambda rounds, rows: neuromorpho.swc(rounds),
     "cave": lambda rounds, rows: cave.join(rounds),
     "synapses": lambda rounds, rows: cave.edges(rounds),
+    "cave_synapses": lambda rounds, rows: cave.synapses(rounds),
 }
 
 

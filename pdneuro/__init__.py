@@ -19,7 +19,7 @@ if _TYPE_CHECKING:
     from pdneuro.checks.doctor import doctor
     from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
-    from pdneuro.files import read_table
+    from pdneuro.files import read_edges, read_neurons, read_table
     from pdneuro.names import known_names
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
@@ -42,6 +42,8 @@ __all__ = [
     "neuromorpho",
     "open_source",
     "plots",
+    "read_edges",
+    "read_neurons",
     "read_table",
     "sandbox",
     "set_options",
@@ -64,6 +66,8 @@ _LAZY = {
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),
     "open_source": ("pdneuro.sources", "open_source"),
+    "read_edges": ("pdneuro.files", "read_edges"),
+    "read_neurons": ("pdneuro.files", "read_neurons"),
     "read_table": ("pdneuro.files", "read_table"),
     "sandbox": ("pdneuro.sandbox", None),
     "setup": ("pdneuro.checks.setup", "setup"),

@@ -120,6 +120,10 @@ autapses : bool, default True
     Keep edges from a neuron to itself.
 max_nodes : int, optional
     Maximum number of neurons to query, including the given ones. Default: 50,000 if ``hops > 1``.""",
+    "regions": """\
+roi : bool, default False
+    Return one row per pair and region, so that the rows of a pair sum to its weight. ``min_weight`` is
+    compared with the sum. In CAVE, the region is missing for synapses without one.""",
     "grouping": """\
 dropna, sort, observed : bool, default False, False, True
     As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label
@@ -203,6 +207,10 @@ ids : Series, Index, array, list or DataFrame
 on : hashable, optional
     Column of a DataFrame that holds the structures. Default: recognized by a name such as
     ``structure_id`` or ``acronym``.""",
+    "terms": """\
+terms : path or DataFrame, optional
+    For a column ``parcellation_index`` of the Allen Brain Cell Atlas: the folder of the published terms,
+    or the result of :func:`pdneuro.allen.parcellation_terms`. Default: downloaded once.""",
     "graph": """\
 graph_id : int, default 1
     The graph of structures: 1 is the adult mouse, 10 the human.

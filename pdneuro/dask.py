@@ -384,12 +384,14 @@ def as_edges(
     nt: Hashable | None = None,
     *,
     regions: str | Iterable[str] | None = None,
+    nodes: str = "ids",
 ) -> Lazy:
     """Convert a lazy edge table with any known column names; see :func:`pdneuro.tables.as_edges`.
 
     Without a column of weights, all partitions together decide whether a row is a synapse or a pair.
     """
-    options = {"regions": regions if regions is None or isinstance(regions, str) else list(regions)}
+    chosen = regions if regions is None or isinstance(regions, str) else list(regions)
+    options = {"regions": chosen, "nodes": nodes}
     found = edge_roles(frame._meta, pre, post, weight, roi, nt)
     counts = possible_counts(frame._meta, found) if found[2] is None else []
     if not counts:

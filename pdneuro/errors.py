@@ -89,6 +89,10 @@ class UnknownStructureError(PdneuroError, LookupError):
     """
 
 
+class UnsupportedError(PdneuroError, NotImplementedError):
+    """The source cannot do this, such as edges by region; the message names sources that can."""
+
+
 class UnknownFieldError(PdneuroError, LookupError):
     """A field that the service's records do not have."""
 
@@ -230,6 +234,12 @@ class ExpiredVersionError(NotFoundError):
     advice = "Use an existing version, such as source='cave:minnie65_public@1300', or omit the version."
 
 
+class OldServiceError(ServiceError):
+    """The service is older than the request requires."""
+
+    advice = "Ask its operators for an update, or use another server or local files."
+
+
 class BatchRefusedError(ServiceError):
     """The service rejected a batch for its size or for an ID in it. Smaller batches may succeed."""
 
@@ -365,6 +375,10 @@ class NoDataWarning(PdneuroWarning):
 
 class StaleIdsWarning(PdneuroWarning):
     """Root IDs that are not valid at the requested version."""
+
+
+class NotGeneratedWarning(PdneuroWarning):
+    """The service has no skeleton of some segments yet, or does not make one of them."""
 
 
 class LargeGraphWarning(PdneuroWarning):

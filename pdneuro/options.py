@@ -63,6 +63,13 @@ def options() -> Mapping[str, Option]:
         ("allen_url", address, "https://api.brain-map.org", "the Allen Brain Atlas service"),
         ("allen_files_url", address, "https://download.alleninstitute.org", "Allen Institute files"),
         ("cave_url", server, None, "the CAVE server; by datastack if None"),
+        ("published_url", address, "https://storage.googleapis.com", "published connectomes"),
+        (
+            "abc_atlas_url",
+            address,
+            "https://allen-brain-cell-atlas.s3.us-west-2.amazonaws.com",
+            "the Allen Brain Cell Atlas",
+        ),
         ("sandbox_url", server, None, "the sandbox; data of services at this address are synthetic"),
         ("cache_dir", folder, None, "the cache; the user's own if None"),
         ("expire_after", age, 7 * 86400.0, "age at which a value is downloaded again"),
@@ -187,8 +194,8 @@ class set_options:  # noqa: N801 - used like a function
     **options
         ``source``, ``braincircuits_url``, ``neuromorpho_url``, ``neuromorpho_files_url``,
         ``neuromorpho_rate`` (requests per second), ``tls_fallback``,
-        ``allen_url``, ``allen_files_url``, ``cave_url``, ``sandbox_url``, ``cache_dir``,
-        ``expire_after`` (seconds),
+        ``allen_url``, ``allen_files_url``, ``cave_url``, ``published_url``, ``abc_atlas_url``,
+        ``sandbox_url``, ``cache_dir``, ``expire_after`` (seconds),
         ``offline``, ``batch_size``, ``max_workers``, ``timeout`` (seconds), ``retries``,
         ``progress``, ``full_traceback``, ``on_error``, ``on_missing``. Each also has an environment
         variable ``PDNEURO_<NAME>``; an option that is set here overrides it.

@@ -37,6 +37,22 @@ class Source(Protocol):
         """Return the direct edges of the IDs as ``pre, post, weight``, each once."""
 
 
+@runtime_checkable
+class SkeletonSource(Protocol):
+    """A source of reconstructions: a service, or files in SWC format."""
+
+    @property
+    def name(self) -> str:
+        """Return a short name for messages, such as ``cave:minnie65_public``."""
+
+    def skeletons(self, ids: Int64Array, *, generate: bool, fetch: Fetch) -> pd.DataFrame:
+        """Return the node table of the IDs that have a skeleton (µm); ``neuron`` is the ID (int64).
+
+        ``generate`` starts the generation of those that do not exist yet; a source that cannot do so
+        raises InvalidQueryError. The status of each ID goes to the report of the call.
+        """
+
+
 class Dump(NamedTuple):
     """Files with a whole graph, and the time of its materialization in Unix seconds."""
 
@@ -99,6 +115,8 @@ def documented_records(name: str, empty: pd.DataFrame) -> pd.DataFrame:
 SERVICES = {"braincircuits": "pdneuro.braincircuits", "cave": "pdneuro.cave"}
 #: Module with the source for files.
 FILES = "pdneuro.connectome"
+#: What shows that a text is a path of files in SWC format: their ending, or a folder.
+SWC = re.compile(r"\.(swc|swc\.gz|zip)$|[/\\]", re.I)
 _PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@\d+)?")
 
 
@@ -160,17 +178,51 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     )
 
 
+def open_skeletons(
+    spec: str | os.PathLike[str] | Source | SkeletonSource | None = None,
+) -> SkeletonSource:
+    """Return the source of skeletons of a name, path or object.
+
+    A path is a folder, an archive or a pattern of files in SWC format; see
+    :func:`pdneuro.files.read_swc`. A name is that of a service, as in :func:`open_source`.
+
+    Raises
+    ------
+    UnknownSourceError
+        No source is set, or it has no skeletons.
+    FileNotFoundError
+        There is no such file.
+    """
+    if spec is None:
+        spec = get_option("source")
+    # No project has skeletons, so the name of a folder is the folder, also without a slash.
+    if isinstance(spec, os.PathLike) or (
+        isinstance(spec, str) and (_is_path(spec, SWC) or Path(spec).expanduser().is_dir())
+    ):
+        found: SkeletonSource = importlib.import_module(FILES).open_skeletons(spec)
+        return found
+    if isinstance(spec, SkeletonSource):
+        return spec
+    opened = open_source(spec)
+    if not isinstance(opened, SkeletonSource):
+        raise UnknownSourceError(
+            f"{opened.name} has no skeletons. Use a CAVE datastack such as 'cave:minnie65_public', or a "
+            "folder of SWC files: source='skeletons/'."
+        )
+    return opened
+
+
 def _open(module: str, name: str | os.PathLike[str]) -> Source:
     """Open a source with the function of its module, which is imported only now."""
     source: Source = importlib.import_module(module).open_source(name)
     return source
 
 
-def _is_path(text: str) -> bool:
+def _is_path(text: str, more: re.Pattern[str] | None = None) -> bool:
     """Return whether a text is a path: an existing file, the ending of a table, or an address."""
     path = Path(text).expanduser()
     try:
         exists = path.is_file() or ((os.sep in text or "/" in text) and path.exists())
     except (OSError, ValueError):  # such as a name that is too long
         exists = False
-    return exists or is_table(text) or "://" in text
+    return exists or is_table(text) or "://" in text or bool(more and more.search(text))

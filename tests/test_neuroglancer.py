@@ -104,7 +104,9 @@ def test_a_given_state_changes_only_in_its_segments() -> None:
         ],
         "layout": "xy-3d",
     }
-    url = pd.Series(IDS).neuro.link(own, layer="second", position=(1, 2, 3), viewer="https://x.org/")
+    url = pd.Series(IDS).neuro.link(
+        own, layer="second", position=(1, 2, 3), units="voxel", viewer="https://x.org/"
+    )
     state = read_link(url)
     assert url.startswith("https://x.org/#!")
     assert state["layers"][2]["segments"] == [str(number) for number in IDS]

@@ -35,6 +35,7 @@ class SegmentMethods:
     partners = as_method(queries.edges.partners)
     graph = as_method(queries.edges.graph)
     link = as_method(neuroglancer.link)
+    skeletons = as_method(queries.skeletons.skeletons)
 
 
 class CaveMethods:
@@ -122,6 +123,7 @@ class PointMethods:
 
     _role = "points"
     sample = as_method(tables.sample)
+    structures_at = as_method(queries.structures.structures_at)
 
 
 class EdgeTableMethods:
@@ -227,6 +229,7 @@ class IndexSegments:
     partners = as_index_method(queries.edges.partners, SEGMENTS)
     graph = as_index_method(queries.edges.graph, SEGMENTS)
     link = as_index_method(neuroglancer.link, SEGMENTS)
+    skeletons = as_index_method(queries.skeletons.skeletons, SEGMENTS)
 
 
 class IndexCave:

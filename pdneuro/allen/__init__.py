@@ -29,6 +29,7 @@ if _TYPE_CHECKING:
         projection_edges,
         projection_matrix,
     )
+    from pdneuro.allen.terms import parcellation_terms
     from pdneuro.allen.tree import structure_tree
     from pdneuro.allen.volumes import (
         annotation_volume,
@@ -51,6 +52,7 @@ _MODULES = {
     "api.mouse_connectivity": ("MouseConnectivityApi",),
     "api.ontologies": ("OntologiesApi",),
     "api.rma": ("RmaApi",),
+    "terms": ("parcellation_terms",),
     "tree": ("structure_tree",),
     "api.svg": ("SvgApi",),
     "api.synchronization": ("SynchronizationApi",),
@@ -86,6 +88,7 @@ __all__ = [
     "cells",
     "experiments",
     "grid_data",
+    "parcellation_terms",
     "projection_array",
     "projection_data",
     "projection_edges",

@@ -6,7 +6,8 @@ The rows of an ID are cached as JSON, its partners packed; see :func:`pdneuro.ta
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -14,14 +15,18 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from pdneuro.cave import packed_rows
 from pdneuro.cave.payload import PENDING, POST, PRE
 from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import are_whole, pack
+from pdneuro.tables.skeletons import COLUMNS, DTYPE, Nodes
 from pdneuro.transport.report import (
     FIRST_ENCODING,
+    NO_VALUE_NOW,
     NONE_ENCODING,
+    NOT_GENERATED_ENCODING,
     UNKNOWN_ENCODING,
     Batch,
     ShapeError,
@@ -29,6 +34,7 @@ from pdneuro.transport.report import (
 from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
+SKELETON_ENCODING, ROWS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 3
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
 
 
@@ -58,6 +64,24 @@ def resolution(headers: Mapping[str, str]) -> list[float] | None:
     except ValueError:
         return None
     return sizes if len(sizes) == 3 else None
+
+
+def voxel_size(metadata: Mapping[str, Any]) -> list[float]:
+    """Return the size of the voxels of a table in nm.
+
+    Raises
+    ------
+    ShapeError
+        The metadata do not contain it.
+    """
+    try:
+        sizes = [float(size) for size in metadata["voxel_resolution"]]
+    except (KeyError, TypeError, ValueError):
+        sizes = []
+    if len(sizes) != 3 or min(sizes) <= 0:
+        shown = metadata.get("voxel_resolution")
+        raise ShapeError(f"the size of voxels is three numbers, not {shown!r:.60}.")
+    return sizes
 
 
 # -- rows -----------------------------------------------------------------------------------------
@@ -99,6 +123,66 @@ def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch
     every = [*ids, *sorted(found.keys() - set(ids))]  # other IDs show that a filter was ignored
     bodies = [msgspec.json.encode(found[number]) if number in found else None for number in every]
     return _batch(every, bodies, JSON_ENCODING)
+
+
+def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch:
+    """Pack the rows of each ID; an ID without rows has none.
+
+    Raises
+    ------
+    ShapeError
+        The table does not have the column of IDs.
+    """
+    columns: dict[str, Any] = {str(name): table[name] for name in table.columns}
+    columns |= {name: _root_column(table, name) for name in (PRE, POST)}
+    keys = columns.pop(id_column)  # it is the ID of the value
+    known, places = np.unique(keys, return_inverse=True)
+    sizes = dict(zip(known.tolist(), np.bincount(places).tolist(), strict=True))
+    every = [*ids, *sorted(sizes.keys() - set(ids))]  # other IDs show that a filter was ignored
+    # Short integers are sorted several times faster.
+    order = np.argsort(places.astype(np.uint16 if len(known) < 2**16 else np.int64), kind="stable")
+    packed = dict(zip(sizes, packed_rows.pack(columns, order, [*sizes.values()]), strict=True))
+    return _batch(every, [packed.get(number) for number in every], ROWS_ENCODING)
+
+
+def _root_column(table: pd.DataFrame, name: str) -> Int64Array:
+    """Return a column of root IDs, 0 where one is missing. Floats are an error."""
+    if name in table.columns and pd.api.types.is_signed_integer_dtype(table[name].dtype):
+        return table[name].to_numpy(np.int64, na_value=0)
+    return _ids_of(table, name)
+
+
+def regions_batch(ids: Sequence[int], synapses: pd.DataFrame, id_column: str, region: str) -> Batch:
+    """Pack the partners of each ID in each region, with the number of their synapses.
+
+    Parameters
+    ----------
+    ids : sequence of int
+    synapses : DataFrame
+        Rows of the table of synapses, with the root IDs of both ends.
+    id_column : str
+        The column of the IDs.
+    region : str
+        The column of regions.
+
+    Raises
+    ------
+    ShapeError
+        The table does not have these columns.
+    """
+    if region not in synapses.columns:
+        raise ShapeError(f"the rows have no column {region!r} of regions.")
+    table = pd.DataFrame({name: _root_column(synapses, name) for name in (PRE, POST)})
+    table["roi"] = synapses[region].astype(object).where(synapses[region].notna(), None).to_numpy()
+    groups = group_rows(table[PRE], table[POST], table["roi"])
+    counted = table.iloc[groups.first].assign(weight=groups.sizes.astype(np.int64))
+    return packed_batch(ids, counted, id_column)
+
+
+def packed_columns(ids: Int64Array, bodies: Iterable[bytes | None], id_column: str) -> dict[str, Any]:
+    """Return the columns of packed rows, and the column of IDs."""
+    sizes, columns = packed_rows.unpack(bodies)
+    return {id_column: np.repeat(ids, sizes), **columns}
 
 
 def _batch(ids: Sequence[int], bodies: list[bytes | None], form: int) -> Batch:
@@ -176,6 +260,94 @@ def partners_batch(ids: Sequence[int], synapses: pd.DataFrame, *, upstream: bool
     sizes = np.bincount(positions[first], minlength=len(ids))
     packed = pack(sizes, other[first], weight.astype(np.int64), upstream)
     return _batch(ids, [body or None for body in packed], PARTNERS_ENCODING)
+
+
+# -- skeletons ------------------------------------------------------------------------------------
+
+
+def skeleton_versions(found: Any) -> list[int]:
+    """Return the versions of skeletons in ascending order; the service also lists names such as -1.
+
+    Raises
+    ------
+    ShapeError
+        There is no version.
+    """
+    known = sorted(number for number in found or () if type(number) is int and number > 0)
+    if not known:
+        raise ShapeError(f"versions of skeletons are integers, not {found!r:.60}.")
+    return known
+
+
+def existing(found: Any, ids: Sequence[int]) -> dict[int, bool]:
+    """Return which of the IDs have a skeleton; the response may have some of them alone.
+
+    Raises
+    ------
+    ShapeError
+        It has none of them, or values that are not true or false.
+    """
+    flags = {int(root): value for root, value in dict(found).items() if int(root) in set(ids)}
+    wrong = [value for value in flags.values() if not isinstance(value, bool)]
+    if wrong or not flags:
+        raise ShapeError(
+            f"whether a skeleton exists is true or false, not {(wrong or [found])[0]!r:.60}."
+        )
+    return flags
+
+
+def refused(table: pd.DataFrame) -> frozenset[int]:
+    """Return the root IDs of the refusal list, whose first row may be the names of the columns."""
+    words = table["ROOT_ID"].astype(str).str.strip()
+    return frozenset(map(int, words[words.str.fullmatch(r"\d+")]))
+
+
+def skeleton_bytes(rows: pd.DataFrame) -> bytes:
+    """Encode the rows of an SWC file (µm).
+
+    Raises
+    ------
+    ShapeError
+        They are not the nodes of a skeleton.
+    """
+    try:
+        nodes = Nodes.of([rows[name] for name in ("id", *COLUMNS[1:])])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShapeError(f"the rows are not the nodes of a skeleton: {error}") from error
+    if not len(nodes.node):
+        raise ShapeError("the skeleton has no nodes.")
+    packed = np.empty(len(nodes.node), DTYPE)
+    for name, values in zip(COLUMNS, nodes[1:], strict=True):
+        packed[name] = values
+    return zlib.compress(packed.tobytes(), 1)
+
+
+def skeleton(body: bytes | None) -> Nodes:
+    """Return the nodes of an encoded skeleton.
+
+    Raises
+    ------
+    ShapeError
+        The bytes are damaged.
+    """
+    try:
+        packed = np.frombuffer(zlib.decompress(body or b""), DTYPE)
+    except (zlib.error, ValueError) as error:
+        raise ShapeError(f"an encoded skeleton is damaged: {error}") from error
+    return Nodes(None, *(packed[name] for name in COLUMNS))
+
+
+def skeletons_batch(
+    ids: Sequence[int], found: Mapping[int, pd.DataFrame], refusals: Collection[int]
+) -> Batch:
+    """Encode the skeleton of each ID; the others do not exist yet, or are never made."""
+    every = [*ids, *sorted(found.keys() - set(ids))]  # other IDs show that a request was ignored
+    bodies = [skeleton_bytes(found[root]) if root in found else None for root in every]
+    absent = [NO_VALUE_NOW if root in refusals else NOT_GENERATED_ENCODING for root in every]
+    encodings = [
+        code if body is None else SKELETON_ENCODING for body, code in zip(bodies, absent, strict=True)
+    ]
+    return Batch(every, encodings, bodies, None)
 
 
 # -- root IDs -------------------------------------------------------------------------------------
@@ -266,6 +438,9 @@ def versions(found: Iterable[Any]) -> list[int]:
 def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a payload cannot be read."""
     forms = np.asarray(encodings)
+    for payload in compress(payloads, forms == SKELETON_ENCODING):
+        skeleton(payload)
+    packed_rows.check(compress(payloads, forms == ROWS_ENCODING))
     parse_json_each(compress(payloads, forms == JSON_ENCODING))
     if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
         raise ShapeError("packed partners are truncated.")

@@ -18,6 +18,16 @@ DATASTACKS = {
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
+#: Number of IDs per request of their validity, which has one bit per ID.
+VALIDITY_BATCH = 10_000
+#: For synapses between two sets, the longer list is sent in batches. With a list of at most SHORT_LIST
+#: at the other end, a batch can be long; lists that are long at both ends are slow on the server. A
+#: list beyond LONGEST_LIST is not sent: its IDs are selected from the response.
+BOTH_ENDS_BATCH, SHORT_LIST, LONGEST_LIST = 1000, 50, 5000
+#: Number of skeletons per request; the service accepts 500, but each can have a megabyte.
+SKELETON_BATCH = 50
+#: The version of skeletons with compartments and radii, and the oldest service with bulk requests.
+SKELETON_VERSION, SKELETON_SERVICE = 4, (0, 23, 9)
 #: Largest number that is not a root ID: 0 means no segment, 1 a segment that is not looked up yet.
 PENDING = 1
 #: Column of the root ID in tables of annotations.
@@ -36,12 +46,23 @@ class Table(NamedTuple):
     is_view: bool = False
 
 
+class Restriction(NamedTuple):
+    """Further conditions of a query of synapses, which select some rows of each ID."""
+
+    #: The column of the other end, and its root IDs; None for any.
+    column: str
+    ids: tuple[int, ...] | None = None
+    #: A column of positions, and the lowest and highest corner of a box in voxels of the table.
+    box: tuple[str, tuple[tuple[int, ...], tuple[int, ...]]] | None = None
+
+
 def table_query(
     table: Table,
     ids: Sequence[int] | None,
     column: str = ROOT,
     columns: Sequence[str] | None = None,
     resolution: Sequence[float] | None = None,
+    restriction: Restriction | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Query the rows of some root IDs.
 
@@ -56,6 +77,8 @@ def table_query(
         Columns of a table to return. Views and reference tables return all.
     resolution : sequence of float, optional
         Size in nm of the voxels in which positions are returned. Default: the table's own.
+    restriction : Restriction, optional
+        Further conditions.
 
     Returns
     -------
@@ -69,6 +92,8 @@ def table_query(
     ('query_table', {'pt_root_id': [864691135207734905]})
     """
     wanted = None if ids is None else {column: [int(number) for number in ids]}
+    if wanted is not None and restriction is not None and restriction.ids is not None:
+        wanted[restriction.column] = list(restriction.ids)
     common: dict[str, Any] = {
         "materialization_version": table.version,
         "split_positions": True,
@@ -76,6 +101,11 @@ def table_query(
         "desired_resolution": None if resolution is None else list(resolution),
         "limit": 1 if ids is None else None,
     }
+    spatial = None
+    if restriction is not None and restriction.box is not None:
+        name, corners = restriction.box
+        spatial = {name: [list(corner) for corner in corners]}
+        common["filter_spatial_dict"] = spatial
     if table.is_view:
         return "query_view", {"view_name": table.name, "filter_in_dict": wanted, **common}
     common["log_warning"] = False
@@ -85,6 +115,7 @@ def table_query(
             "filter_in_dict": None if wanted is None else {table.reference: wanted},
             "suffixes": {table.name: "", table.reference: "_ref"},
             **common,
+            **({} if spatial is None else {"filter_spatial_dict": {table.reference: spatial}}),
         }
     # The ID of a row decides which of several is the first.
     select = None if columns is None else list(dict.fromkeys(["id", column, *columns]))

@@ -17,11 +17,21 @@ from pdneuro.cave.payload import (
     SUCCESSOR_BATCH,
     SYNAPSE_BATCH,
     TABLE_BATCH,
+    VALIDITY_BATCH,
+    Restriction,
     Table,
     cached_name,
 )
 from pdneuro.cave.send import Cave
-from pdneuro.errors import ServiceError, StaleIdsWarning, UnknownTableError, listing, warn
+from pdneuro.errors import (
+    ExpiredVersionError,
+    NotFoundError,
+    ServiceError,
+    StaleIdsWarning,
+    UnknownTableError,
+    listing,
+    warn,
+)
 from pdneuro.options import Fetch
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport.report import Answers, Batch
@@ -81,24 +91,24 @@ class Version(NamedTuple):
         """Name of the source in messages and provenance."""
         return f"cave:{self.client.datastack}@{self.number}"
 
-    def sample(self, table: str) -> pd.DataFrame | None:
-        """Return one row of a table; None if pdneuro is offline or the server does not return it."""
+    def sample(self, table: str | None) -> pd.DataFrame | None:
+        """Return one row of a table; None if pdneuro is offline or the server does not return it.
+
+        ``table=None`` is the table of synapses.
+        """
         return None if self.fetch.offline else self.client.sample(self._table(table))
 
     def rows(
         self,
         ids: Int64Array,
-        table: str | None,
+        table: str,
         column: str = ROOT,
         columns: Sequence[str] | None = None,
         resolution: Sequence[float] | None = None,
     ) -> list[list[dict[str, Any]] | None]:
-        """Return the rows of a table or view for each root ID, None where it has none.
-
-        ``table=None`` is the table of synapses.
-        """
+        """Return the rows of a table or view for each root ID, None where it has none."""
         batch_size = SYNAPSE_BATCH
-        if table is not None and not self.fetch.offline:
+        if not self.fetch.offline:
             self._table(table)  # raises before the first batch if the table does not exist
             batch_size = SYNAPSE_BATCH if table == self.client.synapse_table else TABLE_BATCH
 
@@ -106,7 +116,7 @@ class Version(NamedTuple):
             found = self.client.query(self._table(table), part, column, columns, resolution)
             return parse.rows_batch(part, found, column)
 
-        name = cached_name(table or "table of synapses", column, columns, resolution)
+        name = cached_name(table, column, columns, resolution)
         answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
         return parse.rows(answers.payloads)
 
@@ -116,7 +126,7 @@ class Version(NamedTuple):
         column = POST if upstream else PRE
 
         def send(part: Sequence[int]) -> Batch:
-            found = self.client.query(self._table(None), part, column, [PRE, POST])
+            found = self.synapses(part, column, [PRE, POST])
             return parse.partners_batch(part, found, upstream=upstream)
 
         name = f"partners {'upstream' if upstream else 'downstream'}"
@@ -137,8 +147,8 @@ class Version(NamedTuple):
         stale = []
         try:
             moment = self.client.timestamp(self.number)
-            for start in range(0, len(ids), TABLE_BATCH):
-                part = ids[start : start + TABLE_BATCH].tolist()
+            for start in range(0, len(ids), VALIDITY_BATCH):
+                part = ids[start : start + VALIDITY_BATCH].tolist()
                 valid = self.client.is_latest(part, moment)
                 stale += [root for root, is_valid in zip(part, valid, strict=True) if not is_valid]
         except ServiceError as error:  # the data that were found are worth returning
@@ -156,8 +166,36 @@ class Version(NamedTuple):
                 StaleIdsWarning,
             )
 
+    def synapses(
+        self,
+        ids: Sequence[int],
+        column: str,
+        columns: Sequence[str] | None = None,
+        resolution: Sequence[float] | None = None,
+        restriction: Restriction | None = None,
+    ) -> pd.DataFrame:
+        """Return the rows of the table of synapses of some root IDs; see :meth:`Cave.query`."""
+        more = (ids, column, columns, resolution, restriction)
+        table = self._table(None)
+        try:
+            return self.client.query(table, *more)
+        except ExpiredVersionError:
+            raise
+        except NotFoundError:  # it does not exist at this version, or is a view
+            described = self.client.table(table.name, self.number)
+            if described == table:
+                raise
+            return self.client.query(described, *more)
+
+    def voxel_size(self) -> list[float]:
+        """Return the size of the voxels of the table of synapses in nm."""
+        return self.client.voxel_size(self._table(None))
+
     def _table(self, name: str | None) -> Table:
-        name = self.client.synapse_table if name is None else name
+        """Return a table; ``None`` is the table of synapses, which the datastack names."""
+        if name is not None:
+            return self.client.table(name, self.number)
+        name = self.client.synapse_table
         if not name:
             raise UnknownTableError(f"{self.client.datastack} has no table of synapses.")
-        return self.client.table(name, self.number)
+        return Table(name, self.number)

@@ -23,7 +23,7 @@ from urllib3.util import Retry
 
 from pdneuro._compat import optional
 from pdneuro.cave import parse, payload
-from pdneuro.cave.payload import Table
+from pdneuro.cave.payload import Restriction, Table
 from pdneuro.errors import (
     AuthenticationError,
     ExpiredVersionError,
@@ -33,6 +33,7 @@ from pdneuro.errors import (
     InvalidResponseError,
     MissingDependencyError,
     NotFoundError,
+    OldServiceError,
     PdneuroError,
     PrecisionLossError,
     RequestTooLargeError,
@@ -98,6 +99,7 @@ class Cave:
         self._limits = set(_ROW_LIMITS)
         #: Numbers of rows of the responses so far, and the largest that is known to be complete.
         self._sizes: set[int] = set()
+        self._sizes_lock = threading.Lock()
         self._complete = 0
 
     def _remembered(self, *key: Any, fetch: Callable[[], T]) -> T:
@@ -312,8 +314,12 @@ class Cave:
 
     def timestamp(self, version: int) -> Any:
         """Return the time at which a version was frozen (UTC)."""
-        with self.errors_by_cause():
-            return self._materialize.get_timestamp(version)
+
+        def fetch() -> Any:
+            with self.errors_by_cause():
+                return self._materialize.get_timestamp(version)
+
+        return self._remembered("timestamp", version, fetch=fetch)
 
     @property
     def synapse_table(self) -> str:
@@ -331,7 +337,7 @@ class Cave:
         return self._remembered("table", name, version, fetch=lambda: self._describe(name, version))
 
     def _describe(self, name: str, version: int) -> Table:
-        tables = self._remembered("tables", version, fetch=lambda: self._listed("get_tables", version))
+        tables = self.tables(version)
         views = self._remembered("views", version, fetch=lambda: self._listed("get_views", version))
         if tables and name not in (*tables, *views):
             hint = did_you_mean(name, (*tables, *views))
@@ -352,6 +358,10 @@ class Cave:
                 f"{self.datastack}, version {version}, has no table {name!r}."
             ) from error
         return Table(name, version, reference=str(reference or "") or None)
+
+    def tables(self, version: int) -> tuple[str, ...]:
+        """Return the names of the tables of a version."""
+        return self._remembered("tables", version, fetch=lambda: self._listed("get_tables", version))
 
     def _listed(self, method: str, version: int) -> tuple[str, ...]:
         try:
@@ -387,6 +397,7 @@ class Cave:
         column: str,
         columns: Sequence[str] | None = None,
         resolution: Sequence[float] | None = None,
+        restriction: Restriction | None = None,
     ) -> pd.DataFrame:
         """Return all rows of some root IDs; see :func:`pdneuro.cave.payload.table_query`.
 
@@ -395,17 +406,22 @@ class Cave:
         RequestTooLargeError
             The response was truncated at the server's limit of rows.
         """
-        method, arguments = payload.table_query(table, ids, column, columns, resolution)
+        method, arguments = payload.table_query(table, ids, column, columns, resolution, restriction)
         found, headers = self._query(method, arguments)
         limit = parse.row_limit(headers)
         if limit:
             self._limits.add(limit)
-        # Treat a full page as truncated, even without a warning header.
-        if self._is_suspicious(len(found), len(ids), found[column].nunique() if column in found else 0):
-            if self._has_more(found, method, arguments):
-                self._limits.add(len(found))
-            else:  # the server's limit is not lower
-                self._complete = len(found)
+        answered = len(ids)
+        if restriction is None:  # otherwise most IDs can be without rows
+            answered = found[column].nunique() if column in found else 0
+        # Responses of other threads wait, since one of them may show that all are complete.
+        with self._sizes_lock:
+            # Treat a full page as truncated, even without a warning header.
+            if self._is_suspicious(len(found), len(ids), answered):
+                if self._has_more(found, method, arguments):
+                    self._limits.add(len(found))
+                else:  # the server's limit is not lower
+                    self._complete = len(found)
         if limit is not None or len(found) in self._limits:
             raise RequestTooLargeError(
                 f"the response was truncated at {len(found):,} rows of {table.name!r}.",
@@ -417,8 +433,14 @@ class Cave:
         own = parse.resolution(headers)
         # Without the header, caveclient converts the positions of tables, but not of views and joins.
         if own is None and method != "query_table" and parse.has_positions(found):
-            own = self._metadata(table.reference or table.name, table.version)["voxel_resolution"]
+            own = self.voxel_size(table)
         return found if own is None else parse.to_resolution(found, own, resolution)
+
+    def voxel_size(self, table: Table) -> list[float]:
+        """Return the size of the voxels of a table in nm."""
+        metadata = self._metadata(table.reference or table.name, table.version)
+        with self.errors_by_cause():
+            return parse.voxel_size(metadata)
 
     def _is_suspicious(self, rows: int, ids: int, answered: int) -> bool:
         """Return whether a response may be truncated without a header.
@@ -426,8 +448,10 @@ class Cave:
         A limit shows as a round number of rows, as the same number twice, or as rows for few of the IDs.
         """
         repeated = rows > 10 and rows in self._sizes
+        # A response with fewer rows than another one is below the limit.
+        largest = max(self._sizes, default=0)
         self._sizes.add(rows)
-        if rows == ids or rows <= self._complete or rows in self._limits:
+        if rows == ids or rows <= self._complete or rows < largest or rows in self._limits:
             return False
         return rows % 10 == 0 or repeated or 10 * answered < ids
 
@@ -462,6 +486,8 @@ class Cave:
         fetch: Fetch,
         batch_size: int,
         version: int | None = None,
+        *,
+        lasting: bool = False,
     ) -> Answers:
         """Fetch one value per root ID at a version or at present; the latter is cached for offline use.
 
@@ -476,6 +502,8 @@ class Cave:
         batch_size : int
             Maximum number of IDs per request.
         version : int, optional
+        lasting : bool
+            Whether a value without a version never changes either.
         """
 
         def send_batch(part: Sequence[int], retries: int) -> Batch:
@@ -492,9 +520,76 @@ class Cave:
             hint="They may be outdated, or of another datastack.",
         )
         fetch = fetch._replace(batch_size=min(fetch.batch_size, batch_size))
-        if version is None:
+        if version is None and not lasting:
             return fetch_by_id(ids, query, fetch._replace(refresh=True))
         return fetch_by_id(ids, query, fetch._replace(expire_after=None))  # a version never changes
+
+    # -- skeletons --------------------------------------------------------------------------------
+
+    @property
+    def _skeletons(self) -> Any:
+        """The client of the skeleton service, and the version of its skeletons."""
+        part = self._part("skeleton", "skeletoncache/api/version")
+        number = part.server_version
+        if number is None:
+            raise NotFoundError(
+                f"the CAVE server {self.server} has no skeleton service for {self.datastack}.",
+                status=404,
+                url=self.server,
+            )
+        if number.release < payload.SKELETON_SERVICE:
+            oldest = ".".join(map(str, payload.SKELETON_SERVICE))
+            raise OldServiceError(
+                f"the skeleton service of {self.server} is version {number}, and {oldest} or newer is "
+                "required.",
+                url=self.server,
+            )
+        return part
+
+    def _skeleton_version(self) -> int:
+        """Return the version of skeletons to request: the documented one, or the newest."""
+
+        def fetch() -> int:
+            with self.errors_by_cause():
+                known = parse.skeleton_versions(self._skeletons.get_versions())
+            return payload.SKELETON_VERSION if payload.SKELETON_VERSION in known else known[-1]
+
+        return self._remembered("skeleton version", fetch=fetch)
+
+    def skeletons(self, ids: Sequence[int], *, generate: bool = False) -> dict[int, pd.DataFrame]:
+        """Return the rows of the SWC file of each root ID whose skeleton came.
+
+        caveclient leaves out those that do not exist, and those that it cannot read.
+
+        Parameters
+        ----------
+        ids : sequence of int
+        generate : bool
+            Start the generation of those that do not exist.
+        """
+        part, version = self._skeletons, self._skeleton_version()
+        with self.errors_by_cause():
+            found = part.fetch_skeletons(
+                list(ids),
+                skeleton_version=version,
+                output_format="swc",
+                generate_missing_skeletons=generate,
+            )
+            return {int(root): rows for root, rows in found.items()}
+
+    def skeletons_exist(self, ids: Sequence[int]) -> dict[int, bool]:
+        """Return which root IDs have a skeleton."""
+        part, version = self._skeletons, self._skeleton_version()
+        with self.errors_by_cause():
+            found = part.skeletons_exist(root_ids=list(ids), skeleton_version=version)
+            # For a single ID, caveclient returns the value alone.
+            return parse.existing({ids[0]: found} if len(ids) == 1 else found, ids)
+
+    def refused(self) -> frozenset[int]:
+        """Return the root IDs of which the skeleton service does not make a skeleton."""
+        part = self._skeletons
+        with self.errors_by_cause():
+            return parse.refused(part.get_refusal_list())
 
     # -- root IDs ---------------------------------------------------------------------------------
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pdneuro.cave import root_ids, send
+from pdneuro.cave import regions, root_ids, send, skeletons, synapses
 from pdneuro.cave.payload import PENDING
-from pdneuro.options import Fetch
+from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import columns
 from pdneuro.tables.edges import edge_table
-from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.ids import Int64Array, as_series, distinct_ids
 from pdneuro.tables.partners import from_partners, unpack
 
 
@@ -35,6 +36,9 @@ class CaveSource:
     The server is the option ``cave_url``, or that of the datastack. Source:
     https://caveconnectome.github.io/CAVEclient.
     """
+
+    #: Options of edges beyond those that every source has.
+    EDGE_OPTIONS: ClassVar[frozenset[str]] = frozenset({"roi"})
 
     datastack: str
     version: int | None = None
@@ -64,12 +68,69 @@ class CaveSource:
         values = self.open(fetch).rows(ids, name) if len(ids) else []
         return columns.long_records(ids, values)
 
-    def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Return the edges of the IDs as ``pre, post, weight``, each once; weights are synapses."""
+    def synapses(
+        self,
+        pre: Any = None,
+        post: Any = None,
+        columns: str | Sequence[str] | None = None,
+        *,
+        min_score: float | None = None,
+        bounds: Any = None,
+        position: str = "center",
+        units: str = "nm",
+        nt: bool = False,
+        autapses: bool = True,
+        **fetch: Unpack[FetchKeywords],
+    ) -> pd.DataFrame:
+        """Return the synapses from some root IDs onto others.
+
+        Parameters
+        ----------
+        pre, post : Series, Index, array or list, optional
+            Root IDs of the presynaptic and postsynaptic ends. Default: any segment; one of them is
+            required.
+        columns, min_score, bounds, position, units, nt, autapses, **fetch
+            As in :func:`pdneuro.queries.cave.synapses`.
+
+        Examples
+        --------
+        >>> source = pdneuro.open_source("cave:minnie65_public@661")
+        >>> ids = pdneuro.sandbox.root_ids()
+        >>> found = source.synapses(pre=ids[:100], post=ids[100:], min_score=50, columns="cleft_score")
+        >>> found["cleft_score"].ge(50).all().item()
+        True
+        """
+        choice = synapses.Choice.of(
+            columns,
+            min_score=min_score,
+            bounds=bounds,
+            position=position,
+            units=units,
+            nt=nt,
+            autapses=autapses,
+        )
+        before, after = (None if ids is None else distinct_ids(as_series(ids)) for ids in (pre, post))
+        return synapses.search(self, before, after, choice, Fetch.of(**fetch))
+
+    def skeletons(self, ids: Int64Array, *, generate: bool, fetch: Fetch) -> pd.DataFrame:
+        """Return the node table of the root IDs that have a skeleton (µm)."""
+        client = send.connect(self.datastack, self.auth_token, fetch)
+        return skeletons.skeletons(client, ids[ids > PENDING], fetch, generate=generate)
+
+    def edges(
+        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch, roi: bool = False
+    ) -> pd.DataFrame:
+        """Return the edges of the IDs as ``pre, post, weight``, each once; weights are synapses.
+
+        With ``roi``, a pair has a row for each region, which is missing for synapses without one.
+        """
         ids = ids[ids > PENDING]
         if not len(ids):
-            return edge_table(ids, ids, ids)
+            empty = edge_table(ids, ids, ids)
+            return empty.assign(roi=pd.Categorical([])) if roi else empty
         version = self.open(fetch)
+        if roi:
+            return regions.edges(version, ids, upstream=upstream, downstream=downstream)
         sides = []
         for is_upstream, is_wanted in ((False, downstream), (True, upstream)):
             if is_wanted:

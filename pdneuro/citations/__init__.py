@@ -32,16 +32,20 @@ class Work(NamedTuple):
     year: int
     title: str
     journal: str
-    volume: int
-    pages: str
     doi: str
+    #: Absent for a preprint.
+    volume: int | None = None
+    pages: str | None = None
 
     def text(self) -> str:
         """Return one line for a list of references."""
         return (
-            f"{self.authors} ({self.year}) {self.title}. {self.journal} {self.volume}:{self.pages}. "
+            f"{self.authors} ({self.year}) {self.title}. {self.journal}{self._place()}. "
             f"https://doi.org/{self.doi}"
         )
+
+    def _place(self) -> str:
+        return "" if self.volume is None else f" {self.volume}:{self.pages}"
 
     def bibtex(self) -> str:
         """Return an entry for BibTeX."""
@@ -51,10 +55,11 @@ class Work(NamedTuple):
             "journal": self.journal,
             "year": self.year,
             "volume": self.volume,
-            "pages": self.pages.replace("-", "--"),
+            "pages": self.pages.replace("-", "--") if self.pages else None,
             "doi": self.doi,
         }
-        return _entry("article", self.key, fields)
+        present = {name: value for name, value in fields.items() if value is not None}
+        return _entry("article", self.key, present)
 
 
 class Origin(NamedTuple):
@@ -316,6 +321,8 @@ def _head(source: str, entry: dict[str, Any]) -> str:
 def _snapshot(source: str, entry: dict[str, Any]) -> str | None:
     """Return the version of a source's data, or the times of its materializations, as text."""
     name = source.removeprefix(SANDBOX).removesuffix(SYNTHETIC)
+    if name.startswith("published:"):
+        return f"version {name.rpartition(':')[2]}"
     if name.startswith("cave:") and "@" in name:
         return f"version {name.rpartition('@')[2]}"
     times = entry.get("materialized_timestamp")

@@ -24,6 +24,7 @@ from pdneuro.errors import CacheWarning, warn
 from pdneuro.tables.edges import check_total, edge_table
 from pdneuro.tables.grouping import group_codes, sums_by_code
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.transport.store import cache_folder, make_private_folder
 
@@ -109,6 +110,7 @@ class Index:
 
 def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
     """Build the index of an edge table; it includes ``neurons`` without edges."""
+    require_numbers(edges, "a Connectome")
     check_total(edges)
     ids, pre, post = coded_ends(edges)
     if len(neurons):

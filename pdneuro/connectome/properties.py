@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pdneuro.errors import PdneuroError
-from pdneuro.files import first_rows, read_table
+from pdneuro.files import column_names, id_name, read_neurons, read_table
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import lookup
@@ -30,30 +30,31 @@ class Neurons:
     ) -> None:
         if table is None:
             table = pd.DataFrame({"root_id": pd.Series(dtype="int64")})
-        self._path = None if isinstance(table, pd.DataFrame) else table
-        if isinstance(table, pd.DataFrame):
-            column = roles.id_column(table, on)
-            self._on: Hashable = "root_id" if column.name is None else column.name
-            self._frame = table.drop(columns=[self._on], errors="ignore")
-            self._frame.insert(0, self._on, column)
-            names = list(self._frame.columns)
-        else:
-            sample = first_rows(table)
-            names = list(sample.columns)
+        self._path: str | os.PathLike[str] | None = None
+        self._on: Hashable | None
+        if not isinstance(table, pd.DataFrame):
             try:
-                self._on = roles.id_column(sample, on).name
+                self._on = id_name(table, on)
             except PdneuroError as error:
                 error.add_note(f"The file is {os.fspath(table)}.")
                 raise
+            if self._on is None:  # the IDs are an index, or in several columns
+                table = read_neurons(table, on, many="rows")
+            else:
+                self._path = table
+                names = column_names(table)
+        if isinstance(table, pd.DataFrame):
+            column = roles.id_column(table, on)
+            self._on = "root_id" if column.name is None else column.name
+            self._frame = table.drop(columns=[self._on], errors="ignore")
+            self._frame.insert(0, self._on, column)
+            names = list(self._frame.columns)
         #: The columns except the IDs.
         self.columns = [name for name in names if name != self._on]
 
     def frame(self, columns: Sequence[Hashable] | None = None) -> pd.DataFrame:
         """Return the table, or the IDs and some columns of it."""
         chosen = None if columns is None else [self._on, *columns]
-        if self._path is not None and self._on is None:  # the IDs are an index without a name
-            table = read_table(self._path)
-            return table if columns is None else table[list(columns)]
         if self._path is not None:
             return read_table(self._path, chosen)
         return self._frame if chosen is None else self._frame[chosen]
@@ -63,7 +64,7 @@ class Neurons:
         return distinct_ids(self._ids(self.frame([])))
 
     def _ids(self, table: pd.DataFrame) -> pd.Series[Any]:
-        return roles.id_column(table.index.to_series() if self._on is None else table[self._on])
+        return roles.id_column(table[self._on])
 
     def cells(self, ids: Int64Array, columns: Sequence[Hashable]) -> dict[str, pd.Series[Any]]:
         """Return entries of columns by ID, missing where an ID is not in the table."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.connectome import index as indexes
+from pdneuro.connectome import published
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
@@ -20,7 +22,7 @@ from pdneuro.options import Fetch
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin
+from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
 from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
@@ -74,9 +76,10 @@ class Connectome:
         name: str = "local",
         *,
         on: Hashable | None = None,
-        **roles: Hashable | None,
+        **roles: Any,
     ) -> None:
         self._label = name
+        self._name = ""
         self._files: dict[str, Any] | None = None
         self._neurons = Neurons(neurons, on)
         self._index = indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids())
@@ -92,7 +95,7 @@ class Connectome:
         *,
         on: Hashable | None = None,
         materialized_timestamp: int | None = None,
-        **roles: Hashable | None,
+        **roles: Any,
     ) -> Connectome:
         """Open a connectome from files.
 
@@ -142,6 +145,7 @@ class Connectome:
         edges = local_path(edges).absolute()
         neurons = None if neurons is None else local_path(neurons).absolute()
         self._label = name or edges.name.split(".")[0]
+        self._name = ""
         self._files = {
             "edges": edges,
             "neurons": neurons,
@@ -172,19 +176,26 @@ class Connectome:
         progress: bool | None = None,
         refresh: bool = False,
     ) -> Connectome:
-        """Download a project's whole graph, and open it.
+        """Download a whole published graph or that of a project, and open it.
 
-        The service offers two parquet files: neurons with their sizes and numbers of synapses, and edges
-        with one row per pair. An interrupted download resumes. Complete files are not downloaded again.
+        A published connectome has one table of neurons with the columns ``root_id, type, class, side,
+        nt`` (sides and transmitters in words), and all columns of its files. Checksums are stored, and
+        compared at each opening. A project of BrainCircuits.io has neurons with their sizes and numbers
+        of synapses, and edges with one row per pair. An interrupted download resumes. Complete files are
+        not downloaded again.
 
         Parameters
         ----------
         project : str
-            A BrainCircuits.io project, such as ``"fruitfly_fafb_flywire"``.
+            ``"flywire:783"``, ``"banc:888"``, ``"male-cns:1.0"``, ``"hemibrain:1.2"``, ``"manc:1.0"`` or
+            ``"fanc:1444"``, from public buckets at the option ``published_url``; or a BrainCircuits.io
+            project, such as ``"fruitfly_fafb_flywire"``.
         folder : path, optional
-            Folder for the files, with a subfolder per materialization time. Default: the cache folder.
+            Folder for the files; of a project, with a subfolder per materialization time. Default: the
+            cache folder.
         progress : bool, optional
-            Show a progress bar. Default: the option ``progress``.
+            Show a progress bar, and for a published connectome the size of its files. Default: the
+            option ``progress``; False shows nothing.
         refresh : bool, default False
             Download files again.
 
@@ -197,9 +208,15 @@ class Connectome:
         -----
         IncompleteTableWarning
             The sums of the edges differ from the totals of the neurons.
+        StaleAnswerWarning
+            A file was published again since it was downloaded.
 
         Raises
         ------
+        UnknownSourceError
+            There is no such published data set or project.
+        InvalidFileError
+            A file differs from its checksum.
         ServiceError
             The request failed; :mod:`pdneuro.errors` lists its kinds.
         OfflineError
@@ -210,12 +227,19 @@ class Connectome:
         Notes
         -----
         The files are for your own use: your token may not give you the right to share the data.
+        ``.cite()`` returns the license and the papers. ``flywire:783`` has the pairs with 5 synapses or
+        more, ``fanc:1444`` with 3 or more, ``male-cns:1.0`` the edges between traced neurons.
 
         Examples
         --------
         >>> pdneuro.Connectome.download("fruitfly_fafb_flywire")
         <Connectome 'fruitfly_fafb_flywire (synthetic)': 3,000 neurons, 45,000 pairs>
+        >>> brain = pdneuro.Connectome.download("flywire:783", progress=False)
+        >>> brain.neurons.columns[:5].tolist()
+        ['root_id', 'type', 'class', 'side', 'nt']
         """
+        if published.known(project):
+            return cls._published(project, folder, Fetch.of(progress=progress, refresh=refresh))
         dump = download_dump(project, folder, progress=progress, refresh=refresh)
         synthetic = is_synthetic(origin(f"braincircuits:{project}"))
         found = cls.from_files(
@@ -226,6 +250,42 @@ class Connectome:
         )
         found._compare_totals()
         return found
+
+    @classmethod
+    def _published(cls, name: str, folder: PathLike | None, fetch: Fetch) -> Connectome:
+        place = None if folder is None else Path(folder).expanduser()
+        found = published.files(name, place, fetch)
+        source = origin(f"published:{name}")
+        label = f"{name}{SYNTHETIC}" if is_synthetic(source) else name
+        brain = cls.from_files(found.edges, found.neurons, label, on="root_id")
+        brain._name = source
+        return brain
+
+    def cite(self, style: str = "text") -> str:
+        """Return a text that cites the data: version, license, papers.
+
+        Parameters
+        ----------
+        style : {"text", "bibtex"}, default "text"
+
+        Returns
+        -------
+        str
+            See :func:`pdneuro.citations.cite`.
+
+        Examples
+        --------
+        >>> brain = pdneuro.Connectome(pd.DataFrame({"pre": [11], "post": [12], "weight": [5]}))
+        >>> print(brain.cite())  # doctest: +ELLIPSIS
+        Local data (connectome:local)
+          License: not published; ask the source
+        ...
+        """
+        from pdneuro.citations import cite
+
+        times = () if self.materialized_timestamp is None else (self.materialized_timestamp,)
+        table = stamp(pd.DataFrame(), source=self.name, query="whole graph", snapshots=times)
+        return cite(table, style)
 
     def _compare_totals(self) -> None:
         """Warn if the neurons report more or fewer synapses and partners than the edges have."""
@@ -246,7 +306,7 @@ class Connectome:
     def __reduce__(self) -> Any:
         # A copy opens the files again, so that the index is mapped from disk and not sent.
         if self._files is not None:
-            return (_from_files, (self._files,))
+            return (_from_files, (self._files, self._name))
         return (_from_state, (self.__dict__,))
 
     def __repr__(self) -> str:
@@ -263,7 +323,7 @@ class Connectome:
         >>> pdneuro.Connectome(edges, name="mine").name
         'connectome:mine'
         """
-        return f"connectome:{self._label}"
+        return self._name or f"connectome:{self._label}"
 
     @property
     def ids(self) -> pd.Series[Any]:
@@ -456,8 +516,10 @@ def _present(row: dict[Hashable, Any]) -> Any:
     return (next(iter(values.values())) if len(values) == 1 else values) or None
 
 
-def _from_files(arguments: dict[str, Any]) -> Connectome:
-    return Connectome.from_files(**arguments)
+def _from_files(arguments: dict[str, Any], name: str) -> Connectome:
+    connectome = Connectome.from_files(**arguments)
+    connectome._name = name
+    return connectome
 
 
 def _from_state(state: dict[str, Any]) -> Connectome:

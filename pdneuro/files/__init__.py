@@ -1,21 +1,24 @@
 """Read and write tables and reconstructions; IDs and numbers stay exact."""
 
-from pdneuro.files.edges import read_edges, refuse_matrix
+from pdneuro.files.edges import read_edges
 from pdneuro.files.formats import is_table, is_text, local_path, table_files
+from pdneuro.files.neurons import id_name, read_neurons
 from pdneuro.files.reading import column_names, first_rows, read_table
-from pdneuro.files.reconstructions import read_swc, to_swc
+from pdneuro.files.reconstructions import read_swc, swc_contents, to_swc
 from pdneuro.files.writing import writable, write_table
 
 __all__ = [
     "column_names",
     "first_rows",
+    "id_name",
     "is_table",
     "is_text",
     "local_path",
     "read_edges",
+    "read_neurons",
     "read_swc",
     "read_table",
-    "refuse_matrix",
+    "swc_contents",
     "table_files",
     "to_swc",
     "writable",

@@ -5,74 +5,134 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+from pandas.api import types
 
 from pdneuro.errors import MissingColumnsError, PdneuroError, listing
-from pdneuro.files.formats import ARROW, DAMAGED, SAMPLE, SEPARATORS, files_of
+from pdneuro.files.formats import (
+    DAMAGED,
+    SAMPLE,
+    SEPARATORS,
+    TEXT_OR_SHEET,
+    files_of,
+    local_path,
+    readable,
+    shown,
+)
 from pdneuro.files.reading import first_rows, read_table
-from pdneuro.files.text import content_of, first_cells, punctuation
-from pdneuro.tables.counts import may_count, possible_counts, region_columns
-from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles
+from pdneuro.files.text import content_of, first_cells, labeled_text, punctuation
+from pdneuro.tables.counts import may_count, pair_scores, possible_counts, region_columns
+from pdneuro.tables.dense import matrix_edges
+from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles, is_sparse
+from pdneuro.tables.node_names import IDS, NAMES, checked_nodes
 
 #: The smallest number that is an ID rather than a weight, if its column has no name.
 _LARGE_ID = 10**12
+#: What the labels of a matrix are: those of the columns in the rows too, others, or none.
+_SAME_LABELS, _OTHER_LABELS, _NO_LABELS = "same", "other", "none"
 
 
 def read_edges(
-    edges: pd.DataFrame | str | os.PathLike[str], *, only: bool = False, **roles: Any
+    path: pd.DataFrame | str | os.PathLike[str],
+    pre: Hashable | None = None,
+    post: Hashable | None = None,
+    weight: Hashable | None = None,
+    roi: Hashable | None = None,
+    nt: Hashable | None = None,
+    *,
+    regions: str | Iterable[str] | None = None,
+    nodes: str = IDS,
+    sparse: bool | None = None,
+    only: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Return an edge table from a frame or a file with any known column names.
+    r"""Read the edges of a file: any published file of edges or synapses, with any known column names.
 
     Parameters
     ----------
-    edges : DataFrame or path
-        Without a header the columns are ``pre``, ``post`` and, if there are others, ``weight``: the
-        first column of whole numbers behind them. The column in front of the weight is then ``roi``.
+    path : path or DataFrame
+        A file or a folder in a format of :func:`read_table`, also an address; or its table. In a file
+        without a header, the columns are ``pre``, ``post`` and, if there are others, ``weight``: the
+        first column of whole numbers behind them. The column in front of the weight is then ``roi``,
+        and a text behind it ``nt``. An adjacency matrix in a text file is read if its rows and columns
+        have the same labels; rows are presynaptic.
+    pre, post, weight, roi, nt, regions, nodes, sparse
+        See :func:`pdneuro.tables.as_edges`.
     only : bool, default False
         Read only ``pre``, ``post`` and ``weight``.
-    **roles
-        Parameters of :func:`pdneuro.tables.as_edges`, such as ``weight=``.
+    storage_options : mapping, optional
+        For an address, see :func:`read_table`.
+
+    Returns
+    -------
+    DataFrame
+        The result of :func:`pdneuro.tables.as_edges`: ``pre, post, weight``, then ``roi`` and ``nt`` if
+        they exist, then the other columns.
 
     Raises
     ------
-    MissingColumnsError
-        The file is an adjacency matrix, or its columns are not recognized.
+    MissingColumnsError, AmbiguousColumnError
+        The columns are not recognized, or it is not certain which column counts synapses.
+    InvalidIdError, PrecisionLossError, InvalidEdgesError
+        An ID is not exact, or is a name; or a weight is not a number of synapses.
+    FileNotFoundError, InvalidFileError
+        The file does not exist, or cannot be read.
+
+    See Also
+    --------
+    read_neurons : the table of neurons.
 
     Examples
     --------
-    >>> from pdneuro.files import read_edges
-    >>> table = pd.DataFrame({"pre_pt_root_id": [11], "post_pt_root_id": [12], "n_syn": [5]})
-    >>> read_edges(table)
-       pre  post  weight
-    0   11    12       5
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "connections.csv"
+    >>> _ = path.write_text("pre_root_id,post_root_id,neuropil,syn_count,nt_type\n11,12,ME_R,5,GABA\n")
+    >>> pdneuro.read_edges(path)
+       pre  post  weight   roi    nt
+    0   11    12       5  ME_R  GABA
+
+    Neurons with names:
+
+    >>> _ = path.write_text("Source,Target,Weight\nADAL,AIBL,1\n")
+    >>> pdneuro.read_edges(path, nodes="names")
+        pre  post  weight
+    0  ADAL  AIBL       1
     """
-    if isinstance(edges, pd.DataFrame):
-        table = as_edges(edges, **roles)
-    elif isinstance(edges, str | os.PathLike):
+    given: dict[str, Any] = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
+    options: dict[str, Any] = {"regions": regions, "nodes": nodes, "sparse": sparse}
+    if isinstance(path, pd.DataFrame):
+        table = as_edges(path, **given, **options)
+    elif isinstance(path, str | os.PathLike):
         try:
-            table = _edges_of_file(edges, roles, only=only)
+            file = local_path(path, storage_options)
+            table = _edges_of_file(file, given, options, only=only)
         except PdneuroError as error:
-            error.add_note(f"The file is {os.fspath(edges)}.")
+            error.add_note(f"The file is {shown(path)}.")
             raise
     else:
-        raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(edges).__name__}.")
+        raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(path).__name__}.")
     return table[list(COLUMNS)] if only else table
 
 
-def _edges_of_file(path: str | os.PathLike[str], given: dict[str, Any], *, only: bool) -> pd.DataFrame:
-    refuse_matrix(path)
+def _edges_of_file(
+    path: str | os.PathLike[str], given: dict[str, Any], options: dict[str, Any], *, only: bool
+) -> pd.DataFrame:
+    nodes = checked_nodes(options["nodes"])
+    matrix = _matrix_of_file(path, nodes)
+    if matrix is not None:
+        return matrix_edges(matrix, nodes=nodes)[0]
     sample = first_rows(path)
     names: list[Hashable] = list(sample.columns)
     if names[:2] == ["0", "1"]:
-        by_position = {"pre": "0", "post": "1"} if given.get("weight") else _roles_by_position(sample)
-        given = by_position | given
-    others = {role: name for role, name in given.items() if role != "regions"}
-    pre, post, weight, roi, nt = edge_roles(sample, **others)
-    given = given | {"pre": pre, "post": post, "weight": weight}
+        chosen = {role: name for role, name in given.items() if name is not None}
+        by_position = {"pre": "0", "post": "1"} if "weight" in chosen else _roles_by_position(sample)
+        given = given | by_position | chosen
+    pre, post, weight, roi, nt = edge_roles(sample, **given)
+    given = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
     columns: list[Hashable] | None = None
     if only:
         columns = [name for name in (pre, post, weight) if name in names]
@@ -80,14 +140,17 @@ def _edges_of_file(path: str | os.PathLike[str], given: dict[str, Any], *, only:
             counts = possible_counts(sample, (pre, post, roi, nt))
             columns += [name for name in counts if may_count(sample[name])]
             columns += region_columns(names) if len(columns) > 2 else []
-        columns += [roi] if given.get("regions") is not None else []
+            columns += pair_scores(names)
+        columns += [roi] if options["regions"] is not None else []
         columns = list(dict.fromkeys(name for name in columns if name in names))
         given |= {"roi": roi if roi in columns else None, "nt": None}
-    return as_edges(read_table(path, columns), **given)
+        if options["sparse"] is None:
+            options = options | {"sparse": is_sparse(names)}
+    return as_edges(read_table(path, columns), **given, **options)
 
 
 def _roles_by_position(sample: pd.DataFrame) -> dict[str, Any]:
-    """Return the roles of the columns of a table without a header: pre, post, [roi,] weight."""
+    """Return the roles of the columns of a table without a header: pre, post, [roi,] weight, [nt]."""
     others = list(sample.columns[2:])
     whole = [name for name in others if may_count(sample[name].rename("count"))]
     if others and not whole:
@@ -96,73 +159,73 @@ def _roles_by_position(sample: pd.DataFrame) -> dict[str, Any]:
             "Name the column: weight=..., or count each row as one synapse: weight='rows'."
         )
     roles: dict[str, Any] = {"pre": "0", "post": "1", "weight": whole[0] if whole else None}
-    return roles | ({"roi": "2"} if whole and whole[0] == "3" else {})
+    if whole and whole[0] == "3":
+        roles["roi"] = "2"
+        if others[2:] and types.is_string_dtype(sample[others[2]].dtype):
+            roles["nt"] = others[2]
+    return roles
 
 
-def refuse_matrix(path: str | os.PathLike[str]) -> None:
-    """Raise an error if a text file contains an adjacency matrix instead of rows of edges.
-
-    Parameters
-    ----------
-    path : path
-        A file of edges.
+def _matrix_of_file(path: str | os.PathLike[str], nodes: str) -> pd.DataFrame | None:
+    """Return the adjacency matrix in a text file, None if it contains rows of edges.
 
     Raises
     ------
     MissingColumnsError
-        The file contains a matrix; the message has the call that reads it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pdneuro.files import refuse_matrix
-    >>> path = f"{tempfile.mkdtemp()}/edges.csv"
-    >>> pd.DataFrame({"pre": [11], "post": [12], "weight": [5]}).to_csv(path, index=False)
-    >>> refuse_matrix(path)
+        The file contains a matrix whose labels are lacking or doubtful.
     """
     files, ending = files_of(path)
-    if ending in ARROW:
-        return
-    shape, labeled = "", False
+    if ending not in TEXT_OR_SHEET:
+        return None
+    file, separator = files[0], SEPARATORS.get(ending, ",")
+    shape, labels = "", _NO_LABELS
     # A file that cannot be read raises a clear error when its rows are read.
     with contextlib.suppress(ValueError, *DAMAGED):
-        shape, labeled = _matrix_shape(content_of(files[0], ending), SEPARATORS.get(ending, ","))
-    if shape and not labeled:
+        shape, labels = _matrix_shape(content_of(file, ending), separator, nodes)
+    if not shape:
+        return None
+    if labels == _NO_LABELS:
         raise MissingColumnsError(
             f"{MATRIX.format(shape)} pdneuro.graphs.from_matrix(frame) after you have set the index and "
             "the columns to the IDs, which the file does not contain."
         )
-    if shape:
-        separator, _ = punctuation(content_of(files[0], ending), SEPARATORS.get(ending, ","))
-        options = "" if separator == "," else f", sep={separator!r}"
-        options += ', compression="gzip"' if files[0].suffix.lower() == ".gzip" else ""
-        raise MissingColumnsError(
-            f"{MATRIX.format(shape)} pdneuro.graphs.from_matrix(pd.read_csv({os.fspath(files[0])!r}, "
-            f"index_col=0{options}))."
-        )
+    content = content_of(file, ending)
+    separator, _ = punctuation(content, separator)
+    if labels == _SAME_LABELS:
+        with readable(file, ending):
+            return labeled_text(content_of(file, ending), separator)
+    options = "" if separator == "," else f", sep={separator!r}"
+    options += ', compression="gzip"' if file.suffix.lower() == ".gzip" else ""
+    raise MissingColumnsError(
+        f"{MATRIX.format(shape)} pdneuro.graphs.from_matrix(pd.read_csv({os.fspath(file)!r}, "
+        f"index_col=0{options}))."
+    )
 
 
-def _matrix_shape(path: Path | IO[Any], separator: str) -> tuple[str, bool]:
-    """Return the size of the adjacency matrix in a text file, "" if there is none; and if it has IDs."""
+def _matrix_shape(path: Path | IO[Any], separator: str, nodes: str) -> tuple[str, str]:
+    """Return the size of the adjacency matrix in a text file, "" if there is none; and its labels."""
     lines = first_cells(path, separator)
     first, second = lines[0], lines[1] if len(lines) > 1 else []
     numbers = [bool(re.fullmatch(r"\d+", cell)) for cell in first]
     begin = 1 if len(second) == len(first) else 0
     labels = first[begin:]
     digits = all(numbers[begin:])
-    if len(second) not in (len(first), len(first) + 1) or len(labels) < 2 or not digits:
-        return _square(lines), False
     rows = f"{len(lines) - 1:,}" if len(lines) <= SAMPLE else "many"
     shape = f"{rows} x {len(labels):,}"
-    corner = begin == 0 or not numbers[0] or first[0] == "0"
     same = [line[0] for line in lines[1 : len(labels) + 1]] == labels[:SAMPLE]
+    if nodes == NAMES:
+        named = same and len(set(labels)) == len(labels) > 1 and not any(numbers[begin:])
+        return (shape, _SAME_LABELS) if named else ("", _NO_LABELS)
+    if len(second) not in (len(first), len(first) + 1) or len(labels) < 2 or not digits:
+        return _square(lines), _NO_LABELS
+    corner = begin == 0 or not numbers[0] or first[0] == "0"
     if same and (corner or len(labels) > 2):
-        return shape, True  # the labels of the rows are those of the columns
+        return shape, _SAME_LABELS  # the labels of the rows are those of the columns
     if corner and len(set(labels)) == len(labels) > 2 and first[0] != "0":
-        return shape, True  # a header of numbers
+        return shape, _OTHER_LABELS  # a header of numbers
     if len(first) > 2 and int(first[2]) >= _LARGE_ID and len(second[2]) < len(first[2]) - 3:
-        return shape, True  # an ID in the place of a weight
-    return _square(lines), False
+        return shape, _OTHER_LABELS  # an ID in the place of a weight
+    return _square(lines), _NO_LABELS
 
 
 def _square(lines: list[list[str]]) -> str:

@@ -10,8 +10,9 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pdneuro.errors import InvalidFileError, PdneuroError
 
@@ -19,7 +20,10 @@ BLANKS = r"\s+"
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": BLANKS}
 ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 EXCEL = ".xlsx"
-_FORMATS = (*SEPARATORS, *ARROW, EXCEL)
+#: A list of IDs, saved by NumPy.
+NUMPY = ".npy"
+TEXT_OR_SHEET = (*SEPARATORS, EXCEL)
+_FORMATS = (*SEPARATORS, *ARROW, EXCEL, NUMPY)
 PACKERS = {
     ".gz": "gzip",
     ".gzip": "gzip",
@@ -58,8 +62,11 @@ _KINDS = (
     (b"SQLite format 3", "an SQLite database. Save its table as .csv or .parquet"),
     (b"\xff\xfe", "UTF-16. Save it as UTF-8"),
     (b"\xfe\xff", "UTF-16. Save it as UTF-8"),
+    (b"\x93NUMPY", "an array of NumPy. Let its name end in .npy"),
     (b"%PDF", "a PDF file. Save its table as .csv"),
 )
+#: The first bytes of formats that are not text.
+_MARKS = {EXCEL: b"PK\x03\x04", NUMPY: b"\x93NUMPY"}
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -103,29 +110,41 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     return files_of(path)[0]
 
 
-def local_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file or folder, or raise an error if it is an address.
+def local_path(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Path:
+    """Return the path of a file or folder; of a file at an address, the path of its copy.
 
     >>> local_path("edges.csv").name
     'edges.csv'
     """
-    if _ADDRESS.match(os.fspath(path)):
-        address = os.fspath(path).partition("?")[0]
-        raise ValueError(
-            f"{address} is an address, and only local files are read. Download it, and pass its path."
-        )
+    address = os.fspath(path)
+    if _ADDRESS.match(address):
+        from pdneuro.files.remote import local_copy  # the network is loaded only if it is used
+
+        return local_copy(address, storage_options)
+    if storage_options:
+        raise ValueError(f"storage_options= is for an address, and {address} is a path. Leave it out.")
     return Path(path).expanduser()
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path or an address for messages, without secrets.
+
+    >>> shown("https://me:pw@host/edges.csv?token=123")
+    'https://host/edges.csv?token=***'
+    """
+    text = os.fspath(path)
+    if not _ADDRESS.match(text):
+        return text
+    from pdneuro.transport.responses import without_secrets
+
+    return without_secrets(text)
 
 
 def files_of(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
     """Return the file, or the files of a folder that contain the table, and their ending."""
     target = local_path(path)
     if target.is_dir():
-        tables = sorted(
-            file
-            for file in target.rglob("*")
-            if file.is_file() and is_table(file.name) and file.name[0] not in "._"
-        )
+        tables = sorted(file for file in target.rglob("*") if file.is_file() and _is_part(file))
         endings = sorted({ending_of(file) for file in tables})
         if not tables:
             raise FileNotFoundError(
@@ -137,11 +156,16 @@ def files_of(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
     if not is_table(target.name):
         raise ValueError(
             f"{target.name} has an unknown format. "
-            "Use csv, tsv, txt (also .gz), parquet, feather or xlsx."
+            "Use csv, tsv, txt (also .gz), parquet, feather, xlsx or npy."
         )
     if not target.exists():
         raise FileNotFoundError(f"the file {target} does not exist.")
     return [target], ending_of(target)
+
+
+def _is_part(file: Path) -> bool:
+    """Return whether a file of a folder is a part of its table."""
+    return is_table(file.name) and ending_of(file) != NUMPY and file.name[0] not in "._"
 
 
 def ending_of(path: Path) -> str:
@@ -151,7 +175,7 @@ def ending_of(path: Path) -> str:
 
 
 def _name_of(ending: str) -> str:
-    return ARROW.get(ending, "text" if ending != EXCEL else "Excel")
+    return {**ARROW, EXCEL: "Excel", NUMPY: "NumPy"}.get(ending, "text")
 
 
 def is_hidden(file: Path) -> bool:
@@ -200,8 +224,8 @@ def _refuse_other_kind(file: Path, ending: str) -> None:
         if begin.startswith(mark) and not end.endswith(mark):
             raise InvalidFileError(f"{file} is damaged (truncated). Download or write it again.")
         wrong = not begin.startswith(mark)
-    elif ending == EXCEL:
-        wrong = not begin.startswith(b"PK\x03\x04")
+    elif ending in _MARKS:
+        wrong = not begin.startswith(_MARKS[ending])
     else:
         wrong = kind is not None and (not packed or kind == pointer)
         if kind is None and not packed and b"\0" in begin:

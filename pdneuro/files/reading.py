@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import AmbiguousColumnError, InvalidFileError, listing
 from pdneuro.files.arrow import arrow_names, from_arrow
-from pdneuro.files.formats import ARROW, SAMPLE, SEPARATORS, files_of, readable
+from pdneuro.files.formats import ARROW, NUMPY, SAMPLE, SEPARATORS, files_of, local_path, readable
 from pdneuro.files.text import content_of, read_text, require_columns
+from pdneuro.tables.roles import SEGMENT_NAMES
 
 
 def read_table(
@@ -24,6 +26,7 @@ def read_table(
     columns: Sequence[Hashable] | None = None,
     *,
     verbatim: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     r"""Read a table; integers stay exact, also in columns with missing values.
 
@@ -31,7 +34,9 @@ def read_table(
     ----------
     path : path or file
         csv (with commas or semicolons), tsv, txt (separated by spaces), each also compressed; parquet,
-        feather; xlsx (the first sheet); an open csv file. Or a folder of such files of one format, with
+        feather; xlsx (the first sheet); npy (a list of IDs, which becomes the column ``root_id``); an
+        open csv file; or the address of a file (``https://``; ``gs://``, ``s3://`` with the extra
+        ``remote``), which is copied to the cache. Or a folder of such files of one format, with
         partitions (``roi=ME/...``) as columns. A text file whose first line contains only numbers has
         no header: its columns are ``0, 1, 2, ...``. An index without a name in parquet or feather is
         the index.
@@ -40,6 +45,9 @@ def read_table(
     verbatim : bool, default False
         Read all cells of text files as text, so that leading zeros, ``1.50`` and ``NA`` are written
         unchanged.
+    storage_options : mapping, optional
+        For an address, as in :func:`pandas.read_csv`: arguments of the file system of fsspec, such as
+        ``{"anon": True}`` for a public bucket of S3; for ``https`` the headers of the requests.
 
     Returns
     -------
@@ -71,10 +79,11 @@ def read_table(
     """
     if not isinstance(path, str | os.PathLike):
         return read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
+    path = local_path(path, storage_options)
     files, ending = files_of(path)
     if ending in ARROW:
         return _read_arrow(path, files, ending, columns)
-    base = Path(path).expanduser()
+    base = Path(path)
     parts = []
     for file in files:
         part = _partition(file, base)
@@ -93,11 +102,28 @@ def _read_file(
     *,
     verbatim: bool = False,
 ) -> pd.DataFrame:
-    """Read a text file or a sheet."""
+    """Read a text file, a sheet or an array."""
+    if ending == NUMPY:
+        return _read_array(file, columns, nrows)
     separator = SEPARATORS.get(ending, ",")
     with readable(file, ending):
         content = content_of(file, ending)
         return read_text(content, separator, columns, nrows, verbatim=verbatim, name=os.fspath(file))
+
+
+def _read_array(file: Path, columns: Sequence[Hashable] | None, nrows: int | None) -> pd.DataFrame:
+    """Read a list of IDs that NumPy saved."""
+    with readable(file, NUMPY):
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise InvalidFileError(
+            f"{file} contains {array.dtype} with {array.ndim} dimensions, not a list of IDs (integers). "
+            "Read it with numpy.load()."
+        )
+    table = pd.DataFrame({SEGMENT_NAMES[0]: pd.array(np.array(array[:nrows]))})
+    if columns is not None:
+        require_columns(file, columns, list(table.columns))
+    return table if columns is None else table[list(columns)]
 
 
 def _refuse_other_columns(
@@ -194,8 +220,9 @@ def first_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> first_rows(path).shape
     (1000, 3)
     """
+    path = local_path(path)
     files, ending = files_of(path)
     if ending in ARROW:
         return _read_arrow(path, files, ending, rows=SAMPLE)
     table = _read_file(files[0], ending, nrows=SAMPLE)
-    return table.assign(**_partition(files[0], Path(path).expanduser()))
+    return table.assign(**_partition(files[0], Path(path)))

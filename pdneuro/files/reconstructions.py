@@ -7,7 +7,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -78,7 +78,7 @@ def read_swc(
     1      a     2     3  0.0  3.0  4.0     1.0       1
     """
     several = not isinstance(path, str | os.PathLike) and not hasattr(path, "read")
-    sources = list(_swc_contents(path))
+    sources = list(swc_contents(path))
     if neuron is not None and (several or len(sources) != 1):
         raise TypeError("neuron= requires one file. With several, neurons are named after their files.")
     tables = [
@@ -102,8 +102,17 @@ def read_swc(
     return skeletons.joined(tables)
 
 
-def _swc_contents(path: Any) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of files: a file, an archive, a folder, a pattern or several."""
+def swc_contents(
+    path: Any, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of files: a file, an archive, a folder, a pattern or several.
+
+    Parameters
+    ----------
+    path : path, file or several of them
+    wanted : callable
+        Whether a file of this name is read. Default: all.
+    """
     if hasattr(path, "read"):
         content = path.read()
         name = Path(str(getattr(path, "name", ""))).name
@@ -111,7 +120,7 @@ def _swc_contents(path: Any) -> Iterator[tuple[str, bytes]]:
         return
     if not isinstance(path, str | os.PathLike):
         for one in path:
-            yield from _swc_contents(one)
+            yield from swc_contents(one, wanted)
         return
     target = Path(path).expanduser()
     if target.is_dir():
@@ -124,15 +133,17 @@ def _swc_contents(path: Any) -> Iterator[tuple[str, bytes]]:
     if not found:
         raise FileNotFoundError(f"{target} does not contain an SWC file (.swc, .swc.gz).")
     for file in found:
+        if _is_swc(file) and not wanted(file.name):
+            continue
         try:
-            yield from _unpacked(file)
+            yield from _unpacked(file, wanted)
         except (*DAMAGED, NotImplementedError, RuntimeError) as error:
             raise InvalidSwcError(
                 f"{file} cannot be decompressed: {error}. Download it again."
             ) from error
 
 
-def _unpacked(file: Path) -> Iterator[tuple[str, bytes]]:
+def _unpacked(file: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     content = file.read_bytes()
     if content[:2] == b"\x1f\x8b":
         yield file.name, gzip.decompress(content)
@@ -141,7 +152,7 @@ def _unpacked(file: Path) -> Iterator[tuple[str, bytes]]:
             members = [name for name in archive.namelist() if _is_swc(Path(name))]
             if not members:
                 raise InvalidSwcError(f"{file} does not contain an SWC file (.swc, .swc.gz).")
-            for member in sorted(members):
+            for member in sorted(filter(lambda name: wanted(Path(name).name), members)):
                 data = archive.read(member)
                 yield Path(member).name, gzip.decompress(data) if member.endswith(".gz") else data
     else:

@@ -71,6 +71,15 @@ def read_text(
     return table if columns is None else table[list(columns)]
 
 
+def labeled_text(path: Path | IO[Any], separator: str) -> pd.DataFrame:
+    """Return a table of text whose first column is its index, such as a matrix."""
+    options: dict[str, Any] = (
+        {"compression": PACKERS.get(path.suffix.lower())} if isinstance(path, Path) else {}
+    )
+    table: pd.DataFrame = pd.read_csv(path, sep=separator, index_col=0, **options)
+    return table
+
+
 def _rows(path: Path | IO[Any], **options: Any) -> pd.DataFrame:
     """Return rows of a text file, with the options of :func:`pandas.read_csv`."""
     if isinstance(path, Path):

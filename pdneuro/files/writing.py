@@ -13,7 +13,7 @@ from pdneuro._atomic import replacing
 from pdneuro._compat import optional
 from pdneuro.files.arrow import write_arrow
 from pdneuro.files.excel import write_excel
-from pdneuro.files.formats import ARROW, EXCEL, PACKED, PACKERS, ending_of, is_table
+from pdneuro.files.formats import ARROW, EXCEL, NUMPY, PACKED, PACKERS, ending_of, is_table
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str] | IO[str]) -> None:
@@ -75,7 +75,10 @@ def writable(path: str | os.PathLike[str]) -> Path:
     'known.parquet'
     """
     target = Path(path).expanduser()
-    if not is_table(target.name) or ending_of(target) == ".txt":  # spaces cannot separate an empty cell
+    if not is_table(target.name) or ending_of(target) in (
+        ".txt",
+        NUMPY,
+    ):  # spaces cannot separate an empty cell
         raise ValueError(
             f"the format of {target.name} cannot be written. "
             "Use csv, tsv (.gz), parquet, feather or xlsx."

@@ -15,8 +15,8 @@ from pdneuro.graphs.exports import to_igraph
 from pdneuro.graphs.paths import Codes
 from pdneuro.graphs.similarity import similarity
 from pdneuro.tables.edges import require_edges
-from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels
+from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit
 
@@ -187,7 +187,7 @@ def communities(
     igraph = optional("igraph", "graph")
     edges = require_edges(edges)
     graph = to_igraph(edges[["pre", "post", "weight"]])
-    ids = np.array(graph.vs["name"], np.int64)
+    ids, _, _ = coded_ends(edges)  # the order of the vertices
     graph.delete_edges(weight_eq=0)
     # igraph has one source of random numbers for all graphs.
     igraph.set_random_number_generator(random.Random(seed))
@@ -240,7 +240,7 @@ def components(edges: pd.DataFrame, strong: bool = True) -> pd.Series[Any]:
     return inherit(_by_size(labels, ids, "component"), edges)
 
 
-def _by_size(labels: Codes, ids: Int64Array, name: str) -> pd.Series[Any]:
+def _by_size(labels: Codes, ids: Nodes, name: str) -> pd.Series[Any]:
     """Return labels by ID, numbered from 1: the largest group first, then by its first neuron."""
     order = np.argsort(ids, kind="stable")
     labels, _ = pd.factorize(labels[order])

@@ -16,8 +16,8 @@ from pdneuro.graphs.paths import Codes, Ids
 from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import label_columns, require_edges
-from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, are_labels, labels_of
+from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.provenance import inherit
 
 #: Maximum number of pairs of a source and a target.
@@ -136,7 +136,7 @@ def _is_one_sided(group_by: Any) -> bool:
     return isinstance(group_by, Mapping) and bool(group_by) and set(group_by) <= {"pre", "post"}
 
 
-def _groups(edges: pd.DataFrame, ids: Int64Array, positions: Codes, by: Any) -> _Groups:
+def _groups(edges: pd.DataFrame, ids: Nodes, positions: Codes, by: Any) -> _Groups:
     """Return the groups of some neurons; without ``by``, each neuron is its own group."""
     neurons = ids[positions]
     if by is None:

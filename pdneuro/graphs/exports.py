@@ -23,7 +23,7 @@ from pdneuro.graphs.node_attributes import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.rounding import MAX_EXACT_FLOAT
@@ -95,12 +95,12 @@ def to_igraph(
 
 def _nodes(
     pairs: pd.DataFrame, nodes: pd.DataFrame | None, on: Hashable | None
-) -> tuple[Int64Array, pd.DataFrame]:
+) -> tuple[Nodes, pd.DataFrame]:
     """Return all neurons of the edges and of the table, and their attributes."""
     ids, _, _ = coded_ends(pairs)
     if nodes is None:
         return ids, pd.DataFrame(index=pd.RangeIndex(len(ids)))
-    table_ids, others = node_table(nodes, on)
+    table_ids, others = node_table(nodes, on, like=ids)
     all_ids = np.concatenate([table_ids, np.setdiff1d(ids, table_ids)])
     rows = np.where(np.arange(len(all_ids)) < len(table_ids), np.arange(len(all_ids)), -1)
     columns = [take_or_na(array_of(others.iloc[:, place]), rows) for place in range(others.shape[1])]

@@ -118,7 +118,7 @@ def influence(
         {"influence": found, "adjusted": adjusted, "is_seed": is_seed}, index=pd.Index(ids, name="id")
     )
     if targets is not None:
-        wanted = pd.Index(distinct_neurons(targets, "targets"), name="id")
+        wanted = pd.Index(distinct_neurons(targets, "targets", ids), name="id")
         table = table.reindex(wanted)
         table["is_seed"] = wanted.isin(ids[is_seed])
     return note(inherit(table, edges), largest_eigenvalue=float(largest))

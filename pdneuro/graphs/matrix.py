@@ -11,22 +11,20 @@ import pandas as pd
 from pdneuro._compat import TEXT, optional
 from pdneuro.errors import (
     ColumnExistsError,
-    InvalidEdgesError,
     MissingColumnsError,
     TooLargeError,
     listing,
 )
 from pdneuro.tables import roles
 from pdneuro.tables.coordinates import coordinate_array, with_provenance
+from pdneuro.tables.dense import matrix_edges
 from pdneuro.tables.edges import (
     END_OF,
     GROUP_COUNTS,
     PER_NEURON,
     annotate,
     arranged,
-    as_edges,
     collapse,
-    edge_table,
     is_by_end,
     numbers,
     pairs_of_groups,
@@ -36,8 +34,9 @@ from pdneuro.tables.edges import (
     with_labels,
 )
 from pdneuro.tables.grouping import group_rows, sums_by_code
-from pdneuro.tables.ids import Int64Array, distinct_ids, id_array
+from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
+from pdneuro.tables.node_names import IDS, NAMES, Nodes, checked_nodes, distinct_nodes, has_names
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts, inherit, note
 
@@ -95,21 +94,21 @@ def to_sparse(
     return matrix, pd.Index(neurons, name="id")
 
 
-def _entries(edges: pd.DataFrame, values: str, ids: Any) -> tuple[Int64Array, Any, Any, Any]:
+def _entries(edges: pd.DataFrame, values: str, ids: Any) -> tuple[Nodes, Any, Any, Any]:
     """Return the neurons, and the row, column and value of each edge between them."""
     entries = numbers(edges, values)
     if ids is None:
         return *coded_ends(edges), entries
-    neurons = _unique_ids(ids)
+    neurons = _unique_ids(ids, edges["pre"].to_numpy())
     index = pd.Index(neurons)
     pre, post = (index.get_indexer(pd.Index(edges[end])) for end in ("pre", "post"))
     inside = (pre >= 0) & (post >= 0)
     return neurons, pre[inside], post[inside], entries[inside]
 
 
-def _unique_ids(ids: Any) -> Int64Array:
+def _unique_ids(ids: Any, like: Nodes) -> Nodes:
     column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
-    neurons = distinct_ids(column)
+    neurons = distinct_nodes(column, like)
     if len(neurons) < len(column):
         raise ValueError("ids contains duplicate or missing neurons. Pass each neuron once.")
     return neurons
@@ -450,7 +449,7 @@ def _group_coordinates(matrix: pd.DataFrame) -> dict[Hashable, Any]:
     return coordinates
 
 
-def _node_labels(edges: pd.DataFrame, neurons: Int64Array) -> dict[Hashable, Any]:
+def _node_labels(edges: pd.DataFrame, neurons: Nodes) -> dict[Hashable, Any]:
     """Return labels of the neurons, from columns that the edges have for both ends."""
     stems = [str(name).removesuffix("_pre") for name in edges.columns if str(name).endswith("_pre")]
     stems = [stem for stem in stems if f"{stem}_post" in edges.columns]
@@ -462,7 +461,7 @@ def _node_labels(edges: pd.DataFrame, neurons: Int64Array) -> dict[Hashable, Any
     return lookup(neurons, nodes[once], columns)
 
 
-def _labels_of_nodes(nodes: pd.DataFrame | Labels | None, neurons: Int64Array) -> dict[Hashable, Any]:
+def _labels_of_nodes(nodes: pd.DataFrame | Labels | None, neurons: Nodes) -> dict[Hashable, Any]:
     """Return labels of the neurons, from a table of neurons or a label for each ID."""
     if nodes is None:
         return {}
@@ -515,7 +514,8 @@ def from_xarray(array: xr.DataArray) -> pd.DataFrame:
             )
     array = array.transpose(pre, post)
     frame = pd.DataFrame(array.to_numpy(), index=array.coords[pre], columns=array.coords[post])
-    edges, rows, columns = _from_dense(frame, str(array.name or "weight"))
+    names = NAMES if has_names(array) else IDS
+    edges, rows, columns = matrix_edges(frame, str(array.name or "weight"), names)
     for name, coordinate in array.coords.items():
         if coordinate.dims in ((pre,), (post,)) and name not in (pre, post):
             end, at = ("_pre", rows) if coordinate.dims == (pre,) else ("_post", columns)
@@ -571,13 +571,15 @@ def collapse_xarray(
     return collapse(edges, group_by, dropna=dropna, sort=sort, observed=observed)
 
 
-def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
+def from_matrix(matrix: pd.DataFrame, *, nodes: str = "ids") -> pd.DataFrame:
     """Return the edges of an adjacency matrix: rows are presynaptic, columns postsynaptic.
 
     Parameters
     ----------
     matrix : DataFrame
         A matrix with IDs as index and columns; 0 and missing values mean no edge.
+    nodes : {"ids", "names"}, default "ids"
+        With ``"names"``, index and columns are names of neurons, which stay text.
 
     Returns
     -------
@@ -597,25 +599,5 @@ def from_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
     0   11    12       3
     1   12    11       5
     """
-    edges, _, _ = _from_dense(matrix, "weight")
-    return inherit(edges, matrix)
-
-
-def _from_dense(matrix: pd.DataFrame, name: str) -> tuple[pd.DataFrame, Any, Any]:
-    ends = []
-    for label, axis in (("pre", matrix.index), ("post", matrix.columns)):
-        ids, missing = id_array(axis, label)
-        if missing is not None:
-            raise InvalidEdgesError(
-                f"a {label} label of the matrix is missing or 0. Drop this row or column."
-            )
-        ends.append(ids)
-    entries = matrix.to_numpy()
-    present = ~pd.isna(entries)
-    # Objects, for integers next to missing values: a float would round them.
-    rows, columns = np.nonzero(present & (np.where(present, entries, 0) != 0))
-    read = as_edges(pd.DataFrame({"pre": 1, "post": 1, name: entries[rows, columns]}), weight=name)
-    weights = read["weight"].to_numpy()
-    kept = weights != 0  # "0" as text
-    rows, columns = rows[kept], columns[kept]
-    return edge_table(ends[0][rows], ends[1][columns], weights[kept]), rows, columns
+    edges, _, _ = matrix_edges(matrix, "weight", checked_nodes(nodes))
+    return edges

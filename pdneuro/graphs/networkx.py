@@ -123,7 +123,7 @@ def to_networkx(
     if facts(edges):
         graph.graph[KEY] = json.dumps(facts(edges))
     if nodes is not None:
-        ids, others = node_table(nodes, on)
+        ids, others = node_table(nodes, on, like=pairs["pre"].to_numpy())
         others.columns = attribute_names(others.columns, _NODES, ascii_only=True)
         graph.add_nodes_from(zip(ids.tolist(), records(others), strict=True))
     return graph
@@ -234,7 +234,7 @@ def from_networkx(graph: nx.Graph[Any], weight: str = "weight") -> pd.DataFrame:
         if name != weight:
             columns[str(name)] = pd.Series(column([record.get(name) for record in data], str(name)))
     columns["weight"] = columns["weight"].infer_objects()
-    table = as_edges(pd.DataFrame(columns), *COLUMNS)
+    frame = pd.DataFrame(columns)
     with contextlib.suppress(TypeError, ValueError):
-        table.attrs = {KEY: dict(json.loads(graph.graph[KEY]))} if KEY in graph.graph else {}
-    return table
+        frame.attrs = {KEY: dict(json.loads(graph.graph[KEY]))} if KEY in graph.graph else {}
+    return as_edges(frame, *COLUMNS)

@@ -17,14 +17,18 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.tables import roles
-from pdneuro.tables.ids import Int64Array, id_array
+from pdneuro.tables.node_names import Nodes, node_array
 
 #: Characters that neither XML nor UTF-8 holds.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def node_table(nodes: pd.DataFrame, on: Hashable | None = None) -> tuple[Int64Array, pd.DataFrame]:
+def node_table(
+    nodes: pd.DataFrame, on: Hashable | None = None, *, like: Nodes
+) -> tuple[Nodes, pd.DataFrame]:
     """Return the IDs of a table of neurons, and its other columns, without missing IDs.
+
+    The neurons have names instead of IDs if those of the edges, ``like``, have names.
 
     Raises
     ------
@@ -32,7 +36,7 @@ def node_table(nodes: pd.DataFrame, on: Hashable | None = None) -> tuple[Int64Ar
         A neuron appears in several rows.
     """
     column = roles.id_column(nodes, on)
-    ids, missing = id_array(column)
+    ids, missing = node_array(column, like)
     others = nodes.drop(columns=[column.name] if column.name in nodes.columns else [])
     if missing is not None:
         ids, others = ids[~missing], others[~missing]

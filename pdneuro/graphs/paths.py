@@ -15,7 +15,8 @@ from pdneuro.errors import InvalidEdgesError, TooLargeError
 from pdneuro.graphs.networkx import one_row_per_pair
 from pdneuro.tables import roles
 from pdneuro.tables.columns import objects
-from pdneuro.tables.ids import Int64Array, distinct_ids
+from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.node_names import Nodes, distinct_nodes
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit
 
@@ -108,20 +109,20 @@ def _too_many(max_paths: int, hop: int) -> TooLargeError:
     )
 
 
-def distinct_neurons(neurons: Ids, role: str) -> Int64Array:
-    """Return the distinct IDs of one neuron or several, in order of first appearance."""
+def distinct_neurons(neurons: Ids, role: str, like: Nodes) -> Nodes:
+    """Return the distinct IDs or names of one neuron or several, in order of first appearance."""
     items: Any = [neurons] if pd.api.types.is_scalar(neurons) else neurons
     column = (
         items
         if isinstance(items, pd.Series | pd.Index)
         else pd.Series(items if isinstance(items, np.ndarray) else list(items), dtype=object, name=role)
     )
-    return distinct_ids(column)
+    return distinct_nodes(column, like)
 
 
-def _positions(ids: Int64Array, neurons: Ids, role: str) -> Codes:
+def _positions(ids: Nodes, neurons: Ids, role: str) -> Codes:
     """Return the positions of neurons in ``ids``, without neurons that have no edge."""
-    positions = pd.Index(ids).get_indexer(pd.Index(distinct_neurons(neurons, role)))
+    positions = pd.Index(ids).get_indexer(pd.Index(distinct_neurons(neurons, role, ids)))
     return positions[positions >= 0]
 
 
@@ -135,7 +136,7 @@ def _distances(own: Codes, other: Codes, begin: Codes, size: int, limit: int) ->
     return distance
 
 
-def _table(ids: Int64Array, walks: Codes, weakest: Int64Array) -> pd.DataFrame:
+def _table(ids: Nodes, walks: Codes, weakest: Int64Array) -> pd.DataFrame:
     order = np.argsort(-weakest, kind="stable")
     nodes = ids[walks[order]]
     tuples = objects(zip(*nodes.T.tolist(), strict=True))
@@ -211,8 +212,8 @@ def shortest_paths(
     tuples = objects(path for path, _, _ in rows)
     result = pd.DataFrame(
         {
-            "source": np.array([path[0] for path, _, _ in rows], np.int64),
-            "target": np.array([path[-1] for path, _, _ in rows], np.int64),
+            "source": np.array([path[0] for path, _, _ in rows], ids.dtype),
+            "target": np.array([path[-1] for path, _, _ in rows], ids.dtype),
             "hops": np.array([len(path) - 1 for path, _, _ in rows], np.int64),
             "bottleneck": np.array([weakest for _, weakest, _ in rows], np.int64),
             "path": tuples,

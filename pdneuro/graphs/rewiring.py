@@ -10,6 +10,7 @@ import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.tables.edges import collapse, edge_table
+from pdneuro.tables.node_names import named_edges
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit
 
@@ -83,7 +84,9 @@ class _State:
         pre[self.free], post[self.free] = self.owner, self.partner
         weight[self.free] = rng.permutation(weight[self.free])
         order = np.lexsort((post, pre))
-        return edge_table(self.ids[pre[order]], self.ids[post[order]], weight[order])
+        ends = self.ids[pre[order]], self.ids[post[order]]
+        table = named_edges if self.ids.dtype == object else edge_table
+        return table(*ends, weight[order])
 
     def _trade(self, rng: np.random.Generator) -> None:
         """Let each of many disjoint pairs of neurons exchange partners that only one of them has."""

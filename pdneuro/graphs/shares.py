@@ -13,7 +13,7 @@ from pdneuro._compat import optional
 from pdneuro.errors import DoubtfulParameterWarning, MissingColumnsError, listing, warn
 from pdneuro.graphs.paths import Codes, Ids, distinct_neurons
 from pdneuro.tables.edges import require_edges
-from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.weights import sign
 
@@ -29,7 +29,7 @@ class Shares(NamedTuple):
     None.
     """
 
-    ids: Int64Array
+    ids: Nodes
     pre: Codes
     post: Codes
     share: FloatArray
@@ -76,7 +76,7 @@ def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int8]:
     return signed_edges["sign"].to_numpy().astype(np.int8)
 
 
-def known_positions(ids: Int64Array, neurons: Ids, role: str, *, required: bool = True) -> Codes:
+def known_positions(ids: Nodes, neurons: Ids, role: str, *, required: bool = True) -> Codes:
     """Return the positions of neurons in ``ids``; warn of neurons that have no edge.
 
     Raises
@@ -84,7 +84,7 @@ def known_positions(ids: Int64Array, neurons: Ids, role: str, *, required: bool 
     ValueError
         No neuron has an edge, and at least one is required.
     """
-    wanted = distinct_neurons(neurons, role)
+    wanted = distinct_neurons(neurons, role, ids)
     positions = pd.Index(ids).get_indexer(pd.Index(wanted))
     absent = wanted[positions < 0]
     if required and len(absent) == len(wanted):

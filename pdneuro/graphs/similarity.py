@@ -16,6 +16,7 @@ from pdneuro.tables.datasets import COLUMN, coded_neurons, in_all_datasets, labe
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.ids import distinct_ids, id_array
 from pdneuro.tables.joins import Labels
+from pdneuro.tables.node_names import distinct_nodes
 from pdneuro.tables.provenance import inherit, note
 
 #: Maximum number of entries per block of the matrix product.
@@ -183,10 +184,10 @@ def _chosen(neurons: pd.Index[Any], ids: Any) -> tuple[pd.Index[Any], Any]:
         chosen = pd.MultiIndex.from_arrays(levels, names=[COLUMN, "id"]).unique()
         return chosen, neurons.get_indexer(chosen)
     column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
-    selected = distinct_ids(column)
     if several:  # these IDs in every data set
-        rows = np.flatnonzero(neurons.get_level_values("id").isin(selected))
+        rows = np.flatnonzero(neurons.get_level_values("id").isin(distinct_ids(column)))
         return neurons[rows], rows
+    selected = distinct_nodes(column, neurons.to_numpy())
     return pd.Index(selected, name="id"), neurons.get_indexer(pd.Index(selected))
 
 

@@ -227,7 +227,7 @@ def _look(present: npt.NDArray[np.float64], *, whole: bool, log: bool | None) ->
 def _groups(edges: pd.DataFrame, side: pd.Index[Any], bars: Any) -> pd.Series[Any]:
     """Return the group of each row or column of a matrix."""
     if are_labels(bars):
-        groups = pd.Series(labels_of(np.asarray(side, np.int64), bars))
+        groups = pd.Series(labels_of(np.asarray(side), bars))
     else:
         labels_of_ends = [
             pd.Series(edges[name].to_numpy(), index=edges[end].to_numpy())

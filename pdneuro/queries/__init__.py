@@ -1,5 +1,23 @@
 """Methods that need a source: one module per type of query."""
 
-from pdneuro.queries import cave, dimensions, edges, groups, neuromorpho, properties, structures
+from pdneuro.queries import (
+    cave,
+    dimensions,
+    edges,
+    groups,
+    neuromorpho,
+    properties,
+    skeletons,
+    structures,
+)
 
-__all__ = ["cave", "dimensions", "edges", "groups", "neuromorpho", "properties", "structures"]
+__all__ = [
+    "cave",
+    "dimensions",
+    "edges",
+    "groups",
+    "neuromorpho",
+    "properties",
+    "skeletons",
+    "structures",
+]

@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro._docs import documented
 from pdneuro.errors import (
+    InvalidQueryError,
     MultipleRecordsError,
     UnknownFieldError,
     UnknownSourceError,
@@ -234,7 +235,15 @@ def synapses(
     *,
     upstream: bool = True,
     downstream: bool = True,
+    pre: Any = None,
+    post: Any = None,
+    within: bool = False,
+    min_score: float | None = None,
+    bounds: Any = None,
+    position: str = "center",
     units: str = "nm",
+    nt: bool = False,
+    autapses: bool = True,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
     """Return each synapse of root IDs, with its size and position.
@@ -248,25 +257,56 @@ def synapses(
     {cave source}
     upstream, downstream : bool, default True
         Return synapses onto the root IDs, and from them.
+    pre, post : Series, Index, array or list, optional
+        Root IDs of the other end: only synapses from ``pre`` onto the column, or from the column onto
+        ``post``. Both ends are selected by the server.
+    within : bool, default False
+        Only synapses whose both ends are in the column.
+    min_score : float, optional
+        Only synapses with a ``cleft_score`` of at least this.
+    bounds : two corners, optional
+        Only synapses in a box ``[[x, y, z], [x, y, z]]``, its sides included, in the unit of positions.
+    position : {"center", "pre", "post"}, default "center"
+        The position that must be in the box.
     {units}
+    nt : bool, default False
+        Return one row per edge, with the mean of each transmitter over its synapses.
+    autapses : bool, default True
+        Keep synapses from a neuron onto itself.
     {fetch}
 
     Returns
     -------
     DataFrame
         One row per synapse, each once: ``id``, ``pre``, ``post`` (int64), then the columns of the
-        table. Synapses without a segment at the other end are left out. The total size of an edge is
-        ``.groupby(["pre", "post"])["size"].sum()``.
+        table; positions are ``{name}_x, _y, _z``. Synapses without a segment at the other end are left
+        out. The total size of an edge is ``.groupby(["pre", "post"])["size"].sum()``. With ``nt``, an
+        edge table: ``pre, post, weight`` (int64), a column for each transmitter (Float64), and ``nt``,
+        the one with the largest mean (text; NA if two are equal).
 
     Raises
     ------
     {cave errors}
     UnknownTableError
         The datastack has no table of synapses.
+    UnknownFieldError
+        The table has no such column, no ``cleft_score``, or no transmitters.
+    InvalidQueryError
+        The bounds are not two corners, or two choices contradict each other.
+
+    Warns
+    -----
+    StaleIdsWarning
+        Root IDs without synapses that are not valid at the version.
 
     See Also
     --------
     pdneuro.queries.edges.edges : The number of synapses of each pair; much faster.
+
+    Notes
+    -----
+    For two sets, the longer one is sent in batches. With at most 50 IDs in the shorter one, a batch has
+    1,000 IDs, otherwise 30. The score is compared here, so that another score needs no request.
 
     Examples
     --------
@@ -275,39 +315,32 @@ def synapses(
     >>> list(found.columns), found["pre"].isin(ids).all().item()
     (['id', 'pre', 'post', 'size'], True)
     """
-    from pdneuro.cave import parse
-    from pdneuro.cave.payload import POST, PRE
+    from pdneuro.cave import synapses as found_by
+    from pdneuro.tables.ids import as_series, distinct_ids
 
-    resolution = _resolution(units)
-    wanted = None if columns is None else [PRE, POST, *listed([columns])]
-    roots = _root_ids(ids, on)
+    if sum([pre is not None, post is not None, within]) > 1:
+        raise InvalidQueryError("pass one of pre=, post= and within=True: the column is the other end.")
+    names = None if columns is None else listed([columns])
+    choice = found_by.Choice.of(
+        names,
+        min_score=min_score,
+        bounds=bounds,
+        position=position,
+        units=units,
+        nt=nt,
+        autapses=autapses,
+    )
+    own = distinct_ids(roles.id_column(ids, on))
     opened = _opened(source)
-    options = Fetch.of(**fetch)
-    records: dict[Any, dict[str, Any]] = {}
-    number, name = opened.version, opened.name
-    if len(roots.ids):
-        without = np.ones(len(roots.ids), bool)
-        with collect_report(options, partial(rounding_hint, roots.ids)):
-            version = opened.open(options)
-            number, name = version.number, version.name
-            for end, is_wanted in ((PRE, downstream), (POST, upstream)):
-                if is_wanted:
-                    values = version.rows(roots.ids, None, end, wanted, resolution)
-                    without &= np.array([value is None for value in values], bool)
-                    records |= {row["id"]: row for value in values for row in value or ()}
-            version.warn_of_stale(roots.ids[without], len(without))
-    complete = [row for row in records.values() if _has_ends(row)]
-    names = dict.fromkeys(["id", PRE, POST, *(key for row in complete for key in row)])
-    names |= dict.fromkeys(wanted or ()) if not complete else {}
-    found = pd.DataFrame(parse.row_columns(complete, names))
-    found = found.astype(dict.fromkeys(["id", PRE, POST], "int64"))
-    found = found.rename(columns={PRE: "pre", POST: "post"})
-    facts: dict[str, Any] = {} if number is None else {"version_of_data": number}
-    return stamp(found, source=name, query="synapses()", positions=units, **facts)
-
-
-def _has_ends(row: dict[str, Any]) -> bool:
-    return min(row.get("pre_pt_root_id") or 0, row.get("post_pt_root_id") or 0) > 1
+    ends = own if downstream else None, own if upstream else None
+    if within:
+        ends = own, own
+    elif pre is not None:
+        ends = distinct_ids(as_series(pre)), own
+    elif post is not None:
+        ends = own, distinct_ids(as_series(post))
+    together = ends[0] is ends[1] and not within
+    return found_by.search(opened, *ends, choice, Fetch.of(**fetch), together=together)
 
 
 def _resolution(units: str) -> tuple[int, int, int] | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
 
 from pdneuro._docs import documented
-from pdneuro.errors import NodeBudgetError
+from pdneuro.errors import NodeBudgetError, UnsupportedError
 from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, open_source
@@ -20,6 +21,7 @@ from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import END_OF, least_weight, require_edges, whole_threshold
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
+from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.provenance import note, stamp
 from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import collect_report
@@ -34,6 +36,7 @@ MAX_NODES = 50_000
 class HopKeywords(FetchKeywords, total=False):
     """Keywords of :func:`edges` without its directions."""
 
+    roi: bool
     hops: int
     min_weight: int
     within: bool
@@ -61,6 +64,7 @@ def edges(
     within: bool = False,
     autapses: bool = True,
     max_nodes: int | None = None,
+    roi: bool = False,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -72,6 +76,7 @@ def edges(
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -80,10 +85,13 @@ def edges(
     DataFrame
         Edge table ``pre, post, weight`` (int64; weights are numbers of synapses). With ``hops > 1``
         also ``hop`` (int64), the hop that found the edge. An edge listed by both neurons appears once.
+        With ``roi=True`` one row per pair and region, in the column ``roi`` (category).
 
     Raises
     ------
     {segment errors}
+    UnsupportedError
+        The source has no regions.
     NodeBudgetError
         The next hop would query more than ``max_nodes`` neurons. No request is sent for it.
 
@@ -113,6 +121,7 @@ def edges(
     options = Fetch.of(**fetch)
     given = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
+    special = _special(opened, roi=roi)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
     with collect_report(options, partial(rounding_hint, given)) as report:
         tables, counts = _follow(
@@ -124,6 +133,7 @@ def edges(
             min_weight=min_weight,
             max_nodes=limit,
             fetch=options,
+            special=special,
         )
     table = tables[0] if hops == 1 else _merge_hops(tables)
     if within:
@@ -133,7 +143,7 @@ def edges(
         table = table[table["pre"] != table["post"]]
     query = (
         f"edges(upstream={upstream}, downstream={downstream}, hops={hops}, min_weight={min_weight}, "
-        f"within={within}, autapses={autapses})"
+        f"within={within}, autapses={autapses}{''.join(f', {key}={on}' for key, on in special.items())})"
     )
     return stamp(
         table.reset_index(drop=True),
@@ -153,6 +163,7 @@ def upstream(ids: Any, on: Hashable | None = None, **options: Unpack[HopKeywords
     {segments}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -186,6 +197,7 @@ def downstream(ids: Any, on: Hashable | None = None, **options: Unpack[HopKeywor
     {segments}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -311,6 +323,7 @@ def graph(ids: Any, on: Hashable | None = None, **options: Unpack[EdgeKeywords])
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -395,6 +408,7 @@ def expand(
         raise ValueError(f"hops must be at least 1, not {hops!r}.")
     direction = _direction(upstream, downstream)
     table = require_edges(edges)
+    require_numbers(table, "a query")
     options = Fetch.of(**fetch)
     opened = open_source(source)
     least = least_weight(table) if min_weight is None else whole_threshold(min_weight)
@@ -490,6 +504,7 @@ def fractions(
         return weights.fractions(table, of, total, overwrite=overwrite)
     if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    require_numbers(table, "total='source'")
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[END_OF[of]]), np.int64)
@@ -518,6 +533,7 @@ def _follow(
     max_nodes: int,
     fetch: Fetch,
     first_hop: int = 1,
+    special: Mapping[str, bool] = MappingProxyType({}),
 ) -> tuple[list[pd.DataFrame], list[int]]:
     """Return the edges found at each hop, and the number of neurons queried at each hop."""
     queried, frontier = given[:0], given
@@ -525,7 +541,7 @@ def _follow(
     counts: list[int] = []
     for hop in range(first_hop, first_hop + hops):
         _check_budget(hop, len(frontier), counts, max_nodes, min_weight)
-        table = source.edges(frontier, upstream=upstream, downstream=downstream, fetch=fetch)
+        table = source.edges(frontier, upstream=upstream, downstream=downstream, fetch=fetch, **special)
         if (table["weight"].to_numpy() < min_weight).any():
             table = threshold(table, min_weight)
         tables.append(table)
@@ -536,6 +552,18 @@ def _follow(
             if not len(frontier):
                 break
     return tables, counts
+
+
+def _special(source: Source, **options: bool) -> dict[str, bool]:
+    """Return the options of edges that differ from their defaults; raise if the source lacks one."""
+    chosen = {name: bool(value) for name, value in options.items() if value}
+    for name in chosen:
+        if name not in getattr(source, "EDGE_OPTIONS", ()):
+            raise UnsupportedError(
+                f"{source.name} does not know regions of edges (roi=True). CAVE datastacks with a "
+                "column or table of regions do."
+            )
+    return chosen
 
 
 def _merge_hops(tables: list[pd.DataFrame], first_hop: int = 1) -> pd.DataFrame:

@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pdneuro._compat import TEXT
 from pdneuro._docs import documented
+from pdneuro.errors import InvalidIdError
 from pdneuro.queries._call import Found, index_of, join, listed
-from pdneuro.tables import roles, structure_tree
+from pdneuro.tables import parcellation, roles, structure_tree
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.structure_tree import Places, StructureTree
+from pdneuro.tables.volumes import DIMS, axis_of, in_order, point_names, sample
 from pdneuro.transport.report import FOUND, MISSING, UNKNOWN
 
 if TYPE_CHECKING:
+    import os
+
     import numpy.typing as npt
+    import xarray as xr
+
+    Terms = str | os.PathLike[str] | pd.DataFrame | None
 
 #: Fields that :func:`structures` and :func:`join_structures` return by default.
 FIELDS = ("acronym", "name", "parent_structure_id", "graph_order", "color_hex_triplet")
@@ -33,6 +41,7 @@ def structures(
     on: Hashable | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
+    terms: Terms = None,
 ) -> pd.DataFrame:
     """Look up fields of structures. Returns one row per input row.
 
@@ -43,9 +52,12 @@ def structures(
         ``id, acronym, name, parent_structure_id, graph_order, st_level, depth, color_hex_triplet,
         structure_id_path`` or ``color`` (``#rrggbb``), one by one or as one list. Default: acronym,
         name, parent_structure_id, graph_order, color_hex_triplet; for acronyms the ID, not the acronym.
-        :func:`pdneuro.known_names` describes them.
+        :func:`pdneuro.known_names` describes them. Of a column ``parcellation_index``: ``organ,
+        category, division, structure, substructure`` (acronyms, the default), or the same with
+        ``_name`` or ``_color``.
     {structure on}
     {graph}
+    {terms}
 
     Returns
     -------
@@ -71,9 +83,9 @@ def structures(
     b    VISp  #08858c
     c      TH  #ff7080
     """
-    column = roles.structure_column(ids, on)
+    column = _column(ids, on)
     skipped = _other_species(ids, graph_id)
-    table = _find(column, fields, graph_id, on_missing, skipped).table
+    table = _find(column, fields, graph_id, on_missing, skipped, terms).table
     return table.set_axis(ids) if isinstance(ids, pd.Index) else table
 
 
@@ -83,8 +95,11 @@ def _find(
     graph_id: int,
     on_missing: str | None,
     skipped: npt.NDArray[np.bool_] | None,
+    terms: Terms = None,
 ) -> Found:
     """Return fields of the structures of a column; rows of another species are not looked up."""
+    if _has_indexes(column, terms):
+        return _find_terms(column, listed(fields), terms)
     tree, positions = _find_structures(column, graph_id, on_missing, skipped)
     table = pd.DataFrame(_fields(tree, positions, listed(fields)), index=column.index)
     table = stamp(table, source="allen", query=f"structures({tree.name})")
@@ -103,13 +118,14 @@ def join_structures(
     table: pd.DataFrame,
     *fields: str,
     on: Hashable | Sequence[Hashable] | None = None,
-    prefix: str = "structure_",
+    prefix: str | None = None,
     suffix: str = "",
     overwrite: bool = False,
     how: str = "left",
     indicator: bool | str = False,
     graph_id: int = 1,
     on_missing: str | None = None,
+    terms: Terms = None,
 ) -> pd.DataFrame:
     """Add fields of structures to a table; same rows, order, index and dtypes.
 
@@ -123,10 +139,13 @@ def join_structures(
     {several on}
     {join}
     {graph}
+    {terms}
 
     Returns
     -------
     DataFrame
+        The default ``prefix`` is ``structure_``, or ``parcellation_`` for a column
+        ``parcellation_index``.
 
     Raises
     ------
@@ -141,20 +160,28 @@ def join_structures(
        structure_id  cells structure_acronym       structure_name
     0           385      3              VISp  Primary visual area
     1           549      4                TH             Thalamus
+    >>> cells = pd.DataFrame({"parcellation_index": [1, 526]})
+    >>> cells.neuro.join_structures("division", "structure")
+       parcellation_index parcellation_division parcellation_structure
+    0                   1                    HY                    TMv
+    1                 526                    TH                    LGd
     """
     other_species = _other_species(table, graph_id)
+    if prefix is None:
+        columns = [_column(table, name).name for name, _ in roles.ends_of(on)]
+        prefix = "parcellation_" if all(map(parcellation.is_index, columns)) else "structure_"
 
     def query(column: pd.Series[Any]) -> Found:
         skipped = other_species
         if skipped is not None and len(column):
             skipped = np.tile(skipped, len(column) // len(table))
-        return _find(column, fields, graph_id, on_missing, skipped)
+        return _find(column, fields, graph_id, on_missing, skipped, terms)
 
     return join(
         table,
         on,
         query,
-        find=roles.structure_column,
+        find=_column,
         not_twice=None if fields else "id",
         prefix=prefix,
         suffix=suffix,
@@ -199,7 +226,7 @@ def ancestors(
     >>> pd.Series(["VIS"]).neuro.ancestors()["ancestor_acronym"].tolist()
     ['root', 'grey', 'CH', 'CTX', 'Isocortex']
     """
-    column = roles.structure_column(ids, on)
+    column = _column(ids, on)
     tree, positions = _find_structures(column, graph_id, on_missing)
     related = tree.above(positions.rows, include_self=include_self)
     return _long(tree, index_of(ids, column), positions, *related, "ancestor")
@@ -239,7 +266,7 @@ def descendants(
     >>> pd.Series([385]).neuro.descendants()["descendant_acronym"].tolist()
     ['VISp1', 'VISp2/3', 'VISp4', 'VISp5', 'VISp6a', 'VISp6b']
     """
-    column = roles.structure_column(ids, on)
+    column = _column(ids, on)
     tree, positions = _find_structures(column, graph_id, on_missing)
     related = tree.below(positions.rows, include_self=include_self)
     return _long(tree, index_of(ids, column), positions, *related, "descendant")
@@ -253,6 +280,7 @@ def rollup(
     *,
     graph_id: int = 1,
     on_missing: str | None = None,
+    terms: Terms = None,
 ) -> pd.Series[Any]:
     """Return the member of a structure set that each structure belongs to.
 
@@ -264,9 +292,11 @@ def rollup(
     to : int, str or iterable
         A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; or structures
         by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID. A
-        negative ID is the structure in the left hemisphere, without the right one.
+        negative ID is the structure in the left hemisphere, without the right one. Of a column
+        ``parcellation_index``: ``organ, category, division, structure`` or ``substructure``.
     {structure on}
     {graph}
+    {terms}
 
     Returns
     -------
@@ -286,8 +316,14 @@ def rollup(
     >>> parts = pd.Series(["VISp5", "LGd", "root"]).neuro.rollup("Brain - Major Divisions")
     >>> parts.tolist()[:2], bool(parts.isna()[2])
     (['Isocortex', 'TH'], True)
+    >>> pd.Series([1, 526], name="parcellation_index").neuro.rollup("division").tolist()
+    ['HY', 'TH']
     """
-    column = roles.structure_column(ids, on)
+    column = _column(ids, on)
+    if _has_indexes(column, terms):
+        found = _find_terms(column, [str(to)], terms).table[str(to)]
+        found = pd.Series(found.array, index=index_of(ids, column), name=column.name)
+        return stamp(found, source="allen", query=f"rollup({to!r}, {parcellation.INDEX})")
     tree, positions = _find_structures(column, graph_id, on_missing)
     rows = positions.rows
     if len(column):
@@ -336,7 +372,7 @@ def is_under(
     >>> pd.Series([385, 549, 0, None], dtype="Int64").neuro.is_under("Isocortex").tolist()
     [True, False, False, <NA>]
     """
-    column = roles.structure_column(ids, on)
+    column = _column(ids, on)
     tree, positions = _find_structures(column, graph_id, on_missing)
     inside = np.zeros(0, bool)
     if len(column):
@@ -347,6 +383,72 @@ def is_under(
     return stamp(found, source="allen", query=f"is_under({structure!r:.60}, {tree.name})")
 
 
+@documented()
+def structures_at(
+    points: pd.DataFrame,
+    volume: xr.DataArray,
+    columns: Sequence[Hashable] | None = None,
+    *,
+    graph_id: int = 1,
+    on_missing: str | None = None,
+    terms: Terms = None,
+) -> pd.DataFrame:
+    """Return the structure and the hemisphere of each point, from a volume of structure IDs.
+
+    Parameters
+    ----------
+    points : DataFrame
+        A table with points in µm.
+    volume : xarray.DataArray
+        A volume with the dims ``ap, dv, lr`` in µm, such as the result of
+        :func:`pdneuro.allen.annotation_volume`. With ``terms``, or if its name is
+        ``parcellation_index``, it contains parcellation indexes.
+    columns : three names, optional
+        The columns with ap, dv, lr. Default: ``ap, dv, lr`` or ``x, y, z``.
+    {graph}
+    {terms}
+
+    Returns
+    -------
+    DataFrame
+        Same index: ``structure_id`` (int64, Int64 if a point is outside the volume; 0 outside the
+        brain), ``acronym``, ``hemisphere`` (``"left"`` or ``"right"`` of the middle of the volume along
+        ``lr``; NA outside the volume). Of parcellation indexes: ``parcellation_index`` and the acronym
+        of the substructure.
+
+    Raises
+    ------
+    InvalidVolumeError
+        The array has other dims, or coordinates that are absent, not in µm or unevenly spaced.
+    {structure errors}
+
+    Examples
+    --------
+    >>> annotation = pdneuro.allen.annotation_volume(100)
+    >>> cells = pd.DataFrame({"x": [150.0, 350.0], "y": [450.0] * 2, "z": [450.0, 850.0]})
+    >>> cells.neuro.structures_at(annotation)
+       structure_id acronym hemisphere
+    0           385    VISp       left
+    1           549      TH      right
+    """
+    names = point_names(points) if columns is None else list(columns)
+    indexed = terms is not None or parcellation.is_index(volume.name)
+    name = parcellation.INDEX if indexed else roles.STRUCTURE_ID_NAMES[0]
+    values = sample(points, volume, names).rename(name)
+    ids = roles.named_column(values.to_frame(), name)
+    inside = ids.notna().to_numpy(bool)
+    if indexed:
+        acronym = _find_terms(ids, ["substructure"], terms).table["substructure"]
+    else:
+        acronym = _find(ids, ("acronym",), graph_id, on_missing, None).table["acronym"]
+    first, step, size = axis_of(in_order(volume), DIMS[2])
+    across = pd.to_numeric(roles.named_column(points, names[2])).to_numpy(np.float64, na_value=np.nan)
+    left = (across < first + step * (size - 1) / 2) | (ids.fillna(0).to_numpy(np.float64) < 0)
+    side = pd.Series(np.where(left, "left", "right"), index=points.index).astype(TEXT)
+    found = pd.DataFrame({name: ids, "acronym": acronym, "hemisphere": side.where(inside)})
+    return stamp(found, source="allen", query=f"structures_at({volume.name})")
+
+
 def _find_structures(
     ids: pd.Series[Any],
     graph_id: int,
@@ -354,10 +456,52 @@ def _find_structures(
     skipped: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[StructureTree, Places]:
     """Return the tree and the position of each structure in it; report those that are not in it."""
+    if parcellation.is_index(ids.name):
+        raise InvalidIdError(
+            f"column {ids.name!r} contains indexes of the parcellation, not IDs of structures. "
+            ".neuro.join_structures() adds their terms, and .neuro.rollup('division') their divisions. "
+            "If these are IDs of structures, rename the column to 'structure_id'."
+        )
     from pdneuro.allen.tree import structure_tree as download
 
     tree = download(graph_id) if len(ids) else StructureTree.empty()
     return tree, tree.find(ids if skipped is None else ids.mask(skipped), on_missing)
+
+
+def _column(ids: Any, on: Hashable | None) -> pd.Series[Any]:
+    """Return the column of structures; without one, that of parcellation indexes."""
+    if on is None and isinstance(ids, pd.DataFrame) and not roles.structure_columns(ids.columns):
+        named = [name for name in ids.columns if parcellation.is_index(name)]
+        on = named[0] if len(named) == 1 else None
+    return roles.structure_column(ids, on)
+
+
+def _has_indexes(column: pd.Series[Any], terms: Terms) -> bool:
+    """Return whether a column contains parcellation indexes, by its name."""
+    if parcellation.is_index(column.name):
+        return True
+    if terms is not None:
+        raise InvalidIdError(
+            f"terms= is for a column {parcellation.INDEX!r}, and {column.name!r} is one of structure "
+            f"IDs. If these are parcellation indexes, rename the column to "
+            f"{parcellation.INDEX!r}; otherwise leave terms= out."
+        )
+    return False
+
+
+def _find_terms(column: pd.Series[Any], fields: list[str], terms: Terms) -> Found:
+    """Return the terms of a column of parcellation indexes."""
+    if not isinstance(terms, pd.DataFrame):
+        from pdneuro.allen.terms import parcellation_terms
+
+        terms = parcellation_terms(terms)
+    table = parcellation.look_up(column, terms, fields)
+    table = stamp(table, source="allen", query=f"structures({parcellation.INDEX})")
+
+    def status() -> npt.NDArray[np.int8]:
+        return np.where(column.isna().to_numpy(bool), MISSING, FOUND).astype(np.int8)
+
+    return Found(table, status)
 
 
 def _other_species(table: Any, graph_id: int) -> npt.NDArray[np.bool_] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import io
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +19,6 @@ from pdneuro.sandbox.cave_data import (
     REFERENCES,
     RESOLUTION,
     SYNAPSES,
-    TABLES,
     VERSIONS,
     VIEWS,
     Datastack,
@@ -66,6 +67,13 @@ class CaveApp:
         self.terms: set[str] = set()
         #: Datastacks that the token may not read.
         self.forbidden: set[str] = set()
+        #: Version of the skeleton service; None: there is no such service.
+        self.skeleton_service: str | None = "0.23.9"
+        #: Maximum number of skeletons of a response.
+        self.skeleton_limit = 500
+        #: Root IDs whose skeleton was generated on request, and those whose file is damaged.
+        self.generated: set[int] = set()
+        self.damaged: set[int] = set()
 
     def __call__(self, request: Request) -> Response:
         """Return the response to a request."""
@@ -172,13 +180,13 @@ class CaveApp:
         return None
 
     def _tables(self, request: Request, data: Datastack, version: str) -> Response:
-        return self._gone(version) or Response(list(TABLES))
+        return self._gone(version) or Response(cave_data.tables_of(data.name))
 
     def _views(self, request: Request, data: Datastack, version: str) -> Response:
         return self._gone(version) or Response({name: {"description": "a view"} for name in VIEWS})
 
     def _table_metadata(self, request: Request, data: Datastack, version: str, table: str) -> Response:
-        if table not in (*TABLES, *VIEWS):
+        if table not in (*cave_data.tables_of(data.name), *VIEWS):
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         return self._gone(version) or Response(
             {
@@ -201,6 +209,7 @@ class CaveApp:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         query = request.json()
         found = _filtered(content, query.get("filter_in_dict", {}).get(table))
+        found = _in_boxes(found, query.get("filter_spatial_dict", {}).get(table))
         if found.empty and self.unknown is not None:
             message = "Some root_ids passed are not valid at the query timestamp"
             return Response({"message": message}, self.unknown)
@@ -218,6 +227,7 @@ class CaveApp:
             return Response(b"table not found", 404, {"Content-Type": "text/plain"})
         filters = query.get("filter_in_dict", {})
         left, right = _filtered(left, filters.get(one)), _filtered(right, filters.get(other))
+        right = _in_boxes(right, query.get("filter_spatial_dict", {}).get(other))
         marks = (suffixes.get(one, "_x"), suffixes.get(other, "_y"))
         joined = left.merge(
             right.rename(columns={key: "__key"}), left_on=on, right_on="__key", suffixes=marks
@@ -276,6 +286,57 @@ class CaveApp:
         roots = np.array([data.root(chunk, version) for chunk in chunks], "<u8")
         return Response(roots.tobytes(), 200, {"Content-Type": "application/octet-stream"})
 
+    # -- skeletons --------------------------------------------------------------------------------
+
+    def _skeleton_service(self, request: Request) -> Response:
+        return Response(*([self.skeleton_service] if self.skeleton_service else [{}, 404]))
+
+    def _skeleton_versions(self, request: Request) -> Response:
+        return Response([-1, 0, 1, 2, 3, 4])
+
+    def _has_skeleton(self, data: Datastack, root: int) -> bool:
+        return root in data.chunks_now and (root not in data.without_skeleton or root in self.generated)
+
+    def _refusal_list(self, request: Request, data: Datastack) -> Response:
+        lines = ["DATASTACK_NAME,ROOT_ID", *(f"{data.name},{root}" for root in sorted(data.refused))]
+        content = gzip.compress("\n".join(lines).encode())
+        return Response(content, 200, {"Content-Type": "application/octet-stream"})
+
+    def _skeletons_exist(self, request: Request, data: Datastack) -> Response:
+        roots = map(int, request.json()["root_ids"])
+        return Response({str(root): self._has_skeleton(data, root) for root in roots})
+
+    def _cached_skeletons(self, request: Request, data: Datastack, kind: str) -> Response:
+        query = request.json()
+        roots = [int(root) for root in query["root_ids"]]
+        there = [root for root in roots if self._has_skeleton(data, root)][: self.skeleton_limit]
+        if query.get("generate_missing"):
+            self.generated |= {root for root in roots if root in data.chunks_now} - data.refused
+        found = {}
+        for root in there:
+            rows = data.skeleton(root)
+            # In bulk, a "compressed" SWC file is not compressed.
+            content = _swc(rows) if kind == "swccompressed" else _flat_dict(root, rows)
+            found[str(root)] = ("zz" if root in self.damaged else "") + content.hex()
+        return Response(found)
+
+
+def _swc(rows: pd.DataFrame) -> bytes:
+    return rows.to_csv(sep=" ", header=False, index=False).encode()
+
+
+def _flat_dict(root: int, rows: pd.DataFrame) -> bytes:
+    """Return a skeleton in the service's other format: nm, edges from a node to its parent."""
+    content = {
+        "meta": {"root_id": root, "skeleton_version": 4},
+        "vertices": (rows[["x", "y", "z"]] * 1000).to_numpy().tolist(),
+        "edges": rows.loc[rows["parent"] >= 0, ["id", "parent"]].to_numpy().tolist(),
+        "root": 0,
+        "radius": (rows["radius"] * 1000).tolist(),
+        "compartment": rows["type"].tolist(),
+    }
+    return gzip.compress(json.dumps(content).encode())
+
 
 def _at(request: Request) -> int:
     """Return the version at the time of a request, by default the newest."""
@@ -286,6 +347,14 @@ def _at(request: Request) -> int:
 def _filtered(table: pd.DataFrame, wanted: dict[str, list[Any]] | None) -> pd.DataFrame:
     for column, values in (wanted or {}).items():
         table = table[table[column].isin(values)]
+    return table
+
+
+def _in_boxes(table: pd.DataFrame, boxes: dict[str, list[list[float]]] | None) -> pd.DataFrame:
+    """Return the rows with positions in boxes, which are in voxels."""
+    for column, (low, high) in (boxes or {}).items():
+        for axis, start, end in zip("xyz", low, high, strict=True):
+            table = table[table[f"{column}_{axis}"].between(start, end)]
     return table
 
 
@@ -302,6 +371,7 @@ _ANY = r"(?P<datastack>[^/]+)"
 _V = r"/materialize/api/v[23]/datastack/" + _ANY + r"/version/(?P<version>\d+)"
 _T = r"(?P<table>[^/]+)"
 _G = r"/segmentation/(?:api/v1/)?table/(?P<graph>[^/]+)"
+_S = rf"/skeletoncache/api/v1/{_ANY}"
 _ROUTES: tuple[tuple[str, Callable[..., Response]], ...] = (
     (rf"/info/api/v2/datastack/full/{_ANY}", CaveApp._info),
     (r"/materialize/api/versions", CaveApp._api_versions),
@@ -319,4 +389,9 @@ _ROUTES: tuple[tuple[str, Callable[..., Response]], ...] = (
     (rf"{_G}/is_latest_roots", CaveApp._is_latest),
     (rf"{_G}/node/(?P<root>\d+)/leaves", CaveApp._leaves),
     (rf"{_G}/roots_binary", CaveApp._roots),
+    (r"/skeletoncache/api/version", CaveApp._skeleton_service),
+    (r"/skeletoncache/api/versions", CaveApp._skeleton_versions),
+    (rf"{_S}/precomputed/skeleton/get_refusal_list", CaveApp._refusal_list),
+    (rf"{_S}/precomputed/skeleton/exists", CaveApp._skeletons_exist),
+    (rf"{_S}/bulk/get_cached_skeletons/-?\d+/(?P<kind>\w+)", CaveApp._cached_skeletons),
 )

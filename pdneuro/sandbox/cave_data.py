@@ -15,6 +15,10 @@ VERSIONS = {661: 1_688_000_000, 1300: 1_736_000_000}
 RESOLUTION = (4.0, 4.0, 40.0)
 #: A table in which a query for all neurons exceeds the ``row_limit`` of the app.
 SYNAPSES = "synapses_pni_2"
+#: The datastack whose table of synapses has scores, transmitters and regions; the other has a
+#: reference table of regions.
+REGION_DATASTACK, REGION_TABLE = "minnie65_public", "synapse_neuropil"
+REGIONS = ("V1", "AL", "RL")
 
 
 class Edit(NamedTuple):
@@ -36,6 +40,7 @@ class Datastack:
         self.edits = {int(root): Edit(kind, tuple(now)) for root, (kind, now) in read["edits"].items()}
         self.chunks: dict[int, list[int]] = dict(zip(read["old"], read["chunks"], strict=True))
         self._tables = {key: pd.DataFrame(columns) for key, columns in read["tables"].items()}
+        _add_to_synapses(self._tables, name)
         nuclei = self._tables["nucleus_detection_v0"]
         self._tables["nucleus_view"] = nuclei.drop(columns="pt_supervoxel_id")
 
@@ -80,11 +85,46 @@ class Datastack:
         """Return the root ID at a version of one chunk of an old root ID; 0 and 1 are unchanged."""
         return root if root < 2 else self.root(self.chunks[root][chunk], version)
 
+    @functools.cached_property
+    def refused(self) -> frozenset[int]:
+        """Return the root IDs of which no skeleton is ever made: every fortieth."""
+        return frozenset(sorted(self.chunks_now)[13::40])
+
+    @functools.cached_property
+    def without_skeleton(self) -> frozenset[int]:
+        """Return the root IDs whose skeleton does not exist at first: every eighth, and the refused."""
+        return frozenset(sorted(self.chunks_now)[5::8]) | self.refused
+
+    def skeleton(self, root: int) -> pd.DataFrame:
+        """Return the rows of the SWC file of a root ID (µm): a soma, an axon and a dendrite."""
+        old, _ = self.place_of_chunk[self.chunks_now[root][0]]
+        cells = self._tables["nucleus_detection_v0"].set_index("pt_root_id")
+        soma = [cells[f"pt_position_{axis}"][old] * RESOLUTION[k] / 1000 for k, axis in enumerate("xyz")]
+        count = 20 + root % 30
+        rng = np.random.default_rng(root)
+        steps = rng.normal(0, 4, (count, 3)).round(3)
+        # Every node but the first continues one of the three nodes before it.
+        parent = np.maximum(np.arange(count) - rng.integers(1, 4, count), 0)
+        place = np.zeros((count, 3))
+        for node in range(1, count):
+            place[node] = place[parent[node]] + steps[node]
+        kind = np.where(np.arange(count) < count // 2, 2, 3)
+        kind[0], parent[0] = 1, -1
+        return pd.DataFrame(
+            {
+                "id": np.arange(count),
+                "type": kind,
+                **{axis: (place[:, k] + soma[k]).round(3) for k, axis in enumerate("xyz")},
+                "radius": np.where(kind == 1, 5.0, rng.uniform(0.1, 1, count).round(3)),
+                "parent": parent,
+            }
+        )
+
     @functools.cache  # noqa: B019 - there are only two datastacks
     def table(self, name: str, version: int) -> pd.DataFrame | None:
         """Return a table at a version, None if the table does not exist."""
         if name not in self._tables:
-            return None
+            return None  # such as a table that another datastack has
         table = self._tables[name].copy()
         if name == SYNAPSES:
             chunks = table.pop("chunk").tolist()
@@ -94,6 +134,29 @@ class Datastack:
         elif "pt_root_id" in table.columns:
             table["pt_root_id"] = [self.at(root, version) for root in table["pt_root_id"].tolist()]
         return table
+
+
+def _add_to_synapses(tables: dict[str, pd.DataFrame], name: str) -> None:
+    """Add the positions of both ends, and regions: as a column with scores, or as a reference table."""
+    synapses = tables[SYNAPSES]
+    count = len(synapses)
+    rng = np.random.default_rng(len(name))
+    for end in ("pre", "post"):
+        for axis in "xyz":
+            offset = rng.integers(-20, 20, count) // (10 if axis == "z" else 1)
+            synapses[f"{end}_pt_position_{axis}"] = synapses[f"ctr_pt_position_{axis}"] + offset
+    region = rng.choice(REGIONS, count)
+    if name == REGION_DATASTACK:
+        synapses["cleft_score"] = rng.integers(0, 256, count)
+        synapses["neuropil"] = region
+        for transmitter, share in zip(
+            ("gaba", "ach", "glut"), rng.dirichlet([1, 1, 1], count).T, strict=True
+        ):
+            synapses[transmitter] = share.round(3)
+        return
+    tables[REGION_TABLE] = pd.DataFrame(
+        {"id": np.arange(count) + 1, "target_id": synapses["id"], "neuropil": region}
+    )
 
 
 def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int]:
@@ -122,9 +185,14 @@ def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int
 
 
 #: The table that each reference table annotates.
-REFERENCES = {"cell_type_manual": "nucleus_detection_v0"}
+REFERENCES = {"cell_type_manual": "nucleus_detection_v0", REGION_TABLE: SYNAPSES}
 VIEWS = ("nucleus_view",)
 TABLES = ("nucleus_detection_v0", "cell_type_manual", "proofreading_status", SYNAPSES)
+
+
+def tables_of(name: str) -> list[str]:
+    """Return the names of the tables of a datastack."""
+    return [*TABLES, *([] if name == REGION_DATASTACK else [REGION_TABLE])]
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCirc
 from pdneuro.sandbox.cave import CaveApp, cave_tokens
 from pdneuro.sandbox.connectome import Connectome, Table
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
+from pdneuro.sandbox.published import PublishedApp
 from pdneuro.sandbox.server import LocalServer, Request
 from pdneuro.transport import tokens
 
@@ -44,12 +45,14 @@ class Sandbox:
         self.allen = AllenApp()
         self.neuromorpho = NeuroMorphoApp()
         self.cave = CaveApp()
+        self.published = PublishedApp(brain)
         # The app is looked up at each request, since tests replace it.
         apps = {
             "/braincircuits": lambda request: self.braincircuits(request),
             "/allen": lambda request: self.allen(request),
             "/neuromorpho": lambda request: self.neuromorpho(request),
             "/cave": lambda request: self.cave(request),
+            "/published": lambda request: self.published(request),
         }
         self._server = LocalServer(apps, port=port, latency=latency)
         self.url = self._server.url
@@ -61,6 +64,8 @@ class Sandbox:
             "neuromorpho_files_url": f"{self.url}/neuromorpho/dableFiles",
             "neuromorpho_rate": None,
             "cave_url": f"{self.url}/cave",
+            "published_url": f"{self.url}/published",
+            "abc_atlas_url": f"{self.url}/published",
             "sandbox_url": self.url,
             "source": PROJECTS[0],
         }

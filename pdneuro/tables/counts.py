@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from pdneuro.errors import AmbiguousColumnError, listing
+from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, listing
 from pdneuro.tables.grouping import group_rows, pairs_differ
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.roles import is_id
@@ -32,6 +32,8 @@ _NEURONS = re.compile(
 )
 _COUNTS = re.compile("syn|weight|count|strength|connect|contact|nbr|number|freq")
 _REGIONS = re.compile("rois?|neuropils?|regions?|structure|compartment|lobe")
+#: Words of columns with scores of pairs of neurons, whose rows are not synapses.
+_SCORES = re.compile("influence")
 #: Larger numbers are IDs: no pair of neurons has as many synapses.
 _MOST = 10**7
 _SAMPLE = 1_000
@@ -65,6 +67,15 @@ def region_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     ['brain_region']
     """
     return [name for name in columns if _has(name, _REGIONS)]
+
+
+def pair_scores(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return the columns of scores of pairs, such as the influence of one neuron on another.
+
+    >>> pair_scores(["upstream_id", "downstream_id", "influence_norm"])
+    ['influence_norm']
+    """
+    return [name for name in columns if _has(name, _SCORES)]
 
 
 def could_count(column: pd.Series[Any]) -> bool:
@@ -125,6 +136,12 @@ def check_rows(
     used : iterable
         Its columns that have another role.
     """
+    scores = pair_scores(frame.columns)
+    if scores:
+        raise MissingColumnsError(
+            f"the table has no numbers of synapses: {scores[0]!r} contains scores. Name a column of "
+            f"whole numbers: weight=..., or count each row as one synapse: weight={ROWS!r}."
+        )
     columns = [name for name in possible_counts(frame, used) if could_count(frame[name])]
     if columns and rows_differ(frame, starts, ends):
         raise not_recognized(columns)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api import types
 
 from pdneuro._compat import copies_on_write
 from pdneuro.errors import (
@@ -16,6 +17,7 @@ from pdneuro.errors import (
     DoubtfulParameterWarning,
     DroppedRowsWarning,
     IncompleteEdgesWarning,
+    InconsistentEdgesWarning,
     InvalidEdgesError,
     MissingColumnsError,
     did_you_mean,
@@ -28,7 +30,9 @@ from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
+from pdneuro.tables.node_names import NAMES, checked_nodes, has_names, name_array, named_edges
 from pdneuro.tables.provenance import facts, inherit, note
+from pdneuro.tables.transmitters import largest_score
 
 COLUMNS = ("pre", "post", "weight")
 #: Columns of a table of groups that count pairs and neurons.
@@ -56,6 +60,8 @@ def as_edges(
     nt: Hashable | None = None,
     *,
     regions: str | Iterable[str] | None = None,
+    nodes: str = "ids",
+    sparse: bool | None = None,
 ) -> pd.DataFrame:
     """Convert an edge table with any known column names to ``pre``, ``post``, ``weight``.
 
@@ -70,13 +76,21 @@ def as_edges(
     regions : str or list of str, optional
         Regions to keep, by ``roi``. Rows of a pair are summed by later steps, so these regions must not
         overlap. Default: all.
+    nodes : {"ids", "names"}, default "ids"
+        With ``"names"``, neurons have names instead of IDs, as in C. elegans: ``pre`` and ``post`` are
+        text, without blanks around it. All methods that need no number accept the result. Text of
+        digits is always an ID.
+    sparse : bool, optional
+        Whether an empty cell of an ID means the ID of the row above. Default: only if the columns are
+        two IDs and ``x, y, z``, as in Codex' ``synapse_coordinates.csv``.
 
     Returns
     -------
     DataFrame
         ``pre, post, weight`` (int64, synapses), then ``roi`` and ``nt`` if they exist, then the other
-        columns. If you choose another column for a role, an existing column ``pre`` becomes
-        ``pre_original``. The index stays the same, unless it contains the IDs. Rows without a
+        columns. Without a column of transmitters, ``nt`` is the largest of the scores
+        ``gaba_avg, ach_avg, ...``. If you choose another column for a role, an existing column ``pre``
+        becomes ``pre_original``. The index stays the same, unless it contains the IDs. Rows without a
         presynaptic or postsynaptic ID are dropped with a warning.
 
     Raises
@@ -102,16 +116,22 @@ def as_edges(
         if roles.endpoint_columns(pd.Index(levels)):
             frame = frame.reset_index()
     pre, post, weight, roi, nt = edge_roles(frame, pre, post, weight, roi, nt)
-    starts, no_start = id_array(roles.id_column(frame, pre))
-    ends, no_end = id_array(roles.id_column(frame, post))
+    named = checked_nodes(nodes) == NAMES or has_names(frame)
+    columns = [roles.named_column(frame, end) for end in (pre, post)]
+    if is_sparse(frame.columns) if sparse is None else sparse:
+        columns = [column.ffill() for column in columns]
+    read: Any = name_array if named else lambda end: id_array(roles.with_prefix(end))
+    (starts, no_start), (ends, no_end) = map(read, columns)
     if weight is None:
-        check_rows(frame, starts, ends, (pre, post, roi, nt))
+        pairs = [pd.factorize(names)[0] if named else names for names in (starts, ends)]
+        check_rows(frame, pairs[0], pairs[1], (pre, post, roi, nt))
     counted = weight is None or weight == ROWS
     if counted:
         weight, weights = None, np.ones(len(frame), np.int64)
     else:
         weights = _weights(roles.named_column(frame, weight))
-    edges = edge_table(starts.copy(), ends.copy(), weights).set_axis(frame.index)
+    make = named_edges if named else edge_table
+    edges = make(starts.copy(), ends.copy(), weights).set_axis(frame.index)
     taken = [name for name in (pre, post, weight) if name is not None]
     rest = frame.drop(columns=[name for name in taken if name in frame.columns])
     optional = {old: new for old, new in ((roi, "roi"), (nt, "nt")) if old is not None}
@@ -124,9 +144,15 @@ def as_edges(
     }
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
+    if nt is None and "nt" not in edges.columns:
+        scores = roles.score_columns(frame.columns)
+        if scores:
+            edges.insert(3 + (roi is not None), "nt", largest_score(frame, scores))
     if "hop" in edges.columns:
         edges["hop"] = _counts(edges["hop"], "values", "a hop is a number of steps, 1 or more.")
     inherit(edges, frame)
+    edges = note(edges, nodes=NAMES) if named else edges
+    _warn_of_received(edges)
     incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
         incomplete |= False if mask is None else mask
@@ -138,6 +164,32 @@ def as_edges(
         )
         edges = edges[~incomplete]
     return edges if regions is None else keep_regions(edges, regions)
+
+
+def _warn_of_received(edges: pd.DataFrame) -> None:
+    """Warn if the table lists chemical synapses twice, as sent and as received (Varshney et al.)."""
+    kinds = edges["Type"] if "Type" in edges.columns else None
+    if not isinstance(kinds, pd.Series) or not kinds.isin(["S", "Sp"]).any():
+        return
+    received = kinds.isin(["R", "Rp"])
+    if received.any():
+        warn(
+            f"{int(received.sum()):,} rows have the Type 'R' or 'Rp': they are the synapses of the "
+            "Types 'S' and 'Sp' as seen from the other neuron. Drop them first: frame"
+            "[~frame['Type'].isin(['R', 'Rp'])].",
+            InconsistentEdgesWarning,
+        )
+
+
+def is_sparse(columns: Iterable[Hashable]) -> bool:
+    """Return whether the columns are those of a file in which an ID is only on the first of its rows.
+
+    >>> is_sparse(["pre_root_id", "post_root_id", "x", "y", "z"]), is_sparse(["pre", "post", "x"])
+    (True, False)
+    """
+    names = [str(name) for name in columns]
+    ends = [name for name in names if name not in ("x", "y", "z")]
+    return len(names) == 5 and len(ends) == 2 and bool(roles.endpoint_columns(pd.Index(ends)))
 
 
 def keep_regions(edges: pd.DataFrame, regions: str | Iterable[str]) -> pd.DataFrame:
@@ -254,6 +306,13 @@ def _invalid_counts(
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame itself if it is an edge table, otherwise the result of :func:`as_edges`."""
     columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
+    if has_names(frame):
+        texts = [
+            isinstance(c, pd.Series) and types.is_string_dtype(c.dtype) and not c.isna().any()
+            for c in columns[:2]
+        ]
+        whole = isinstance(columns[2], pd.Series) and columns[2].dtype == np.int64
+        return frame if all(texts) and whole else as_edges(frame, nodes=NAMES)
     standard = all(isinstance(c, pd.Series) and c.dtype == np.int64 for c in columns)
     if not standard or ("neuropil" in frame.columns and "roi" not in frame.columns):
         return as_edges(frame)

@@ -62,8 +62,10 @@ def sums_by_code(
     return sums
 
 
-def pairs_differ(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> bool:
+def pairs_differ(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> bool:
     """Return True if no pair occurs twice. Fast, but may return False for unique pairs."""
+    if first.dtype == object:  # names
+        first, second = (pd.factorize(names)[0] for names in (first, second))
     # Each pair is hashed to one number. If all numbers differ, all pairs differ; equal numbers of
     # different pairs are possible, but very rare.
     hashed = first.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)

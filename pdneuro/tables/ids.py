@@ -55,7 +55,7 @@ def id_array(values: pd.Series[Any] | pd.Index[Any], name: Hashable | None = Non
     """Return IDs as int64 (0 if missing), and the mask of missing IDs, None if none are missing."""
     series = as_series(values, name)
     label = series.name if series.name is not None else name
-    numbers, missing = _raised(series, label)
+    numbers, missing = _raised(series, label, advice=_NAMES)
     zero = numbers == 0
     # A large int64 column without zeros is returned without a copy or a mask.
     if zero.any():
@@ -150,10 +150,13 @@ def as_series(values: Any, name: Hashable | None = None) -> pd.Series[Any]:
 # -- the one conversion -----------------------------------------------------------------------------
 
 
-def _raised(series: pd.Series[Any], label: Hashable | None) -> _Ids:
+def _raised(series: pd.Series[Any], label: Hashable | None, advice: str = "") -> _Ids:
     numbers, missing, fault = convert(series)
     if fault is not None:
-        raise fault_error(series, fault, label)
+        error = fault_error(series, fault, label)
+        if advice and fault.reason == _NO_NUMBER.text:
+            error = type(error)(f"{error} {advice}")
+        raise error
     return numbers, missing
 
 
@@ -417,6 +420,12 @@ def _python_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.integer | np.floating | np.bool_) else value
 
 
+#: What to do with a column of names: keep them, or number them and return to the names.
+_NAMES = (
+    'If they are names of neurons, keep them in an edge table: .neuro.as_edges(nodes="names"), or '
+    'pdneuro.read_edges(path, nodes="names"). Or number them: numbers, names = pd.factorize(column), '
+    "with numbers + 1 as IDs; names[ids - 1] returns the names."
+)
 _READ_AGAIN = (
     "Read the file again with pdneuro.read_table(path) or pd.read_csv(path, dtype=str), and keep the "
     "column out of spreadsheets and float arithmetic."

@@ -13,6 +13,7 @@ from pdneuro._compat import CONCAT_BY_REFERENCE, copies_on_write
 from pdneuro.errors import ColumnExistsError, listing
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import Int64Array, id_array
+from pdneuro.tables.node_names import Nodes, node_array
 
 #: A label of each neuron (a type, a side, a transmitter): a mapping, or a Series indexed by ID.
 Labels = Mapping[int, Any] | pd.Series
@@ -33,21 +34,21 @@ def are_labels(given: object) -> TypeGuard[Labels]:
     return isinstance(given, Mapping | pd.Series)
 
 
-def labels_of(ids: Int64Array, labels: Labels) -> Any:
+def labels_of(ids: Nodes, labels: Labels) -> Any:
     """Return the label of each ID as an array, missing where it has none."""
     given = labels if isinstance(labels, pd.Series) else pd.Series(dict(labels))
     return lookup(ids, given.index, {given.name: given})[given.name]
 
 
 def lookup(
-    ids: Int64Array, known: pd.Series[Any] | pd.Index[Any], columns: Mapping[Hashable, pd.Series[Any]]
+    ids: Nodes, known: pd.Series[Any] | pd.Index[Any], columns: Mapping[Hashable, pd.Series[Any]]
 ) -> dict[Hashable, Any]:
     """Return entries of columns by ID, missing where an ID is not known.
 
     Parameters
     ----------
-    ids : array of int64
-        The IDs to look up.
+    ids : array
+        The IDs (int64) or names (object) to look up.
     known : Series or Index
         The IDs of the columns' rows. Rows without an ID are skipped.
     columns : mapping
@@ -58,7 +59,7 @@ def lookup(
     ValueError
         An ID appears in several rows.
     """
-    numbers, missing = id_array(known)
+    numbers, missing = node_array(known, ids)
     present = slice(None) if missing is None else ~missing
     index = pd.Index(numbers[present])
     if not index.is_unique:

@@ -11,6 +11,7 @@ from pdneuro.tables.edges import collapse, require_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import add_columns
+from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.provenance import inherit
 
 
@@ -54,10 +55,11 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
     return inherit(counts, edges)
 
 
-def coded_ends(edges: pd.DataFrame) -> tuple[Int64Array, Any, Any]:
+def coded_ends(edges: pd.DataFrame) -> tuple[Nodes, Any, Any]:
     """Return the sorted neurons of an edge table, and the positions of each edge's two ends in them."""
     (pre, starts), (post, ends) = (pd.factorize(edges[end].to_numpy()) for end in ("pre", "post"))
-    ids = np.union1d(starts, ends).astype(np.int64, copy=False)
+    ids = np.union1d(starts, ends)
+    ids = ids if ids.dtype == object else ids.astype(np.int64, copy=False)
     kind = np.int32 if len(ids) < 2**31 else np.int64
     positions = [np.searchsorted(ids, distinct).astype(kind) for distinct in (starts, ends)]
     return ids, positions[0][pre], positions[1][post]
@@ -134,7 +136,7 @@ def motifs(edges: pd.DataFrame) -> pd.Series[Any]:
     Name: pairs, dtype: int64
     """
     pairs = collapse(edges)
-    neurons = len(np.union1d(pairs["pre"], pairs["post"]))
+    neurons = len(coded_ends(pairs)[0])
     autapse = int((pairs["pre"] == pairs["post"]).sum())
     # With weight 1 for all pairs, an edge of weight 0 also counts.
     both = int((_opposite(pairs, pairs.assign(weight=np.int64(1))) > 0).sum())

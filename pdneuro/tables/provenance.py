@@ -19,7 +19,7 @@ KEY = "pdneuro"
 #: Begin and end of the name of a source whose data are synthetic.
 SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
 #: Services whose address is an option.
-SERVICES = ("braincircuits", "cave", "allen", "neuromorpho")
+SERVICES = ("braincircuits", "cave", "allen", "neuromorpho", "published")
 #: Facts about the real data of a service, which do not hold for synthetic data.
 _OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")

@@ -52,12 +52,13 @@ ENDPOINT_NAMES = (
     ("src", "dst"),
     ("Presynaptic_ID", "Postsynaptic_ID"),
     ("upstream_id", "downstream_id"),
-    (":START_ID(Body-ID)", ":END_ID(Body-ID)"),
+    (":START_ID", ":END_ID"),
+    ("Neuron 1", "Neuron 2"),
+    ("pre_synaptic_site.neuron_id", "post_synaptic_partner.neuron_id"),
 )
 WEIGHT_NAMES = (
     "weight",
     "weights",
-    "weight:int",
     "syn_count",
     "syn_counts",
     "synapse_count",
@@ -92,6 +93,13 @@ TRANSMITTER_NAMES = (
     "consensusNt",
     "neurotransmitter_predicted",
 )
+#: The names in a table of neurons: a consensus counts before a prediction of one method.
+_NEURON_TRANSMITTERS = ("nt", "consensus_nt", "consensusNt", *TRANSMITTER_NAMES[1:])
+#: Columns of the scores of transmitters: of Codex and FlyWire, and of hemibrain.
+_SCORE_NAMES = (
+    ("ach_avg", "da_avg", "gaba_avg", "glut_avg", "oct_avg", "ser_avg"),
+    ("acetylcholine", "dopamine", "gaba", "glutamate", "octopamine", "serotonin"),
+)
 
 #: A name with a number at its end: a version, or the first digits of all IDs in the column.
 _NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*(\d{3,12})\W*")
@@ -108,9 +116,16 @@ def id_columns(frame: pd.DataFrame) -> list[Hashable]:
     return (
         _named(columns, SEGMENT_NAMES)
         or [name for name in texts if _VERSION.fullmatch(name.casefold()) or _prefix(name)]
+        or _single_ends(columns)
         or _named(frame.index.names, SEGMENT_NAMES)
         or _named(columns, _LAST_RESORT)
     )
+
+
+def _single_ends(columns: pd.Index[Any]) -> list[Hashable]:
+    """Return columns of one end of edges in a table that lacks the other end."""
+    ends = [end for pair in ENDPOINT_NAMES[:7] for end in pair if "_" in end]
+    return [] if endpoint_columns(columns) else _named(columns, ends)
 
 
 def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
@@ -136,7 +151,7 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     if not isinstance(frame, pd.DataFrame):
         return with_prefix(_only_column(frame, on))
     if on is None:
-        on = _only(frame, id_columns(frame), "segment IDs")
+        on = _of_one_version(frame, _only(frame, id_columns(frame), "segment IDs"))
     if on is not None:
         return with_prefix(named_column(frame, on))
     unnamed = _unnamed_ids(frame)
@@ -146,6 +161,25 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
         f"no column of segment IDs is recognized among {described_columns(frame)}. Name it: on=..., or "
         f"rename it to {SEGMENT_NAMES[0]!r}.{_nearest(frame, SEGMENT_NAMES)}"
     )
+
+
+def version_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return the columns with the IDs of one version of a data set.
+
+    >>> version_columns(["root_id", "banc_888_id", "nucleus_id"])
+    ['banc_888_id']
+    """
+    texts = [name for name in columns if isinstance(name, str)]
+    return [name for name in texts if _VERSION.fullmatch(name.casefold())]
+
+
+def _of_one_version(frame: pd.DataFrame, on: Hashable | None) -> Hashable | None:
+    """Return the column of one version if the recognized IDs are repeated and those are not."""
+    versions = [name for name in version_columns(frame.columns) if name != on]
+    if on is None or len(versions) != 1 or on not in frame.columns:
+        return on
+    repeated = [frame[name].dropna().duplicated().any() for name in (on, versions[0])]
+    return versions[0] if repeated == [True, False] else on
 
 
 def with_prefix(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -343,6 +377,30 @@ def weight_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     return _named(columns, WEIGHT_NAMES)
 
 
+def transmitter_column(columns: Iterable[Hashable]) -> Hashable | None:
+    """Return the column with the transmitters of a table of neurons, None if there is none.
+
+    >>> transmitter_column(["body", "predicted_nt", "consensus_nt"])
+    'consensus_nt'
+    """
+    names = list(columns)
+    return next((found[0] for name in _NEURON_TRANSMITTERS if (found := _named(names, (name,)))), None)
+
+
+def score_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return the columns with the scores of all transmitters, none if some are lacking.
+
+    >>> score_columns(["root_id", "gaba_avg", "ach_avg"])
+    []
+    """
+    names = list(columns)
+    for known in _SCORE_NAMES:
+        found = _named(names, known)
+        if len(found) == len(known):
+            return found
+    return []
+
+
 def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable | None:
     """Return the column with one of these names, None if there is none."""
     candidates = _named(columns, names)
@@ -379,8 +437,10 @@ def _named(columns: Iterable[Hashable], names: Iterable[str]) -> list[Hashable]:
 
 
 def _spelled(name: str) -> str:
-    """Return a name in lower case, with underscores for blanks and hyphens."""
-    return re.sub(r"[\s-]+", "_", name.strip()).casefold()
+    """Return a name in lower case, with underscores for blanks and hyphens, without a type."""
+    # neuPrint's import files write the type, or the space of IDs, behind the name.
+    name = re.sub(r"(?<=.):\w+(\[\])?$|(?<=_ID)\(.*\)$", "", name.strip())
+    return re.sub(r"[\s-]+", "_", name).casefold()
 
 
 def _prefix(name: str) -> str:

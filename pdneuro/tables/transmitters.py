@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ _WORDS = {
     "neither": ("neither",),
 }
 _TRANSMITTER = {word: name for name, words in _WORDS.items() for word in words}
+#: Ending of the columns of scores of Codex.
+_ENDING = "_avg"
 #: Classes of a prediction that are not transmitters.
 _NONE_OF_THEM = ("unknown", "neither")
 #: Other words in the names of columns of scores.
@@ -130,13 +132,7 @@ def top_nt(
     1  acetylcholine           0.5           0.25
     """
     names = _named_scores(table, columns)
-    scores = np.column_stack([_scores(table, column) for column in names.values()])
-    best = np.argmax(scores, axis=1) if len(scores) else np.zeros(0, np.intp)
-    rows = np.arange(len(scores))
-    top = scores[rows, best]
-    others = scores.copy()
-    others[rows, best] = -np.inf
-    second = others.max(axis=1, initial=-np.inf)
+    best, top, second = _ranked([_scores(table, column) for column in names.values()])
     unknown = ~(top > 0)
     alone = unknown | np.isneginf(second)
     words = pd.array(list(names), TEXT).take(np.where(unknown, -1, best), allow_fill=True)
@@ -148,6 +144,47 @@ def top_nt(
         "top_nt_margin": pd.arrays.FloatingArray(margin, alone),
     }
     return add_columns(table, added, overwrite=overwrite)
+
+
+def largest_score(frame: pd.DataFrame, scores: Sequence[Hashable]) -> pd.Series[Any]:
+    """Return the transmitter with the largest score of each row, in the words of the file.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    scores : list
+        Its columns of scores. The transmitter of ``gaba_avg`` is ``GABA``, as in Codex.
+
+    Returns
+    -------
+    Series
+        Text; NA where no score is above 0, or where two scores are the largest.
+
+    >>> table = pd.DataFrame({"gaba_avg": [0.1, 0.5], "ach_avg": [0.8, 0.5]})
+    >>> largest_score(table, ["gaba_avg", "ach_avg"]).fillna("").tolist()
+    ['ACH', '']
+    """
+    columns = [pd.to_numeric(frame[name], errors="coerce") for name in scores]
+    values = [column.to_numpy(dtype=np.float64, na_value=-np.inf) for column in columns]
+    best, top, second = _ranked([np.where(np.isnan(part), -np.inf, part) for part in values])
+    labels = [_label(str(name)) for name in scores]
+    codes = np.where((top > 0) & (top > second), best, -1)
+    return pd.Series(pd.array(labels, TEXT).take(codes, allow_fill=True), index=frame.index, name="nt")
+
+
+def _label(name: str) -> str:
+    stem = name.removesuffix(_ENDING)
+    return stem.upper() if name.endswith(_ENDING) else stem
+
+
+def _ranked(columns: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Return the column with the largest score of each row, that score, and the second (-inf: none)."""
+    scores = np.column_stack(columns)
+    best = np.argmax(scores, axis=1) if len(scores) else np.zeros(0, np.intp)
+    rows = np.arange(len(scores))
+    others = scores.copy()
+    others[rows, best] = -np.inf
+    return best, scores[rows, best], others.max(axis=1, initial=-np.inf)
 
 
 def _named_scores(table: pd.DataFrame, columns: Any) -> dict[str, Hashable]:

@@ -77,7 +77,7 @@ def at(volume: xr.DataArray, points: Any) -> pd.Series[Any]:
     [385, <NA>]
     """
     table = points if isinstance(points, pd.DataFrame) else pd.DataFrame(np.atleast_2d(points))
-    return sample(table, volume, columns=_point_columns(table))
+    return sample(table, volume, columns=point_names(table))
 
 
 def sample(
@@ -321,7 +321,8 @@ def _span(values: npt.NDArray[np.float64]) -> str:
     return f"{np.nanmin(values):,.6g} to {np.nanmax(values):,.6g}"
 
 
-def _point_columns(table: pd.DataFrame) -> list[Hashable]:
+def point_names(table: pd.DataFrame) -> list[Hashable]:
+    """Return the columns of points, or of any table with three columns."""
     names = roles.point_columns(table.columns)
     if names or table.shape[1] == 3:
         return names or list(table.columns)

@@ -72,7 +72,7 @@ def fractions(
     codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     present = np.bincount(codes, weight, len(ids))
     if are_labels(total):
-        totals = pd.Series(labels_of(np.asarray(ids, np.int64), total))
+        totals = pd.Series(labels_of(np.asarray(ids), total))
         numbers = pd.to_numeric(totals.astype(object), errors="coerce").astype("Float64")
         wrong = numbers.isna() & totals.notna()
         if wrong.any():

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from pdneuro._atomic import replace, replacing
 from pdneuro.errors import InvalidResponseError, ServiceError, TruncatedResponseError
 from pdneuro.transport import progress
 from pdneuro.transport.http import Client, Request
 from pdneuro.transport.responses import excerpt, is_html, without_secrets
+
+
+class RemoteState(NamedTuple):
+    """A file on a server: its size, a mark of its content, and its MD5 in hexadecimal if it is known."""
+
+    size: int | None
+    mark: str
+    md5: str | None
+
+
+def remote_state(client: Client, url: str) -> RemoteState:
+    """Return the state of a file on a server, without its content.
+
+    Raises
+    ------
+    ServiceError
+        The request failed; :mod:`pdneuro.errors` lists its kinds.
+    """
+    request = Request("GET", url, headers={"Accept-Encoding": "identity"})
+    with contextlib.closing(client.retry(lambda: client.stream(request), without_secrets(url))) as found:
+        headers = found.headers
+    length = headers.get("Content-Length", "")
+    mark = headers.get("ETag") or headers.get("Last-Modified") or ""
+    # Google Cloud Storage sends hashes: crc32c=..., md5=... in Base64.
+    hashes = dict(
+        part.strip().split("=", 1) for part in headers.get("x-goog-hash", "").split(",") if "=" in part
+    )
+    md5 = base64.b64decode(hashes["md5"]).hex() if "md5" in hashes else None
+    packed = headers.get("Content-Encoding", "identity") != "identity"
+    return RemoteState(int(length) if length.isdecimal() else None, mark, None if packed else md5)
+
 
 #: A truncated chunk is lost, so chunks are small.
 _CHUNK = 1 << 16

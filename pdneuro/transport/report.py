@@ -28,16 +28,18 @@ from pdneuro.options import Fetch
 
 #: Encodings that mean the same for every service; a service numbers its own from FIRST_ENCODING on.
 UNKNOWN_ENCODING, NONE_ENCODING, FIRST_ENCODING = 0, 1, 2
-#: Encodings from this number on are of values that are not as documented: returned, and not cached.
-NOT_CACHED = 64
+#: Encodings from this number on are not cached: of values that are not as documented, which are
+#: returned, and of the two reasons for which a value does not exist today and may exist tomorrow.
+NOT_CACHED, NO_VALUE_NOW, NOT_GENERATED_ENCODING = 64, 126, 127
 
 #: Status of an ID, by number in :class:`Answers`; only a row of a table can lack its ID.
-FOUND, NONE, UNKNOWN, FAILED, NOT_REQUESTED, MISSING = range(6)
-STATUS = ("found", "none", "unknown", "failed", "not requested", "missing")
+FOUND, NONE, UNKNOWN, NOT_GENERATED, FAILED, NOT_REQUESTED, MISSING = range(7)
+STATUS = ("found", "none", "unknown", "not generated", "failed", "not requested", "missing")
 #: The status of an ID with several properties is the last of those in this order.
-_BY_WEIGHT = np.array([UNKNOWN, NONE, FOUND, NOT_REQUESTED, FAILED], np.int8)
+_BY_WEIGHT = np.array([UNKNOWN, NONE, NOT_GENERATED, FOUND, NOT_REQUESTED, FAILED], np.int8)
 _STATUS_OF_ENCODING = np.full(128, FOUND, np.int8)
 _STATUS_OF_ENCODING[[UNKNOWN_ENCODING, NONE_ENCODING]] = UNKNOWN, NONE
+_STATUS_OF_ENCODING[[NO_VALUE_NOW, NOT_GENERATED_ENCODING]] = NONE, NOT_GENERATED
 
 
 class ShapeError(ValueError):
@@ -291,7 +293,8 @@ def last_report() -> pd.DataFrame:
     DataFrame
         One row per ID and property, in the order of the call: ``id`` (int64), ``status`` (text:
         ``"found"``; ``"none"``, known to the service but without a value; ``"unknown"`` to
-        the service; ``"failed"``; ``"not requested"``), ``detail`` (text, the message of the service),
+        the service; ``"not generated"``, a skeleton that the service can generate; ``"failed"``;
+        ``"not requested"``), ``detail`` (text, the message of the service),
         ``from_cache`` (bool), ``materialized_timestamp`` (Int64, Unix seconds of the service's
         snapshot), ``property`` and ``source`` (text).
 

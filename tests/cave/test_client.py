@@ -237,6 +237,8 @@ def test_a_limit_with_separators_is_known_from_then_on(sandbox: Sandbox, stack: 
     full: list[str] = []
 
     def alter(request: Request, response: Response) -> None:
+        if b'"limit": 1' in request.body:  # the query for the names of the columns
+            return
         header = response.headers.pop("Warning", None)
         if header:
             full.append(header)
