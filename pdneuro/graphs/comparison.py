@@ -125,12 +125,12 @@ def compare(
         result[f"input_fraction{suffix}"] = result[f"weight{suffix}"] / result[f"total{suffix}"]
     first, second = (result[f"input_fraction{suffix}"] for suffix in names)
     result["difference"] = second - first
-    counts = [
+    numbers = [
         result[f"{name}{suffix}"].to_numpy(np.float64, na_value=np.nan)
         for name in ("weight", "total")
         for suffix in names
     ]
-    values = _proportion_test(*counts)
+    values = _proportion_test(*numbers)
     result["p_value"] = pd.array(values, "Float64")
     result["q_value"] = pd.array(_corrected(values), "Float64")
     words = np.array([names[0].strip("_"), names[1].strip("_"), "both"], object)
@@ -155,7 +155,8 @@ def _groups(table: pd.DataFrame, keys: list[Any]) -> pd.DataFrame:
 
 def _types(table: pd.DataFrame, columns: list[Any]) -> pd.Index[Any]:
     found = [pd.Index(table[name].astype(object).dropna().unique()) for name in columns]
-    return found[0].union(found[1], sort=False)
+    both: pd.Index[Any] = found[0].union(found[1], sort=False)
+    return both
 
 
 def _inputs(table: pd.DataFrame, column: Any) -> pd.Series[Any]:

@@ -221,4 +221,5 @@ def _pairs_and_triads(table: pd.DataFrame) -> pd.Series[Any]:
     links = np.column_stack([pre[other], post[other]])
     census = igraph.Graph(len(ids), links.tolist(), directed=True).triad_census()
     triads = {name: int(census[place]) for name, place in _TRIADS.items()}
-    return pd.concat([_pairs(table), pd.Series(triads, dtype="int64")])
+    counts: pd.Series[Any] = pd.concat([_pairs(table), pd.Series(triads, dtype="int64")])
+    return counts

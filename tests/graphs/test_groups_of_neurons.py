@@ -150,3 +150,23 @@ class TestLayers:
         for options in ({"threshold": 0}, {"n": 0}):
             with pytest.raises(ValueError, match=r"threshold must|n must"):
                 random_edges(0).neuro.layers(BASE, **options)
+
+
+def test_names_instead_of_ids() -> None:
+    ids = random_edges(3)
+    names = ids.assign(pre="n" + ids["pre"].astype(str), post="n" + ids["post"].astype(str))
+    names = names.neuro.as_edges(nodes="names")
+    start = ids["pre"].iloc[0]
+    calls = {
+        "influence": lambda t, s: t.neuro.influence(s)["influence"],
+        "layers": lambda t, s: t.neuro.layers(s, None)["layer"],
+        "components": lambda t, _: t.neuro.components(),
+        "communities": lambda t, _: t.neuro.communities(seed=1),
+        "cluster": lambda t, _: t.neuro.cluster(n=3),
+        "rewire": lambda t, _: t.neuro.rewire(seed=1)["weight"],
+        "effective": lambda t, s: t.neuro.effective(s, t["post"], 2)["total"],
+        "zscores": lambda t, _: t.neuro.zscores("reciprocal", n=3, seed=0)["mean"],
+    }
+    for name, call in calls.items():
+        one, two = call(ids, start), call(names, f"n{start}")
+        np.testing.assert_allclose(one.astype(float), two.astype(float), err_msg=name)
