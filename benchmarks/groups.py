@@ -72,7 +72,7 @@ def peers() -> dict[str, tuple[Callable[[pd.DataFrame], Any], Callable[[pd.DataF
         "completeness by type / two groupby.sum": (
             lambda table: table.neuro.completeness(group_by="type"),
             completeness,
-            "<= 1",
+            "<= 1.5",
         ),
     }
 

@@ -287,7 +287,9 @@ def _structure_labels(ids: pd.Index[Any], field: str, graph_id: int) -> pd.Index
     found = pd.Series(tree.take(places, field), dtype=object)
     labels = found.where(found.notna(), pd.Series(ids.astype(str), dtype=object))
     left = pd.Series(places.is_left) & found.notna()
-    return pd.Index(labels.where(~left, labels.astype(str) + " (left)"), name=field, dtype=TEXT)
+    named = labels.where(~left, labels.astype(str) + " (left)")
+    found_names: pd.Index[Any] = pd.Index(named, name=field, dtype=TEXT)
+    return found_names
 
 
 def _valued(

@@ -226,7 +226,8 @@ def _totals(edges: pd.DataFrame, neurons: Int64Array, normalize: str) -> Int64Ar
     """Return all input, or all output, of each neuron in the table."""
     codes, ids = pd.factorize(edges[END_OF[normalize]].to_numpy())
     sums = sums_by_code(codes, edges["weight"].to_numpy(), len(ids))
-    return np.append(sums, 0)[pd.Index(ids).get_indexer(pd.Index(neurons))]
+    totals: Int64Array = np.append(sums, 0)[pd.Index(ids).get_indexer(pd.Index(neurons))]
+    return totals
 
 
 def _divided(sums: Any, totals: Any) -> Any:

@@ -14,9 +14,8 @@ from pdneuro.graphs.matrix import MAX_DENSE
 from pdneuro.tables import roles
 from pdneuro.tables.datasets import COLUMN, coded_neurons, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import require_edges
-from pdneuro.tables.ids import distinct_ids, id_array
 from pdneuro.tables.joins import Labels
-from pdneuro.tables.node_names import distinct_nodes
+from pdneuro.tables.node_names import distinct_nodes, node_array
 from pdneuro.tables.provenance import inherit, note
 
 #: Maximum number of entries per block of the matrix product.
@@ -179,15 +178,20 @@ def _chosen(neurons: pd.Index[Any], ids: Any) -> tuple[pd.Index[Any], Any]:
         names = roles.named_column(ids, COLUMN)
         ids = pd.MultiIndex.from_arrays([names, column], names=[COLUMN, "id"])
     if several and isinstance(ids, pd.MultiIndex):
-        numbers, _ = id_array(pd.Series(ids.get_level_values(-1)))
-        levels = [ids.get_level_values(0), numbers]
+        like = neurons.get_level_values("id").to_numpy()
+        numbers, _ = node_array(pd.Series(ids.get_level_values(-1)), like)
+        levels: list[Any] = [ids.get_level_values(0), numbers]
         chosen = pd.MultiIndex.from_arrays(levels, names=[COLUMN, "id"]).unique()
         return chosen, neurons.get_indexer(chosen)
-    column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
+    given = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
     if several:  # these IDs in every data set
-        rows = np.flatnonzero(neurons.get_level_values("id").isin(distinct_ids(column)))
+        rows = np.flatnonzero(
+            neurons.get_level_values("id").isin(
+                distinct_nodes(given, neurons.get_level_values("id").to_numpy())
+            )
+        )
         return neurons[rows], rows
-    selected = distinct_nodes(column, neurons.to_numpy())
+    selected = distinct_nodes(given, neurons.to_numpy())
     return pd.Index(selected, name="id"), neurons.get_indexer(pd.Index(selected))
 
 
@@ -204,7 +208,7 @@ def _matched(neurons: pd.Index[Any], features: Any, totals: Any, rows: Any) -> d
     }
 
 
-def _share(part: float, whole: float) -> float:
+def _share(part: Any, whole: Any) -> float:
     return float(part / whole) if whole else 0.0
 
 

@@ -11,10 +11,9 @@ import pandas as pd
 from pdneuro import tables
 from pdneuro.errors import MissingColumnsError
 from pdneuro.plots import style
-from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.edges import END_OF, label_columns, require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
-from pdneuro.tables.weights import END_OF
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

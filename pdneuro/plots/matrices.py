@@ -160,7 +160,7 @@ def _is_matrix(table: pd.DataFrame) -> bool:
 
 def _axis_name(axis: pd.Index[Any], other: str) -> str:
     """Return the label of an axis: the names of its levels."""
-    names = [str(_AXES.get(name, name)) for name in axis.names if name is not None]
+    names = [_AXES.get(str(name), str(name)) for name in axis.names if name is not None]
     return ", ".join(names) or other
 
 

@@ -420,7 +420,7 @@ def _rows_of_each(groups: Any, function: Callable[[pd.DataFrame], pd.DataFrame])
     kept = pd.concat(found).sort_index() if len(found) > 1 else found[0]
     result = kept.set_axis(table.index[kept.index.astype(np.intp)])
     result.attrs = found[0].attrs
-    return cast(pd.DataFrame, result)
+    return result
 
 
 def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64Array]]:

@@ -11,8 +11,9 @@ import pandas as pd
 from pdneuro.tables.datasets import coded_neurons, datasets, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import END_OF, require_edges
 from pdneuro.tables.grouping import sums_by_code
-from pdneuro.tables.ids import as_series, distinct_ids
+from pdneuro.tables.ids import as_series
 from pdneuro.tables.joins import Labels
+from pdneuro.tables.node_names import distinct_nodes
 from pdneuro.tables.provenance import inherit
 
 
@@ -77,7 +78,7 @@ def completeness(
     known = {end: np.ones(len(edges), bool) for end in positions}
     matched: dict[str, Any] = {}
     if partners is not None:
-        inside = pd.Index(distinct_ids(as_series(partners)))
+        inside = pd.Index(distinct_nodes(as_series(partners), edges["pre"].to_numpy()))
         known = {end: edges[end].isin(inside).to_numpy() for end in positions}
     if group_by is not None:
         labeled, columns = labels_by_end(edges, group_by)

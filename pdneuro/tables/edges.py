@@ -566,7 +566,7 @@ def _target_sizes(
     group = np.empty(len(both), np.int64)
     group[members.rows] = np.repeat(np.arange(len(members.starts)), members.sizes)
     neurons = len(both) - len(totals)
-    once = group_rows(pd.Series(group[:neurons]), both["id"].iloc[:neurons].astype("int64")).first
+    once = group_rows(pd.Series(group[:neurons]), both["id"].iloc[:neurons]).first
     sizes = np.bincount(group[:neurons][once], minlength=len(members.starts))
     return np.asarray(sizes[group[neurons:]], np.int64)
 

@@ -183,3 +183,17 @@ class TestValues:
         found = self.EDGES.neuro.collapse({"pre": {1: "a"}, "post": {3: "b", 4: "c"}}, per_neuron=True)
         assert found["group_post"].tolist() == ["b", "c"]
         assert found["weight_per_neuron"].tolist() == [3, 5]
+
+
+def test_neurons_with_names() -> None:
+    edges = pd.DataFrame({"pre": ["AVAL", "AVAR", "X"], "post": ["B1", "B2", "B2"], "weight": [3, 4, 1]})
+    edges = edges.neuro.as_edges(nodes="names")
+    types = {"AVAL": "AVA", "AVAR": "AVA", "B1": "B", "B2": "B"}
+    assert edges.neuro.collapse(types, per_neuron=True)["weight_per_neuron"].tolist() == [3.5, 0.5]
+    assert edges.neuro.to_matrix({"post": types}, normalize="output").loc["AVAR", "B"] == 1
+    assert edges.neuro.completeness(["AVAR"]).loc["B2", "input_completeness"] == 0.8
+    both = pd.concat([edges.assign(dataset="a"), edges.assign(dataset="b")], ignore_index=True)
+    both.attrs = edges.attrs
+    chosen = pd.MultiIndex.from_tuples([("a", "AVAL"), ("b", "AVAR")])
+    found = both.neuro.annotate(types, "type").neuro.similarity(of="output", group_by="type", ids=chosen)
+    assert found.to_numpy().tolist() == [[1, 1], [1, 1]]

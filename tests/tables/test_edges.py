@@ -601,6 +601,12 @@ class TestSimilarity:
         found = edges.neuro.similarity(metric, of)
         dense = edges.neuro.to_matrix().to_numpy().astype(float)
         vectors = {"output": dense, "input": dense.T, "both": np.hstack([dense, dense.T])}[of]
+        # Neurons without an edge of this side are not compared.
+        with_partners = {"output": [edges["pre"]], "input": [edges["post"]]}
+        ends = with_partners.get(of, [edges["pre"], edges["post"]])
+        neurons = np.unique(np.concatenate(ends))
+        assert found.index.tolist() == neurons.tolist()
+        vectors = vectors[edges.neuro.to_matrix().index.get_indexer(neurons)]
         if metric == "jaccard":
             vectors = (vectors > 0).astype(float)
         inner = vectors @ vectors.T
