@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import allen
+import analysis
 import cave
 import graphs
 import groups
@@ -44,6 +45,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "collapse": lambda rounds, rows: graphs.collapse(rounds),
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
+    "analysis": lambda rounds, rows: analysis.methods(rounds),
+    "analysis_peers": lambda rounds, rows: analysis.peers(rounds),
     "groups": lambda rounds, rows: groups.sums(rounds),
     "similar_types": lambda rounds, rows: groups.similar_types(rounds),
     "growth": lambda rounds, rows: graphs.growth(rounds),

@@ -70,6 +70,10 @@ class TooLargeError(PdneuroError, ValueError):
     """The result would be too large: a dense matrix of too many neurons, too many paths."""
 
 
+class NotConvergedError(PdneuroError, ArithmeticError):
+    """A numeric method did not reach its accuracy."""
+
+
 class InvalidQueryError(PdneuroError, ValueError):
     """A query that cannot be written: no IDs, unclosed brackets, a value of an unsupported type."""
 

@@ -133,6 +133,7 @@ class NodeTableMethods:
     cable_length = as_method(tables.cable_length)
     path_distance = as_method(tables.path_distance)
     to_swc = as_method(files.to_swc)
+    to_navis = as_method(graphs.to_navis)
 
 
 class PointMethods:
@@ -161,6 +162,15 @@ class EdgeTableMethods:
     paths = as_method(graphs.paths)
     shortest_paths = as_method(graphs.shortest_paths)
     similarity = as_method(graphs.similarity)
+    cluster = as_method(graphs.cluster)
+    communities = as_method(graphs.communities)
+    components = as_method(graphs.components)
+    influence = as_method(graphs.influence)
+    effective = as_method(graphs.effective)
+    layers = as_method(graphs.layers)
+    compare = as_method(graphs.compare)
+    rewire = as_method(graphs.rewire)
+    zscores = as_method(graphs.zscores)
     to_networkx = as_method(graphs.to_networkx)
     to_sparse = as_method(graphs.to_sparse)
     to_matrix = as_method(graphs.to_matrix)
@@ -309,6 +319,7 @@ class FramePlots(SeriesPlots):
     fractions = as_method(plots.fractions)
     hops = as_method(plots.hops)
     skeleton = as_method(plots.skeleton)
+    clustermap = as_method(plots.clustermap)
     dendrogram = as_method(plots.dendrogram)
 
 
