@@ -111,7 +111,7 @@ def effective(
     shares = input_shares(edges, signed)
     starts = known_positions(shares.ids, sources, "sources")
     ends = known_positions(shares.ids, targets, "targets")
-    by = group_by if _is_one_sided(group_by) else {"pre": group_by, "post": group_by}
+    by: Any = group_by if _is_one_sided(group_by) else {"pre": group_by, "post": group_by}
     pre, post = (
         _groups(edges, shares.ids, positions, by.get(end))
         for end, positions in (("pre", starts), ("post", ends))
@@ -274,12 +274,12 @@ def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame
     rows, columns = np.nonzero(sum(totals))
     tables = []
     for name, parts, total in itertools.zip_longest(_EFFECTS[: len(effects)], effects, totals):
-        table = {"source": take_or_na(sources, rows), "target": take_or_na(targets, columns)}
+        cells = {"source": take_or_na(sources, rows), "target": take_or_na(targets, columns)}
         if len(effects) > 1:
-            table["effect"] = np.full(len(rows), name, object)
-        table |= {f"hops_{hops}": part[rows, columns] for hops, part in enumerate(parts, 1)}
-        tables.append(pd.DataFrame({**table, "total": total[rows, columns]}, copy=False))
-    table = pd.concat(tables, ignore_index=True)
+            cells["effect"] = np.full(len(rows), name, object)
+        cells |= {f"hops_{hops}": part[rows, columns] for hops, part in enumerate(parts, 1)}
+        tables.append(pd.DataFrame({**cells, "total": total[rows, columns]}, copy=False))
+    table: pd.DataFrame = pd.concat(tables, ignore_index=True)
     if len(effects) > 1:
-        table["effect"] = table["effect"].astype(pd.CategoricalDtype(_EFFECTS))
+        table["effect"] = table["effect"].astype(pd.CategoricalDtype(list(_EFFECTS)))
     return table.sort_values("total", ascending=False, kind="stable", ignore_index=True)

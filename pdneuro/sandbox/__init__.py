@@ -1,14 +1,13 @@
 """A local HTTP server that imitates all services, with a synthetic brain or with your files."""
 
 from pdneuro.connectome import Connectome
-from pdneuro.sandbox.cave_data import annotations, root_ids, supervoxels
+from pdneuro.sandbox.cave_data import root_ids, supervoxels
 from pdneuro.sandbox.connectome import bundled, edges, neurons
 from pdneuro.sandbox.start import Sandbox, start
 from pdneuro.tables.provenance import SYNTHETIC
 
 __all__ = [
     "Sandbox",
-    "annotations",
     "edges",
     "neurons",
     "open_source",
