@@ -22,7 +22,7 @@ collect_ignore = [
 if not find_spec("mypy"):
     collect_ignore += ["pdneuro/mypy.py"]
 if not find_spec("caveclient"):
-    collect_ignore += ["pdneuro/queries/cave.py", "docs/cave.md"]
+    collect_ignore += ["pdneuro/queries/cave.py", "pdneuro/queries/supervoxels.py", "docs/cave.md"]
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import allen
+import analysis
 import cave
 import graphs
 import groups
 import main_job
+import neuprint_edges
 import neuromorpho
 import numpy as np
 import pandas as pd
@@ -43,6 +45,8 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "collapse": lambda rounds, rows: graphs.collapse(rounds),
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
+    "analysis": lambda rounds, rows: analysis.methods(rounds),
+    "analysis_peers": lambda rounds, rows: analysis.peers(rounds),
     "groups": lambda rounds, rows: groups.sums(rounds),
     "similar_types": lambda rounds, rows: groups.similar_types(rounds),
     "growth": lambda rounds, rows: graphs.growth(rounds),
@@ -51,6 +55,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "allen_import": lambda rounds, rows: allen.imports(rounds),
     "neuromorpho": lambda rounds, rows: neuromorpho.join(rounds),
     "swc": lambda rounds, rows: neuromorpho.swc(rounds),
+    "neuprint": lambda rounds, rows: neuprint_edges.edges(rounds),
     "cave": lambda rounds, rows: cave.join(rounds),
     "synapses": lambda rounds, rows: cave.edges(rounds),
     "cave_synapses": lambda rounds, rows: cave.synapses(rounds),

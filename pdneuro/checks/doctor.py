@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.checks import allen, braincircuits, cave, neuromorpho
+from pdneuro.checks import allen, braincircuits, cave, neuprint, neuromorpho
 from pdneuro.checks.probe import COLUMNS, Budget, Check, Probe, Row, run
 from pdneuro.errors import UnknownServiceError, did_you_mean
 from pdneuro.options import get_option
@@ -29,6 +29,7 @@ class Service(NamedTuple):
 SERVICES = {
     "braincircuits": Service(braincircuits.CHECKS, braincircuits.probes),
     "cave": Service(cave.CHECKS, cave.probes),
+    "neuprint": Service(neuprint.CHECKS, neuprint.probes),
     "allen": Service(allen.CHECKS, allen.probes),
     "neuromorpho": Service(neuromorpho.CHECKS, neuromorpho.probes),
 }
@@ -42,8 +43,9 @@ def doctor(*services: str, ids: Any = None) -> pd.DataFrame:
     Parameters
     ----------
     *services : str
-        ``"braincircuits"``, ``"cave"``, ``"allen"`` or ``"neuromorpho"``; also one project or datastack:
-        ``"braincircuits:fruitfly_fanc_cave"``, ``"cave:v1dd_public"``. Default: all.
+        ``"braincircuits"``, ``"cave"``, ``"neuprint"``, ``"allen"`` or ``"neuromorpho"``; also one
+        project, datastack or data set: ``"braincircuits:fruitfly_fanc_cave"``, ``"cave:v1dd_public"``,
+        ``"neuprint:manc:v1.2.3"``. Default: all.
     ids : list of int, optional
         Segments that the project of BrainCircuits.io has. Default: examples, which may be outdated.
 

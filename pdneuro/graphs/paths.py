@@ -109,15 +109,20 @@ def _too_many(max_paths: int, hop: int) -> TooLargeError:
     )
 
 
-def _positions(ids: Nodes, neurons: Ids, role: str) -> Codes:
-    """Return the positions of neurons in ``ids``, without neurons that have no edge."""
+def distinct_neurons(neurons: Ids, role: str, like: Nodes) -> Nodes:
+    """Return the distinct IDs or names of one neuron or several, in order of first appearance."""
     items: Any = [neurons] if pd.api.types.is_scalar(neurons) else neurons
     column = (
         items
         if isinstance(items, pd.Series | pd.Index)
         else pd.Series(items if isinstance(items, np.ndarray) else list(items), dtype=object, name=role)
     )
-    positions = pd.Index(ids).get_indexer(pd.Index(distinct_nodes(column, ids)))
+    return distinct_nodes(column, like)
+
+
+def _positions(ids: Nodes, neurons: Ids, role: str) -> Codes:
+    """Return the positions of neurons in ``ids``, without neurons that have no edge."""
+    positions = pd.Index(ids).get_indexer(pd.Index(distinct_neurons(neurons, role, ids)))
     return positions[positions >= 0]
 
 

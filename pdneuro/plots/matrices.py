@@ -86,17 +86,12 @@ def matrix(
         raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
     if bars is not None and group_by is not None:
         raise ValueError("bars= cannot be combined with group_by=, which already groups the rows.")
-    choices = {"group_by": group_by, "normalize": normalize, "dropna": dropna, "ids": ids}
-    given = [name for name, choice in choices.items() if choice is not None]
-    table = edges
-    if not _is_matrix(edges):
-        edges = require_edges(edges)
-        options: dict[str, Any] = {"values": values, "normalize": normalize, "dropna": dropna}
-        table = to_matrix(edges, group_by, ids=ids, **options)
-    elif given or values != "weight":
-        raise ValueError(f"{[*given, 'values'][0]}= is for an edge table, but this is a matrix.")
-    elif bars is not None and not are_labels(bars):
+    options = {"values": values, "normalize": normalize, "dropna": dropna, "ids": ids}
+    table = matrix_of(edges, group_by, **options)
+    if table is edges and bars is not None and not are_labels(bars):
         raise ValueError("bars= of a matrix must be a Series or mapping of labels by ID.")
+    if table is not edges:
+        edges = require_edges(edges)
     title = _unit(table, is_edges=table is not edges)
     if max(table.shape, default=0) > MAX_SIDE:
         raise TooLargeError(
@@ -134,6 +129,20 @@ def matrix(
         ax.set_xlabel(f"{label}\n1 pixel: the largest of {block[0]} x {block[1]} cells")
     image.set_data(np.where(blocks == 0, np.nan, blocks))
     return ax
+
+
+def matrix_of(
+    edges: pd.DataFrame, group_by: Any, *, values: str, normalize: str | None, dropna: Any, ids: Any
+) -> pd.DataFrame:
+    """Return the matrix of an edge table; a matrix is returned unchanged."""
+    if not _is_matrix(edges):
+        options: dict[str, Any] = {"values": values, "normalize": normalize, "dropna": dropna}
+        return to_matrix(edges, group_by, ids=ids, **options)
+    choices = {"group_by": group_by, "normalize": normalize, "dropna": dropna, "ids": ids}
+    given = [name for name, choice in choices.items() if choice is not None]
+    if given or values != "weight":
+        raise ValueError(f"{[*given, 'values'][0]}= is for an edge table, but this is a matrix.")
+    return edges
 
 
 def _is_matrix(table: pd.DataFrame) -> bool:

@@ -1,4 +1,4 @@
-"""Plot reconstructions as projections and as dendrograms."""
+"""Plot reconstructions: projections and the branching."""
 
 from __future__ import annotations
 
@@ -105,37 +105,13 @@ def skeleton(
     return ax
 
 
-def dendrogram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def branching(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Plot the branching of one neuron: path distance from the root, one row per tip.
-
-    Parameters
-    ----------
-    nodes : DataFrame
-        Node table of one neuron.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The horizontal axis is in µm along the neurite. Colors are those of :func:`skeleton`.
-
-    Warns
-    -----
-    DroppedRowsWarning
-        Nodes without a path from the root, because coordinates are missing, are not drawn.
 
     Raises
     ------
     InvalidSwcError
         The table has several neurons, a cycle, or no nodes.
-    MissingColumnsError
-        The table is not a node table.
-
-    Examples
-    --------
-    >>> ax = pdneuro.neuromorpho.swc(1).neuro.plot.dendrogram()
-    >>> ax.get_xlabel()
-    'path distance from the root (µm)'
     """
     collections = optional("matplotlib.collections", "plot")
     columns, names = arrays(nodes)

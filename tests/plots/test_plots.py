@@ -165,6 +165,7 @@ def drawn(neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame) -> di
     volume = pdneuro.allen.annotation_volume(100)
     return {
         "matrix": (brain, "postsynaptic (155)"),
+        "clustermap": (brain, "postsynaptic (155)"),
         "degree": (brain, "partners"),
         "graph": (brain.neuro.threshold(12), ""),
         "fractions": (brain, "share of input"),

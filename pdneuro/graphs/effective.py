@@ -1,0 +1,285 @@
+"""Effective connectivity: contributions of paths of several lengths, by products of input shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.errors import TooLargeError
+from pdneuro.graphs.paths import Codes, Ids
+from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions
+from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.joins import Labels, are_labels, labels_of
+from pdneuro.tables.node_names import Nodes
+from pdneuro.tables.provenance import inherit
+
+#: Maximum number of pairs of a source and a target.
+_MAX_PAIRS = 50_000_000
+#: Maximum number of entries of a dense matrix between two steps (1.6 GB).
+_MAX_CELLS = 200_000_000
+#: From this share of entries that are not 0, a dense matrix is faster than a sparse one.
+_DENSE = 0.05
+#: Columns of a dense matrix that are multiplied at once: their rows fit into the processor's cache.
+_COLUMNS = 16
+_EFFECTS = ("excitatory", "inhibitory")
+
+
+def effective(
+    edges: pd.DataFrame,
+    sources: Ids,
+    targets: Ids,
+    max_hops: int = 3,
+    *,
+    group_by: Hashable | Labels | Mapping[str, Any] | None = None,
+    signed: Signed = None,
+) -> pd.DataFrame:
+    """Return the effective connectivity of some neurons to others: products of input shares along paths.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table; the rows of a pair are summed.
+    sources, targets : int, Series, array or list
+        Neurons at the start and at the end.
+    max_hops : int, default 3
+        Maximum number of edges per path.
+    group_by : hashable, mapping or Series, optional
+        Groups of sources and targets: ``"cell_type"`` means the columns ``cell_type_pre`` and
+        ``cell_type_post``, which :func:`pdneuro.tables.annotate` adds; or a label for each ID.
+        ``{"pre": ...}`` or ``{"post": ...}`` groups one side alone. Default: single neurons.
+    signed : str or list of str, optional
+        Inhibitory transmitters, or a column of signs, as in :func:`influence`.
+
+    Returns
+    -------
+    DataFrame
+        One row per source and target, or per pair of groups, that a path connects: ``source, target``
+        (IDs or labels; NA for neurons without a label); with ``signed`` also ``effect``, excitatory or
+        inhibitory, one row each; then ``hops_1``, ``hops_2``, ... (float64, the contribution of paths
+        of this length) and ``total``, their sum. Sorted by ``total``, the largest first.
+
+    Raises
+    ------
+    ValueError
+        No source or no target has an edge in the table.
+    TooLargeError
+        There are more than 50 million pairs of a source and a target; use ``group_by``.
+    MissingColumnsError
+        A column of groups or of transmitters does not exist.
+    MissingDependencyError
+        SciPy is not installed (extra ``graph``).
+
+    Warns
+    -----
+    DoubtfulParameterWarning
+        Some sources or targets have no edge in the table. They are left out.
+
+    Notes
+    -----
+    The contribution of a path is the product of the shares of its edges in all input that each
+    postsynaptic neuron has in the table. Paths may visit a neuron several times. For groups, sources
+    are summed and targets averaged: the part of the input of an average target that comes from all
+    sources of the group. A path with an even number of inhibitory edges is excitatory.
+
+    This is ``compress_paths`` and ``compress_paths_signed`` with ``result_summary`` of
+    connectome-interpreter (Yin et al.), which computes in float32 and drops values below 1e-4. Here
+    nothing is dropped, in float64. coconat's ``effective_connectivity`` sums over targets instead.
+
+    Examples
+    --------
+    >>> from pdneuro.graphs import effective
+    >>> edges = pd.DataFrame({"pre": [1, 2, 4], "post": [2, 3, 3], "weight": [10, 5, 15]})
+    >>> edges["nt"] = ["ach", "gaba", "ach"]
+    >>> effective(edges, 1, 3, max_hops=2)
+       source  target  hops_1  hops_2  total
+    0       1       3     0.0    0.25   0.25
+    >>> effective(edges, 1, 3, max_hops=2, signed="gaba")[["effect", "total"]]
+           effect  total
+    0  inhibitory   0.25
+    1  excitatory   0.00
+    """
+    if isinstance(max_hops, bool) or not isinstance(max_hops, int | np.integer) or max_hops < 1:
+        raise ValueError(f"max_hops must be a whole number of at least 1, not {max_hops!r}.")
+    edges = require_edges(edges)
+    shares = input_shares(edges, signed)
+    starts = known_positions(shares.ids, sources, "sources")
+    ends = known_positions(shares.ids, targets, "targets")
+    by = group_by if _is_one_sided(group_by) else {"pre": group_by, "post": group_by}
+    pre, post = (
+        _groups(edges, shares.ids, positions, by.get(end))
+        for end, positions in (("pre", starts), ("post", ends))
+    )
+    if len(pre.labels) * len(post.labels) > _MAX_PAIRS:
+        raise TooLargeError(
+            f"{len(pre.labels):,} sources and {len(post.labels):,} targets are too many pairs. Group "
+            "them (group_by=...), or use fewer neurons."
+        )
+    lengths = _contributions(shares, _Ends(starts, pre), _Ends(ends, post), int(max_hops))
+    return inherit(_table(lengths, pre.labels, post.labels), edges)
+
+
+class _Groups(NamedTuple):
+    """The group of each neuron, by number, and the labels of the groups."""
+
+    codes: Codes
+    labels: Any
+
+
+def _is_one_sided(group_by: Any) -> bool:
+    return isinstance(group_by, Mapping) and bool(group_by) and set(group_by) <= {"pre", "post"}
+
+
+def _groups(edges: pd.DataFrame, ids: Nodes, positions: Codes, by: Any) -> _Groups:
+    """Return the groups of some neurons; without ``by``, each neuron is its own group."""
+    neurons = ids[positions]
+    if by is None:
+        return _Groups(np.arange(len(neurons)), neurons)
+    if are_labels(by):
+        labels = labels_of(neurons, by)
+    else:
+        both = [
+            pd.Series(array_of(edges[name]), index=edges[end].to_numpy())
+            for name, end in zip(label_columns(edges, [by]), ("pre", "post"), strict=True)
+        ]
+        column = pd.concat(both)
+        labels = labels_of(neurons, column[~column.index.duplicated()])
+    codes, _ = pd.factorize(labels, use_na_sentinel=False)
+    first = np.unique(codes, return_index=True)[1]
+    return _Groups(codes, take_or_na(labels, first))
+
+
+class _Ends(NamedTuple):
+    """Positions of sources or of targets, and their groups."""
+
+    positions: Codes
+    groups: _Groups
+
+    def matrix(self, size: int, *, mean: bool) -> Any:
+        """Return a sparse array of neurons by groups: 1 for each member, or 1 / members."""
+        sparse = optional("scipy.sparse", "graph")
+        codes, count = self.groups.codes, len(self.groups.labels)
+        members = np.bincount(codes, minlength=count)
+        values = 1.0 / members[codes] if mean else np.ones(len(codes))
+        return sparse.csr_array((values, (self.positions, codes)), shape=(size, count))
+
+
+def _contributions(shares: Shares, sources: _Ends, targets: _Ends, max_hops: int) -> list[list[Any]]:
+    """Return one list per path length: sources by targets, for each effect.
+
+    The products start from the end with fewer groups, and keep only neurons from which the other end can
+    be reached with the edges that are left.
+    """
+    size = len(shares.ids)
+    backward = len(targets.groups.labels) < len(sources.groups.labels)
+    if backward:
+        shares = shares._replace(pre=shares.post, post=shares.pre)
+        first, last = targets.matrix(size, mean=True), sources.matrix(size, mean=False)
+        goal = sources.positions
+    else:
+        first, last = sources.matrix(size, mean=False), targets.matrix(size, mean=True)
+        goal = targets.positions
+    signs = (None,) if shares.sign is None else (1, -1)
+    steps = [shares.matrix(shares.share, slice(None) if s is None else shares.sign == s) for s in signs]
+    state = [first] if len(signs) == 1 else [first, first * 0]
+    lengths = []
+    for rows in _needed(shares, goal, max_hops):
+        state = _step([_rows(matrix, rows) for matrix in steps], state)
+        found = [_dense(part, last) for part in state]
+        lengths.append([part.T for part in found] if backward else found)
+    return lengths
+
+
+def _needed(shares: Shares, goal: Codes, max_hops: int) -> list[Any]:
+    """Return a mask of the neurons that matter after each hop."""
+    needed = np.zeros(len(shares.ids), bool)
+    needed[goal] = True
+    masks = [needed]
+    for _ in range(max_hops - 1):
+        before = needed.copy()  # shorter paths end at the goal, too
+        before[shares.pre[needed[shares.post]]] = True
+        needed = before
+        masks.append(needed)
+    return masks[::-1]
+
+
+def _rows(matrix: Any, rows: Any) -> Any:
+    """Return the matrix without the entries of other rows; unchanged if most rows matter."""
+    if rows.mean() > 0.5:
+        return matrix
+    sparse = optional("scipy.sparse", "graph")
+    places = np.flatnonzero(rows)
+    kept = matrix[places]
+    starts = np.zeros(len(rows) + 1, kept.indptr.dtype)
+    starts[places + 1] = np.diff(kept.indptr)
+    return sparse.csr_array((kept.data, kept.indices, np.cumsum(starts)), shape=matrix.shape)
+
+
+def _step(steps: list[Any], state: list[Any]) -> list[Any]:
+    """Return the state one edge further: an inhibitory edge exchanges excitation and inhibition."""
+    if len(steps) == 1:
+        return [_compact(_product(steps[0], state[0]))]
+    if all(isinstance(part, np.ndarray) for part in state):
+        # One product for both parts reads each edge once.
+        width = state[0].shape[1]
+        moved = _product(steps[0], np.hstack(state))
+        moved += _product(steps[1], np.hstack(state[::-1]))
+        return [moved[:, :width], moved[:, width:]]
+    excite, inhibit = state
+    parts = [steps[0] @ one + steps[1] @ other for one, other in ((excite, inhibit), (inhibit, excite))]
+    dense = any(isinstance(_compact(part), np.ndarray) for part in parts)
+    return [part.toarray() if dense and not isinstance(part, np.ndarray) else part for part in parts]
+
+
+def _compact(state: Any) -> Any:
+    """Return a sparse array as a dense one, if that is faster and fits into memory."""
+    cells = state.shape[0] * state.shape[1]
+    if isinstance(state, np.ndarray) or state.nnz <= _DENSE * cells or cells > _MAX_CELLS:
+        return state
+    return state.toarray()
+
+
+def _product(matrix: Any, state: Any) -> Any:
+    """Return ``matrix @ state``; a dense state in blocks of columns, by several threads."""
+    if not isinstance(state, np.ndarray) or state.shape[1] <= _COLUMNS:
+        return matrix @ state
+    result = np.empty((matrix.shape[0], state.shape[1]))
+
+    def multiply(start: int) -> None:
+        block = slice(start, start + _COLUMNS)
+        result[:, block] = matrix @ np.ascontiguousarray(state[:, block])
+
+    # SciPy releases the lock of the interpreter during a product.
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(multiply, range(0, state.shape[1], _COLUMNS)))
+    return result
+
+
+def _dense(state: Any, last: Any) -> Any:
+    """Return ``state.T @ last`` as a dense array, with a sparse array of members of groups."""
+    if isinstance(state, np.ndarray):
+        return (last.T.tocsr() @ state).T
+    return (state.T @ last).toarray()
+
+
+def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame:
+    effects = list(zip(*lengths, strict=True))
+    totals = [sum(parts) for parts in effects]
+    rows, columns = np.nonzero(sum(totals))
+    tables = []
+    for name, parts, total in itertools.zip_longest(_EFFECTS[: len(effects)], effects, totals):
+        table = {"source": take_or_na(sources, rows), "target": take_or_na(targets, columns)}
+        if len(effects) > 1:
+            table["effect"] = np.full(len(rows), name, object)
+        table |= {f"hops_{hops}": part[rows, columns] for hops, part in enumerate(parts, 1)}
+        tables.append(pd.DataFrame({**table, "total": total[rows, columns]}, copy=False))
+    table = pd.concat(tables, ignore_index=True)
+    if len(effects) > 1:
+        table["effect"] = table["effect"].astype(pd.CategoricalDtype(_EFFECTS))
+    return table.sort_values("total", ascending=False, kind="stable", ignore_index=True)

@@ -1,0 +1,101 @@
+"""Shares of input as a sparse matrix, with the sign of each connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdneuro._compat import optional
+from pdneuro.errors import DoubtfulParameterWarning, MissingColumnsError, listing, warn
+from pdneuro.graphs.paths import Codes, Ids, distinct_neurons
+from pdneuro.tables.edges import require_edges
+from pdneuro.tables.node_names import Nodes
+from pdneuro.tables.pairs import coded_ends
+from pdneuro.tables.weights import sign
+
+#: Transmitters that inhibit, or a column of signs, or None for unsigned weights.
+Signed = str | Iterable[str] | None
+FloatArray = npt.NDArray[np.float64]
+
+
+class Shares(NamedTuple):
+    """Each row of an edge table as a share of the input of its postsynaptic neuron.
+
+    ``pre`` and ``post`` are positions in ``ids``, which are sorted. ``sign`` is -1, 0 or 1 per row, or
+    None.
+    """
+
+    ids: Nodes
+    pre: Codes
+    post: Codes
+    share: FloatArray
+    sign: npt.NDArray[np.int8] | None
+
+    def matrix(self, values: FloatArray, rows: Any = slice(None)) -> Any:
+        """Return values as a sparse array: rows are postsynaptic, columns presynaptic.
+
+        Several entries of a pair stay separate; products add them.
+        """
+        sparse = optional("scipy.sparse", "graph")
+        ends = (self.post[rows], self.pre[rows])
+        entries = sparse.coo_array((values[rows], ends), shape=(len(self.ids), len(self.ids)))
+        # Summing the entries of a pair needs a sort, which takes longer than a product.
+        entries.has_canonical_format = True
+        return entries.tocsr()
+
+
+def input_shares(edges: pd.DataFrame, signed: Signed = None) -> Shares:
+    """Return each row's share of all input that its postsynaptic neuron has in the table."""
+    edges = require_edges(edges)
+    signs = None if signed is None else _signs(edges, signed)
+    ids, pre, post = coded_ends(edges)
+    share = edges["weight"].to_numpy().astype(np.float64)
+    totals = np.bincount(post, share, len(ids))
+    totals[totals == 0] = 1.0  # all weights are 0
+    share /= totals[post]
+    return Shares(ids, pre, post, share, signs)
+
+
+def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int8]:
+    """Return the sign of each row, from a column of numbers or from its transmitter."""
+    column = edges[signed] if isinstance(signed, str) and signed in edges.columns else None
+    if isinstance(column, pd.Series) and pd.api.types.is_numeric_dtype(column):
+        return np.sign(column.to_numpy(np.float64, na_value=0.0)).astype(np.int8)
+    names = [name for name in ("nt_pre", "nt") if name in edges.columns]
+    if not names:
+        raise MissingColumnsError(
+            f"signed={signed!r} requires the transmitter of the presynaptic neurons in a column 'nt_pre'"
+            " or 'nt'. Add it with .neuro.annotate(neurons, 'nt'), or pass a column of signs."
+        )
+    signed_edges = sign(edges[["pre", "post", "weight", names[0]]], names[0], inhibitory=signed or (),
+                        excitatory=(), other=1)  # fmt: skip
+    return signed_edges["sign"].to_numpy().astype(np.int8)
+
+
+def known_positions(ids: Nodes, neurons: Ids, role: str, *, required: bool = True) -> Codes:
+    """Return the positions of neurons in ``ids``; warn of neurons that have no edge.
+
+    Raises
+    ------
+    ValueError
+        No neuron has an edge, and at least one is required.
+    """
+    wanted = distinct_neurons(neurons, role, ids)
+    positions = pd.Index(ids).get_indexer(pd.Index(wanted))
+    absent = wanted[positions < 0]
+    if required and len(absent) == len(wanted):
+        raise ValueError(
+            f"none of the {len(wanted):,} {role} has an edge in the table"
+            f"{f', such as {absent[0]}' if len(absent) else ''}. Check that the IDs belong to it."
+        )
+    if len(absent):
+        warn(
+            f"{len(absent):,} of {len(wanted):,} {role} have no edge in the table and are left out: "
+            f"{listing(absent.tolist(), 3)}.",
+            DoubtfulParameterWarning,
+        )
+    return positions[positions >= 0]
