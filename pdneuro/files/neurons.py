@@ -175,7 +175,7 @@ def _one_row_per_neuron(table: pd.DataFrame, name: Hashable, many: str | None) -
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         lists = table.iloc[order[starts]].reset_index(drop=True)
-        for column in table.columns.drop(name):
+        for column in table.columns.drop([name]):
             # pandas 3 makes arrays of the texts of a group, and lists of other values.
             cells = table[column].to_numpy(object)[order]
             lists[column] = pd.Series(
