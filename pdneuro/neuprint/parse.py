@@ -44,7 +44,7 @@ from pdneuro.transport.responses import is_html, parse_json, parse_json_each
 JSON_ENCODING, PARTNERS_ENCODING, SKELETON_ENCODING = range(FIRST_ENCODING, FIRST_ENCODING + 3)
 #: A skeleton with a problem: it is returned, and not cached, since the response may be damaged.
 DOUBTFUL_ENCODING = NOT_CACHED
-#: Problems of a skeleton that a sound one can have: many have no soma, and thin ends have no radius.
+#: Problems that many correct skeletons have: there is no soma, or thin ends have no radius.
 _USUAL = frozenset({"no soma", "no radius"})
 #: Region of the synapses that are in no primary region.
 NOT_PRIMARY = "NotPrimary"
