@@ -254,7 +254,7 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
         return _open(FILES, spec)
-    if spec == "sandbox":
+    if isinstance(spec, str) and spec == "sandbox":
         return _open(SANDBOX, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +24,7 @@ _MAX_PAIRS = 50_000_000
 #: Maximum number of entries of a dense matrix between two steps (1.6 GB).
 _MAX_CELLS = 200_000_000
 #: From this share of entries that are not 0, a dense matrix is faster than a sparse one.
-_DENSE = 0.05
-#: Columns of a dense matrix that are multiplied at once: their rows fit into the processor's cache.
-_COLUMNS = 16
+_DENSE = 0.2
 _EFFECTS = ("excitatory", "inhibitory")
 
 
@@ -111,7 +108,7 @@ def effective(
     shares = input_shares(edges, signed)
     starts = known_positions(shares.ids, sources, "sources")
     ends = known_positions(shares.ids, targets, "targets")
-    by: Any = group_by if _is_one_sided(group_by) else {"pre": group_by, "post": group_by}
+    by = _by_end(group_by)
     pre, post = (
         _groups(edges, shares.ids, positions, by.get(end))
         for end, positions in (("pre", starts), ("post", ends))
@@ -132,8 +129,11 @@ class _Groups(NamedTuple):
     labels: Any
 
 
-def _is_one_sided(group_by: Any) -> bool:
-    return isinstance(group_by, Mapping) and bool(group_by) and set(group_by) <= {"pre", "post"}
+def _by_end(group_by: Any) -> dict[str, Any]:
+    """Return the groups of sources and of targets; a mapping may have those of one end alone."""
+    if isinstance(group_by, Mapping) and group_by and set(group_by) <= {"pre", "post"}:
+        return dict(group_by)
+    return {"pre": group_by, "post": group_by}
 
 
 def _groups(edges: pd.DataFrame, ids: Nodes, positions: Codes, by: Any) -> _Groups:
@@ -224,12 +224,12 @@ def _rows(matrix: Any, rows: Any) -> Any:
 def _step(steps: list[Any], state: list[Any]) -> list[Any]:
     """Return the state one edge further: an inhibitory edge exchanges excitation and inhibition."""
     if len(steps) == 1:
-        return [_compact(_product(steps[0], state[0]))]
+        return [_compact(steps[0] @ state[0])]
     if all(isinstance(part, np.ndarray) for part in state):
         # One product for both parts reads each edge once.
         width = state[0].shape[1]
-        moved = _product(steps[0], np.hstack(state))
-        moved += _product(steps[1], np.hstack(state[::-1]))
+        moved = steps[0] @ np.hstack(state)
+        moved += steps[1] @ np.hstack(state[::-1])
         return [moved[:, :width], moved[:, width:]]
     excite, inhibit = state
     parts = [steps[0] @ one + steps[1] @ other for one, other in ((excite, inhibit), (inhibit, excite))]
@@ -243,22 +243,6 @@ def _compact(state: Any) -> Any:
     if isinstance(state, np.ndarray) or state.nnz <= _DENSE * cells or cells > _MAX_CELLS:
         return state
     return state.toarray()
-
-
-def _product(matrix: Any, state: Any) -> Any:
-    """Return ``matrix @ state``; a dense state in blocks of columns, by several threads."""
-    if not isinstance(state, np.ndarray) or state.shape[1] <= _COLUMNS:
-        return matrix @ state
-    result = np.empty((matrix.shape[0], state.shape[1]))
-
-    def multiply(start: int) -> None:
-        block = slice(start, start + _COLUMNS)
-        result[:, block] = matrix @ np.ascontiguousarray(state[:, block])
-
-    # SciPy releases the lock of the interpreter during a product.
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(multiply, range(0, state.shape[1], _COLUMNS)))
-    return result
 
 
 def _dense(state: Any, last: Any) -> Any:
@@ -281,5 +265,5 @@ def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame
         tables.append(pd.DataFrame({**cells, "total": total[rows, columns]}, copy=False))
     table: pd.DataFrame = pd.concat(tables, ignore_index=True)
     if len(effects) > 1:
-        table["effect"] = table["effect"].astype(pd.CategoricalDtype(list(_EFFECTS)))
+        table["effect"] = table["effect"].astype(pd.CategoricalDtype([*_EFFECTS]))
     return table.sort_values("total", ascending=False, kind="stable", ignore_index=True)

@@ -53,6 +53,7 @@ def test_requests_read_only_and_are_not_cached(sandbox: Sandbox) -> None:
         "link_pre",
         "link_post",
         "connectivity",
+        "custom",  # a Cypher query of neuPrint
         "query",
         "is_latest_roots",
         "select",
@@ -189,7 +190,8 @@ def test_an_unknown_datastack_is_reported(sandbox: Sandbox) -> None:
 
 def test_a_service_that_cannot_be_reached_does_not_stop_the_others(sandbox: Sandbox) -> None:
     closed = "http://127.0.0.1:9/x"
-    urls = dict.fromkeys(("braincircuits_url", "cave_url", "neuromorpho_url"), closed)
+    names = ("braincircuits_url", "cave_url", "neuprint_url", "neuromorpho_url")
+    urls = dict.fromkeys(names, closed)
     with pdneuro.set_options(**urls):
         table = pdneuro.doctor()
     first = table[table["check"].eq("reachable")].set_index("service")["status"]
