@@ -61,7 +61,8 @@ def coded_ends(edges: pd.DataFrame) -> tuple[Nodes, Any, Any]:
     found = _close_ids(both)
     if found is not None:
         small = np.int32 if len(found) < 2**31 else np.int64
-        return found, *(np.searchsorted(found, of_end).astype(small) for of_end in both)
+        first, second = (np.searchsorted(found, of_end).astype(small) for of_end in both)
+        return found, first, second
     (pre, starts), (post, ends) = (pd.factorize(of_end) for of_end in both)
     ids = np.union1d(starts, ends)
     ids = ids if ids.dtype == object else ids.astype(np.int64, copy=False)
