@@ -8,7 +8,7 @@ QUIET := --quiet --disable-pip-version-check
 # Tests of the code that depends on the versions of other packages.
 LOWEST := tests/tables tests/queries tests/graphs tests/transport tests/files
 
-.PHONY: demo test live test-newest test-oldest test-lowest mutate lint types docs site browser environments bench clean
+.PHONY: demo test live test-newest test-oldest test-lowest mutate allensdk lint types docs site browser environments bench clean
 
 demo: .venv/demo
 	.venv/bin/pdneuro demo
@@ -34,6 +34,13 @@ test-lowest: .venv-lowest/test
 # A random sample of small faults in the core: make mutate N=60 SEED=7. The environment with caveclient runs all of the code.
 mutate: .venv-oldest/test
 	.venv-oldest/bin/python tests/mutate.py --count $(or $(N),60) $(if $(SEED),--seed $(SEED)) --workers $(WORKERS)
+
+# allensdk's own tests with the classes of pdneuro.allen.sdk, and the same calls by both packages. Downloads allensdk, which needs
+# Python 3.11; nothing of it is copied into the project. Not part of make test.
+allensdk: .venv-allensdk/installed
+	.venv-allensdk/ours/bin/python tests/allensdk/suite.py .venv-allensdk/allensdk-*.whl
+	.venv-allensdk/ours/bin/python tests/allensdk/compare.py .venv-allensdk/theirs/bin/python
+	.venv-allensdk/theirs/bin/python tests/allensdk/names.py | diff tests/allensdk/names.txt -
 
 lint: .venv/test
 	.venv/bin/ruff check .
@@ -91,9 +98,17 @@ bench: .venv/test
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python -c .venv-lowest/lowest.txt -e '.[test]'
 	@touch $@
 
+.venv-allensdk/installed: pyproject.toml
+	python3.11 -m venv .venv-allensdk/theirs
+	python3.11 -m venv .venv-allensdk/ours
+	.venv-allensdk/ours/bin/pip download $(QUIET) --no-deps --dest .venv-allensdk allensdk==2.16.2
+	.venv-allensdk/theirs/bin/pip install $(QUIET) allensdk==2.16.2
+	.venv-allensdk/ours/bin/pip install $(QUIET) -e '.[graph,volumes]' 'pandas<3' h5py mock pytest simpleitk simplejson six
+	@touch $@
+
 .venv-oldest/browser: .venv-oldest/test
 	.venv-oldest/bin/pip install $(QUIET) -e '.[browser]'
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-lowest demo-output docs/_build docs/reference
+	rm -rf .venv .venv-oldest .venv-lowest .venv-allensdk demo-output docs/_build docs/reference

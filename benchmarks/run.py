@@ -24,6 +24,7 @@ import cave
 import graphs
 import groups
 import main_job
+import neuprint_edges
 import neuromorpho
 import numpy as np
 import pandas as pd
@@ -54,6 +55,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "allen_import": lambda rounds, rows: allen.imports(rounds),
     "neuromorpho": lambda rounds, rows: neuromorpho.join(rounds),
     "swc": lambda rounds, rows: neuromorpho.swc(rounds),
+    "neuprint": lambda rounds, rows: neuprint_edges.edges(rounds),
     "cave": lambda rounds, rows: cave.join(rounds),
     "synapses": lambda rounds, rows: cave.edges(rounds),
     "cave_synapses": lambda rounds, rows: cave.synapses(rounds),

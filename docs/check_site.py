@@ -17,7 +17,7 @@ _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "me
 _CODE = {"pre", "code", "script", "style"}
 _BLOCKS = {"p", "li", "td", "th", "dt", "dd", "div", "h1", "h2", "h3", "section"}
 #: Words in the output of a cell that show an example that failed.
-_FAILURES = ("not found", "Traceback (most recent call last)")
+_FAILURES = (" not found.", "Traceback (most recent call last)")
 
 
 class Page(HTMLParser):

@@ -32,6 +32,7 @@ TASKS = {
     "segments": "Segment IDs",
     "cave": "Root IDs of CAVE",
     "structures": "Allen structures",
+    "experiments": "Tracer experiments",
     "neuromorpho": "Neurons of NeuroMorpho.org",
     "edges": "Edge tables",
     "nodes": "Node tables",
@@ -45,10 +46,13 @@ MODULES = {
     "pdneuro": "Options, sources and reports",
     "pdneuro.queries.properties": "Properties of segments",
     "pdneuro.queries.edges": "Edges, partners and graphs of segments",
+    "pdneuro.queries.find": "Find neurons by type and other fields (pdneuro.find)",
     "pdneuro.queries.groups": "Edges, partners and graphs of groups",
     "pdneuro.queries.structures": "Allen structures",
+    "pdneuro.queries.experiments": "Tracer experiments of the Allen Brain Atlas",
     "pdneuro.queries.neuromorpho": "Neurons of NeuroMorpho.org",
     "pdneuro.queries.cave": "CAVE tables, synapses and root IDs",
+    "pdneuro.queries.supervoxels": "Root IDs of supervoxels",
     "pdneuro.queries.dimensions": "IDs along a dimension of an array",
     "pdneuro.tables": "Functions for DataFrames",
     "pdneuro.graphs": "Graphs and matrices from edge tables",
@@ -56,6 +60,7 @@ MODULES = {
     "pdneuro.neuroglancer": "Links to Neuroglancer",
     "pdneuro.citations": "Provenance and citations",
     "pdneuro.allen": "The Allen Brain Atlas",
+    "pdneuro.allen.sdk": "The classes of allensdk with its return values",
     "pdneuro.neuromorpho": "NeuroMorpho.org",
     "pdneuro.files": "Read and write tables and reconstructions",
     "pdneuro.transport.cache": "The cache (pdneuro.cache)",
@@ -70,6 +75,8 @@ NAMES = {
     ("braincircuits", "project"): "Projects of BrainCircuits.io",
     ("braincircuits", "property"): "Properties of BrainCircuits.io",
     ("cave", "datastack"): "Datastacks of CAVE",
+    ("neuprint", "dataset"): "Data sets of neuPrint",
+    ("neuprint", "property"): "Properties of neuPrint",
     ("allen", "field"): "Fields of Allen structures",
     ("neuromorpho", "field"): "Fields of NeuroMorpho.org",
     ("neuromorpho", "measurement"): "Measurements of NeuroMorpho.org",
@@ -79,6 +86,7 @@ USES = {
     "project": 'Use: ``source="fruitfly_fafb_flywire"``, or ``pdneuro.set_options(source=...)``.',
     "property": 'Use: ``.neuro.join_properties("link_pre")``.',
     "datastack": 'Use: ``source="cave:minnie65_public"``; at a version ``"cave:minnie65_public@1300"``.',
+    "dataset": 'Use: ``source="neuprint:hemibrain:v1.2.1"``.',
     "allen": 'Use: ``.neuro.join_structures("name")``.',
     "field": 'Use: ``.neuro.join_neuromorpho("species")``. Values without a unit are unchanged.',
     "measurement": 'Use: ``.neuro.join_morphometry("length")``.',
@@ -87,7 +95,8 @@ _TABLES_OF_CAVE = """Tables and columns
 ------------------
 
 With a CAVE datastack, a property is the name of a table or view: ``.neuro.join_cave("nuclei")``. The
-tables depend on the datastack and the version. If a name is unknown, the error lists similar names.
+tables depend on the datastack and the version; ``pdneuro.catalog("cave:minnie65_public")`` lists them
+with their rows, schemas and notices. If a name is unknown, the error lists similar names.
 
 With a file of edges as the source, a property is a column of its table of neurons.
 """

@@ -20,7 +20,8 @@ if _TYPE_CHECKING:
     from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
     from pdneuro.files import read_edges, read_neurons, read_table
-    from pdneuro.names import known_names
+    from pdneuro.names import catalog, known_names
+    from pdneuro.queries.find import find
     from pdneuro.sources import open_source
     from pdneuro.transport import cache, tokens
     from pdneuro.transport.report import last_report
@@ -31,8 +32,10 @@ __all__ = [
     "__version__",
     "allen",
     "cache",
+    "catalog",
     "doctor",
     "errors",
+    "find",
     "get_options",
     "graphs",
     "known_names",
@@ -59,7 +62,9 @@ _LAZY = {
     "allen": ("pdneuro.allen", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
+    "catalog": ("pdneuro.names", "catalog"),
     "doctor": ("pdneuro.checks.doctor", "doctor"),
+    "find": ("pdneuro.queries.find", "find"),
     "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
     "neuroglancer": ("pdneuro.neuroglancer", None),

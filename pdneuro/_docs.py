@@ -123,7 +123,10 @@ max_nodes : int, optional
     "regions": """\
 roi : bool, default False
     Return one row per pair and region, so that the rows of a pair sum to its weight. ``min_weight`` is
-    compared with the sum. In CAVE, the region is missing for synapses without one.""",
+    compared with the sum. In CAVE, the region is missing for synapses without one. In neuPrint, regions
+    are the primary ones, and the rest of a pair is ``NotPrimary``.
+fragments : bool, default True
+    Keep edges of segments that are not neurons; ``False`` drops them at both ends. Only neuPrint.""",
     "grouping": """\
 dropna, sort, observed : bool, default False, False, True
     As in :meth:`pandas.DataFrame.groupby`: drop partners without a label; sort by partner or label
@@ -145,8 +148,26 @@ ids : Series, Index, array, list or DataFrame
     Root IDs. 0 (no segment) and 1 (not looked up yet) count as missing.""",
     "cave source": """\
 source : str or Source, optional
-    A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``.
+    A datastack such as ``"cave:minnie65_public"``; with a version ``"cave:minnie65_public@1300"``,
+    ``@auto`` for the newest one at which all root IDs are valid, or ``@2024-06-05`` for the nearest
+    one before a time (UTC). The choice is in the provenance of the result.
     :func:`pdneuro.known_names` lists datastacks. Default: the option ``source``.""",
+    "version": """\
+version : int, str, Timestamp or datetime
+    A materialization version; a time, exactly (UTC unless it has a time zone; text in ISO format); or
+    ``"auto"``, the newest version at which all root IDs are valid.""",
+    "supervoxels": """\
+supervoxels : Series, Index, array, list or DataFrame
+    Supervoxel IDs. 0 and 1 count as missing.""",
+    "supervoxel on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the supervoxels. Default: the one whose name contains
+    ``supervoxel``.""",
+    "root version": """\
+version : int, str, Timestamp or datetime, optional
+    The root IDs at a materialization version; at a time, exactly (UTC unless it has a time zone; text
+    in ISO format); or ``"auto"``, the newest version, since supervoxels are valid at each. Default: the
+    version of the source; without one, now.""",
     "cave multiple": """\
 multiple : {"raise", "first", "list", "count"}, default "raise"
     What to return if a root ID has several rows: an error; the first row, by ``id``; a list of records
@@ -167,7 +188,9 @@ MissingColumnsError, AmbiguousColumnError
 UnknownSourceError
     The source is not a CAVE datastack.
 ExpiredVersionError
-    The version no longer exists.
+    The version no longer exists, or the server has none that old.
+InvalidVersionError
+    The version is not a whole number, a time in the past or ``"auto"``.
 MissingDependencyError
     caveclient is not installed, or older than 8.
 MissingTokenError, AuthenticationError, ForbiddenError
@@ -203,6 +226,10 @@ ServiceError, OfflineError
 ids : Series, Index, array, list or DataFrame
     Structure IDs or acronyms. An acronym is matched as written (``cm`` and ``CM`` differ), then
     regardless of case if only one structure fits.""",
+    "experiment on": """\
+on : hashable, optional
+    Column of a DataFrame that holds the experiments. Default: recognized by a name such as
+    ``data_set_id``, ``section_data_set_id`` or ``experiment_id``.""",
     "structure on": """\
 on : hashable, optional
     Column of a DataFrame that holds the structures. Default: recognized by a name such as

@@ -21,6 +21,7 @@ from dask.dataframe import extensions
 from pdneuro import queries, tables
 from pdneuro._compat import TEXT
 from pdneuro.accessors.method import as_method
+from pdneuro.errors import InvalidVersionError
 from pdneuro.options import carried, get_options
 from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
@@ -113,6 +114,8 @@ def by_row(
             bound.arguments["on"] = [column.name for column in columns]
         elif lazy.ndim == 2:
             lazy = lazy[columns[0].name]
+        if "source" in signature.parameters:
+            _require_one_version(bound.arguments.get("source"))
         call = functools.partial(function, **bound.kwargs)
         names = bound.args[1:]
         if meta and not undocumented:
@@ -143,6 +146,17 @@ def by_row(
         parameters = [*signature.parameters.values(), parameter]
         lazy_function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return lazy_function
+
+
+def _require_one_version(source: str | Source | None) -> None:
+    """Raise for ``"auto"``: each partition would choose a version for its own IDs."""
+    given = get_options()["source"] if source is None else source
+    version = given.rpartition("@")[2] if isinstance(given, str) else getattr(given, "version", None)
+    if version == "auto":
+        raise InvalidVersionError(
+            "a lazy table has no 'auto': each partition would choose its own version. Name a version. "
+            "For the one that fits: ids.compute().neuro.edges(source=...).attrs has version_of_data."
+        )
 
 
 def _align(
@@ -216,6 +230,7 @@ def records(
     ``meta`` gives the names and dtypes of columns that are not documented; those of ``connectivity``
     are.
     """
+    _require_one_version(source)
     function = queries.properties.records
     empty = function([], name, source=source)
     if meta is None and len(empty.columns) == 1:
@@ -240,6 +255,8 @@ def edges(
     min_weight: int = 1,
     within: bool = False,
     autapses: bool = True,
+    roi: bool = False,
+    fragments: bool = True,
     source: str | Source | None = None,
     **fetch: Any,
 ) -> Lazy:
@@ -248,12 +265,17 @@ def edges(
     Each distinct segment is requested once, whichever partitions it is in. Only one hop is followed: a
     further hop needs all neurons of the one before.
     """
+    _require_one_version(source)
     options = {"upstream": upstream, "downstream": downstream, "autapses": autapses, **fetch}
     options |= {"min_weight": whole_threshold(min_weight), "source": source}
+    options |= {"roi": roi, "fragments": fragments}
     distinct, everyone = _distinct(_column(ids, on))
     nothing = np.empty(0, np.int64)
+    meta = edge_table(nothing, nothing, nothing)
+    if roi:
+        meta = meta.assign(roi=pd.Series(dtype=TEXT))
     work = WithOptions(_edges, within, options)
-    return distinct.map_partitions(work, everyone, meta=edge_table(nothing, nothing, nothing))
+    return distinct.map_partitions(work, everyone, meta=meta)
 
 
 def upstream(ids: Lazy, /, on: Hashable | None = None, **options: Any) -> Lazy:
@@ -329,6 +351,8 @@ def _edges(
     if options["upstream"] and options["downstream"]:
         # An edge between two partitions comes from the one with its start.
         found = found[found["pre"].isin(own) | ~found["pre"].isin(everyone)]
+    if "roi" in found.columns:  # text, since categories differ by partition
+        found = found.astype({"roi": TEXT})
     return found.reset_index(drop=True)
 
 
@@ -549,6 +573,8 @@ def fractions(
         standard = standard.shuffle(on=END_OF[of])
     known = total if are_labels(total) or total == "present" else {}
     meta = weights.fractions(standard._meta, of, known, overwrite=overwrite)
+    if isinstance(total, str) and total == "source":
+        _require_one_version(source)
     options: Any = {"overwrite": overwrite, "source": source, **fetch}
     return standard.map_partitions(WithOptions(queries.edges.fractions, of, total, **options), meta=meta)
 

@@ -89,12 +89,30 @@ class UnknownStructureError(PdneuroError, LookupError):
     """
 
 
-class UnsupportedError(PdneuroError, NotImplementedError):
-    """The source cannot do this, such as edges by region; the message names sources that can."""
+class UnknownNodeError(UnknownStructureError, KeyError):
+    """A tree of :mod:`pdneuro.allen.sdk` does not have a node of this ID, name or acronym."""
+
+    __str__ = Exception.__str__  # KeyError shows the repr of its message
+
+
+class DuplicateKeyError(PdneuroError, RuntimeError):
+    """A dictionary of a tree's nodes would have several values for one key."""
+
+
+class LeftOutError(PdneuroError, NotImplementedError):
+    """A part of allensdk that pdneuro does not have; the message names a package that has it."""
 
 
 class UnknownFieldError(PdneuroError, LookupError):
     """A field that the service's records do not have."""
+
+
+class UnknownValueError(PdneuroError, LookupError):
+    """No neuron has this type, or this value of another field; the message suggests the nearest."""
+
+
+class UnsupportedError(PdneuroError, NotImplementedError):
+    """The source cannot do this, such as edges by region; the message names sources that can."""
 
 
 class UnknownTableError(PdneuroError, LookupError):
@@ -119,6 +137,10 @@ class OptionError(PdneuroError, ValueError):
 
 class UnknownSourceError(PdneuroError, ValueError):
     """``source`` is not set, or is not a service that pdneuro supports."""
+
+
+class InvalidVersionError(UnknownSourceError):
+    """A version that is not a whole number, a time or ``"auto"``; or a time without a version."""
 
 
 class UnknownServiceError(PdneuroError, ValueError):
@@ -228,6 +250,12 @@ class NotFoundError(ServiceError, LookupError):
     advice = "Check the spelling of the project (`source=`), the property, the name or the ID."
 
 
+class UnknownDatasetError(NotFoundError):
+    """The neuPrint server does not have this data set; the message lists those that it has."""
+
+    advice = "Name one of them, such as source='neuprint:hemibrain:v1.2.1', or set `neuprint_url`."
+
+
 class ExpiredVersionError(NotFoundError):
     """A materialization version that was deleted or never existed (410, or not in the list)."""
 
@@ -250,6 +278,15 @@ class RequestTooLargeError(BatchRefusedError):
     """More IDs in one request than the service accepts (413)."""
 
     advice = "Lower `batch_size`."
+
+
+class QueryTimeoutError(RequestTooLargeError, TimeoutError):
+    """The database did not finish the query in time, also for one ID (400, 504, or no response)."""
+
+    advice = (
+        "A smaller `batch_size` or a longer `timeout` may help; or run the same call again later: "
+        "responses received so far are cached."
+    )
 
 
 class InvalidRequestError(BatchRefusedError, ValueError):
@@ -289,7 +326,7 @@ class TruncatedResponseError(InvalidResponseError):
 
 
 class QueryRefusedError(ServiceError, ValueError):
-    """The service rejected the query (``success: false``). The response is not cached."""
+    """The service rejected the query (``success: false``, or Cypher). The response is not cached."""
 
     advice = "Check the names in the query: `pdneuro.allen.RmaApi().get_schema(model)` lists them."
 
@@ -351,6 +388,10 @@ class IncompleteTableWarning(PdneuroWarning):
 
 class StaleAnswerWarning(PdneuroWarning):
     """The service does not respond; an older response from the cache was used."""
+
+
+class SupervoxelMismatchWarning(PdneuroWarning):
+    """The supervoxel of a row lies in another root ID than the row's own, which is valid."""
 
 
 class DoubtfulParameterWarning(PdneuroWarning):

@@ -63,6 +63,7 @@ def options() -> Mapping[str, Option]:
         ("allen_url", address, "https://api.brain-map.org", "the Allen Brain Atlas service"),
         ("allen_files_url", address, "https://download.alleninstitute.org", "Allen Institute files"),
         ("cave_url", server, None, "the CAVE server; by datastack if None"),
+        ("neuprint_url", address, "https://neuprint.janelia.org", "the neuPrint server"),
         ("published_url", address, "https://storage.googleapis.com", "published connectomes"),
         (
             "abc_atlas_url",
@@ -194,8 +195,8 @@ class set_options:  # noqa: N801 - used like a function
     **options
         ``source``, ``braincircuits_url``, ``neuromorpho_url``, ``neuromorpho_files_url``,
         ``neuromorpho_rate`` (requests per second), ``tls_fallback``,
-        ``allen_url``, ``allen_files_url``, ``cave_url``, ``published_url``, ``abc_atlas_url``,
-        ``sandbox_url``, ``cache_dir``, ``expire_after`` (seconds),
+        ``allen_url``, ``allen_files_url``, ``cave_url``, ``neuprint_url``, ``published_url``,
+        ``abc_atlas_url``, ``sandbox_url``, ``cache_dir``, ``expire_after`` (seconds),
         ``offline``, ``batch_size``, ``max_workers``, ``timeout`` (seconds), ``retries``,
         ``progress``, ``full_traceback``, ``on_error``, ``on_missing``. Each also has an environment
         variable ``PDNEURO_<NAME>``; an option that is set here overrides it.
@@ -275,6 +276,8 @@ class Fetch(NamedTuple):
     offline: bool
     timeout: float
     retries: int
+    #: Whether the user chose the batch size; otherwise a service may use its own.
+    has_batch_size: bool = False
 
     @classmethod
     def of(cls, **call: Any) -> Fetch:
@@ -284,8 +287,8 @@ class Fetch(NamedTuple):
                 f"unexpected argument {name!r}.{did_you_mean(name, FETCH_ARGUMENTS)} The arguments are "
                 f"{', '.join(sorted(FETCH_ARGUMENTS))}."
             )
-        refresh = bool(call.pop("refresh", False))
-        return cls(
-            refresh=refresh,
-            **{name: get_option(name, call.get(name)) for name in cls._fields if name != "refresh"},
-        )
+        refresh, default = bool(call.pop("refresh", False)), options()["batch_size"].default
+        chosen = call.get("batch_size") is not None or get_option("batch_size") != default
+        names = [name for name in cls._fields if name not in ("refresh", "has_batch_size")]
+        values: dict[str, Any] = {name: get_option(name, call.get(name)) for name in names}
+        return cls(refresh=refresh, has_batch_size=chosen, **values)

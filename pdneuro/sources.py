@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -69,6 +70,86 @@ class Dumping(Protocol):
         """Download the whole graph into a folder; files that are up to date are not downloaded again."""
 
 
+@runtime_checkable
+class NeuronTable(Protocol):
+    """A source with a table of neurons."""
+
+    @property
+    def name(self) -> str:
+        """Return a short name for messages."""
+
+    def find(
+        self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch
+    ) -> pd.DataFrame:
+        """Return the neurons with one of the values of each field: ``root_id, type, side, nt``, ..."""
+
+    def field_values(self, name: str, *, table: str | None, fetch: Fetch) -> list[Any]:
+        """Return the distinct values of a field."""
+
+
+class Entry(NamedTuple):
+    """Something that can be queried: one row of :func:`pdneuro.catalog`."""
+
+    #: ``project``, ``datastack``, ``version``, ``table``, ``view``, ``property``, ``capability``, ...
+    kind: str
+    name: str
+    #: The version that has it; a number, or text where versions have names.
+    version: int | str | None = None
+    rows: int | None = None
+    created: datetime.datetime | None = None
+    expires: datetime.datetime | None = None
+    description: str = ""
+
+
+@runtime_checkable
+class Catalogued(Protocol):
+    """A source that lists what can be queried."""
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return what can be queried: the data set, its versions, tables, properties, capabilities."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A source with several versions of its data."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Return the version and how it was chosen, for the provenance of a result."""
+
+    def at_version(self, ids: Int64Array, fetch: Fetch) -> Source:
+        """Return the source at one version that exists, the same for all queries of a call."""
+
+
+def at_version(source: Source, ids: Int64Array, fetch: Fetch) -> Source:
+    """Return a source at one version, chosen for the IDs of a call; unchanged if there is no choice.
+
+    Without IDs no request is sent, so no version is chosen.
+    """
+    return source.at_version(ids, fetch) if isinstance(source, Versioned) and len(ids) else source
+
+
+def version_of(source: Source) -> Mapping[str, Any]:
+    """Return the version of a source, for provenance; empty if the source has no versions."""
+    return source.provenance if isinstance(source, Versioned) else {}
+
+
+#: What every source can do, with a call that does it.
+CAPABILITIES: Mapping[str, str] = {
+    "properties": "Values of each segment: ids.neuro.properties(name, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+}
+
+
+def capabilities(texts: Mapping[str, str]) -> list[Entry]:
+    """Return the entries of capabilities, from a description of each.
+
+    >>> [entry.name for entry in capabilities(CAPABILITIES)]
+    ['properties', 'edges']
+    """
+    return [Entry("capability", name, description=text) for name, text in texts.items()]
+
+
 #: Columns of the properties that a source documents, if each ID has a value.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "size": ("size",),
@@ -112,12 +193,21 @@ def documented_records(name: str, empty: pd.DataFrame) -> pd.DataFrame:
 
 
 #: Module with each service's source, by the word before the colon.
-SERVICES = {"braincircuits": "pdneuro.braincircuits", "cave": "pdneuro.cave"}
+SERVICES = {
+    "braincircuits": "pdneuro.braincircuits",
+    "cave": "pdneuro.cave",
+    "neuprint": "pdneuro.neuprint",
+}
+#: Module with the sandbox's brain as a source.
+SANDBOX = "pdneuro.sandbox"
 #: Module with the source for files.
 FILES = "pdneuro.connectome"
 #: What shows that a text is a path of files in SWC format: their ending, or a folder.
 SWC = re.compile(r"\.(swc|swc\.gz|zip)$|[/\\]", re.I)
-_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@\d+)?")
+#: A name, and a version that the service reads.
+_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@.*)?")
+#: Names of a service that has others: a data set of neuPrint has its version after a colon.
+_NAMES = {"neuprint": re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")}
 
 
 def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
@@ -128,9 +218,13 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     spec : str, path or Source, optional
         A bare name, such as ``"fruitfly_fafb_flywire"``, is a BrainCircuits.io project;
         ``"braincircuits:..."`` is the same. ``"cave:minnie65_public"`` is a CAVE datastack,
-        ``"cave:minnie65_public@1300"`` at a materialization version. A path is a ``Path``, or text that
-        contains a folder or ends like the name of a table (``.csv``). It is a file of edges, opened by
-        :meth:`pdneuro.Connectome.from_files`. A source object, such as a :class:`pdneuro.Connectome`,
+        ``"cave:minnie65_public@1300"`` at a materialization version, ``@auto`` at the newest one at
+        which all IDs of a call are valid, ``@2024-06-05`` at the nearest one before a time (UTC).
+        ``"neuprint:hemibrain:v1.2.1"`` is a data set of neuPrint; without a version
+        (``"neuprint:male-cns"``) the highest, unless a data set has exactly this name. A path is
+        a ``Path``, or text that contains a folder or ends like the name of a table (``.csv``). It is a
+        file of edges, opened by :meth:`pdneuro.Connectome.from_files`. ``"sandbox"`` is the bundled
+        synthetic brain, without a server. A source object, such as a :class:`pdneuro.Connectome`,
         is returned unchanged. :func:`pdneuro.known_names` lists projects and datastacks. Default: the
         option ``source``.
 
@@ -160,10 +254,12 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         )
     if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec)):
         return _open(FILES, spec)
+    if isinstance(spec, str) and spec == "sandbox":
+        return _open(SANDBOX, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
         service, rest = (service, rest) if colon else ("braincircuits", spec)
-        if service not in SERVICES or not _PROJECT.fullmatch(rest):
+        if service not in SERVICES or not _NAMES.get(service, _PROJECT).fullmatch(rest):
             raise UnknownSourceError(
                 f"unknown source {spec!r}. Use a BrainCircuits.io project such as "
                 f"'fruitfly_fafb_flywire', 'service:name' with one of {', '.join(SERVICES)}, or the "

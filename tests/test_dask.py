@@ -254,6 +254,15 @@ def test_errors_are_raised_at_once_or_with_the_rows(sandbox: Sandbox) -> None:
     assert "lazy column" in repr(lazy["root_id"].neuro)
 
 
+def test_no_version_is_chosen_by_partition(sandbox: Sandbox) -> None:
+    lazy = dd.from_pandas(pdneuro.sandbox.root_ids(), npartitions=2)
+    source = "cave:minnie65_public@auto"
+    with pytest.raises(errors.InvalidVersionError, match="auto"):
+        lazy.neuro.edges(source=source)
+    with pytest.raises(errors.InvalidVersionError, match="auto"), pdneuro.set_options(source=source):
+        lazy.neuro.properties("nucleus_view", meta={"nucleus_view_count": "Int64"})
+
+
 def test_each_segment_is_requested_once(sandbox: Sandbox) -> None:
     with dask.config.set(scheduler="threads"):
         dd.from_pandas(neurons(), npartitions=5).neuro.edges().compute()

@@ -58,12 +58,13 @@ def test_every_public_name_has_an_example(name: str, member: Any) -> None:
 
 
 def test_every_page_is_run() -> None:
-    """A fence of Python that is neither a cell nor a doctest shows what cannot run here: a real service."""
+    """A fence of Python that is neither a cell nor a doctest shows what cannot run here: a real
+    service, or a package that the tests do not install."""
     for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]:
         if "_build" in page.parts:
             continue
         for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
-            real = ("set_options(source=", "tokens.save(", 'read_table("neurons.csv"')
+            real = ("set_options(source=", "tokens.save(", 'read_table("neurons.csv"', "import navis")
             assert block.lstrip().startswith(">>>") or any(words in block for words in real), (
                 page,
                 block,

@@ -12,7 +12,7 @@ import pytest
 import pdneuro
 
 PACKAGE = Path(pdneuro.__file__).parent
-SERVICES = {"allen", "braincircuits", "cave", "neuromorpho"}
+SERVICES = {"allen", "braincircuits", "cave", "neuprint", "neuromorpho"}
 #: Layer -> layers that it may import.
 BELOW = {"options", "errors", "_atomic", "_compat", "_docs", "_version"}
 LAYERS = {
@@ -36,12 +36,12 @@ LAYERS = {
     "queries": BELOW | {"allen", "cave", "graphs", "neuromorpho", "sources", "tables", "transport"},
     "checks": BELOW | SERVICES | {"tables", "transport"},
     "citations": BELOW | {"neuromorpho", "tables"},
-    "names": BELOW | {"braincircuits", "cave", "neuromorpho", "tables", "transport"},
+    "names": BELOW | SERVICES | {"sources", "tables", "transport"},
     "neuroglancer": BELOW | {"plots", "tables"},
     "plots": BELOW | {"graphs", "queries", "tables"},
     "dask": BELOW | {"accessors", "neuromorpho", "queries", "sources", "tables"},
     "accessors": BELOW | {"citations", "files", "graphs", "neuroglancer", "plots", "queries", "tables"},
-    "sandbox": BELOW | {"files", "tables", "transport"},
+    "sandbox": BELOW | {"connectome", "files", "tables", "transport"},
 }
 
 
@@ -141,7 +141,8 @@ def test_a_module_name_is_used_once() -> None:
 
 
 def test_the_core_does_not_use_the_compatibility_classes() -> None:
-    for path in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "allen" / "api").rglob("*.py")):
+    classes = {path for room in ("api", "sdk") for path in (PACKAGE / "allen" / room).rglob("*.py")}
+    for path in set(PACKAGE.rglob("*.py")) - classes:
         assert (
             path == PACKAGE / "allen" / "__init__.py" or "pdneuro.allen.api" not in path.read_text()
         ), path

@@ -30,7 +30,7 @@ class TestOptions:
     def test_every_documented_option_is_there(self) -> None:
         assert set(pdneuro.get_options()) == {
             "source", "braincircuits_url", "neuromorpho_url", "neuromorpho_files_url", "allen_url",
-            "neuromorpho_rate", "tls_fallback", "allen_files_url", "cave_url", "published_url", "abc_atlas_url", "sandbox_url", "cache_dir", "expire_after", "offline", "batch_size",
+            "neuromorpho_rate", "tls_fallback", "allen_files_url", "cave_url", "neuprint_url", "published_url", "abc_atlas_url", "sandbox_url", "cache_dir", "expire_after", "offline", "batch_size",
             "max_workers", "timeout", "retries", "progress", "full_traceback", "on_error", "on_missing",
         }  # fmt: skip
         assert pdneuro.get_options()["on_missing"] == "warn"

@@ -14,7 +14,7 @@ import xarray  # pandas_flavor has loaded it
 from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tables
 from pdneuro.accessors import describe
 from pdneuro.accessors.method import Accessor, as_index_method, as_method
-from pdneuro.tables.coordinates import NEURONS, SEGMENTS, STRUCTURES
+from pdneuro.tables.coordinates import EXPERIMENTS, NEURONS, SEGMENTS, STRUCTURES, SUPERVOXELS
 
 if TYPE_CHECKING:
     from pdneuro.accessors.method import as_array_method, as_dataset_method
@@ -47,6 +47,7 @@ class CaveMethods:
     is_latest = as_method(queries.cave.is_latest)
     latest = as_method(queries.cave.latest)
     at = as_method(queries.cave.at)
+    roots = as_method(queries.supervoxels.roots)
 
 
 class StructureMethods:
@@ -58,6 +59,14 @@ class StructureMethods:
     descendants = as_method(queries.structures.descendants)
     rollup = as_method(queries.structures.rollup)
     is_under = as_method(queries.structures.is_under)
+    mask = as_method(queries.structures.mask)
+
+
+class ExperimentMethods:
+    """Methods for tracer experiments of the Allen Brain Atlas, by ID."""
+
+    _role = "experiments"
+    unionizes = as_method(queries.experiments.unionizes)
 
 
 class NeuroMorphoMethods:
@@ -82,6 +91,8 @@ class CaveJoins:
 
     _role = "cave"
     join_cave = as_method(queries.cave.join_cave)
+    join_roots = as_method(queries.supervoxels.join_roots)
+    update_roots = as_method(queries.supervoxels.update_roots)
 
 
 class StructureJoins:
@@ -89,6 +100,13 @@ class StructureJoins:
 
     _role = "structures"
     join_structures = as_method(queries.structures.join_structures)
+
+
+class ExperimentJoins:
+    """Joins for a table of tracer experiments."""
+
+    _role = "experiments"
+    join_unionizes = as_method(queries.experiments.join_unionizes)
 
 
 class NeuroMorphoJoins:
@@ -241,6 +259,7 @@ class IndexCave:
     is_latest = as_index_method(queries.cave.is_latest, SEGMENTS)
     latest = as_index_method(queries.cave.latest, SEGMENTS)
     at = as_index_method(queries.cave.at, SEGMENTS)
+    roots = as_index_method(queries.supervoxels.roots, SUPERVOXELS)
 
 
 class IndexStructures:
@@ -252,6 +271,14 @@ class IndexStructures:
     descendants = as_index_method(queries.structures.descendants, STRUCTURES)
     rollup = as_index_method(queries.structures.rollup, STRUCTURES)
     is_under = as_index_method(queries.structures.is_under, STRUCTURES)
+    mask = as_index_method(queries.structures.mask, STRUCTURES)
+
+
+class IndexExperiments:
+    """Methods for tracer experiments of the Allen Brain Atlas in an index."""
+
+    _role = "experiments"
+    unionizes = as_index_method(queries.experiments.unionizes, EXPERIMENTS)
 
 
 class IndexNeurons:
@@ -319,7 +346,13 @@ class ProvenanceMixin:
 
 
 class SeriesNeuro(
-    SegmentMethods, CaveMethods, StructureMethods, NeuroMorphoMethods, ProvenanceMixin, Accessor
+    SegmentMethods,
+    CaveMethods,
+    StructureMethods,
+    ExperimentMethods,
+    NeuroMorphoMethods,
+    ProvenanceMixin,
+    Accessor,
 ):
     """Methods for a column of segment IDs, structures or neurons; print it to see which."""
 
@@ -338,6 +371,8 @@ class DataFrameNeuro(
     CaveMethods,
     StructureJoins,
     StructureMethods,
+    ExperimentJoins,
+    ExperimentMethods,
     NeuroMorphoJoins,
     NeuroMorphoMethods,
     EdgeTableMethods,
@@ -375,7 +410,7 @@ class GroupByNeuro(Accessor):
     motifs = as_method(queries.groups.motifs)
 
 
-class IndexNeuro(IndexSegments, IndexCave, IndexStructures, IndexNeurons, Accessor):
+class IndexNeuro(IndexSegments, IndexCave, IndexStructures, IndexExperiments, IndexNeurons, Accessor):
     """Methods of a column for an index of IDs; ``level=`` chooses a level of a MultiIndex."""
 
     _describe = staticmethod(describe.describe_index)

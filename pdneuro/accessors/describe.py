@@ -17,6 +17,7 @@ from pdneuro.errors import AmbiguousColumnError, MissingColumnsError, did_you_me
 from pdneuro.options import get_option
 from pdneuro.tables import roles
 from pdneuro.tables.coordinates import (
+    EXPERIMENTS,
     NEURONS,
     SEGMENTS,
     STRUCTURES,
@@ -123,6 +124,8 @@ def describe_series(series: pd.Series[Any], methods: Methods) -> Description:
         role = _structures(series, methods)
     elif roles.neuromorpho_columns([series.name]):
         role = _neuromorpho(series, methods)
+    elif roles.experiment_columns([series.name]):
+        role = _experiments(series, methods)
     else:
         role = _segments(series, methods)
     return Description.of(f"column {series.name!r}, {len(series):,} rows", [role], series)
@@ -146,6 +149,11 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
         found.append(Role([line], [(".top_nt()", "the most likely transmitter of each row")]))
     if columns:
         found.append(_structure_table(columns, methods))
+    experiments = roles.experiment_columns(frame.columns)
+    if experiments and "hemisphere_id" not in frame.columns:  # not a table of their signal
+        join = ('.join_unionizes("Brain - Major Divisions")', "add the signal by structure")
+        recognized = [f"experiments: {', '.join(map(repr, experiments))}"]
+        found.append(Role(recognized, [join], methods("experiments")))
     neurons = roles.neuromorpho_columns(frame.columns)
     if neurons:
         found.append(_neuromorpho_table(neurons, methods))
@@ -165,7 +173,12 @@ def describe_index(index: pd.Index[Any], methods: Methods) -> Description:
     if not isinstance(index, pd.MultiIndex):
         described = describe_series(pd.Series(index, name=index.name), methods)
         return described._replace(title=title)
-    roles_of = {SEGMENTS: _segments, STRUCTURES: _structures, NEURONS: _neuromorpho}
+    roles_of = {
+        SEGMENTS: _segments,
+        STRUCTURES: _structures,
+        EXPERIMENTS: _experiments,
+        NEURONS: _neuromorpho,
+    }
     names = [name for name in index.names if name is not None]
     found = []
     for kind, role_of in roles_of.items():
@@ -308,7 +321,8 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
             (".edges()", "edge table: pre, post, weight"),
             (".partners()", "one row per partner, with its weight"),
         ]
-    more = [name for role in ("segments", "cave", "structures", "neuromorpho") for name in methods(role)]
+    every = ("segments", "cave", "structures", "experiments", "neuromorpho")
+    more = [name for role in every for name in methods(role)]
     return Role(recognized, calls, more, missing)
 
 
@@ -319,6 +333,11 @@ def _structures(series: pd.Series[Any], methods: Methods) -> Role:
         ('.is_under("CTX")', "True where it is part of it"),
     ]
     return Role([_column("structures", series)], calls, methods("structures"))
+
+
+def _experiments(series: pd.Series[Any], methods: Methods) -> Role:
+    call = ('.unionizes("Brain - Major Divisions")', "the signal by structure")
+    return Role([_column("experiments", series)], [call], methods("experiments"))
 
 
 def _neuromorpho(series: pd.Series[Any], methods: Methods) -> Role:

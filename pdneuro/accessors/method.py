@@ -63,7 +63,7 @@ def as_index_method(function: Callable[..., Result], kind: Kind) -> Callable[...
 
     method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     doc = inspect.getdoc(function) or ""
-    for name in ("on", "structure on", "neuron on"):
+    for name in ("on", "structure on", "experiment on", "neuron on", "supervoxel on"):
         doc = doc.replace(TEXTS[name], TEXTS["level"])
     method.__doc__ = doc
     return method

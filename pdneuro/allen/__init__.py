@@ -28,6 +28,7 @@ if _TYPE_CHECKING:
         projection_array,
         projection_edges,
         projection_matrix,
+        unionizes,
     )
     from pdneuro.allen.terms import parcellation_terms
     from pdneuro.allen.tree import structure_tree
@@ -56,7 +57,14 @@ _MODULES = {
     "tree": ("structure_tree",),
     "api.svg": ("SvgApi",),
     "api.synchronization": ("SynchronizationApi",),
-    "data_sets": ("cells", "experiments", "projection_array", "projection_edges", "projection_matrix"),
+    "data_sets": (
+        "cells",
+        "experiments",
+        "projection_array",
+        "projection_edges",
+        "projection_matrix",
+        "unionizes",
+    ),
     "api.tree_search": ("TreeSearchApi",),
     "volumes": (
         "annotation_volume",
@@ -96,6 +104,7 @@ __all__ = [
     "read_volume",
     "structure_tree",
     "template_volume",
+    "unionizes",
 ]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from pdneuro._compat import TEXT
-from pdneuro.allen.rows import all_rows
+from pdneuro.allen import payload, send
+from pdneuro.allen.rows import all_rows, as_table
 from pdneuro.allen.tree import structure_tree
 from pdneuro.errors import (
     InvalidQueryError,
@@ -19,12 +23,16 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.options import get_option
+from pdneuro.options import Fetch, get_option
 from pdneuro.tables import joins
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import whole_numbers
 from pdneuro.tables.provenance import stamp
+from pdneuro.tables.structure_tree import Places
 from pdneuro.tables.unionizes import (
+    RATIOS,
+    SIDES,
+    SUMS,
     experiment_column,
     find_members,
     grouped,
@@ -32,7 +40,8 @@ from pdneuro.tables.unionizes import (
     rolled_up,
     select,
 )
-from pdneuro.transport.http import all_or_none
+from pdneuro.transport import progress
+from pdneuro.transport.http import all_or_none, run_parallel
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,6 +59,28 @@ _FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
     "ephys": ("EphysFeature", {}),
     "morphology": ("NeuronReconstruction", {"excpt": "tags"}),
 }
+
+
+#: Columns of the table of experiments.
+_EXPERIMENTS: dict[str, Any] = {
+    **dict.fromkeys(("data_set_id", "structure_id", "product_id"), "int64"),
+    **dict.fromkeys(("injection_volume", "injection_x", "injection_y", "injection_z"), "float64"),
+    **dict.fromkeys(("structure_abbrev", "structure_name", "injection_structures"), TEXT),
+    **dict.fromkeys(("gender", "specimen_name", "strain", "storage_directory"), TEXT),
+    "transgenic_line": object,
+    "transgenic_line_id": "Int64",
+}
+#: Columns of the table of unionizes.
+_UNIONIZES: dict[str, Any] = {
+    **dict.fromkeys(("id", "section_data_set_id", "structure_id", "hemisphere_id"), "int64"),
+    "is_injection": "bool",
+    **dict.fromkeys(("max_voxel_density", "max_voxel_x", "max_voxel_y", "max_voxel_z"), "float64"),
+    **dict.fromkeys((*RATIOS, *SUMS), "float64"),
+}
+#: Experiments per request: an experiment has about 1,000 rows, and a response at most 25,000.
+_BATCH = 20
+#: Position of the plane between the hemispheres, in µm from the left end of the reference space.
+_MIDLINE = 5700
 
 
 @all_or_none()
@@ -149,7 +180,7 @@ def experiments(
     >>> wild["data_set_id"].tolist()
     [100140756, 100140949]
     """
-    table = all_rows("ApiConnectivity")
+    table = _experiments()
     lines = [
         line.get("name") if isinstance(line, dict) else line if isinstance(line, str) else None
         for line in table.get("transgenic_line", pd.Series(None, table.index, dtype=object))
@@ -179,7 +210,7 @@ def experiments(
     elif transgenic_line is not None:
         wanted = [transgenic_line] if isinstance(transgenic_line, str) else list(transgenic_line)
         for line in wanted:
-            if line not in set(lines):
+            if lines and line not in set(lines):
                 raise InvalidQueryError(
                     f"no experiment has the mouse line {line!r}.{did_you_mean(line, names.dropna())} "
                     f"The lines are {listing(sorted(names.dropna().unique()), 20)}."
@@ -189,9 +220,149 @@ def experiments(
     return stamp(selected, source="allen", query=f"experiments({injection!r:.60})")
 
 
+def _experiments() -> pd.DataFrame:
+    """Return all experiments."""
+    return _documented(all_rows("ApiConnectivity"), _EXPERIMENTS)
+
+
+def _documented(table: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    """Return a table; with its documented columns if it has no rows, since then it has no columns."""
+    if len(table):
+        return table
+    empty = pd.DataFrame(columns=list(columns)).astype(columns)
+    empty.attrs = dict(table.attrs)
+    return empty
+
+
 def _parts(text: Any) -> list[Any]:
     """Return the structures in a text such as ``"985/993"``."""
     return [part for part in str(text).split("/") if part] if isinstance(text, str) else [text]
+
+
+@all_or_none()
+def unionizes(
+    experiments: Any,
+    *,
+    structures: Any = None,
+    hemisphere: int | None = None,
+    is_injection: bool | None = None,
+    graph_id: int = 1,
+) -> pd.DataFrame:
+    """Return the signal of tracer experiments by structure.
+
+    Parameters
+    ----------
+    experiments : int or iterable
+        IDs of experiments, such as ``data_set_id``.
+    structures : int, str or iterable, optional
+        A structure set, or structures by ID or acronym; the rows include their descendants. Default:
+        all.
+    hemisphere : int, optional
+        1 left, 2 right, 3 both. Default: rows of each.
+    is_injection : bool, optional
+        Inside or outside the injection. Default: both.
+    graph_id : int
+        For ``structures``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :meth:`pdneuro.allen.MouseConnectivityApi.get_structure_unionizes`.
+
+    Examples
+    --------
+    >>> rows = pdneuro.allen.unionizes([100140756], structures="TH", hemisphere=3, is_injection=False)
+    >>> rows[["section_data_set_id", "structure_id", "projection_density"]].head(2).round(3)
+       section_data_set_id  structure_id  projection_density
+    0            100140756           549               0.045
+    1            100140756           170               0.041
+    """
+    if not len(experiments if isinstance(experiments, Sized) else [experiments]):
+        return _documented(pd.DataFrame(), _UNIONIZES)
+    ids = sorted(payload.id_list(experiments, "experiments"))
+    criteria = "[section_data_set_id$in{ids}]"
+    if is_injection is not None:
+        criteria += f"[is_injection$eq{payload.value(is_injection, 'is_injection')}]"
+    if hemisphere is not None:
+        criteria += f"[hemisphere_id$eq{payload.one_id(hemisphere, 'hemisphere')}]"
+    if structures is not None:
+        tree = structure_tree(graph_id)
+        members = tree.members(structures)
+        below = np.unique(tree.below(members.rows, include_self=True)[1])
+        # A longer list does not fit into the address together with the experiments.
+        if len(below) <= payload.MAX_IDS:
+            numbers = tree.take(Places(below, None, acronyms=False, complete=True), "id")
+            criteria += f"[structure_id$in{payload.ids(numbers, 'structures')}]"
+    parts = [ids[first : first + _BATCH] for first in range(0, len(ids), _BATCH)]
+    fetch = Fetch.of()
+    endpoint = f"{get_option('allen_url')}/api/v2/data"
+    options = {"criteria": criteria, "num_rows": "all", "count": False}
+    queries = [
+        payload.ModelQuery(endpoint, "ProjectionStructureUnionize", options, part) for part in parts
+    ]
+    tables = []
+    with progress.bar(len(ids), "unionizes", "experiments", fetch.progress) as bar:
+        found = run_parallel(lambda query: send.rows(query, fetch), queries, fetch.max_workers)
+        for part, table in zip(parts, found, strict=True):
+            tables.append(table)
+            bar.update(len(part))
+    rows = tables[0]._replace(rows=[row for table in tables for row in table.rows])
+    return _documented(as_table(rows), _UNIONIZES)
+
+
+@all_or_none()
+def unionize_columns(
+    experiments: npt.NDArray[np.int64],
+    structures: Any,
+    value: str = "projection_density",
+    *,
+    hemisphere: int | str = 3,
+    is_injection: bool = False,
+    graph_id: int = 1,
+    on_missing: str | None = None,
+) -> pd.DataFrame:
+    """Return :func:`projection_matrix` of experiments that are downloaded, with acronyms as columns.
+
+    Each member of ``structures`` has a column, and each experiment with rows has a row.
+
+    Raises
+    ------
+    UnknownIdsError
+        The service has no unionizes of an experiment, and ``on_missing`` is ``"raise"``.
+
+    Warns
+    -----
+    UnknownIdsWarning
+    """
+    tree = structure_tree(graph_id)
+    members = tree.members(structures)
+    if members.left is not None:
+        raise InvalidQueryError(
+            f"{structures!r:.60} names the left hemisphere. Use positive IDs, and hemisphere=1."
+        )
+    rows = np.unique(members.rows)
+    numbers = tree.take(Places(rows, None, acronyms=False, complete=True), "id")
+    table = unionizes(
+        experiments,
+        structures=structures,
+        hemisphere=None if isinstance(hemisphere, str) else hemisphere,
+        is_injection=is_injection,
+        graph_id=graph_id,
+    )
+    absent = np.setdiff1d(experiments, table["section_data_set_id"])
+    if len(absent):
+        message = f"the service has no unionizes of these experiments: {listing(absent)}."
+        if get_option("on_missing", on_missing) == "raise":
+            raise UnknownIdsError(message)
+        if get_option("on_missing", on_missing) == "warn":
+            warn(f"{message} Their rows are NA.", UnknownIdsWarning)
+    matrix = pd.DataFrame(index=pd.Index([], dtype="int64"), dtype="float64")
+    if len(table):
+        side = hemisphere if isinstance(hemisphere, str) else None
+        matrix = projection_matrix(
+            table, value, rollup=structures, hemisphere=side, graph_id=graph_id, on_missing=on_missing
+        )
+    return matrix.reindex(columns=numbers).set_axis(list(tree.acronyms(rows)), axis="columns")
 
 
 @all_or_none()
@@ -201,7 +372,7 @@ def projection_matrix(
     *,
     rollup: Any = None,
     labels: str = "id",
-    hemisphere: int | None = None,
+    hemisphere: Any = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
@@ -223,8 +394,10 @@ def projection_matrix(
     labels : {"id", "acronym", "name"}, default "id"
         Labels of the columns. Regions of the left hemisphere, whose ID is negative, get the suffix
         ``" (left)"`` to the acronym or name.
-    hemisphere : int, optional
-        1 left, 2 right, 3 both; required if the table has rows of several.
+    hemisphere : int, str or list, optional
+        1 left, 2 right, 3 both; ``"ipsilateral"`` (the hemisphere of the injection, by its
+        coordinates), ``"contralateral"``. Required if the table has rows of several. A list of these
+        gives the columns two levels.
     is_injection : bool, optional
         Inside or outside the injection; required if the table has rows of both.
     graph_id : int
@@ -236,9 +409,9 @@ def projection_matrix(
     Returns
     -------
     DataFrame
-        float64. Index: experiments; columns: structures, with ``rollup`` in graph order.
-        NaN if an experiment has no row of a structure, if a part of a sum is missing, or for a
-        density of no pixels.
+        float64. Index: experiments; columns: structures, with ``rollup`` in graph order; with a
+        list of hemispheres ``hemisphere`` above them. NaN if an experiment has no row of a structure,
+        if a part of a sum is missing, or for a density of no pixels.
 
     Raises
     ------
@@ -266,9 +439,44 @@ def projection_matrix(
     >>> matrix = pdneuro.allen.projection_matrix(rows, rollup="Brain - Major Divisions")
     >>> matrix.shape
     (2, 7)
+    >>> rows = pdneuro.allen.MouseConnectivityApi().get_structure_unionizes(
+    ...     [100140756, 112670853], is_injection=False
+    ... )
+    >>> sides = ["ipsilateral", "contralateral"]
+    >>> matrix = pdneuro.allen.projection_matrix(rows, rollup=["CTX", "TH"], hemisphere=sides)
+    >>> matrix["contralateral"].columns.tolist()
+    [688, 549]
     """
     if labels not in ("id", "acronym", "name"):
         raise ValueError(f"labels must be 'id', 'acronym' or 'name', not {labels!r}.")
+    matrix: pd.DataFrame
+    if is_list_like(hemisphere):
+        parts = {
+            side: _matrix(unionizes, value, labels, rollup, side, is_injection, graph_id, on_missing)
+            for side in hemisphere
+        }
+        if not parts:
+            raise InvalidQueryError("the list of hemispheres is empty. Leave it out, or name one.")
+        matrix = pd.concat(parts, axis="columns", names=["hemisphere"])
+    else:
+        matrix = _matrix(
+            unionizes, value, labels, rollup, hemisphere, is_injection, graph_id, on_missing
+        )
+    query = f"projection_matrix({value})"
+    return stamp(matrix, source="allen", query=query, earlier=unionizes.attrs)
+
+
+def _matrix(
+    unionizes: pd.DataFrame,
+    value: str,
+    labels: str,
+    rollup: Any,
+    hemisphere: int | str | None,
+    is_injection: bool | None,
+    graph_id: int,
+    on_missing: str | None,
+) -> pd.DataFrame:
+    """Return the matrix of one hemisphere."""
     selection = (rollup, hemisphere, is_injection, graph_id, on_missing)
     matrix = pivoted(_valued(unionizes, value, *selection), value)
     if rollup is not None:
@@ -276,8 +484,7 @@ def projection_matrix(
         matrix = matrix.iloc[:, np.lexsort((places.is_left, places.rows))]
     if labels != "id":
         matrix = matrix.set_axis(_structure_labels(matrix.columns, labels, graph_id), axis=1)
-    query = f"projection_matrix({value})"
-    return stamp(matrix, source="allen", query=query, earlier=unionizes.attrs)
+    return matrix
 
 
 def _structure_labels(ids: pd.Index[Any], field: str, graph_id: int) -> pd.Index[Any]:
@@ -296,7 +503,7 @@ def _valued(
     unionizes: pd.DataFrame,
     value: str,
     rollup: Any,
-    hemisphere: int | None,
+    hemisphere: int | str | None,
     is_injection: bool | None,
     graph_id: int,
     on_missing: str | None,
@@ -305,10 +512,21 @@ def _valued(
     for name in ("structure_id", value):
         if name not in unionizes.columns:
             raise MissingColumnsError(f"the table of unionizes does not have a column {name!r}.")
-    table = select(unionizes, hemisphere, is_injection)
+    table = select(unionizes, hemisphere, is_injection, _injected(hemisphere))
     if rollup is None:
         return table[[experiment_column(table), "structure_id", value]]
     return rolled_up(table, value, structure_tree(graph_id), rollup, on_missing)
+
+
+def _injected(hemisphere: int | str | None) -> pd.Series[Any] | None:
+    """Return the hemisphere of each experiment's injection, if the call names a side by its word."""
+    if hemisphere not in SIDES:
+        return None
+    table = _experiments()
+    place = pd.to_numeric(table["injection_z"])
+    known = place.notna().to_numpy()
+    sides = np.where(place[known] > _MIDLINE, 2, 1)
+    return pd.Series(sides, index=table.loc[known, "data_set_id"])
 
 
 @all_or_none()
@@ -317,7 +535,7 @@ def projection_array(
     value: str = "projection_density",
     *,
     rollup: Any = None,
-    hemisphere: int | None = None,
+    hemisphere: Any = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
@@ -327,7 +545,8 @@ def projection_array(
     Returns
     -------
     xarray.DataArray
-        Dims ``experiment_id, structure_id`` (int64), ``acronym`` along the structures.
+        Dims ``experiment_id, structure_id`` (int64), ``acronym`` along the structures; with a list of
+        hemispheres ``experiment_id, hemisphere, structure_id``.
 
     Examples
     --------
@@ -350,15 +569,24 @@ def projection_array(
         on_missing=on_missing,
     )
     tree = structure_tree(graph_id)
+    structures = matrix.columns
+    sides = {}
+    values = matrix.to_numpy(np.float64, na_value=np.nan)
+    if matrix.columns.nlevels > 1:
+        sides = {"hemisphere": matrix.columns.unique("hemisphere").to_numpy()}
+        structures = matrix.columns.unique("structure_id")
+        pairs = pd.MultiIndex.from_product([sides["hemisphere"], structures])
+        values = matrix.reindex(columns=pairs).to_numpy(np.float64)
     outcome = "They have no acronym."
-    places = tree.find(matrix.columns.to_series(), on_missing, unit="columns", outcome=outcome)
+    places = tree.find(structures.to_series(), on_missing, unit="columns", outcome=outcome)
     acronyms = pd.Series(tree.take(places, "acronym")).fillna("").to_numpy(object).astype(str)
     return xr.DataArray(
-        matrix.to_numpy(np.float64, na_value=np.nan),
-        dims=("experiment_id", "structure_id"),
+        values.reshape(len(matrix), *map(len, sides.values()), len(structures)),
+        dims=("experiment_id", *sides, "structure_id"),
         coords={
             "experiment_id": matrix.index.to_numpy(np.int64),
-            "structure_id": matrix.columns.to_numpy(np.int64),
+            **sides,
+            "structure_id": structures.to_numpy(np.int64),
             "acronym": ("structure_id", acronyms),
         },
         name=value,
@@ -373,7 +601,7 @@ def projection_edges(
     value: str = "projection_density",
     *,
     rollup: Any = None,
-    hemisphere: int | None = None,
+    hemisphere: int | str | None = None,
     is_injection: bool | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
@@ -383,7 +611,8 @@ def projection_edges(
     Parameters
     ----------
     unionizes, value, rollup, hemisphere, is_injection, graph_id, on_missing
-        See :func:`projection_matrix`; ``rollup`` also applies to the injected structures.
+        See :func:`projection_matrix`; ``rollup`` also applies to the injected structures, and
+        ``hemisphere`` is one.
     experiments : DataFrame
         Result of :func:`experiments`: ``data_set_id`` (or ``id``) and ``structure_id``.
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any, NamedTuple
+import zlib
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import is_html, parse_json
+
+#: Bytes of a voxel, by the type of an NRRD file without its sign.
+_BYTES = {
+    **dict.fromkeys(("char", "int8"), 1),
+    **dict.fromkeys(("short", "short int", "int16"), 2),
+    **dict.fromkeys(("int", "int32", "float"), 4),
+    **dict.fromkeys(("longlong", "long long", "long long int", "int64", "double"), 8),
+}
+#: Bytes that are read at once.
+_PIECE = 1 << 22
 
 
 class Message(NamedTuple):
@@ -58,7 +71,11 @@ def message(content: bytes) -> Message:
     ShapeError
         There is no envelope.
     """
-    envelope = body(content)
+    return message_of(body(content))
+
+
+def message_of(envelope: Any) -> Message:
+    """Return the content of an envelope; see :func:`message`."""
     if not isinstance(envelope, dict) or not {"msg", "success"} & envelope.keys():
         raise ShapeError("the response has no envelope with 'success' and 'msg'.")
     found = envelope.get("msg")
@@ -122,6 +139,52 @@ def file_fault(start: bytes) -> str | None:
     return None
 
 
+def volume_fault(file: IO[bytes]) -> str | None:
+    r"""Return what shows that an NRRD file is not whole; None for a file of another format.
+
+    Voxels are decompressed in pieces and counted, so that a large file needs little memory.
+
+    >>> import io
+    >>> volume_fault(io.BytesIO(b"NRRD0004\ntype: uint8\nsizes: 2 3\nencoding: raw\n\n12345"))
+    'the volume is truncated: it has 5 of 6 bytes.'
+    """
+    if not file.readline().startswith(b"NRRD0"):
+        return None
+    fields: dict[str, str] = {}
+    for line in file:
+        text = line.decode("latin-1").strip()
+        if not text:
+            break
+        name, _, value = text.partition(":")
+        fields[name.lower()] = value.strip().lower()
+    else:
+        return "the volume is truncated: its header does not end."
+    kind = re.sub(r"\b(un)?signed |^u(?=\w)|_t$", "", fields.get("type", ""))
+    sizes = fields.get("sizes", "").split()
+    is_known = kind in _BYTES and sizes and all(size.isdecimal() for size in sizes)
+    if not is_known or "data file" in fields or "datafile" in fields:
+        return None
+    wanted = math.prod(map(int, sizes)) * _BYTES[kind]
+    if fields.get("encoding") == "raw":
+        found = sum(len(piece) for piece in iter(lambda: file.read(_PIECE), b""))
+    elif fields.get("encoding") in ("gzip", "gz"):
+        found = 0
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            while piece := unpack.unconsumed_tail or file.read(_PIECE):
+                found += len(unpack.decompress(piece, _PIECE))
+        except zlib.error as error:
+            return f"the volume is damaged ({error})."
+        found += len(unpack.flush())
+        if not unpack.eof:
+            return f"the volume is truncated: its voxels end after {found:,} of {wanted:,} bytes."
+    else:
+        return None
+    if found < wanted:
+        return f"the volume is truncated: it has {found:,} of {wanted:,} bytes."
+    return None
+
+
 def drawing_fault(content: bytes) -> str | None:
     """Return what shows that a body is not an SVG drawing, or not a whole one.
 
@@ -135,3 +198,26 @@ def drawing_fault(content: bytes) -> str | None:
     if fault is None and not _END.search(content):
         fault = "the drawing is truncated."
     return fault
+
+
+def image_fault(start: bytes) -> str | None:
+    r"""Return what shows that a body is not an image: HTML, XML or JSON.
+
+    >>> image_fault(b"<svg>"), image_fault(b"\xff\xd8")
+    ('the file is not an image.', None)
+    """
+    begin = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "the file is not an image." if begin.startswith((b"<", b"{")) else None
+
+
+def fault_in(address: str, path: Path) -> str | None:
+    """Return what is wrong with a file of an address, which states what the file should be."""
+    with path.open("rb") as file:
+        start = file.read(512)
+        file.seek(0)
+        fault = file_fault(start) or volume_fault(file)
+    if fault:
+        return fault
+    if "/svg_download/" in address:
+        return drawing_fault(path.read_bytes())
+    return image_fault(start) if "image_download/" in address else None

@@ -20,6 +20,12 @@ from pdneuro.transport.http import JSON, Request
 #: Values are written by :mod:`pdneuro.allen.arguments`.
 __all__ = ["id_list", "ids", "names", "one_id", "quote", "value"]
 
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "structures": "Structures by ID or acronym: ids.neuro.structures(), .rollup(), .is_under().",
+    "experiments": "Projection experiments: pdneuro.allen.experiments(structure).",
+    "cells": "Cells of the Cell Types Database: pdneuro.allen.cells().",
+}
 #: Volumes of an expression experiment, and of a projection experiment.
 EXPRESSION = ("energy", "density", "intensity")
 PROJECTION = (
@@ -89,7 +95,8 @@ def _check_balance(name: str, text: str) -> None:
 def filters(given: Mapping[str, Any] | Iterable[Sequence[Any]] | None, *, ordered: bool = False) -> str:
     """Filters in brackets from a mapping, or from ``(name, value)`` and ``(name, operator, value)``.
 
-    ``ordered`` sorts them by name, as service parameters are. Values of None are left out.
+    ``ordered`` sorts them by name, as service parameters are. Values of None are left out. An operator
+    is ``eq`` or ``$eq``.
 
     >>> filters({"graph_id": 1}), filters([("genes", "is", "'id'")])
     ('[graph_id$eq1]', "[genes$is'id']")
@@ -107,7 +114,7 @@ def filters(given: Mapping[str, Any] | Iterable[Sequence[Any]] | None, *, ordere
         if given_value is None:
             continue
         many = not isinstance(given_value, str) and isinstance(given_value, Iterable)
-        sign = operator[0] if operator else "in" if many and not ordered else "eq"
+        sign = str(operator[0]).removeprefix("$") if operator else "in" if many and not ordered else "eq"
         text += f"[{name}${sign}{value(given_value, str(name))}]"
     return text
 
@@ -119,12 +126,17 @@ def options(given: Mapping[str, Any]) -> str:
         raise InvalidQueryError(
             f"unknown option {listing(map(repr, unknown))}; RMA has {', '.join(OPTIONS)}."
         )
-    written = "".join(
-        f"[{name}$eq{_OPTION_TEXT[name](name, given[name])}]"
-        for name in OPTIONS
-        if given.get(name) is not None
-    )
+    written = "".join(option(name, given[name]) for name in OPTIONS if given.get(name) is not None)
     return f"rma::options{written}" if written else ""
+
+
+def option(name: str, given: Any) -> str:
+    """Return an option of a model stage as text.
+
+    >>> option("order", ["name", "id+desc"]), option("num_rows", "all")
+    ('[order$eqname,id+desc]', "[num_rows$eq'all']")
+    """
+    return f"[{name}$eq{_OPTION_TEXT[name](name, given)}]"
 
 
 def _columns(name: str, given: Any) -> str:

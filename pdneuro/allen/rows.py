@@ -10,7 +10,6 @@ import pandas as pd
 from pdneuro.allen import payload, send
 from pdneuro.errors import InvalidQueryError
 from pdneuro.options import Fetch, get_option
-from pdneuro.tables import columns
 from pdneuro.tables.columns import NESTED, from_records
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.http import all_or_none
@@ -35,19 +34,22 @@ def model_rows(
         raise InvalidQueryError(f"nested must be one of {', '.join(NESTED)}, not {nested!r}.")
     if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
         raise InvalidQueryError(f"page_size must be a positive number of rows, not {page_size!r}.")
+    return as_table(model_records(query, fetch, page_size), nested)
+
+
+def model_records(query: payload.ModelQuery, fetch: Fetch, page_size: int | None = None) -> send.Table:
+    """Return the records that a query selects, in its order."""
     if len(query.ids) <= payload.MAX_IDS:
-        return as_table(send.rows(query, fetch, page_size), nested)
+        return send.rows(query, fetch, page_size)
     # The service orders and counts the rows of each request, and there are several.
     options, limit = dict(query.options), payload.row_limit(query.options)
     start = int(options.pop("start_row", None) or 0)
     if limit is not None:
         options["num_rows"] = start + limit
     found = send.rows(query._replace(options=options), fetch, page_size)
-    flat = _in_order(as_table(found), options.get("order"))
-    flat = flat.iloc[start : None if limit is None else start + limit].reset_index(drop=True)
-    if nested == "keep":
-        return flat
-    return columns.flatten(flat) if nested == "flatten" else columns.explode(flat)
+    places = _in_order(as_table(found), options.get("order")).index
+    chosen = places[start : None if limit is None else start + limit]
+    return found._replace(rows=[found.rows[place] for place in chosen])
 
 
 def all_rows(model: str, ids: Any = (), *, refresh: bool = False, **options: Any) -> pd.DataFrame:
@@ -70,4 +72,4 @@ def _in_order(table: pd.DataFrame, order: Any) -> pd.DataFrame:
     if not names or not set(names) <= set(table.columns):
         return table
     ascending = [key[-1].lower() != "desc" for key in keys]
-    return table.sort_values(names, ascending=ascending, ignore_index=True, kind="stable")
+    return table.sort_values(names, ascending=ascending, kind="stable")

@@ -24,6 +24,7 @@ from pdneuro.options import Fetch
 from pdneuro.transport import progress
 from pdneuro.transport.download import download
 from pdneuro.transport.http import Client, run_parallel
+from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import without_secrets
 
 T = TypeVar("T")
@@ -81,7 +82,47 @@ def message(url: str, fetch: Fetch) -> Content:
 
 
 def _content(response: requests.Response) -> Content:
-    found, url = parse.message(response.content), without_secrets(response.url)
+    return _accepted(parse.message(response.content), response)
+
+
+def envelope(url: str, fetch: Fetch) -> Any:
+    """Return a JSON document of an encoded URL, with its envelope if it has one.
+
+    Raises
+    ------
+    QueryRefusedError
+        The service rejected the query.
+    """
+
+    def read(response: requests.Response) -> Any:
+        found = parse.body(response.content)
+        if isinstance(found, dict) and {"msg", "success"} <= found.keys():
+            _accepted(parse.message_of(found), response)
+        return found
+
+    return client(url, fetch).get_cached(payload.get(url), read)
+
+
+def text(url: str, fetch: Fetch) -> bytes:
+    """Return the bytes of a document of an encoded URL, such as XML.
+
+    Raises
+    ------
+    InvalidResponseError
+        The document is empty, an HTML page, or an error of the service.
+    """
+
+    def read(response: requests.Response) -> bytes:
+        fault = parse.file_fault(response.content[:512])
+        if fault:
+            raise ShapeError(fault)
+        return response.content
+
+    return client(url, fetch).get_cached(payload.get(url), read)
+
+
+def _accepted(found: parse.Message, response: requests.Response) -> Content:
+    url = without_secrets(response.url)
     if found.refusal is not None:
         raise QueryRefusedError(
             f"the Allen service refused the query: {found.refusal}.",
@@ -152,19 +193,20 @@ def whole(query: payload.ModelQuery, fetch: Fetch) -> Table:
     IncompleteTableWarning
         The service has more rows than it sent, and the query does not say how many rows to send.
     """
-    options, limit = query.options, payload.row_limit(query.options)
     rows, found = records(payload.encoded(query.url()), fetch)
+    return completed(query, rows, found, fetch)
+
+
+def completed(query: payload.ModelQuery, rows: Rows, found: Content, fetch: Fetch) -> Table:
+    """Return the rows of a query from its first response, with the rows that are missing from it."""
+    options, limit = query.options, payload.row_limit(query.options)
     start = int(options.get("start_row") or 0)
     more = bool(rows) and (found.total_rows or 0) > start + len(rows)
     table = Table(rows, found.url, found.total_rows)
     if options.get("num_rows") is None:
         # With included tables the service counts joined rows instead of records.
         if more and options.get("include") is None:
-            warn(
-                f"{found.total_rows:,} rows fit the query and {len(rows):,} came. Use num_rows='all', "
-                f"or pages by page_size=2000. URL: {found.url}.",
-                IncompleteTableWarning,
-            )
+            warn_incomplete(found, len(rows))
         return table
     # The limit of a server is a round number, and not all servers report how many rows there are.
     is_counted = str(options.get("count", True)).lower() not in ("false", "0") and found.total_rows
@@ -174,6 +216,15 @@ def whole(query: payload.ModelQuery, fetch: Fetch) -> Table:
         had = rows if options.get("order") is not None else []
         return pages(query, len(rows), fetch, had)._replace(total_rows=found.total_rows)
     return table
+
+
+def warn_incomplete(found: Content, came: int) -> None:
+    """Warn that the service has more rows than it sent."""
+    warn(
+        f"{found.total_rows:,} rows fit the query and {came:,} came. Use num_rows='all', "
+        f"or pages by page_size=2000. URL: {found.url}.",
+        IncompleteTableWarning,
+    )
 
 
 def count(query: payload.ModelQuery, fetch: Fetch) -> int | None:
@@ -295,14 +346,13 @@ def save(url: str, path: Any, fetch: Fetch, fault: Callable[[Path], str | None] 
     if fetch.offline:
         raise OfflineError(f"{target} would have to be downloaded, and pdneuro is offline.")
     address = payload.encoded(url)
-
-    def check(part: Path) -> str | None:
-        with part.open("rb") as file:
-            wrong = parse.file_fault(file.read(512))
-        return wrong or (fault(part) if fault else None)
-
     return download(
-        client(address, fetch), address, target, version=address, check=check, show=fetch.progress
+        client(address, fetch),
+        address,
+        target,
+        version=address,
+        check=lambda part: parse.fault_in(address, part) or (fault(part) if fault else None),
+        show=fetch.progress,
     )
 
 

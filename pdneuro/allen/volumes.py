@@ -275,7 +275,7 @@ def _downloaded(
     if fresh:
         download()
     try:
-        return _with_provenance(read_volume(path, name), query)
+        return with_provenance(read_volume(path, name), query)
     except InvalidVolumeError as error:
         path.unlink(missing_ok=True)
         if fresh:
@@ -320,6 +320,15 @@ _SIZE_IN_NAME = re.compile(
     r"(?:annotation|average_template|ara_nissl|\w*(?:density|energy|fraction|mask))_(10|25|50|100|200)",
     re.I,
 )
+
+
+def read_mhd(path: Path) -> tuple[Any, list[tuple[float, ...]]]:
+    """Return the voxels of a MetaImage, their size, the origin, and the directions of the axes."""
+    file = _read_mhd(path)
+    size = np.linalg.norm(file.directions, axis=1)
+    origin = np.zeros(3) if file.origin is None else file.origin
+    turned = (file.directions / size[:, np.newaxis]).T.reshape(-1)
+    return file.values, [tuple(map(float, part)) for part in (size, origin, turned)]
 
 
 def _read_mhd(path: Path) -> _File:
@@ -501,10 +510,10 @@ def _labeled(file: _File, name: str, query: str) -> xr.DataArray:
     resolution: Any = float(spacing[0]) if (spacing == spacing[0]).all() else spacing.tolist()
     array = xr.DataArray(values, dims=DIMS, coords=coordinates, name=name)
     array.attrs["resolution"] = resolution
-    return _with_provenance(array, query)
+    return with_provenance(array, query)
 
 
-def _with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
+def with_provenance(array: xr.DataArray, query: str) -> xr.DataArray:
     """Add the same provenance as for tables."""
     from pdneuro._version import __version__
 

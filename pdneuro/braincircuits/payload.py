@@ -30,6 +30,12 @@ PROPERTIES = {
     "mitochondria": "Mitochondria of the segment.",
     "dcv": "Dense-core vesicles of the segment.",
 }
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "properties": "Values of each segment: ids.neuro.properties(name, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+    "download": "The whole graph: pdneuro.Connectome.download(project).",
+}
 
 
 def suggestion(project: str, name: str) -> str:

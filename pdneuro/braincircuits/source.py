@@ -12,7 +12,7 @@ import pandas as pd
 from pdneuro.braincircuits import parse, payload, send
 from pdneuro.errors import AuthenticationError, ForbiddenError, NotFoundError
 from pdneuro.options import Fetch
-from pdneuro.sources import Dump, documented_columns
+from pdneuro.sources import Dump, Entry, capabilities, documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport.fetch import fetch_by_id
@@ -53,6 +53,14 @@ class BrainCircuits:
                     f"source='./{self.project}'."
                 )
             raise
+
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return the project, its documented properties and its capabilities; no request is sent."""
+        return [
+            Entry("project", self.project, description=payload.PROJECTS.get(self.project, "")),
+            *(Entry("property", name, description=text) for name, text in payload.PROPERTIES.items()),
+            *capabilities(payload.CAPABILITIES),
+        ]
 
     def graph_dump(self, folder: Path, fetch: Fetch) -> Dump:
         """Download the whole graph into a folder."""

@@ -5,11 +5,12 @@ The rows of an ID are cached as JSON, its partners packed; see :func:`pdneuro.ta
 
 from __future__ import annotations
 
+import datetime
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 
 from pdneuro.cave import packed_rows
 from pdneuro.cave.payload import PENDING, POST, PRE
+from pdneuro.sources import Entry
 from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
@@ -35,6 +37,9 @@ from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 SKELETON_ENCODING, ROWS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 3
+#: Dates from this year on mean that there is none.
+_FOREVER = 2262
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _POSITION = re.compile(r"position_([xyz])(_ref)?$")
 
 
@@ -136,8 +141,11 @@ def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Bat
     columns: dict[str, Any] = {str(name): table[name] for name in table.columns}
     columns |= {name: _root_column(table, name) for name in (PRE, POST)}
     keys = columns.pop(id_column)  # it is the ID of the value
-    known, places = np.unique(keys, return_inverse=True)
-    sizes = dict(zip(known.tolist(), np.bincount(places).tolist(), strict=True))
+    known = np.unique(np.array(ids, np.int64))
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    if not (known[places] == keys).all():
+        known, places = np.unique(keys, return_inverse=True)
+    sizes = dict(zip(known.tolist(), np.bincount(places, minlength=len(known)).tolist(), strict=True))
     every = [*ids, *sorted(sizes.keys() - set(ids))]  # other IDs show that a filter was ignored
     # Short integers are sorted several times faster.
     order = np.argsort(places.astype(np.uint16 if len(known) < 2**16 else np.int64), kind="stable")
@@ -401,6 +409,21 @@ def successors(bodies: Iterable[bytes | None]) -> list[Successor | None]:
     return [None if body is None else msgspec.json.decode(body, type=Successor) for body in bodies]
 
 
+def roots_batch(supervoxels: Sequence[int], found: Iterable[int]) -> Batch:
+    """Encode the root ID of each supervoxel as JSON; one without a root ID is unknown."""
+    ids, bodies = list[int](), list[bytes | None]()
+    for supervoxel, root in zip(supervoxels, map(int, found), strict=True):
+        if root > PENDING:
+            ids.append(supervoxel)
+            bodies.append(b"%d" % root)
+    return Batch(ids, [JSON_ENCODING] * len(ids), bodies, None)
+
+
+def roots(bodies: Iterable[bytes | None]) -> Int64Array:
+    """Return the root ID of each supervoxel, 0 if it has none."""
+    return np.array([0 if body is None else int(body) for body in bodies], np.int64)
+
+
 def flags_batch(ids: Sequence[int], flags: Sequence[bool]) -> Batch:
     """Encode one truth value per root ID."""
     return _batch(ids, [b"true" if flag else b"false" for flag in flags], JSON_ENCODING)
@@ -420,6 +443,21 @@ def as_flags(found: Sequence[Any], count: int) -> list[bool]:
     return values
 
 
+def root_times(found: Sequence[datetime.datetime], count: int) -> Sequence[int | None]:
+    """Return times in µs since 1970.
+
+    Raises
+    ------
+    ShapeError
+        There are not ``count`` times.
+    """
+    if len(found) == 0:  # the server returns nothing if it knows none of the root IDs
+        return [None] * count
+    if len(found) != count:
+        raise ShapeError(f"{len(found):,} times came for {count:,} root IDs.")
+    return [(moment - _EPOCH) // datetime.timedelta(microseconds=1) for moment in found]
+
+
 def versions(found: Iterable[Any]) -> list[int]:
     """Return versions in ascending order.
 
@@ -433,6 +471,72 @@ def versions(found: Iterable[Any]) -> list[int]:
     if wrong:
         raise ShapeError(f"versions are integers, not {wrong[0]!r:.60}.")
     return sorted(numbers)
+
+
+class Dates(NamedTuple):
+    """When a version was frozen, and when it expires (UTC), None if never."""
+
+    created: pd.Timestamp
+    expires: pd.Timestamp | None
+
+
+def dates(metadata: Iterable[Mapping[str, Any]]) -> dict[int, Dates]:
+    """Return the dates of versions from their metadata, as caveclient returns it.
+
+    >>> import datetime
+    >>> day = datetime.datetime(2024, 6, 5, tzinfo=datetime.UTC)
+    >>> dates([{"version": 943, "time_stamp": day, "expires_on": day}])[943].created.isoformat()
+    '2024-06-05T00:00:00+00:00'
+    """
+    return {
+        int(entry["version"]): Dates(_utc(entry["time_stamp"]), _expiry(entry.get("expires_on")))
+        for entry in metadata
+    }
+
+
+def _utc(moment: Any) -> pd.Timestamp:
+    found = pd.Timestamp(moment).as_unit("us")
+    return found.tz_localize("UTC") if found.tz is None else found.tz_convert("UTC")
+
+
+def _expiry(moment: Any) -> pd.Timestamp | None:
+    # caveclient writes a missing date as the last one of pandas.
+    return None if moment is None or moment.year >= _FOREVER else _utc(moment)
+
+
+def table_entry(
+    kind: str, name: str, version: int, metadata: Mapping[str, Any], rows: int | None = None
+) -> Entry:
+    """Return the entry of a table or view, described by its schema, text and notice.
+
+    >>> entry = table_entry("table", "nuclei", 1300, {"schema_type": "nucleus", "notice_text": "Cite."})
+    >>> entry.description
+    'Schema nucleus. Notice: Cite.'
+    """
+    labels = {
+        "schema_type": "Schema ",
+        "reference_table": "Refers to ",
+        "description": "",
+        "notice_text": "Notice: ",
+    }
+    texts = {label: str(metadata.get(key) or "").strip() for key, label in labels.items()}
+    parts = [f"{label}{text.rstrip('.')}." for label, text in texts.items() if text]
+    given = pd.Series([metadata.get("created")], dtype=object)
+    created = pd.to_datetime(given, utc=True, errors="coerce").iloc[0]
+    return Entry(kind, name, version, rows, None if pd.isna(created) else created, None, " ".join(parts))
+
+
+def count(found: Any) -> int:
+    """Return a number of rows.
+
+    Raises
+    ------
+    ShapeError
+        It is not a number of rows.
+    """
+    if type(found) is not int or found < 0:
+        raise ShapeError(f"a number of rows is expected, not {found!r:.60}.")
+    return found
 
 
 def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:

@@ -15,11 +15,21 @@ DATASTACKS = {
     "v1dd_public": "V1DD: primary visual cortex of a mouse, public versions.",
     "v1dd": "V1DD, for its proofreaders.",
 }
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "tables": "Rows of tables and views by root ID: ids.neuro.cave(table, source=...).",
+    "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
+    "synapses": "Each synapse with its position: ids.neuro.synapses(source=...).",
+    "edges by region": "A row per pair and region, if there are regions: ids.neuro.edges(roi=True).",
+    "skeletons": "Node tables of reconstructions: ids.neuro.skeletons(source=...).",
+    "root IDs": "Current and earlier root IDs: ids.neuro.latest(source=...), ids.neuro.at(version).",
+}
 #: Maximum number of IDs per request. A table of annotations has a row or a few per ID, the table of
 #: synapses thousands; a lookup of successors takes one more request per ID.
 TABLE_BATCH, SYNAPSE_BATCH, SUCCESSOR_BATCH = 1000, 30, 20
-#: Number of IDs per request of their validity, which has one bit per ID.
-VALIDITY_BATCH = 10_000
+#: Number of IDs per request for their validity, their times or the root IDs of supervoxels, which have a
+#: few bytes per ID.
+ROOT_BATCH = 10_000
 #: For synapses between two sets, the longer list is sent in batches. With a list of at most SHORT_LIST
 #: at the other end, a batch can be long; lists that are long at both ends are slow on the server. A
 #: list beyond LONGEST_LIST is not sent: its IDs are selected from the response.

@@ -1,4 +1,4 @@
-"""Queries by root ID: rows of a table, partners, whether an ID is current, and its successor."""
+"""Queries by root ID: rows of a table, partners, its successor; and the root IDs of supervoxels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.cave import parse
+from pdneuro.cave.materialization import State, by_halves
 from pdneuro.cave.payload import (
+    PENDING,
     POST,
     PRE,
     ROOT,
+    ROOT_BATCH,
     SUCCESSOR_BATCH,
     SYNAPSE_BATCH,
     TABLE_BATCH,
-    VALIDITY_BATCH,
     Restriction,
     Table,
     cached_name,
@@ -25,9 +27,12 @@ from pdneuro.cave.payload import (
 from pdneuro.cave.send import Cave
 from pdneuro.errors import (
     ExpiredVersionError,
+    InvalidRequestError,
     NotFoundError,
+    OfflineError,
     ServiceError,
     StaleIdsWarning,
+    UnknownFieldError,
     UnknownTableError,
     listing,
     warn,
@@ -47,12 +52,9 @@ def is_latest(client: Cave, ids: Int64Array, fetch: Fetch) -> Any:
 
 
 def successors(
-    client: Cave, ids: Int64Array, version: int | None, fetch: Fetch
+    client: Cave, ids: Int64Array, state: State, fetch: Fetch
 ) -> list[parse.Successor | None]:
-    """Return the root ID that holds most of each root ID now or at a version, None for an unknown ID."""
-    moment = None
-    if version is not None and not fetch.offline:
-        moment = client.timestamp(client.version(version))
+    """Return the root ID that holds most of each root ID now or at a time, None for an unknown ID."""
 
     @functools.cache
     def chunk_count(root: int) -> int:
@@ -63,14 +65,14 @@ def successors(
         known = {root: chunks for root in part if (chunks := client.chunks(root)) is not None}
         if not known:
             return parse.successors_batch(part, {})
-        roots = client.roots(np.concatenate([*known.values()]), moment)
+        roots = client.roots(np.concatenate([*known.values()]), state.moment)
         parts = np.split(roots, np.cumsum([len(chunks) for chunks in known.values()])[:-1])
         found = {
             root: parse.successor(root, own, chunk_count) for root, own in zip(known, parts, strict=True)
         }
         return parse.successors_batch(part, found)
 
-    name = "latest" if version is None else f"at {version}"
+    name = f"at {state.label}" if state.label else "latest"
     answers = client.values_by_id(ids, name, send, fetch, SUCCESSOR_BATCH)
     found = parse.successors(answers.payloads)
     for root, value in zip(ids.tolist(), found, strict=True):
@@ -79,12 +81,35 @@ def successors(
     return found
 
 
+def supervoxel_roots(client: Cave, supervoxels: Int64Array, state: State, fetch: Fetch) -> Int64Array:
+    """Return the root ID of each supervoxel now or at a time, 0 if it has none."""
+
+    def send(part: Sequence[int]) -> Batch:
+        try:
+            return parse.roots_batch(part, client.roots(np.array(part, np.int64), state.moment))
+        except InvalidRequestError:
+            if len(part) > 1:
+                raise
+            return parse.roots_batch([], [])  # this supervoxel does not exist
+
+    answers = client.values_by_id(supervoxels, "root", send, fetch, ROOT_BATCH, state.label or None)
+    return parse.roots(answers.payloads)
+
+
+def are_valid(client: Cave, ids: Int64Array, moment: pd.Timestamp | None) -> Any:
+    """Return whether root IDs are valid now or at a time; an ID that never existed is not."""
+    flags = by_halves(lambda part: client.is_latest(part.tolist(), moment), ids)
+    return np.array([flag is True for flag in flags], bool)
+
+
 class Version(NamedTuple):
     """A datastack at a materialization version, queried with the options of one call."""
 
     client: Cave
     number: int
     fetch: Fetch
+    #: Whether the IDs that are not valid at the version are known, and were warned of.
+    is_checked: bool = False
 
     @property
     def name(self) -> str:
@@ -120,6 +145,20 @@ class Version(NamedTuple):
         answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
         return parse.rows(answers.payloads)
 
+    def everything(self, table: str) -> pd.DataFrame:
+        """Return all rows of a table or view with a root ID, which is in the column ``pt_root_id``."""
+        if self.fetch.offline:
+            raise OfflineError(
+                f"the table {table!r} of {self.name} is not cached, and pdneuro is offline."
+            )
+        found = self.client.everything(self._table(table))
+        if ROOT not in found.columns:
+            raise UnknownFieldError(
+                f"the table {table!r} of {self.name} has no root IDs ({ROOT}); its columns are "
+                f"{listing(found.columns, 20)}."
+            )
+        return found[found[ROOT] > PENDING].reset_index(drop=True)
+
     def partners(self, ids: Int64Array, *, upstream: bool) -> Answers:
         """Return the partners of each root ID on one side, packed."""
         # A filter for both ends would return the synapses that fit both.
@@ -142,13 +181,13 @@ class Version(NamedTuple):
         count : int
             Number of all IDs of the query, for the message.
         """
-        if not len(ids) or self.fetch.offline:
+        if not len(ids) or self.fetch.offline or self.is_checked:
             return
         stale = []
         try:
             moment = self.client.timestamp(self.number)
-            for start in range(0, len(ids), VALIDITY_BATCH):
-                part = ids[start : start + VALIDITY_BATCH].tolist()
+            for start in range(0, len(ids), ROOT_BATCH):
+                part = ids[start : start + ROOT_BATCH].tolist()
                 valid = self.client.is_latest(part, moment)
                 stale += [root for root, is_valid in zip(part, valid, strict=True) if not is_valid]
         except ServiceError as error:  # the data that were found are worth returning

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -288,38 +289,43 @@ class Cave:
 
     # -- versions and tables ----------------------------------------------------------------------
 
-    def version(self, wanted: int | None) -> int:
-        """Return a version that exists: the wanted one, or the newest."""
+    def versions(self) -> list[int] | None:
+        """Return the versions that exist, in ascending order; None if the server does not list them."""
+        materialize = self._materialize
         try:
             with self.errors_by_cause():
-                known = parse.versions(self._materialize.get_versions())
+                known = parse.versions(materialize.get_versions())
         except NotFoundError:
-            if wanted is None:
-                raise
-            # This server does not list its versions; a missing one fails in the query.
-            return int(wanted)
+            return None
         if not known:
             raise ServiceUnavailableError(
                 f"{self.datastack} has no version at present.", url=self.server
             )
-        if wanted is None:
-            return int(known[-1])
-        if wanted not in known:
-            raise ExpiredVersionError(
-                f"{self.datastack} has no version {wanted} (any more). There are "
-                f"{', '.join(map(str, known))}.",
-                url=self.server,
-            )
-        return int(wanted)
+        return known
 
-    def timestamp(self, version: int) -> Any:
+    def dates(self, versions: Sequence[int]) -> dict[int, parse.Dates]:
+        """Return when each version was frozen, and when it expires; of several in one request."""
+        new = [version for version in versions if ("dates", version) not in self._once]
+        if len(new) > 1:
+            try:
+                with self.errors_by_cause(), _without_nanoseconds():
+                    found = parse.dates(self._materialize.get_versions_metadata())
+            except NotFoundError:
+                found = {}
+            self._once |= {("dates", version): dates for version, dates in found.items()}
+        # caveclient keeps the list for hours, so a new version may not be in it.
+        return {version: self._dates_of(version) for version in versions}
+
+    def _dates_of(self, version: int) -> parse.Dates:
+        def fetch() -> parse.Dates:
+            with self.errors_by_cause(), _without_nanoseconds():
+                return parse.dates([self._materialize.get_version_metadata(version)])[version]
+
+        return self._remembered("dates", version, fetch=fetch)
+
+    def timestamp(self, version: int) -> pd.Timestamp:
         """Return the time at which a version was frozen (UTC)."""
-
-        def fetch() -> Any:
-            with self.errors_by_cause():
-                return self._materialize.get_timestamp(version)
-
-        return self._remembered("timestamp", version, fetch=fetch)
+        return self._dates_of(version).created
 
     @property
     def synapse_table(self) -> str:
@@ -337,8 +343,7 @@ class Cave:
         return self._remembered("table", name, version, fetch=lambda: self._describe(name, version))
 
     def _describe(self, name: str, version: int) -> Table:
-        tables = self.tables(version)
-        views = self._remembered("views", version, fetch=lambda: self._listed("get_views", version))
+        tables, views = self.tables(version), self.views(version)
         if tables and name not in (*tables, *views):
             hint = did_you_mean(name, (*tables, *views))
             raise UnknownTableError(
@@ -348,7 +353,7 @@ class Cave:
         if name in views:
             return Table(name, version, is_view=True)
         try:
-            reference = self._metadata(name, version).get("reference_table")
+            reference = self.metadata(name, version).get("reference_table")
         except ExpiredVersionError:
             raise
         except NotFoundError as error:
@@ -361,18 +366,38 @@ class Cave:
 
     def tables(self, version: int) -> tuple[str, ...]:
         """Return the names of the tables of a version."""
-        return self._remembered("tables", version, fetch=lambda: self._listed("get_tables", version))
+        return self._remembered("tables", version, fetch=lambda: tuple(self._listed("tables", version)))
 
-    def _listed(self, method: str, version: int) -> tuple[str, ...]:
+    def views(self, version: int) -> dict[str, Any]:
+        """Return the views of a version by name, with what the server describes of each."""
+
+        def fetch() -> dict[str, Any]:
+            found = self._listed("views", version)
+            return dict(found) if isinstance(found, Mapping) else dict.fromkeys(found)
+
+        return self._remembered("views", version, fetch=fetch)
+
+    def _listed(self, kind: str, version: int) -> Any:
         try:
             with self.errors_by_cause():
-                return tuple(getattr(self._materialize, method)(version=version))
+                return getattr(self._materialize, f"get_{kind}")(version=version)
         except ExpiredVersionError:
             raise
         except NotFoundError:  # the list is empty, or the server does not have it
             return ()
 
-    def _metadata(self, table: str, version: int) -> dict[str, Any]:
+    def count(self, table: str, version: int) -> int | None:
+        """Return the number of rows of a table, None if the server does not count them."""
+        try:
+            with self.errors_by_cause():
+                return parse.count(self._materialize.get_annotation_count(table, version=version))
+        except ExpiredVersionError:
+            raise
+        except NotFoundError:
+            return None
+
+    def metadata(self, table: str, version: int) -> dict[str, Any]:
+        """Return what the server describes of a table: its schema, size of voxels, notice."""
         with self.errors_by_cause():
             found = self._materialize.get_table_metadata(table, version=version, log_warning=False)
             return dict(found)
@@ -389,6 +414,30 @@ class Cave:
                 return None
 
         return self._remembered("sample", table, fetch=fetch)
+
+    def everything(self, table: Table) -> pd.DataFrame:
+        """Return all rows of a table.
+
+        Raises
+        ------
+        RequestTooLargeError
+            The table has more rows than the server returns.
+        """
+
+        def fetch() -> pd.DataFrame:
+            method, arguments = payload.table_query(table, None)
+            arguments["limit"] = None
+            found, headers = self._query(method, arguments)
+            if parse.row_limit(headers) or self._has_more(found, method, arguments):
+                raise RequestTooLargeError(
+                    f"the table {table.name!r} has more than {len(found):,} rows, which is all that the "
+                    "server returns.",
+                    status=200,
+                    url=self.server,
+                )
+            return found
+
+        return self._remembered("everything", table, fetch=fetch)
 
     def query(
         self,
@@ -438,7 +487,7 @@ class Cave:
 
     def voxel_size(self, table: Table) -> list[float]:
         """Return the size of the voxels of a table in nm."""
-        metadata = self._metadata(table.reference or table.name, table.version)
+        metadata = self.metadata(table.reference or table.name, table.version)
         with self.errors_by_cause():
             return parse.voxel_size(metadata)
 
@@ -457,16 +506,19 @@ class Cave:
 
     def _has_more(self, found: pd.DataFrame, method: str, arguments: Mapping[str, Any]) -> bool:
         """Return whether a query has more rows than a response, which not every server reports."""
+
+        def after(offset: int) -> pd.DataFrame:
+            return self._query(method, {**arguments, "offset": offset, "limit": 1})[0]
+
         try:
-            rest, _ = self._query(method, {**arguments, "offset": len(found), "limit": 1})
+            rest = after(len(found))
+            before = pd.util.hash_pandas_object(found.astype(str), index=False)
+            if not pd.util.hash_pandas_object(rest.astype(str), index=False).isin(before).all():
+                return True
+            # Rows have no fixed order, so a row can come again; or this server ignores the offset.
+            return bool(len(rest)) and self._remembered("offset", fetch=lambda: not len(after(10**9)))
         except ServiceError:
             return False
-        # A row that came before is of a server that ignores the offset.
-        before = pd.util.hash_pandas_object(found.astype(str), index=False)
-        return (
-            bool(len(rest))
-            and not pd.util.hash_pandas_object(rest.astype(str), index=False).isin(before).all()
-        )
 
     def _query(
         self, method: str, arguments: Mapping[str, Any]
@@ -485,7 +537,7 @@ class Cave:
         send: Callable[[Sequence[int]], Batch],
         fetch: Fetch,
         batch_size: int,
-        version: int | None = None,
+        version: int | str | None = None,
         *,
         lasting: bool = False,
     ) -> Answers:
@@ -501,7 +553,8 @@ class Cave:
         fetch : Fetch
         batch_size : int
             Maximum number of IDs per request.
-        version : int, optional
+        version : int or str, optional
+            A version, or a time as text: the values never change.
         lasting : bool
             Whether a value without a version never changes either.
         """
@@ -600,6 +653,18 @@ class Cave:
             found = graph.is_latest_roots(np.asarray(ids, np.uint64), timestamp=moment)
             return parse.as_flags(found, len(ids))
 
+    def root_times(self, ids: Int64Array, *, latest: bool = False) -> Sequence[int | None]:
+        """Return when root IDs became valid, or with ``latest`` when they were last valid.
+
+        In µs since 1970; None for IDs that the server does not know.
+        """
+        graph = self._graph
+        with self.errors_by_cause():
+            # Servers before 2.17 do not have the parameter.
+            options = {"latest": True} if latest else {}
+            found = graph.get_root_timestamps(np.asarray(ids, np.uint64), **options)
+            return parse.root_times(found, len(ids))
+
     def chunks(self, root: int) -> Int64Array | None:
         """Return the chunks of a root ID, None if it never existed."""
         graph = self._graph
@@ -620,6 +685,14 @@ class Cave:
             if len(found) != len(chunks):
                 raise ShapeError(f"{len(found):,} root IDs came for {len(chunks):,} chunks.")
         return found
+
+
+@contextlib.contextmanager
+def _without_nanoseconds() -> Iterator[None]:
+    """Ignore a warning of caveclient about a version without an expiry date."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Discarding nonzero nanoseconds")
+        yield
 
 
 class _HeadersOfPost:

@@ -135,13 +135,12 @@ def search(
         raise InvalidQueryError("pass root IDs as pre=, as post=, or both.")
     sets = [np.unique(ids[ids > PENDING]) for ids in (pre, post) if ids is not None]
     pre, post = (None if ids is None else ids[ids > PENDING] for ids in (pre, post))
-    number, name = source.version, source.name
     found = _without_rows(choice, None)
     if sets and (any if together else all)(len(ids) for ids in sets):
         every = np.unique(np.concatenate(sets))
         with collect_report(fetch, partial(rounding_hint, every)):
-            version = source.open(fetch)
-            number, name = version.number, version.name
+            source = source.at_version(every, fetch)
+            version = source.open(every, fetch)
             if together:
                 halves = [between(version, pre, None, choice), between(version, None, post, choice)]
                 halves = [half for half in halves if len(half)] or halves[:1]
@@ -157,10 +156,9 @@ def search(
         f"{end}={len(ids):,} IDs" for end, ids in (("pre", pre), ("post", post)) if ids is not None
     )  # fmt: skip
     facts: dict[str, Any] = {} if choice.nt else {"positions": choice.units}
-    if number is not None:
-        facts["version_of_data"] = number
+    facts |= source.provenance
     result = averaged(found) if choice.nt else found
-    return stamp(result, source=name, query=choice.describe(ends), **facts)
+    return stamp(result, source=source.name, query=choice.describe(ends), **facts)
 
 
 def _corners(bounds: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.checks import allen, braincircuits, cave, neuromorpho
+from pdneuro.checks import allen, braincircuits, cave, neuprint, neuromorpho
 from pdneuro.checks.probe import COLUMNS, Budget, Check, Probe, Row, run
 from pdneuro.errors import UnknownServiceError, did_you_mean
 from pdneuro.options import get_option
@@ -29,6 +29,7 @@ class Service(NamedTuple):
 SERVICES = {
     "braincircuits": Service(braincircuits.CHECKS, braincircuits.probes),
     "cave": Service(cave.CHECKS, cave.probes),
+    "neuprint": Service(neuprint.CHECKS, neuprint.probes),
     "allen": Service(allen.CHECKS, allen.probes),
     "neuromorpho": Service(neuromorpho.CHECKS, neuromorpho.probes),
 }
@@ -42,8 +43,9 @@ def doctor(*services: str, ids: Any = None) -> pd.DataFrame:
     Parameters
     ----------
     *services : str
-        ``"braincircuits"``, ``"cave"``, ``"allen"`` or ``"neuromorpho"``; also one project or datastack:
-        ``"braincircuits:fruitfly_fanc_cave"``, ``"cave:v1dd_public"``. Default: all.
+        ``"braincircuits"``, ``"cave"``, ``"neuprint"``, ``"allen"`` or ``"neuromorpho"``; also one
+        project, datastack or data set: ``"braincircuits:fruitfly_fanc_cave"``, ``"cave:v1dd_public"``,
+        ``"neuprint:manc:v1.2.3"``. Default: all, with one datastack of CAVE.
     ids : list of int, optional
         Segments that the project of BrainCircuits.io has. Default: examples, which may be outdated.
 
@@ -78,7 +80,9 @@ def doctor(*services: str, ids: Any = None) -> pd.DataFrame:
     budget = Budget(0, "pdneuro is offline") if offline else Budget(MOST_REQUESTS)
     rows: list[Row] = []
     for service, name in dict.fromkeys(chosen):
-        for probe in SERVICES[service].probes(name, numbers, budget):
+        probes = SERVICES[service].probes(name, numbers, budget)
+        # One datastack stands for CAVE in a run of all services, so that the requests suffice for each.
+        for probe in probes if services else probes[:1]:
             rows += run(probe, SERVICES[service].checks)
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=TEXT)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from pdneuro.checks import braincircuits, cave
+from pdneuro.checks import braincircuits, cave, neuprint
 from pdneuro.checks.probe import OK, Budget, Check, NotCheckedError, Probe
 from pdneuro.errors import MissingTokenError, ServiceError, UnknownServiceError, did_you_mean
 from pdneuro.transport import tokens
@@ -25,6 +25,13 @@ import pdneuro
 
 neurons = pd.DataFrame({{"root_id": [{ids}]}})
 neurons.neuro.join_properties("size", "link_pre", source="{name}")"""
+
+
+_NEUPRINT_EXAMPLE = """\
+import pdneuro
+
+neurons = pdneuro.find("neuprint:{name}", type="DA1_lPN")
+neurons.neuro.edges(source="neuprint:{name}")"""
 
 
 class Setup(NamedTuple):
@@ -63,6 +70,14 @@ SETUPS: dict[str, Setup] = {
         _CAVE_EXAMPLE,
         lambda probe: cave.EXAMPLE,
     ),
+    "neuprint": Setup(
+        "https://{host}/account",
+        "hemibrain:v1.2.1",
+        lambda name, budget: neuprint.probes(name, (), budget)[0],
+        _named(neuprint.CHECKS, "token"),
+        _NEUPRINT_EXAMPLE,
+        lambda probe: neuprint.UNKNOWN,
+    ),
 }
 
 
@@ -74,8 +89,9 @@ def setup(service: str, token: str | None = None, *, save: bool = True) -> None:
     Parameters
     ----------
     service : str
-        ``"braincircuits"`` or ``"cave"``; with a project or datastack: ``"cave:v1dd_public"``,
-        ``"v1dd_public"``, ``"braincircuits:fruitfly_fanc_cave"``.
+        ``"braincircuits"``, ``"cave"`` or ``"neuprint"`` (the server of the option ``neuprint_url``);
+        with a project, datastack or data set: ``"cave:v1dd_public"``, ``"v1dd_public"``,
+        ``"braincircuits:fruitfly_fanc_cave"``, ``"neuprint:manc:v1.2.3"``.
     token : str, optional
         The token. Default: typed.
     save : bool, default True
@@ -105,8 +121,10 @@ def setup(service: str, token: str | None = None, *, save: bool = True) -> None:
     kind, name = _chosen(service)
     chosen = SETUPS[kind]
     name = name or chosen.default
-    key = kind if kind == "braincircuits" or name == chosen.default else f"{kind}:{name}"
-    page = chosen.page.format(host=tokens.cave_host(name))
+    key = f"cave:{name}" if kind == "cave" and name != chosen.default else kind
+    page = chosen.page.format(
+        host=tokens.neuprint_host() if kind == "neuprint" else tokens.cave_host(name)
+    )
     if token is None:
         print(f"Get a token for {kind} at {page}.")
         token = _typed(f"Token for {key} (not shown): ")

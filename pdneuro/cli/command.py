@@ -74,7 +74,8 @@ def queries_service(command: argparse.ArgumentParser) -> None:
 def queries_source(command: argparse.ArgumentParser) -> None:
     """Add the arguments of a command that queries a source of segments."""
     command.add_argument(
-        "--source", help="fruitfly_fafb_flywire, cave:minnie65_public@1300, edges.parquet, ..."
+        "--source",
+        help="fruitfly_fafb_flywire, cave:minnie65_public@1300, neuprint:hemibrain:v1.2.1, edges.parquet, ...",
     )
     command.add_argument("--batch-size", type=at_least(1), metavar="N", help="number of IDs per request")
     command.add_argument(

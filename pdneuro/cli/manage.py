@@ -44,7 +44,9 @@ def add(commands: Any) -> None:
         "save the token of a service, check it, and show a first query",
         "pdneuro setup braincircuits    (type the token; it is not shown)",
     )
-    setup.add_argument("service", help="braincircuits, cave or a datastack such as v1dd_public")
+    setup.add_argument(
+        "service", help="braincircuits, cave, neuprint or a datastack such as v1dd_public"
+    )
 
     doctor = command.add(
         commands,
@@ -57,7 +59,7 @@ def add(commands: Any) -> None:
         "services",
         nargs="*",
         metavar="SERVICE",
-        help="braincircuits, cave, allen, neuromorpho; default: all, at most 40 requests",
+        help="braincircuits, cave, neuprint, allen, neuromorpho; default: all, at most 40 requests",
     )
     doctor.add_argument("--ids", type=int, nargs="+", help="segments that the project has")
     doctor.add_argument("--out", "-o", help="file for the whole table")

@@ -1,4 +1,4 @@
-"""Commands ``pdneuro fetch``, ``edges``, ``structures`` and ``neuromorpho``, which return a table."""
+"""Commands ``pdneuro fetch``, ``find``, ``edges``, ``structures`` and ``neuromorpho``, which return a table."""
 
 from __future__ import annotations
 
@@ -29,6 +29,23 @@ def add(commands: Any) -> None:
     )
     command.queries_source(fetch)
 
+    find = command.add(
+        commands,
+        "find",
+        _find,
+        "find the neurons of a type, or with values of other fields",
+        "pdneuro find --source neuprint:hemibrain:v1.2.1 --type DA1_lPN --where side=left --out found.csv",
+    )
+    command.writes_table(find)
+    find.add_argument("--type", "-t", action="append", help="cell type; may be repeated")
+    find.add_argument(
+        "--regex", action="store_true", help="the type, and text after --where, is a regular expression"
+    )
+    find.add_argument("--where", action="append", metavar="FIELD=VALUE",
+                      help="side, nt or another field; may be repeated: values of one field are joined by or, fields by and")  # fmt: skip
+    find.add_argument("--table", help="for CAVE: the table of cell types")
+    find.add_argument("--source", help="neuprint:hemibrain:v1.2.1, cave:minnie65_public, sandbox, ...")
+
     edges = command.add(
         commands,
         "edges",
@@ -57,6 +74,12 @@ def add(commands: Any) -> None:
         "--max-nodes", type=command.at_least(1), metavar="N", help="maximum number of neurons to query"
     )
     edges.add_argument("--within", action="store_true", help="keep only edges among the given segments")
+    edges.add_argument("--roi", action="store_true", help="one row per pair and region; neuPrint")
+    edges.add_argument(
+        "--no-fragments",
+        action="store_true",
+        help="drop edges of segments that are not neurons; neuPrint",
+    )
     edges.add_argument("--no-autapses", action="store_true", help="drop edges from a neuron to itself")
     command.queries_source(edges)
 
@@ -111,6 +134,20 @@ def _fetch(options: argparse.Namespace) -> int:
         return command.write(options, table)
 
 
+def _find(options: argparse.Namespace) -> int:
+    from pdneuro.queries.find import find
+
+    with command.settings(options):
+        table = find(
+            type=options.type,
+            regex=options.regex,
+            table=options.table,
+            refresh=options.refresh,
+            **_filters(options.where or []),
+        )
+        return command.write(options, table)
+
+
 def _edges(options: argparse.Namespace) -> int:
     from pdneuro.queries.edges import edges
 
@@ -127,6 +164,8 @@ def _edges(options: argparse.Namespace) -> int:
             min_weight=options.min_weight,
             within=options.within,
             autapses=not options.no_autapses,
+            roi=options.roi,
+            fragments=not options.no_fragments,
             **limit,
         )
         return command.write(options, table)

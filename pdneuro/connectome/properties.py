@@ -6,6 +6,7 @@ import os
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pdneuro.errors import PdneuroError
@@ -62,6 +63,14 @@ class Neurons:
     def ids(self) -> Int64Array:
         """Return the distinct IDs."""
         return distinct_ids(self._ids(self.frame([])))
+
+    def rows(self) -> tuple[pd.DataFrame, str]:
+        """Return the rows with an ID, and the name of the column that holds the exact IDs."""
+        table = self.frame()
+        column = self._ids(table)
+        kept = (column.notna() & (column != 0)).to_numpy(bool, na_value=False)
+        name = "root_id" if self._on is None else str(self._on)
+        return table[kept].assign(**{name: column[kept].to_numpy(dtype=np.int64)}), name
 
     def _ids(self, table: pd.DataFrame) -> pd.Series[Any]:
         return roles.id_column(table[self._on])

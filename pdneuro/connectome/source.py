@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,19 @@ from pdneuro.connectome import published
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
 from pdneuro.connectome.properties import Neurons
-from pdneuro.errors import IncompleteTableWarning, NotFoundError, did_you_mean, listing, warn
+from pdneuro.errors import (
+    IncompleteTableWarning,
+    NotFoundError,
+    UnsupportedError,
+    did_you_mean,
+    listing,
+    warn,
+)
 from pdneuro.files import local_path, read_edges, table_files
 from pdneuro.options import Fetch
+from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
+from pdneuro.tables import neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
@@ -31,6 +41,12 @@ PathLike = str | os.PathLike[str]
 _LINKS = {
     "link_pre": ("nr_pre", "nr_downstream_partner"),
     "link_post": ("nr_post", "nr_upstream_partner"),
+}
+#: Properties that every local connectome has, with a description.
+_PROPERTIES = {
+    "link_pre": "Number of presynaptic sites (nr_pre) and downstream partners (nr_downstream_partner).",
+    "link_post": "Number of postsynaptic sites (nr_post) and upstream partners (nr_upstream_partner).",
+    "connectivity": "Upstream and downstream partners, with their numbers of synapses.",
 }
 
 
@@ -367,6 +383,31 @@ class Connectome:
 
     # -- the protocol of a source -----------------------------------------------------------------
 
+    def catalog(self, fetch: Fetch) -> list[Entry]:
+        """Return what can be queried: the tables, the properties and the capabilities.
+
+        Examples
+        --------
+        >>> from pdneuro.options import Fetch
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> entries = pdneuro.Connectome(edges, name="mine").catalog(Fetch.of())
+        >>> [(entry.kind, entry.name, entry.rows) for entry in entries[:3]]
+        [('connectome', 'mine', None), ('table', 'edges', 3), ('table', 'neurons', 3)]
+        """
+        time = self.materialized_timestamp
+        created = None if time is None else datetime.datetime.fromtimestamp(time, datetime.UTC)
+        return [
+            Entry("connectome", self._label, created=created, description="Files on this machine."),
+            Entry("table", "edges", rows=self._index.pairs, description="Connected pairs of neurons."),
+            Entry("table", "neurons", rows=len(self._index.ids), description="Neurons of both tables."),
+            *(Entry("property", name, description=text) for name, text in _PROPERTIES.items()),
+            *(
+                Entry("property", str(name), description="Column of the table of neurons.")
+                for name in self._neurons.columns
+            ),
+            *capabilities(CAPABILITIES),
+        ]
+
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of one property: arrays with one value per ID, missing if there is none.
 
@@ -451,6 +492,45 @@ class Connectome:
                 once = np.flatnonzero(~duplicate)
                 pre, post, weight = pre.take(once), post.take(once), weight.take(once)
         return edge_table(pre, post, weight)
+
+    # -- the table of neurons ---------------------------------------------------------------------
+
+    def find(
+        self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch
+    ) -> pd.DataFrame:
+        """Return the neurons with some values; see :func:`pdneuro.find`.
+
+        Examples
+        --------
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> pdneuro.find(brain, type="T000", side="left").root_id.head(2).tolist()
+        [720575940644966971, 720575940637060607]
+        """
+        neurons, ids = self._neuron_rows(table)
+        return neuron_fields.select(neurons, ids, filters, self.name, regex=regex)
+
+    def field_values(self, name: str, *, table: str | None, fetch: Fetch) -> list[Any]:
+        """Return the distinct values of a column of the table of neurons.
+
+        Examples
+        --------
+        >>> from pdneuro.options import Fetch
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> sorted(brain.field_values("side", table=None, fetch=Fetch.of()))
+        ['left', 'right']
+        """
+        neurons, ids = self._neuron_rows(table)
+        return neuron_fields.values_of(neurons, ids, name, self.name)
+
+    def _neuron_rows(self, table: str | None) -> tuple[pd.DataFrame, str]:
+        if table is not None:
+            raise UnsupportedError(f"{self.name} has one table of neurons. Remove table={table!r}.")
+        if not self._neurons.columns:
+            raise UnsupportedError(
+                f"{self.name} has no table of neurons. Open it with one: "
+                "pdneuro.Connectome(edges, neurons)."
+            )
+        return self._neurons.rows()
 
     # -- inside -----------------------------------------------------------------------------------
 

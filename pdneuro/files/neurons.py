@@ -6,6 +6,7 @@ import os
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pdneuro.errors import MultipleRecordsError, PdneuroError
@@ -169,9 +170,18 @@ def _one_row_per_neuron(table: pd.DataFrame, name: Hashable, many: str | None) -
     if many == "first":
         return table[~ids.duplicated() | ids.isna()]
     if many == "list":
-        others = [column for column in table.columns if column != name]
-        lists: pd.DataFrame = table.groupby([name], sort=False)[others].agg(list)
-        return lists.reset_index()
+        table = table[ids.notna()].reset_index(drop=True)
+        codes, _ = pd.factorize(table[name])
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        lists = table.iloc[order[starts]].reset_index(drop=True)
+        for column in table.columns.drop([name]):
+            # pandas 3 makes arrays of the texts of a group, and lists of other values.
+            cells = table[column].to_numpy(object)[order]
+            lists[column] = pd.Series(
+                [part.tolist() for part in np.split(cells, starts[1:])], dtype=object
+            )
+        return lists
     first = ids[repeated].iloc[0]
     raise MultipleRecordsError(
         f"{ids[repeated].nunique():,} neurons have several rows, such as {name!r} {first} with "

@@ -112,6 +112,10 @@ def swc_contents(
     path : path, file or several of them
     wanted : callable
         Whether a file of this name is read. Default: all.
+
+    >>> import io
+    >>> list(swc_contents(io.StringIO("1 1 0 0 0 1 -1")))
+    [('', b'1 1 0 0 0 1 -1')]
     """
     if hasattr(path, "read"):
         content = path.read()

@@ -263,7 +263,7 @@ def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame
             cells["effect"] = np.full(len(rows), name, object)
         cells |= {f"hops_{hops}": part[rows, columns] for hops, part in enumerate(parts, 1)}
         tables.append(pd.DataFrame({**cells, "total": total[rows, columns]}, copy=False))
-    table = pd.concat(tables, ignore_index=True)
+    table: pd.DataFrame = pd.concat(tables, ignore_index=True)
     if len(effects) > 1:
         table["effect"] = table["effect"].astype(pd.CategoricalDtype([*_EFFECTS]))
     return table.sort_values("total", ascending=False, kind="stable", ignore_index=True)

@@ -58,10 +58,10 @@ def rewire(edges: pd.DataFrame, seed: int | None = None) -> pd.DataFrame:
     >>> edges = pd.DataFrame({"pre": [1, 2, 3, 4], "post": [2, 3, 4, 1], "weight": [5, 6, 7, 8]})
     >>> rewire(edges, seed=1)
        pre  post  weight
-    0    1     2       8
-    1    2     3       6
-    2    3     4       7
-    3    4     1       5
+    0    1     3       5
+    1    2     4       7
+    2    3     2       6
+    3    4     1       8
     """
     rng = np.random.default_rng(seed)
     return inherit(_State(collapse(edges)).rewired(rng, _ROUNDS), edges)

@@ -10,6 +10,12 @@ import msgspec
 
 from pdneuro.transport.http import JSON, Request
 
+#: What the service can do, with a call that does it.
+CAPABILITIES = {
+    "find": "Neurons that fit a query: pdneuro.neuromorpho.select(query).",
+    "properties": "Fields and measurements of each neuron: ids.neuro.neuromorpho(), .morphometry().",
+    "skeletons": "Node tables of reconstructions: ids.neuro.swc().",
+}
 #: Number of records per page, the maximum of the service.
 PAGE = 500
 #: Maximum number of IDs in an address, and of names in a body.

@@ -1,19 +1,25 @@
-"""Steps shared by all queries: a list of names, and joining a result to a table."""
+"""Steps shared by all queries: a list of names, root IDs of a column, joining a result to a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import TEXT
+from pdneuro.errors import UnknownSourceError
+from pdneuro.sources import Source, open_source
 from pdneuro.tables import joins, roles
-from pdneuro.tables.columns import array_of
+from pdneuro.tables.columns import array_of, repeat_rows, scatter
+from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import extend
 from pdneuro.transport.report import FOUND, NONE, STATUS
+
+if TYPE_CHECKING:
+    from pdneuro.cave import CaveSource
 
 Status = npt.NDArray[np.int8]
 #: Name of the column of ``indicator=True``, as in ``pandas.merge``.
@@ -43,6 +49,51 @@ def listed(names: Iterable[Any]) -> list[Any]:
 def index_of(ids: Any, column: pd.Series[Any]) -> pd.Index[Any]:
     """Return the index of a result: that of the input, or the IDs of an Index."""
     return ids if isinstance(ids, pd.Index) else column.index
+
+
+def cave_source(source: str | Source | None) -> CaveSource:
+    """Open a CAVE datastack; another source is an error."""
+    from pdneuro.cave.source import CaveSource
+
+    opened = open_source(source)
+    if not isinstance(opened, CaveSource):
+        raise UnknownSourceError(
+            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'. "
+            "pdneuro.known_names() lists the known datastacks."
+        )
+    return opened
+
+
+class RootIds(NamedTuple):
+    """The root IDs of a column, and the rows that they belong to."""
+
+    #: Distinct root IDs.
+    ids: Int64Array
+    #: Position of each row among the distinct values of the column, of which some are not root IDs.
+    rows: npt.NDArray[np.intp]
+    #: Position of each root ID among the distinct values.
+    known: npt.NDArray[np.intp]
+    n_distinct: int
+    labels: pd.Index[Any]
+    name: Any
+
+    def frame(self, columns: dict[str, Any]) -> pd.DataFrame:
+        """Return one row per row of the column, from columns with one entry per root ID."""
+        whole = repeat_rows(scatter(columns, self.known, self.n_distinct), self.rows)
+        return pd.DataFrame(whole, index=self.labels, copy=False)
+
+    def series(self, cells: Any) -> pd.Series[Any]:
+        """Return one value per row of the column, from one value per root ID."""
+        found: pd.Series[Any] = self.frame({"value": cells})["value"].rename(self.name)
+        return found
+
+
+def root_ids_of(ids: Any, on: Hashable | None = None) -> RootIds:
+    """Return the root IDs of a column; 0 (no segment) and 1 (not looked up yet) are missing."""
+    column = roles.id_column(ids, on)
+    distinct, rows = joins.distinct_rows(column)
+    known = np.flatnonzero(distinct > 1)
+    return RootIds(distinct[known], rows, known, len(distinct), index_of(ids, column), column.name)
 
 
 def join(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,25 +15,21 @@ from pdneuro.errors import (
     InvalidQueryError,
     MultipleRecordsError,
     UnknownFieldError,
-    UnknownSourceError,
     did_you_mean,
     listing,
 )
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.queries._call import Found, index_of, join, listed
-from pdneuro.sources import Source, open_source
+from pdneuro.queries._call import Found, cave_source, join, listed, root_ids_of
+from pdneuro.sources import Source
 from pdneuro.tables import roles
-from pdneuro.tables.columns import array_of, check_multiple, objects, repeat_rows, scatter
+from pdneuro.tables.columns import array_of, check_multiple, objects, scatter
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.rounding import rounding_hint
 from pdneuro.transport.report import MISSING, collect_report
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pdneuro.cave import CaveSource
+    from pdneuro.cave.materialization import Wanted
 
 _UNITS = ("nm", "voxel")
 
@@ -122,17 +118,17 @@ def _find(
     check_multiple(multiple)
     resolution = _resolution(units)
     wanted = None if columns is None else listed([columns])
-    roots = _root_ids(ids, None)
-    opened = _opened(source)
+    roots = root_ids_of(ids)
+    opened = cave_source(source)
     options = Fetch.of(**fetch)
     values: list[Any] = []
-    sample, number, name = None, opened.version, opened.name
+    sample = None
     status = np.full(roots.n_distinct, MISSING, np.int8)
     if len(roots.ids):
         with collect_report(options, partial(rounding_hint, roots.ids)) as report:
             first = len(report.fetches)
-            version = opened.open(options)
-            number, name = version.number, version.name
+            opened = opened.at_version(roots.ids, options)
+            version = opened.open(roots.ids, options)
             sample = version.sample(table)
             _require_columns(sample, table, [id_column, *(wanted or ())])
             values = version.rows(roots.ids, table, id_column, wanted, resolution)
@@ -148,13 +144,11 @@ def _find(
         if multiple == "raise":
             _require_one_row(table, roots.ids, values)
         found = _first_rows(values, wanted, id_column, sample)
-    facts: dict[str, Any] = {"positions": units}
-    if number is not None:
-        facts["version_of_data"] = number
+    facts: dict[str, Any] = {"positions": units, **opened.provenance}
     without_id = int(np.isin(roots.rows, roots.known, invert=True).sum())  # missing, 0 and 1
     if without_id:
         facts["rows_without_root_id"] = without_id
-    result = stamp(roots.frame(found), source=name, query=f"cave({table})", **facts)
+    result = stamp(roots.frame(found), source=opened.name, query=f"cave({table})", **facts)
     return Found(result, lambda: status[roots.rows])
 
 
@@ -331,7 +325,7 @@ def synapses(
         autapses=autapses,
     )
     own = distinct_ids(roles.id_column(ids, on))
-    opened = _opened(source)
+    opened = cave_source(source)
     ends = own if downstream else None, own if upstream else None
     if within:
         ends = own, own
@@ -381,16 +375,15 @@ def is_latest(
     >>> ids.neuro.is_latest(source="cave:minnie65_public").tolist()
     [False, False, False, False, True, True]
     """
-    roots = _root_ids(ids, on)
-    opened = _opened(source)
+    roots = root_ids_of(ids, on)
+    opened = cave_source(source)
     options = Fetch.of(**fetch)
     flags: Any = np.zeros(0, bool)
     if len(roots.ids):
-        from pdneuro.cave import root_ids, send
+        from pdneuro.cave import root_ids
 
         with collect_report(options, partial(rounding_hint, roots.ids)):
-            client = send.connect(opened.datastack, opened.auth_token, options)
-            flags = root_ids.is_latest(client, roots.ids, options)
+            flags = root_ids.is_latest(opened.connect(options), roots.ids, options)
     return stamp(roots.series(flags), source=opened.name, query="is_latest()")
 
 
@@ -449,20 +442,19 @@ def latest(
 @documented()
 def at(
     ids: Any,
-    version: int,
+    version: Any,
     on: Hashable | None = None,
     source: str | Source | None = None,
     *,
     details: bool = False,
     **fetch: Unpack[FetchKeywords],
 ) -> Any:
-    """Return the root ID of each root ID at a materialization version.
+    """Return the root ID of each root ID at a materialization version, or at a time.
 
     Parameters
     ----------
     {root ids}
-    version : int
-        A materialization version.
+    {version}
     {on}
     {cave source}
     details : bool, default False
@@ -483,52 +475,12 @@ def at(
     >>> ids = pdneuro.sandbox.root_ids()[:2]
     >>> ids.neuro.at(661, source="cave:minnie65_public").equals(ids)
     True
+    >>> ids.neuro.at("2024-06-05T12:00Z", source="cave:minnie65_public").equals(ids)
+    True
     """
-    return _successors(ids, on, source, int(version), details, fetch)
+    from pdneuro.cave.materialization import wanted_version
 
-
-def _opened(source: str | Source | None) -> CaveSource:
-    from pdneuro.cave.source import CaveSource
-
-    opened = open_source(source)
-    if not isinstance(opened, CaveSource):
-        raise UnknownSourceError(
-            f"{opened.name} is not a CAVE datastack; name one: source='cave:minnie65_public'. "
-            "pdneuro.known_names() lists the known datastacks."
-        )
-    return opened
-
-
-class _RootIds(NamedTuple):
-    """The root IDs of a column, and the rows that they belong to."""
-
-    #: Distinct root IDs.
-    ids: Int64Array
-    #: Position of each row among the distinct values of the column, of which some are not root IDs.
-    rows: npt.NDArray[np.intp]
-    #: Position of each root ID among the distinct values.
-    known: npt.NDArray[np.intp]
-    n_distinct: int
-    labels: pd.Index[Any]
-    name: Any
-
-    def frame(self, columns: dict[str, Any]) -> pd.DataFrame:
-        """Return one row per row of the column, from columns with one entry per root ID."""
-        whole = repeat_rows(scatter(columns, self.known, self.n_distinct), self.rows)
-        return pd.DataFrame(whole, index=self.labels, copy=False)
-
-    def series(self, cells: Any) -> pd.Series[Any]:
-        """Return one value per row of the column, from one value per root ID."""
-        found: pd.Series[Any] = self.frame({"value": cells})["value"].rename(self.name)
-        return found
-
-
-def _root_ids(ids: Any, on: Hashable | None) -> _RootIds:
-    """Return the root IDs of a column; 0 (no segment) and 1 (not looked up yet) are missing."""
-    column = roles.id_column(ids, on)
-    distinct, rows = distinct_rows(column)
-    known = np.flatnonzero(distinct > 1)
-    return _RootIds(distinct[known], rows, known, len(distinct), index_of(ids, column), column.name)
+    return _successors(ids, on, source, wanted_version(version), details, fetch)
 
 
 def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[str]) -> None:
@@ -579,25 +531,27 @@ def _successors(
     ids: Any,
     on: Hashable | None,
     source: str | Source | None,
-    version: int | None,
+    wanted: Wanted | None,
     details: bool,
     fetch: FetchKeywords,
 ) -> Any:
-    roots = _root_ids(ids, on)
-    opened = _opened(source)
+    from pdneuro.cave import materialization, root_ids
+
+    roots = root_ids_of(ids, on)
+    opened = cave_source(source)
     options = Fetch.of(**fetch)
     found: list[Any] = []
+    facts: Mapping[str, Any] = {}
     if len(roots.ids):
-        from pdneuro.cave import root_ids, send
-
         with collect_report(options, partial(rounding_hint, roots.ids)):
-            client = send.connect(opened.datastack, opened.auth_token, options)
-            found = root_ids.successors(client, roots.ids, version, options)
-    query = "latest()" if version is None else f"at({version})"
+            client = opened.connect(options)
+            state = materialization.state(client, wanted, roots.ids, options)
+            found, facts = root_ids.successors(client, roots.ids, state, options), state.provenance
+    query = "latest()" if wanted is None else f"at({wanted})"
     latest = np.array([0 if entry is None else entry.latest for entry in found], np.int64)
     numbers: Any = pd.arrays.IntegerArray(latest, latest == 0) if (latest == 0).any() else latest
     if not details:
-        return stamp(roots.series(numbers), source=opened.name, query=query)
+        return stamp(roots.series(numbers), source=opened.name, query=query, **facts)
     unknown = np.array([entry is None for entry in found], bool)
     overlap = np.array([0.0 if entry is None else entry.overlap for entry in found], float)
     status = [None if entry is None else entry.status for entry in found]
@@ -606,4 +560,4 @@ def _successors(
         "overlap": pd.arrays.FloatingArray(overlap, unknown),
         "status": pd.array(status, dtype=TEXT),
     }
-    return stamp(roots.frame(columns), source=opened.name, query=query)
+    return stamp(roots.frame(columns), source=opened.name, query=query, **facts)

@@ -14,7 +14,7 @@ from pdneuro._docs import documented
 from pdneuro.errors import NodeBudgetError, UnsupportedError
 from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.sources import Source, open_source
+from pdneuro.sources import Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.columns import array_of, take_or_na
@@ -37,6 +37,7 @@ class HopKeywords(FetchKeywords, total=False):
     """Keywords of :func:`edges` without its directions."""
 
     roi: bool
+    fragments: bool
     hops: int
     min_weight: int
     within: bool
@@ -65,6 +66,7 @@ def edges(
     autapses: bool = True,
     max_nodes: int | None = None,
     roi: bool = False,
+    fragments: bool = True,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -91,7 +93,7 @@ def edges(
     ------
     {segment errors}
     UnsupportedError
-        The source has no regions.
+        The source has no regions or no fragments.
     NodeBudgetError
         The next hop would query more than ``max_nodes`` neurons. No request is sent for it.
 
@@ -121,9 +123,10 @@ def edges(
     options = Fetch.of(**fetch)
     given = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
-    special = _special(opened, roi=roi)
+    special = _special(opened, roi=roi, fragments=fragments)
     limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else len(given)
     with collect_report(options, partial(rounding_hint, given)) as report:
+        opened = at_version(opened, given, options)
         tables, counts = _follow(
             given,
             opened,
@@ -150,6 +153,7 @@ def edges(
         source=opened.name,
         query=query,
         snapshots=report.snapshots(),
+        **version_of(opened),
         **_completeness(min_weight, direction, within, counts),
     )
 
@@ -417,6 +421,7 @@ def expand(
     first_hop = int(table["hop"].max()) + 1 if len(table) else 1
     nodes = np.asarray(pd.unique(table[["pre", "post"]].to_numpy().ravel()), np.int64)
     with collect_report(options, partial(rounding_hint, nodes)) as report:
+        opened = at_version(opened, nodes, options)
         tables, counts = _follow(
             nodes,
             opened,
@@ -439,6 +444,7 @@ def expand(
         query=f"expand(hops={hops}, upstream={upstream}, downstream={downstream}, min_weight={least})",
         snapshots=report.snapshots(),
         earlier=table.attrs,
+        **version_of(opened),
         **_completeness(least, direction, False, counts),
     )
 
@@ -509,12 +515,18 @@ def fractions(
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")
     ids = np.asarray(pd.unique(table[END_OF[of]]), np.int64)
     with collect_report(options, partial(rounding_hint, ids)) as report:
+        opened = at_version(opened, ids, options)
         found = opened.properties(ids, name, multiple="count", fetch=options)
     totals: pd.Series[Any] = pd.Series(found[column], index=ids)
     result = weights.fractions(table, of, totals, overwrite=overwrite)
     query = f"fractions({of!r}, total='source')"
     result = stamp(
-        result, source=opened.name, query=query, snapshots=report.snapshots(), earlier=result.attrs
+        result,
+        source=opened.name,
+        query=query,
+        snapshots=report.snapshots(),
+        earlier=result.attrs,
+        **version_of(opened),
     )
     return note(result, fractions_total="source")
 
@@ -556,12 +568,18 @@ def _follow(
 
 def _special(source: Source, **options: bool) -> dict[str, bool]:
     """Return the options of edges that differ from their defaults; raise if the source lacks one."""
-    chosen = {name: bool(value) for name, value in options.items() if value}
+    chosen = {
+        name: bool(value) for name, value in options.items() if bool(value) != (name == "fragments")
+    }
+    known = {
+        "roi": "regions of edges (roi=True). CAVE datastacks with a column or table of regions do, and "
+        "data sets of neuPrint",
+        "fragments": "fragments (fragments=False). Data sets of neuPrint do",
+    }
     for name in chosen:
         if name not in getattr(source, "EDGE_OPTIONS", ()):
             raise UnsupportedError(
-                f"{source.name} does not know regions of edges (roi=True). CAVE datastacks with a "
-                "column or table of regions do."
+                f"{source.name} does not know {known[name]}, such as source='neuprint:hemibrain:v1.2.1'."
             )
     return chosen
 

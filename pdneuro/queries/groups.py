@@ -15,7 +15,7 @@ from pdneuro.graphs import to_networkx
 from pdneuro.options import FETCH_ARGUMENTS, Fetch, FetchKeywords
 from pdneuro.queries import edges as queries
 from pdneuro.queries.edges import EdgeKeywords, HopKeywords
-from pdneuro.sources import Source
+from pdneuro.sources import Source, at_version, open_source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, distinct_ids
@@ -35,6 +35,7 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -66,6 +67,7 @@ def upstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKeywo
     {groups}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -96,6 +98,7 @@ def downstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKey
     {groups}
     {on}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -196,6 +199,7 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     {on}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -440,9 +444,13 @@ def _edges_of_each(
     members = dict(_members(groups, on))
     if options.get("hops", 1) > 1:  # each group reaches other neurons
         fetch = Fetch.of(**{name: value for name, value in options.items() if name in FETCH_ARGUMENTS})
+        everyone = np.concatenate([_NOBODY, *members.values()])
         with collect_report(fetch):
+            # One version for all groups.
+            opened = at_version(open_source(options.get("source")), everyone, fetch)
+            of_group: EdgeKeywords = {**options, "source": opened}
             for key, ids in members.items():
-                yield key, queries.edges(ids, **options)
+                yield key, queries.edges(ids, **of_group)
         return
     within = options.get("within", False)
     if not members:

@@ -12,7 +12,7 @@ import pandas as pd
 from pdneuro._docs import documented
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.queries._call import Found, join, listed
-from pdneuro.sources import Source, documented_records, open_source
+from pdneuro.sources import Source, at_version, documented_records, open_source, version_of
 from pdneuro.tables import joins, roles
 from pdneuro.tables.columns import repeat_rows, take_or_na
 from pdneuro.tables.ids import distinct_ids
@@ -105,6 +105,7 @@ def _find(
     columns: dict[str, Any] = {}
     with collect_report(options, partial(rounding_hint, distinct)) as report:
         first = len(report.fetches)
+        opened = at_version(opened, distinct[present], options)
         for name in wanted:
             columns |= opened.properties(distinct[present], name, multiple=multiple, fetch=options)
     if not present.all():  # rows without an ID
@@ -112,7 +113,8 @@ def _find(
         columns = {name: take_or_na(cells, positions) for name, cells in columns.items()}
     table = pd.DataFrame(repeat_rows(columns, rows), index=column.index, copy=False)
     query = f"properties({', '.join(wanted)})"
-    table = stamp(table, source=opened.name, query=query, snapshots=report.snapshots())
+    snapshots = report.snapshots()
+    table = stamp(table, source=opened.name, query=query, snapshots=snapshots, **version_of(opened))
     return Found(table, lambda: report.status(distinct, first)[rows])
 
 
@@ -227,7 +229,9 @@ def records(
     distinct = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
     with collect_report(options, partial(rounding_hint, distinct)) as report:
+        opened = at_version(opened, distinct, options)
         table = opened.records(distinct, name, fetch=options)
     if table.empty:
         table = documented_records(name, table)
-    return stamp(table, source=opened.name, query=f"records({name})", snapshots=report.snapshots())
+    query, snapshots = f"records({name})", report.snapshots()
+    return stamp(table, source=opened.name, query=query, snapshots=snapshots, **version_of(opened))

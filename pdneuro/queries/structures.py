@@ -14,12 +14,20 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro._docs import documented
-from pdneuro.errors import InvalidIdError
+from pdneuro.errors import InvalidIdError, InvalidQueryError, InvalidVolumeError
 from pdneuro.queries._call import Found, index_of, join, listed
 from pdneuro.tables import parcellation, roles, structure_tree
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.structure_tree import Places, StructureTree
-from pdneuro.tables.volumes import DIMS, axis_of, in_order, point_names, sample
+from pdneuro.tables.volumes import (
+    DIMS,
+    axis_of,
+    in_order,
+    label_counts,
+    label_mask,
+    point_names,
+    sample,
+)
 from pdneuro.transport.report import FOUND, MISSING, UNKNOWN
 
 if TYPE_CHECKING:
@@ -290,10 +298,11 @@ def rollup(
     ----------
     {structures}
     to : int, str or iterable
-        A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; or structures
-        by ID or acronym, such as ``["CTX", "TH"]``. A single number is a set if a set has this ID. A
-        negative ID is the structure in the left hemisphere, without the right one. Of a column
-        ``parcellation_index``: ``organ, category, division, structure`` or ``substructure``.
+        A structure set by ID or name, such as 687527670 or ``"Brain - Major Divisions"``; a mapping of
+        iblatlas, ``"Beryl"`` or ``"Cosmos"``; or structures by ID or acronym, such as
+        ``["CTX", "TH"]``. A single number is a set if a set has this ID. A negative ID is the structure
+        in the left hemisphere, without the right one. Of a column ``parcellation_index``: ``organ,
+        category, division, structure`` or ``substructure``.
     {structure on}
     {graph}
     {terms}
@@ -302,8 +311,8 @@ def rollup(
     -------
     Series
         Same index. The result has IDs if ``ids`` has IDs (int64, Int64 if something is missing),
-        otherwise acronyms. NA if no member contains the structure. If several members contain it, as in
-        set 167587189, the nearest one is returned.
+        otherwise acronyms. NA if no member contains the structure (where iblatlas returns the root). If
+        several members contain it, as in set 167587189, the nearest one is returned.
 
     Raises
     ------
@@ -316,6 +325,8 @@ def rollup(
     >>> parts = pd.Series(["VISp5", "LGd", "root"]).neuro.rollup("Brain - Major Divisions")
     >>> parts.tolist()[:2], bool(parts.isna()[2])
     (['Isocortex', 'TH'], True)
+    >>> pd.Series([778, -549]).neuro.rollup("Cosmos").tolist()
+    [315, -549]
     >>> pd.Series([1, 526], name="parcellation_index").neuro.rollup("division").tolist()
     ['HY', 'TH']
     """
@@ -381,6 +392,76 @@ def is_under(
     cells: Any = pd.arrays.BooleanArray(inside, absent) if absent.any() else inside
     found = pd.Series(cells, index=index_of(ids, column), name=column.name)
     return stamp(found, source="allen", query=f"is_under({structure!r:.60}, {tree.name})")
+
+
+@documented()
+def mask(
+    ids: Any,
+    volume: xr.DataArray,
+    on: Hashable | None = None,
+    *,
+    include_descendants: bool = True,
+    graph_id: int = 1,
+    on_missing: str | None = None,
+) -> xr.DataArray:
+    """Return the voxels of an annotation that belong to structures.
+
+    Parameters
+    ----------
+    {structures}
+    volume : xarray.DataArray
+        The structure ID of each voxel, such as :func:`pdneuro.allen.annotation_volume`. An ID
+        that is negative is in the left hemisphere.
+    {structure on}
+    include_descendants : bool, default True
+        Whether the voxels of the structures below belong to a structure.
+    {graph}
+
+    Returns
+    -------
+    xarray.DataArray
+        bool, with the dims and coordinates of ``volume``.
+
+    Raises
+    ------
+    {structure errors}
+    InvalidQueryError
+        The column names the left hemisphere, and the volume has no negative IDs.
+
+    Examples
+    --------
+    >>> annotation = pdneuro.allen.annotation_volume(100)
+    >>> visual = pd.Series(["VIS"]).neuro.mask(annotation)
+    >>> visual.dims, int(visual.sum()), np.unique(annotation.where(visual, 0)).tolist()
+    (('ap', 'dv', 'lr'), 96, [0, 385])
+    """
+    from pdneuro.allen.volumes import with_provenance
+
+    if not hasattr(volume, "dims"):
+        raise InvalidVolumeError(
+            f"the volume must be an xarray.DataArray, such as pdneuro.allen.annotation_volume(), not "
+            f"{type(volume).__name__}."
+        )
+    labels = np.asarray(volume.values)
+    tree, places = _find_structures(roles.structure_column(ids, on), graph_id, on_missing)
+    known = places.rows >= 0
+    wanted = Places(places.rows[known], places.is_left[known] if known.any() else None, False)
+    found: list[int] = []
+    if known.any():
+        distinct = pd.Series(list(label_counts(labels)), dtype="int64")
+        if wanted.is_left.any() and not (distinct < 0).any():
+            raise InvalidQueryError(
+                "the column names the left hemisphere, but the volume has no negative IDs. Multiply the "
+                "IDs of its left half by -1, or use positive IDs."
+            )
+        parts = tree.locate(distinct)
+        inside = tree.within(parts, wanted, include_self=True)
+        if not include_descendants:
+            inside &= np.isin(parts.rows, wanted.rows)
+        found = distinct[inside].tolist()
+    array = volume.copy(data=label_mask(labels, found)).rename("mask")
+    array.attrs = {name: volume.attrs[name] for name in ("resolution",) if name in volume.attrs}
+    return with_provenance(array, f"mask({tree.name})")
 
 
 @documented()

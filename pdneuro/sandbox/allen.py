@@ -265,16 +265,12 @@ class AllenApp:
         return file_response(request, f"content of {file['path']}\n".encode() * 1000)
 
     def _expression(self, request: Request, number: str) -> Response:
-        names = request.query.get("include", "energy").split(",")
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in names:
-                volume = allen_data.intensity(name, int(number), 200).copy()
-                volume[allen_data.annotation(200) == 0] = -1.0
-                archive.writestr(_member(f"{name}.mhd"), _mhd(name, volume.shape, 200))
-                archive.writestr(_member(f"{name}.raw"), volume.astype("<f4").tobytes(order="F"))
-            archive.writestr(_member("data_set.xml"), f"<data-set><id>{number}</id></data-set>")
-        return file_response(request, packed.getvalue(), "application/zip")
+        volumes = {}
+        for name in request.query.get("include", "energy").split(","):
+            volumes[name] = allen_data.intensity(name, int(number), 200).copy()
+            volumes[name][allen_data.annotation(200) == 0] = -1.0
+        members = {"data_set.xml": f"<data-set><id>{number}</id></data-set>"}
+        return file_response(request, _zip(volumes, members), "application/zip")
 
     def _projection(self, request: Request, number: str) -> Response:
         name = request.query.get("image", "projection_density").split(",")[0]
@@ -295,6 +291,10 @@ class AllenApp:
         if file:
             volume = allen_data.intensity(file[1], 1, int(file[2])) * 500
             return file_response(request, _nrrd(volume.astype(np.uint16), int(file[2])))
+        atlas = re.search(r"mouse_annotation/\w+?_(\w+)\.zip$", path)
+        if atlas:
+            volume = allen_data.intensity(atlas[1], 1, 200)
+            return file_response(request, _zip({atlas[1]: volume}, {}), "application/zip")
         if path.endswith(".obj"):
             return file_response(request, b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "text/plain")
         return Response(HTML_PAGE, 404, {"Content-Type": "text/html"})
@@ -343,6 +343,18 @@ def _csv(rows: list[Record]) -> bytes:
         for row in rows
     )
     return text.getvalue().encode()
+
+
+def _zip(volumes: dict[str, Any], members: dict[str, str]) -> bytes:
+    """Return volumes of 200 µm in MetaImage format, and other files, as a zip archive."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, volume in volumes.items():
+            archive.writestr(_member(f"{name}.mhd"), _mhd(name, volume.shape, 200))
+            archive.writestr(_member(f"{name}.raw"), volume.astype("<f4").tobytes(order="F"))
+        for name, text in members.items():
+            archive.writestr(_member(name), text)
+    return packed.getvalue()
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -275,6 +276,19 @@ class CaveApp:
         ]
         return Response({"is_latest": latest})
 
+    def _graph_version(self, request: Request) -> Response:
+        return Response("3.0.6")
+
+    def _root_timestamps(self, request: Request, data: Datastack) -> Response:
+        roots = list(map(int, request.json()["node_ids"]))
+        lives = [data.lifetime(root) for root in roots]
+        if None in lives:
+            return Response({"code": 500, "message": f"KeyError: {roots[lives.index(None)]}"}, 500)
+        now = float(request.query.get("timestamp", time.time()))
+        is_latest = request.query.get("latest", "").lower() == "true"
+        times = [min(life[1], now) if is_latest else life[0] for life in lives if life]
+        return Response({"timestamp": times})
+
     def _leaves(self, request: Request, data: Datastack, root: str) -> Response:
         if int(root) not in data.chunks_now:
             return Response({"message": f"{root} does not exist"}, 400)
@@ -385,7 +399,9 @@ _ROUTES: tuple[tuple[str, Callable[..., Response]], ...] = (
     (rf"{_V}/(?:table|views)/{_T}/metadata", CaveApp._table_metadata),
     (rf"{_V}/(?:table|views)/{_T}/query", CaveApp._query),
     (rf"{_V}/query", CaveApp._join),
+    (r"/segmentation/api/version", CaveApp._graph_version),
     (rf"{_G}/info", CaveApp._graph_info),
+    (rf"{_G}/root_timestamps", CaveApp._root_timestamps),
     (rf"{_G}/is_latest_roots", CaveApp._is_latest),
     (rf"{_G}/node/(?P<root>\d+)/leaves", CaveApp._leaves),
     (rf"{_G}/roots_binary", CaveApp._roots),

@@ -12,6 +12,8 @@ from pdneuro.sandbox import data
 
 #: Materialization time of each version in Unix seconds.
 VERSIONS = {661: 1_688_000_000, 1300: 1_736_000_000}
+#: Time at which the root IDs of the first version were made.
+_FIRST_ROOTS = 1_600_000_000
 RESOLUTION = (4.0, 4.0, 40.0)
 #: A table in which a query for all neurons exceeds the ``row_limit`` of the app.
 SYNAPSES = "synapses_pni_2"
@@ -46,12 +48,14 @@ class Datastack:
 
     @functools.cached_property
     def place_of_chunk(self) -> dict[int, tuple[int, int]]:
-        """Return the old root and the number of each chunk."""
-        return {
+        """Return the old root and the number of each chunk, and of the supervoxel of each nucleus."""
+        nuclei = self._tables["nucleus_detection_v0"][["pt_supervoxel_id", "pt_root_id"]]
+        places = {
             chunk: (root, number)
             for root, chunks in self.chunks.items()
             for number, chunk in enumerate(chunks)
         }
+        return places | {supervoxel: (root, 0) for supervoxel, root in nuclei.to_numpy().tolist()}
 
     @functools.cached_property
     def chunks_now(self) -> dict[int, list[int]]:
@@ -80,6 +84,15 @@ class Datastack:
         return (old - self.edits.keys()) | {
             now for edit in self.edits.values() for now in edit.now if now
         }
+
+    def lifetime(self, root: int) -> tuple[float, float] | None:
+        """Return when a root ID was made and replaced (Unix seconds), None if it never existed."""
+        if root not in self.chunks_now:
+            return None
+        begin, edited = float(_FIRST_ROOTS), float(max(VERSIONS.values()))
+        if root not in self.chunks:
+            return edited, float("inf")
+        return begin, edited if root in self.edits else float("inf")
 
     def at(self, root: int, version: int, chunk: int = 0) -> int:
         """Return the root ID at a version of one chunk of an old root ID; 0 and 1 are unchanged."""
@@ -182,6 +195,36 @@ def root_ids(name: str = "minnie65_public", version: int = 661) -> pd.Series[int
     stack = datastack(name)
     ids = stack.old.tolist() if version == min(VERSIONS) else sorted(stack.valid(version))
     return pd.Series(ids, name="root_id", dtype="int64")
+
+
+def supervoxels(name: str = "minnie65_public") -> pd.DataFrame:
+    """Return a table of annotations that was made at version 661, with the supervoxel of each row.
+
+    Parameters
+    ----------
+    name : {"minnie65_public", "v1dd_public"}, default "minnie65_public"
+        The datastack.
+
+    Returns
+    -------
+    DataFrame
+        ``id``, ``supervoxel_id``, ``root_id`` (int64). Two rows for each of the first five root IDs, the
+        last row without its root ID, and a row whose supervoxel does not exist.
+
+    Examples
+    --------
+    >>> pdneuro.sandbox.supervoxels().tail(2)
+        id     supervoxel_id             root_id
+    9   10  8646911350000409                   0
+    10  11  8646911350999999  864691135004077213
+    """
+    stack = datastack(name)
+    rows = [(chunk, root) for root in stack.old[:5].tolist() for chunk in stack.chunks[root][::9]]
+    rows[-1] = (rows[-1][0], 0)
+    rows.append((max(map(max, stack.chunks.values())) // 10**6 * 10**6 + 999_999, rows[0][1]))
+    table = pd.DataFrame(rows, columns=["supervoxel_id", "root_id"])
+    table.insert(0, "id", np.arange(1, len(table) + 1))
+    return table
 
 
 #: The table that each reference table annotates.

@@ -12,6 +12,8 @@ from pdneuro.sandbox.allen import AllenApp
 from pdneuro.sandbox.braincircuits import CAVE_TOKEN, PROJECTS, TOKEN, BrainCircuitsApp
 from pdneuro.sandbox.cave import CaveApp, cave_tokens
 from pdneuro.sandbox.connectome import Connectome, Table
+from pdneuro.sandbox.neuprint import TOKEN as NEUPRINT_TOKEN
+from pdneuro.sandbox.neuprint import NeuPrintApp
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.published import PublishedApp
 from pdneuro.sandbox.server import LocalServer, Request
@@ -27,7 +29,8 @@ class Sandbox:
         Address of the server.
     options : dict
         Options of pdneuro for this server.
-    braincircuits, allen, neuromorpho, cave : BrainCircuitsApp, AllenApp, NeuroMorphoApp, CaveApp
+    braincircuits, allen, neuromorpho : BrainCircuitsApp, AllenApp, NeuroMorphoApp
+    cave, neuprint : CaveApp, NeuPrintApp
         Imitated services; their attributes can be changed.
 
     Examples
@@ -46,6 +49,7 @@ class Sandbox:
         self.neuromorpho = NeuroMorphoApp()
         self.cave = CaveApp()
         self.published = PublishedApp(brain)
+        self.neuprint = NeuPrintApp(brain)
         # The app is looked up at each request, since tests replace it.
         apps = {
             "/braincircuits": lambda request: self.braincircuits(request),
@@ -53,6 +57,7 @@ class Sandbox:
             "/neuromorpho": lambda request: self.neuromorpho(request),
             "/cave": lambda request: self.cave(request),
             "/published": lambda request: self.published(request),
+            "/neuprint": lambda request: self.neuprint(request),
         }
         self._server = LocalServer(apps, port=port, latency=latency)
         self.url = self._server.url
@@ -66,10 +71,11 @@ class Sandbox:
             "cave_url": f"{self.url}/cave",
             "published_url": f"{self.url}/published",
             "abc_atlas_url": f"{self.url}/published",
+            "neuprint_url": f"{self.url}/neuprint",
             "sandbox_url": self.url,
             "source": PROJECTS[0],
         }
-        self.tokens = {"braincircuits": TOKEN, **cave_tokens()}
+        self.tokens = {"braincircuits": TOKEN, "neuprint": NEUPRINT_TOKEN, **cave_tokens()}
         self.cave_token = CAVE_TOKEN
         self._cleanup = contextlib.ExitStack()
 
@@ -152,6 +158,7 @@ class Sandbox:
             )
         # Not as a block: the options hold in all threads, and in all cells of a notebook.
         self._cleanup.push(set_options(**self.options, cache_dir=cache_dir, offline=False))
+        # The token of neuPrint is for the address in the options, which are set by now.
         self._cleanup.enter_context(tokens.overridden(only=True, **self.tokens))
 
     def stop(self) -> None:

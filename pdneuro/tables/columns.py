@@ -103,6 +103,11 @@ def missing_integers(count: int) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(np.zeros(count, np.int64), np.ones(count, bool))
 
 
+def missing_text(count: int) -> Any:
+    """Return an array of text without any value."""
+    return pd.array([None] * count, dtype=TEXT)
+
+
 def with_standard_dtype(cells: pd.Series[Any]) -> Any:
     """Return a column of a file with the dtypes of :func:`column`; categories and dates stay."""
     types = pd.api.types

@@ -43,7 +43,9 @@ class Kind(NamedTuple):
 SEGMENTS = Kind(
     "segment IDs", "root_id", lambda names: roles.id_columns(pd.DataFrame(columns=list(names)))
 )
+SUPERVOXELS = Kind("supervoxels", "supervoxel_id", roles.supervoxel_columns)
 STRUCTURES = Kind("structures", "structure_id", roles.structure_columns)
+EXPERIMENTS = Kind("experiments", "data_set_id", roles.experiment_columns)
 NEURONS = Kind("neurons of NeuroMorpho.org", "neuron_id", roles.neuromorpho_columns)
 
 

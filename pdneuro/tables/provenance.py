@@ -19,7 +19,7 @@ KEY = "pdneuro"
 #: Begin and end of the name of a source whose data are synthetic.
 SANDBOX, SYNTHETIC = "sandbox:", " (synthetic)"
 #: Services whose address is an option.
-SERVICES = ("braincircuits", "cave", "allen", "neuromorpho", "published")
+SERVICES = ("braincircuits", "cave", "neuprint", "allen", "neuromorpho", "published")
 #: Facts about the real data of a service, which do not hold for synthetic data.
 _OF_REAL_DATA = ("license", "rrid")
 Frame = TypeVar("Frame", pd.DataFrame, "pd.Series[Any]")
@@ -139,17 +139,20 @@ def stamp(
     return result
 
 
-def extend(joined: pd.DataFrame, result: pd.DataFrame, *, again: bool = False) -> pd.DataFrame:
+def extend(
+    joined: pd.DataFrame, result: pd.DataFrame, *, again: bool = False, verb: str = "join"
+) -> pd.DataFrame:
     """Add the provenance of a result to a table that its columns were joined to.
 
-    ``again`` means that the join added no column: its query may be in the provenance already.
+    ``again`` means that the join added no column: its query may be in the provenance already. ``verb``
+    is the first word of the method.
     """
     entry = facts(result)
     standard = ("version", "source", "query", "materialized_timestamp", "requested_at")
     return stamp(
         joined,
         source=entry["source"],
-        query=f"join_{entry['query']}",
+        query=f"{verb}_{entry['query']}",
         snapshots=entry["materialized_timestamp"],
         earlier=joined.attrs,
         again=again,

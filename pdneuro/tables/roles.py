@@ -39,6 +39,9 @@ STRUCTURE_NAMES = (
     "region",
 )
 
+#: Columns of tracer experiments of the Allen Brain Atlas.
+EXPERIMENT_NAMES = ("section_data_set_id", "experiment_id", "data_set_id")
+
 #: Columns of presynaptic and postsynaptic IDs in related tools.
 ENDPOINT_NAMES = (
     ("pre", "post"),
@@ -297,6 +300,45 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
                 f"{described_columns(frame)}. Name it: on=..., or rename it to 'neuron_id' or "
                 "'neuron_name'."
                 f"{_nearest(frame, ('neuron_id', 'neuron_name'))}"
+            )
+    return named_column(frame, on)
+
+
+def supervoxel_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with the word supervoxel in their names."""
+    return [name for name in columns if "supervoxel" in str(name).casefold()]
+
+
+def supervoxel_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of supervoxels, as :func:`id_column` does, by the word in its name."""
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
+    if on is None:
+        on = _only(frame, supervoxel_columns(frame.columns), "supervoxels")
+        if on is None:
+            raise MissingColumnsError(
+                f"no column of supervoxels is recognized among {described_columns(frame)}. Name it, "
+                "such as 'pt_supervoxel_id'."
+            )
+    return named_column(frame, on)
+
+
+def experiment_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with a name for tracer experiments."""
+    return _named(list(columns), EXPERIMENT_NAMES)
+
+
+def experiment_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
+    """Return the column of tracer experiments, as :func:`id_column` does."""
+    if not isinstance(frame, pd.DataFrame):
+        return _only_column(frame, on)
+    if on is None:
+        names = experiment_columns([*frame.columns, *frame.index.names])
+        on = _only(frame, names, "the experiments")
+        if on is None:
+            raise MissingColumnsError(
+                f"no column of experiments is recognized among {described_columns(frame)}. Name it: "
+                f"on=..., or rename it to 'data_set_id'.{_nearest(frame, EXPERIMENT_NAMES)}"
             )
     return named_column(frame, on)
 

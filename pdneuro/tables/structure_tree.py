@@ -23,6 +23,7 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.options import get_option
+from pdneuro.tables import mappings
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import MAX_ID, MISSING_TEXT, TOO_LARGE, Reason, parse, whole_numbers
 
@@ -487,7 +488,8 @@ class StructureTree:
         Parameters
         ----------
         names : int, str or iterable
-            A structure set by ID or name; otherwise one or several structures by ID or acronym.
+            A structure set by ID or name, ``"Beryl"`` or ``"Cosmos"``; otherwise one or several
+            structures by ID or acronym.
 
         Raises
         ------
@@ -522,11 +524,14 @@ class StructureTree:
         else:
             return None
         ids = table.loc[in_set, "structure_id"].to_numpy(np.int64)
+        if not len(ids) and isinstance(name, str) and mappings.ROOT in self._by_id:
+            listed = np.array(mappings.MAPPINGS.get(_normalized(name), ()), np.int64)
+            ids = listed[self._by_id.get_indexer(pd.Index(listed)) >= 0]
         return ids if len(ids) else None
 
     def _suggestions(self, unknown: list[Any]) -> str:
         """Return the unknown names, each with similar known names."""
-        names = [*self._acronyms, *self._sets["set_name"].dropna().unique()]
+        names = [*self._acronyms, *self._sets["set_name"].dropna().unique(), "Beryl", "Cosmos"]
         texts = []
         for item in unknown[:5]:
             similar = difflib.get_close_matches(str(item), names, n=3)

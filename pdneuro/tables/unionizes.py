@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdneuro.errors import AmbiguousColumnError, InvalidQueryError, MissingColumnsError, listing
 from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.roles import EXPERIMENT_NAMES
 from pdneuro.tables.structure_tree import Places, StructureTree
 
 #: Columns that are sums over the parts of a structure.
@@ -32,22 +33,30 @@ RATIOS = {
 #: What flags of a file mean.
 _FLAGS = {"true": True, "t": True, "1": True, "1.0": True}
 _FLAGS |= {"false": False, "f": False, "0": False, "0.0": False}
-_EXPERIMENT_NAMES = ("section_data_set_id", "experiment_id", "data_set_id")
+#: Words for the hemisphere of the injection, and for the other one.
+SIDES = ("ipsilateral", "contralateral")
 
 
 def experiment_column(unionizes: pd.DataFrame) -> str:
     """Return the name of the column of experiments."""
-    names = [name for name in _EXPERIMENT_NAMES if name in unionizes.columns]
+    names = [name for name in EXPERIMENT_NAMES if name in unionizes.columns]
     if not names:
         raise MissingColumnsError(
-            f"there is no column of experiments ({', '.join(_EXPERIMENT_NAMES)}) among "
+            f"there is no column of experiments ({', '.join(EXPERIMENT_NAMES)}) among "
             f"{listing(map(repr, unionizes.columns), 12)}."
         )
     return names[0]
 
 
-def select(unionizes: pd.DataFrame, hemisphere: int | None, is_injection: bool | None) -> pd.DataFrame:
+def select(
+    unionizes: pd.DataFrame,
+    hemisphere: Any,
+    is_injection: bool | None,
+    injected: pd.Series[Any] | None = None,
+) -> pd.DataFrame:
     """Return the rows of one hemisphere, inside or outside the injection.
+
+    ``injected`` has the hemisphere of each experiment's injection, for the words of :data:`SIDES`.
 
     Raises
     ------
@@ -59,7 +68,10 @@ def select(unionizes: pd.DataFrame, hemisphere: int | None, is_injection: bool |
     MissingColumnsError
         The call selects by a column that the table lacks.
     """
-    table = _chosen(unionizes, "hemisphere_id", hemisphere, _number)
+    if injected is None:
+        table = _chosen(unionizes, "hemisphere_id", hemisphere, _number)
+    else:
+        table = _on_side(unionizes, hemisphere, injected)
     table = _chosen(table, "is_injection", is_injection, _flag)
     duplicate = table.duplicated([experiment_column(table), "structure_id"])
     if duplicate.any():
@@ -69,6 +81,24 @@ def select(unionizes: pd.DataFrame, hemisphere: int | None, is_injection: bool |
             f"{row[experiment_column(table)]} and {row['structure_id']}. Drop the duplicates."
         )
     return table
+
+
+def _on_side(table: pd.DataFrame, side: str, injected: pd.Series[Any]) -> pd.DataFrame:
+    """Return the rows of the hemisphere of each experiment's injection, or of the other one."""
+    if "hemisphere_id" not in table.columns:
+        raise MissingColumnsError(f"hemisphere={side!r} requires a column 'hemisphere_id'.")
+    numbers = table[experiment_column(table)]
+    rows = injected.index.get_indexer(pd.Index(numbers))
+    if (rows < 0).any():
+        raise InvalidQueryError(
+            f"hemisphere={side!r} requires the place of the injection, which is not known for the "
+            f"experiments {listing(numbers[rows < 0].unique())}. Use hemisphere=1 (left) or 2 (right)."
+        )
+    wanted = injected.to_numpy()[rows]
+    if side == "contralateral":
+        wanted = 3 - wanted
+    kept: pd.DataFrame = table[table["hemisphere_id"].map(_number).to_numpy() == wanted]
+    return kept
 
 
 def _chosen(table: pd.DataFrame, name: str, wanted: Any, read: Callable[[Any], Any]) -> pd.DataFrame:

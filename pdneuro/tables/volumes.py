@@ -390,3 +390,34 @@ def _centers(volume: xr.DataArray, dim: str) -> npt.NDArray[np.float64]:
             "array.assign_coords(...)."
         )
     return np.asarray(volume[dim].values, np.float64)
+
+
+def label_mask(labels: npt.NDArray[Any], ids: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return True for the voxels with one of the IDs.
+
+    >>> label_mask(np.array([[0, 385], [549, 385]]), [385]).tolist()
+    [[False, True], [False, True]]
+    """
+    flat = _exact_labels(labels)
+    wanted = np.asarray(ids, np.int64)
+    limits = np.iinfo(flat.dtype)
+    # With the dtype of the labels, they are not copied.
+    wanted = wanted[(wanted >= limits.min) & (wanted <= limits.max)].astype(flat.dtype)
+    return pd.Series(flat).isin(wanted).to_numpy().reshape(labels.shape)
+
+
+def label_counts(labels: npt.NDArray[Any]) -> dict[int, int]:
+    """Return the number of voxels of each ID.
+
+    >>> label_counts(np.array([[0, 385], [549, 385]]))
+    {385: 2, 0: 1, 549: 1}
+    """
+    counts: dict[Any, int] = pd.Series(_exact_labels(labels)).value_counts().to_dict()
+    return counts
+
+
+def _exact_labels(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the IDs of voxels as integers in one dimension."""
+    # pandas does not process the other byte order.
+    native = labels.astype(labels.dtype.newbyteorder("="), copy=False)
+    return (label_array(native) if native.dtype.kind == "f" else native).reshape(-1)

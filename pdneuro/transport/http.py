@@ -32,6 +32,7 @@ from pdneuro.errors import (
     InvalidResponseError,
     OfflineError,
     PdneuroError,
+    RequestTooLargeError,
     ServerError,
     ServiceError,
     ServiceUnavailableError,
@@ -455,10 +456,11 @@ class Client:
                 return attempt()
             except requests.RequestException as error:
                 failure = self._connection_error(error, url)
-                if responses.is_permanent(error):
+                if responses.is_permanent(error) or isinstance(failure, RequestTooLargeError):
                     raise failure from self._shown(error)
             except ServiceError as error:
-                if error.status not in _TRANSIENT:
+                # After a timeout of the database, only a smaller request may help.
+                if error.status not in _TRANSIENT or isinstance(error, RequestTooLargeError):
                     raise
                 failure = error
             if failure.pause is not None and failure.pause > _LONGEST_PAUSE:

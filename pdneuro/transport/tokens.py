@@ -27,6 +27,7 @@ from pdneuro.errors import (
     did_you_mean,
     listing,
 )
+from pdneuro.options import get_option
 
 __all__ = ["forget", "get", "save", "status", "use"]
 
@@ -41,14 +42,27 @@ CAVE_SERVERS = {
     "v1dd": "global.em.brain.allentech.org",
 }
 _CAVE_DEFAULT = "global.daf-apis.com"
+#: Known neuPrint servers: each has its own tokens. The first is that of the variables.
+NEUPRINT_SERVERS = (
+    "neuprint.janelia.org",
+    "neuprint-cns.janelia.org",
+    "neuprint-fish2.janelia.org",
+    "neuprint-yakuba.janelia.org",
+    "neuprint-pre.janelia.org",
+)
+#: In front of the host of a neuPrint server in its key.
+_NEUPRINT = "neuprint@"
 _VARIABLES = {
     "braincircuits": ("PDNEURO_BRAINCIRCUITS_TOKEN",),
     "cave": ("PDNEURO_CAVE_TOKEN",),
+    "neuprint": ("PDNEURO_NEUPRINT_TOKEN", "NEUPRINT_APPLICATION_CREDENTIALS"),
     "global.daf-apis.com": ("API_SECRET_microns", "PDNEURO_CAVE_TOKEN"),
     "global.em.brain.allentech.org": ("API_SECRET_v1dd",),
 }
 #: Hosts of BrainCircuits.io: its website and its servers.
 _BRAINCIRCUITS = re.compile(r"(?:[\w-]+\.)*braincircuits\.io")
+#: Hosts of Janelia's neuPrint servers.
+_JANELIA = re.compile(r"neuprint[\w-]*\.janelia\.org")
 #: Services that take no token.
 _WITHOUT_TOKEN = re.compile(r"allen|neuromorpho|(?:[\w-]+\.)*(?:neuromorpho\.org|brain-map\.org)")
 _PORTS = {"https": ":443", "http": ":80", "": ":443"}
@@ -81,14 +95,15 @@ def get(service: str) -> str | None:
 
     It is looked up in this order: memory (:func:`use`), an environment variable, pdneuro's own file, and
     for CAVE the files that its own client reads under ``~/.cloudvolume/secrets``. A variable that is set
-    to empty text means that there is no token: files are not read.
+    to empty text means that there is no token: files are not read. A token belongs to one server:
+    ``"neuprint"`` is the server of the option ``neuprint_url`` at this moment.
 
     Parameters
     ----------
     service : str
-        ``"braincircuits"``, ``"cave"`` (the default CAVE server), a CAVE server's address or a
-        datastack (``"v1dd_public"`` or ``"cave:v1dd_public"``). A token of one CAVE server is never
-        used for another.
+        ``"braincircuits"``, ``"cave"`` (the default CAVE server), ``"neuprint"``, the address of a CAVE
+        or neuPrint server, or a datastack (``"v1dd_public"`` or ``"cave:v1dd_public"``). A token of one
+        server is never used for another.
 
     Returns
     -------
@@ -126,11 +141,16 @@ def require(service: str) -> str:
     """Return the token for a service; raise MissingTokenError if there is none."""
     token = get(service)
     if token is None:
-        variable = _VARIABLES.get(_key(service), ("",))[0]
+        variable = next(iter(_variables(_key(service))), "")
         raise MissingTokenError(
             f"no token for {service!r} is set" + (f" (nor in {variable})" if variable else "") + "."
         )
     return token
+
+
+def is_default_neuprint() -> bool:
+    """Return whether the option ``neuprint_url`` is the first of the known servers."""
+    return neuprint_host() == NEUPRINT_SERVERS[0]
 
 
 def cave_host(datastack: str) -> str:
@@ -160,7 +180,7 @@ def require_cave(datastack: str, server: str) -> str:
         token = found.token if found else None
     if token is None:
         service = datastack if known else server
-        names = _VARIABLES.get(_key(service), ())
+        names = _variables(_key(service))
         raise MissingTokenError(
             f"no token for the CAVE datastack {datastack!r} is set"
             + (f" (nor in {' or '.join(names)})" if names else "")
@@ -176,7 +196,7 @@ def save(service: str, token: str) -> None:
     Parameters
     ----------
     service : str
-        ``"braincircuits"``, ``"cave"``, the address of a CAVE server or a datastack.
+        ``"braincircuits"``, ``"cave"``, ``"neuprint"``, the address of a server or a datastack.
     token : str
         The token. Blanks at its ends are dropped.
 
@@ -255,7 +275,7 @@ class use:  # noqa: N801 - used like a function
     Parameters
     ----------
     service : str
-        ``"braincircuits"``, ``"cave"``, the address of a CAVE server or a datastack.
+        ``"braincircuits"``, ``"cave"``, ``"neuprint"``, the address of a server or a datastack.
     token : str
         The token, such as a secret of your platform under any name.
 
@@ -323,7 +343,8 @@ def status() -> pd.DataFrame:
     >>> pdneuro.tokens.status()["service"].tolist()[:2]
     ['braincircuits', 'cave']
     """
-    services = list(dict.fromkeys(["braincircuits", "cave", *CAVE_SERVERS.values(), *_saved()]))
+    known = ["braincircuits", "cave", "neuprint", *CAVE_SERVERS.values()]
+    services = [*dict.fromkeys([*known, *(key for key in _saved() if key != _key("neuprint"))])]
     found = [_described(service) for service in services]
     return pd.DataFrame(
         {
@@ -358,7 +379,8 @@ def overridden(*, only: bool = False, **tokens: str) -> Iterator[None]:
     The sandbox uses ``only``, so that it never receives a token of the user.
     """
     global _process
-    layer = _Layer(next(_number), tokens, only)
+    by_key = {_key(service): token for service, token in tokens.items()}
+    layer = _Layer(next(_number), by_key, only)
     with _lock:
         _process = (*_process, layer)
     try:
@@ -384,6 +406,8 @@ def _forget_in_memory(names: Sequence[str]) -> bool:
 
 def _names(key: str) -> tuple[str, ...]:
     """Return the keys under which the token of a key may be: its own, then the general one."""
+    if key.startswith(_NEUPRINT):  # a token may be saved for an address, as for a CAVE server
+        return (key, key.removeprefix(_NEUPRINT))
     if key == _CAVE_DEFAULT:
         return (key, "cave")
     return ("cave", _CAVE_DEFAULT) if key == "cave" else (key,)
@@ -400,7 +424,7 @@ def _find(key: str, names: Sequence[str] = ()) -> _Found | None:
         found = _in_variable(name)
         if found:
             return found
-        if any(os.environ.get(variable) == "" for variable in _VARIABLES.get(name, ())):
+        if any(os.environ.get(variable) == "" for variable in _variables(name)):
             return None  # set to nothing: files are not searched either
         for path in (_path(name), *(_cave_files(name) if name == names[-1] else ())):
             try:
@@ -428,10 +452,33 @@ def _in_memory(names: Sequence[str]) -> tuple[_Found | None, bool]:
 
 
 def _in_variable(name: str) -> _Found | None:
-    for variable in _VARIABLES.get(name, ()):
+    for variable in _variables(name):
         if os.environ.get(variable, "").strip():
-            return _found(os.environ[variable], f"environment variable {variable}")
+            return _found(_bare(os.environ[variable], variable), f"environment variable {variable}")
     return None
+
+
+def _variables(key: str) -> tuple[str, ...]:
+    """Return the environment variables that may hold the token of a key."""
+    host = key.removeprefix(_NEUPRINT)
+    if host == key:
+        return _VARIABLES.get(key, ())
+    # As for CAVE, a variable is for the first server, or for one that the user chose.
+    return () if host in NEUPRINT_SERVERS[1:] else _VARIABLES["neuprint"]
+
+
+def _bare(text: str, variable: str) -> str:
+    """Return the token of a variable that holds it bare or as JSON; no part of it is in a message."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        token = json.loads(text)["token"]
+    except (ValueError, KeyError):  # the chained error would hold the content
+        raise InvalidTokenError(
+            f"environment variable {variable} holds JSON without a token. It should be "
+            '{"token": "..."}, or the token alone.'
+        ) from None
+    return token if isinstance(token, str) else ""
 
 
 def _in_memory_or_variable(key: str, names: Sequence[str]) -> _Found | None:
@@ -478,8 +525,10 @@ def _found(token: str, origin: str) -> _Found:
 
 
 def _key(service: str) -> str:
-    """Return one key per credential: ``braincircuits``, ``cave`` or the host of a CAVE server."""
+    """Return one key per credential: ``braincircuits``, ``cave``, or the host of a server."""
     name = service.strip().lower() if isinstance(service, str) else ""
+    if name == "neuprint" or name.startswith((_NEUPRINT, "neuprint:")):
+        return _NEUPRINT + neuprint_host(name.removeprefix("neuprint:"))
     if name == "cave" or name == "braincircuits" or name.startswith("braincircuits:"):
         return name.partition(":")[0]
     given, name = name, name.removeprefix("cave:").partition("@")[0] if "://" not in name else name
@@ -488,14 +537,23 @@ def _key(service: str) -> str:
     host = _host(name)
     if _BRAINCIRCUITS.fullmatch(host):
         return "braincircuits"
+    if _JANELIA.fullmatch(host):
+        return _NEUPRINT + host
     if _WITHOUT_TOKEN.fullmatch(name) or _WITHOUT_TOKEN.fullmatch(host):
         raise UnknownServiceError(f"{service!r} takes no token.")
     if given.startswith("cave:") or not host:
         raise UnknownServiceError(
-            f"unknown service {service!r}.{did_you_mean(name, CAVE_SERVERS)} Use 'braincircuits', "
-            f"'cave', the address of a CAVE server or one of its datastacks ({', '.join(CAVE_SERVERS)})."
+            f"unknown service {service!r}.{did_you_mean(name, (*CAVE_SERVERS, 'neuprint'))} Use "
+            "'braincircuits', 'cave', 'neuprint', the address of a CAVE or neuPrint server, or a "
+            f"datastack ({', '.join(CAVE_SERVERS)})."
         )
     return host
+
+
+def neuprint_host(name: str = "") -> str:
+    """Return the host of a neuPrint server: in its key, of an address, or that of the option."""
+    address = name.removeprefix(_NEUPRINT) if name.startswith(_NEUPRINT) or "://" in name else ""
+    return _host(address or str(get_option("neuprint_url")).lower())
 
 
 def _host(address: str) -> str:

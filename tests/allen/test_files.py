@@ -616,7 +616,7 @@ def test_decorated_functions(sandbox: Sandbox, tmp_path: Path) -> None:
         squares([5], to_cache=False)
     # The default folder is in the cache folder.
     kept = allen.cacheable()(allen.OntologiesApi().get_structures)
-    assert len(kept(1)) == len(kept(1, to_cache=False)) == 37
+    assert len(kept(1)) == len(kept(1, to_cache=False)) == 40
     assert list(
         Path(pdneuro.get_options()["cache_dir"]).glob("tables/OntologiesApi_get_structures-*.parquet")
     )

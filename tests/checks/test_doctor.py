@@ -53,6 +53,7 @@ def test_requests_read_only_and_are_not_cached(sandbox: Sandbox) -> None:
         "link_pre",
         "link_post",
         "connectivity",
+        "custom",  # a Cypher query of neuPrint
         "query",
         "is_latest_roots",
         "select",
@@ -100,6 +101,19 @@ DIFFERENCES = [
     ("cave", "cave.miscount", None, "row counts"),
     ("cave", "cave.unknown", 400, "unknown root ID"),
     ("cave", "cave.latest_if_unknown", True, "is_latest_roots"),
+    ("neuprint", "neuprint.datasets", ("mushroombody",), "data sets"),
+    ("neuprint", "neuprint.closed", {"hemibrain:v1.2.1"}, "token"),
+    ("neuprint", "neuprint.terms", {"hemibrain:v1.2.1": "https://example.org/terms"}, "token"),
+    ("neuprint", "neuprint.meta", {"voxelSize": None, "primaryRois": ["EB"]}, "size of a voxel"),
+    ("neuprint", "neuprint.meta", {"voxelSize": [8, 8, 8]}, "primary regions"),
+    (
+        "neuprint",
+        "neuprint.meta",
+        {"voxelSize": [8, 8, 8], "primaryRois": ["EB"], "neuronProperties": None},
+        "names of properties",
+    ),
+    ("neuprint", "neuprint.knows_all", True, "partners of a body"),
+    ("neuprint", "neuprint.error_status", 500, "invalid query"),
     ("allen", "allen.names", {"total_rows": "totalRows"}, "envelope"),
     ("allen", "allen.total", 1000, "row counts"),
     ("allen", "allen.short", 10, "row limit"),
@@ -176,7 +190,8 @@ def test_an_unknown_datastack_is_reported(sandbox: Sandbox) -> None:
 
 def test_a_service_that_cannot_be_reached_does_not_stop_the_others(sandbox: Sandbox) -> None:
     closed = "http://127.0.0.1:9/x"
-    urls = dict.fromkeys(("braincircuits_url", "cave_url", "neuromorpho_url"), closed)
+    names = ("braincircuits_url", "cave_url", "neuprint_url", "neuromorpho_url")
+    urls = dict.fromkeys(names, closed)
     with pdneuro.set_options(**urls):
         table = pdneuro.doctor()
     first = table[table["check"].eq("reachable")].set_index("service")["status"]

@@ -54,6 +54,7 @@ def test_they_run_and_record(sandbox: Sandbox, tmp_path: Path) -> None:
     assert {urls.split("/")[3] for urls in (line["url"] for line in lines)} == {
         "braincircuits",
         "cave",
+        "neuprint",
         "allen",
         "neuromorpho",
     }

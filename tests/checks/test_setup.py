@@ -107,8 +107,8 @@ def test_without_a_connection_the_token_is_saved(
     assert tokens.get("braincircuits") == "abc"
 
 
-@pytest.mark.parametrize("name", ["neuprint", "allen", "neuromorpho", "nothing", ""])
+@pytest.mark.parametrize("name", ["catmaid", "allen", "neuromorpho", "nothing", ""])
 def test_services_that_cannot_be_set_up_are_not_offered(name: str) -> None:
     with pytest.raises(errors.UnknownServiceError, match="braincircuits, cave"):
         pdneuro.setup(name, "abc")
-    assert set(SETUPS) == {"braincircuits", "cave"}
+    assert set(SETUPS) == {"braincircuits", "cave", "neuprint"}

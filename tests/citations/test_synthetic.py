@@ -28,6 +28,12 @@ RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: pdneuro.sandbox.neurons().head(2).neuro.edges(source="fruitfly_fafb_flywire_public"),
         "braincircuits:fruitfly_fafb_flywire_public",
     ),
+    "neuprint": (
+        lambda: pdneuro.find("neuprint:optic-lobe", type="T000").neuro.edges(
+            source="neuprint:optic-lobe"
+        ),
+        "neuprint:optic-lobe:v1.1",
+    ),
     "series": (lambda: pd.Series([385], name="structure_id").neuro.is_under("CTX"), "allen"),
     "structures": (lambda: pd.DataFrame({"structure_id": [385]}).neuro.join_structures("name"), "allen"),
     "cells": (lambda: pdneuro.allen.cells().drop(columns="tag__apical", errors="ignore"), "allen"),

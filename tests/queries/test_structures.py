@@ -315,8 +315,8 @@ def test_the_tree_is_not_changed_through_its_copies(sandbox: Sandbox) -> None:
     sets["set_id"] = 0
     assert tree.frame["acronym"].iloc[0] == "root"
     assert tree.sets["set_id"].min() == 2
-    assert "37 structures under root, 4 sets" in repr(tree)
-    assert len(tree) == 37
+    assert "40 structures under root, 4 sets" in repr(tree)
+    assert len(tree) == 40
 
 
 def test_a_table_that_is_not_a_tree_is_rejected() -> None:

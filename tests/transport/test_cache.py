@@ -307,7 +307,7 @@ class TestFullDisk:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for _ in range(2):
-                assert len(pdneuro.allen.OntologiesApi().get_structures([1])) == 37
+                assert len(pdneuro.allen.OntologiesApi().get_structures([1])) == 40
         assert {warning.category for warning in caught} <= {errors.CacheWarning}
 
 

@@ -12,7 +12,9 @@ from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, listing
 
-_VALUES = ("intensity_values", "density_values", "pattern_values", "age_names")
+VALUES = ("intensity_values", "density_values", "pattern_values", "age_names")
+#: Keys of a part of a compound query.
+KEYS = ("structures", "link", *VALUES)
 
 
 @documented
@@ -53,12 +55,10 @@ class AnnotatedSectionDataSetsApi(RmaApi):
         https://host/api/v2/annotated_section_data_sets.json?structures=15566,15567&age_names='E13.5'
         """
         listed = dict(
-            zip(_VALUES, (intensity_values, density_values, pattern_values, age_names), strict=True)
+            zip(VALUES, (intensity_values, density_values, pattern_values, age_names), strict=True)
         )
         parts = [f"structures={payload.ids(structures, 'structures')}"]
-        parts += [
-            f"{name}={payload.names(listed[name], name)}" for name in _VALUES if _any(listed[name])
-        ]
+        parts += [f"{name}={payload.names(listed[name], name)}" for name in VALUES if _any(listed[name])]
         return f"{self.api_url}/api/v2/annotated_section_data_sets.json?{'&'.join(parts)}"
 
     def build_compound_query(self, queries: Iterable[Mapping[str, Any]], fmt: str = "json") -> str:
@@ -81,16 +81,16 @@ class AnnotatedSectionDataSetsApi(RmaApi):
             raise InvalidQueryError("queries is empty.")
         text = ""
         for place, query in enumerate(listed):
-            unknown = sorted(query.keys() - {"structures", "link", *_VALUES})
+            unknown = sorted(query.keys() - set(KEYS))
             if unknown:
                 raise InvalidQueryError(
                     f"query {place} has {listing(map(repr, unknown))}. Its keys are structures, link, "
-                    f"{', '.join(_VALUES)}."
+                    f"{', '.join(VALUES)}."
                 )
             parts = [f"structures $in {payload.ids(query.get('structures'), 'structures')}"]
             parts += [
                 f"{name} $in {payload.names(query[name], name)}"
-                for name in _VALUES
+                for name in VALUES
                 if _any(query.get(name))
             ]
             text += f"[{' : '.join(parts)}]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdneuro._docs import fill
 from pdneuro.allen import parse, payload, send
-from pdneuro.allen.rows import as_table, model_rows
+from pdneuro.allen.rows import as_table, model_records, model_rows
 from pdneuro.options import Fetch, get_option
 from pdneuro.transport.http import all_or_none
 
@@ -98,6 +98,17 @@ class Api:
         return f"{self.api_url}/api/v2/data"
 
     @property
+    def files_url(self) -> str:
+        """Return the address of the file server, the option ``allen_files_url``.
+
+        Examples
+        --------
+        >>> pdneuro.allen.RmaApi("https://api.brain-map.org").files_url
+        'http://127.0.0.1:.../allen'
+        """
+        return str(get_option("allen_files_url"))
+
+    @property
     def informatics_archive_endpoint(self) -> str:
         """Return the address of the archive of volumes; it does not depend on ``base_uri``.
 
@@ -106,7 +117,7 @@ class Api:
         >>> pdneuro.allen.MouseConnectivityApi("https://api.brain-map.org").informatics_archive_endpoint
         'http://127.0.0.1:.../allen/informatics-archive'
         """
-        return f"{get_option('allen_files_url')}/informatics-archive"
+        return f"{self.files_url}/informatics-archive"
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -141,7 +152,7 @@ class Api:
         1   2           right      R
         2   3  left and right      B
         """
-        address = url if _is_encoded(url) else payload.encoded(url)
+        address = url if is_encoded(url) else payload.encoded(url)
         message = send.message(address, Fetch.of())
         if dataframe and _is_table(message.content):
             return self._framed(send.Table(message.content, message.url))
@@ -201,6 +212,11 @@ class Api:
         query = payload.ModelQuery(self.rma_endpoint, model, options, ids, before)
         return model_rows(query, fetch, nested=nested, page_size=page_size)
 
+    def _model_rows(self, model: str, ids: Sequence[int] = (), /, **options: Any) -> send.Rows:
+        """Return the rows of a class as records."""
+        query = payload.ModelQuery(self.rma_endpoint, model, options, ids)
+        return model_records(query, Fetch.of()).rows
+
     def _query(self, stages: Any, fmt: str = "json") -> str:
         return f"{self.rma_endpoint}/{payload.query(stages, fmt)}"
 
@@ -244,17 +260,17 @@ class Api:
         >>> file.name, file.read_text().splitlines()[0]
         ('cell.swc', '1 1 1 0 0 1 -1')
         """
-        address = url if _is_encoded(url) else payload.encoded(url)
+        address = url if is_encoded(url) else payload.encoded(url)
         target = Path(file_path).expanduser()
         if not zipped:
-            return self._save(address, target)
+            return send.save(address, target, Fetch.of())
         return send.save_archive(address, target, Fetch.of())
 
-    def _save(self, url: str, path: Any, fault: Callable[[Path], str | None] | None = None) -> Path:
-        return send.save(url, path, Fetch.of(), fault)
+    def _save(self, url: str, path: Any) -> Path:
+        return send.save(url, path, Fetch.of())
 
 
-def _is_encoded(url: str) -> bool:
+def is_encoded(url: str) -> bool:
     """Return whether an address is percent-encoded."""
     return bool(re.search("%[0-9A-Fa-f]{2}", url)) and not re.search(r"[\[\]' ]", url)
 

@@ -118,7 +118,7 @@ class BiophysicalApi(RmaApi):
         >>> files["morphology"], files["modfiles"]
         ({'490000004': 'cell_0.swc'}, {'470000001': 'modfiles/Ca.mod'})
         """
-        return _files(self._models(neuronal_model_id))
+        return files_of(self._models(neuronal_model_id))
 
     def _models(self, neuronal_model_id: Any) -> list[dict[str, Any]]:
         return self._rows(self.build_rma(neuronal_model_id)).rows
@@ -156,7 +156,7 @@ class BiophysicalApi(RmaApi):
         """
         folder = Path(working_directory or ".").expanduser()
         models = self._models(neuronal_model_id)
-        files = _files(models)
+        files = files_of(models)
         if not any(files.values()):
             raise NotFoundError(f"neuronal model {neuronal_model_id} does not have files.")
         for name in ("work", "modfiles"):
@@ -174,7 +174,7 @@ class BiophysicalApi(RmaApi):
             first["stimulus"],
             first["morphology"],
             first["marker"],
-            _sweeps(models),
+            sweeps_of(models),
         )
         path = folder / "manifest.json"
         with replacing(path) as place:
@@ -219,7 +219,7 @@ class BiophysicalApi(RmaApi):
         }
 
 
-def _files(models: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+def files_of(models: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Return file names by file ID, for each kind of file."""
     found: dict[str, dict[str, str]] = {
         kind: {} for kind in ("stimulus", "morphology", "marker", "modfiles", "fit")
@@ -246,7 +246,7 @@ def _files(models: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _sweeps(models: list[dict[str, Any]]) -> list[int]:
+def sweeps_of(models: list[dict[str, Any]]) -> list[int]:
     """Return the numbers of the sweeps, without tests."""
     return sorted(
         sweep["sweep_number"]

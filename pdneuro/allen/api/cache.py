@@ -197,14 +197,7 @@ class Cache:
         ['neurons.csv', 'neurons.csv.json']
         """
         target = self._path(path)
-        files = _checked_dump(result, target.suffix[1:], key)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            for ending, content in files.items():
-                with replacing(target.with_name(f"{target.name}{ending}")) as part:
-                    part.write_bytes(content)
-        except OSError as error:
-            raise CacheError(f"{target} cannot be written: {error}.") from error
+        write_files(target, _checked_dump(result, target.suffix[1:], key))
         return target
 
     def read(self, path: Any, key: str | None = None) -> Any:
@@ -234,21 +227,7 @@ class Cache:
         1    8     997
         """
         target = self._path(path)
-        if not target.exists():
-            raise CacheError(f"the file {target} does not exist.")
-        side = target.with_name(f"{target.name}.json")
-        if target.suffix == ".csv" and not side.exists():
-            raise CacheError(f"the file {side.name}, with the dtypes, is missing. Use pd.read_csv.")
-        if target.suffix == ".parquet":
-            optional("pyarrow", "files")
-        try:
-            paths = {"": target, ".json": side} if target.suffix == ".csv" else {"": target}
-            files = {ending: path.read_bytes() for ending, path in paths.items()}
-            found, result = _load(files, target.suffix[1:])
-        except (OSError, *_UNREADABLE) as error:
-            raise CacheError(
-                f"{target} was not written by pdneuro, or was changed since ({error}). Delete it."
-            ) from error
+        found, result = _read_files(target, target.suffix[1:])
         if key is not None and found != key:
             raise CacheError(
                 f"{target} contains the result of another call: {found:.300}. Use another file, or "
@@ -330,6 +309,51 @@ def _argument(value: Any) -> str:
 
 
 # -- formats --------------------------------------------------------------------------------------
+
+
+def note_of(target: Path) -> Path:
+    """Return the path of the file with the dtypes and the call of a CSV file."""
+    return target.with_name(f"{target.name}.json")
+
+
+def write_files(target: Path, files: Files) -> None:
+    """Write the files of a result, each of them completely."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for ending, content in files.items():
+            with replacing(target.with_name(f"{target.name}{ending}")) as part:
+                part.write_bytes(content)
+    except OSError as error:
+        raise CacheError(f"{target} cannot be written: {error}.") from error
+
+
+def write_csv(table: pd.DataFrame, target: Path) -> None:
+    """Write a table as CSV, with its dtypes in a second file."""
+    write_files(target, _checked_dump(table, "csv", ""))
+
+
+def read_csv(target: Path) -> pd.DataFrame:
+    """Read a table of :func:`write_csv`."""
+    table: pd.DataFrame = _read_files(target, "csv")[1]
+    return table
+
+
+def _read_files(target: Path, fmt: str) -> tuple[str, Any]:
+    """Return the call and the result in the files of a result."""
+    if not target.exists():
+        raise CacheError(f"the file {target} does not exist.")
+    side = note_of(target)
+    if fmt == "csv" and not side.exists():
+        raise CacheError(f"the file {side.name}, with the dtypes, is missing. Use pd.read_csv.")
+    if fmt == "parquet":
+        optional("pyarrow", "files")
+    try:
+        paths = {"": target, ".json": side} if fmt == "csv" else {"": target}
+        return _load({ending: path.read_bytes() for ending, path in paths.items()}, fmt)
+    except (OSError, *_UNREADABLE) as error:
+        raise CacheError(
+            f"{target} was not written by pdneuro, or was changed since ({error}). Delete it."
+        ) from error
 
 
 def _checked_dump(result: Any, fmt: str, key: str) -> Files:

@@ -19,7 +19,7 @@ _INCLUDE = (
     "cell_soma_locations,ephys_features,data_sets,neuron_reconstructions,cell_reporter"
 )
 #: Columns of the table of cells, by short name.
-_SIMPLE = {
+SIMPLE = {
     "reporter_status": "cell_reporter_status",
     "species": "donor__species",
     "id": "specimen__id",
@@ -36,7 +36,7 @@ _SIMPLE = {
     "structure_hemisphere": "specimen__hemisphere",
     "normalized_depth": "csl__normalized_depth",
 }
-_SOMA = ("csl__x", "csl__y", "csl__z")
+SOMA = ("csl__x", "csl__y", "csl__z")
 
 
 @documented
@@ -101,16 +101,18 @@ class CellTypesApi(RmaApi):
         2     485909730   Mus musculus                    full
         4     567776248   Homo Sapiens           dendrite-only
         """
-        how = {"num_rows": "all", **options}
-        if id is None:
-            cells = self._model("ApiCellTypesSpecimenDetail", **how)
-        else:
-            ids = payload.id_list(id, "id")
-            criteria = "[specimen__id$in{ids}]" if len(ids) > 1 else "[specimen__id$eq{ids}]"
-            cells = self._model("ApiCellTypesSpecimenDetail", ids, criteria=criteria, **how)
+        cells = self._cells(id, **options)
         return self.filter_cells_api(
             cells, require_morphology, require_reconstruction, reporter_status, species, simple=False
         )
+
+    def _cells(self, id: Any, **options: Any) -> pd.DataFrame:
+        how = {"num_rows": "all", **options}
+        if id is None:
+            return self._model("ApiCellTypesSpecimenDetail", **how)
+        ids = payload.id_list(id, "id")
+        criteria = "[specimen__id$in{ids}]" if len(ids) > 1 else "[specimen__id$eq{ids}]"
+        return self._model("ApiCellTypesSpecimenDetail", ids, criteria=criteria, **how)
 
     def get_cell(self, id: Any) -> dict[str, Any] | None:
         """Return a cell as a dict, None if there is no such specimen.
@@ -192,8 +194,8 @@ class CellTypesApi(RmaApi):
         1  464212183  [8000.5, 900.25, 2000.0]                    2
         """
         table = cells if isinstance(cells, pd.DataFrame) else from_records(list(cells))
-        simple = pd.DataFrame({new: _column(table, old) for new, old in _SIMPLE.items()})
-        places = pd.DataFrame({name: _column(table, name).astype(object) for name in _SOMA})
+        simple = pd.DataFrame({new: _column(table, old) for new, old in SIMPLE.items()})
+        places = pd.DataFrame({name: _column(table, name).astype(object) for name in SOMA})
         lists = pd.Series(places.to_numpy(object).tolist(), index=table.index, dtype=object)
         simple.insert(1, "cell_soma_location", lists)
         simple.attrs = dict(table.attrs)
@@ -225,17 +227,8 @@ class CellTypesApi(RmaApi):
         1  464212183               False        positive
         2  485909730                True        negative
         """
-        if id is None:
-            criteria = (
-                "[is_cell_specimen$eq'true'],products[name$in'Mouse Cell Types','Human Cell Types'],"
-                "ephys_result[failed$eqfalse]"
-            )
-        else:
-            criteria = f"[id$eq'{payload.one_id(id, 'id')}']"
-        cells = self._model(
-            "Specimen", criteria=criteria, **{"include": _INCLUDE, "num_rows": "all", **options}
-        )
-        rows = [_with_summary(row) for row in cells.to_dict("records")]
+        cells = self._specimens(id, **options)
+        rows = [summary(row) for row in cells.to_dict("records")]
         for name in ("has_reconstruction", "has_morphology"):
             cells[name] = pd.Series([row[name] for row in rows], index=cells.index, dtype=bool)
         for name in ("reporter_status", "species", "transgenic_line"):
@@ -254,6 +247,17 @@ class CellTypesApi(RmaApi):
             kept &= cells["species"].astype("object").map(_lower).isin(wanted)
         return cells[kept]
 
+    def _specimens(self, id: Any, **options: Any) -> pd.DataFrame:
+        if id is None:
+            criteria = (
+                "[is_cell_specimen$eq'true'],products[name$in'Mouse Cell Types','Human Cell Types'],"
+                "ephys_result[failed$eqfalse]"
+            )
+        else:
+            criteria = f"[id$eq'{payload.one_id(id, 'id')}']"
+        how = {"include": _INCLUDE, "num_rows": "all", **options}
+        return self._model("Specimen", criteria=criteria, **how)
+
     def get_ephys_sweeps(self, specimen_id: Any, **options: Any) -> pd.DataFrame:
         """Return the sweeps of the recording of a cell, sorted by number.
 
@@ -266,12 +270,15 @@ class CellTypesApi(RmaApi):
         1             2   Long Square
         2             3   Long Square
         """
-        number = payload.one_id(specimen_id, "specimen_id")
-        how = {"num_rows": "all", **options}
-        sweeps = self._model("EphysSweep", criteria=f"[specimen_id$eq{number}]", **how)
+        sweeps = self._sweeps(specimen_id, **options)
         if "sweep_number" not in sweeps.columns:
             return sweeps
         return sweeps.sort_values("sweep_number", ignore_index=True)
+
+    def _sweeps(self, specimen_id: Any, **options: Any) -> pd.DataFrame:
+        number = payload.one_id(specimen_id, "specimen_id")
+        how = {"num_rows": "all", **options}
+        return self._model("EphysSweep", criteria=f"[specimen_id$eq{number}]", **how)
 
     def get_ephys_features(self, **options: Any) -> pd.DataFrame:
         """Return features of the recordings of all cells, by ``specimen_id``.
@@ -329,12 +336,12 @@ class CellTypesApi(RmaApi):
         """
         number = payload.one_id(specimen_id, "specimen_id")
         files = "ephys_result(well_known_files(well_known_file_type"
-        rows = self._model(
+        rows = self._model_rows(
             "Specimen",
             criteria=f"[id$eq{number}],{files}[name$eq{self.NWB_FILE_TYPE}]))",
             include=f"{files}))",
             num_rows="all",
-        ).to_dict("records")
+        )
         results = [row.get("ephys_result") or {} for row in rows]
         return self._save_first(results, self.NWB_FILE_TYPE, number, file_name)
 
@@ -368,12 +375,12 @@ class CellTypesApi(RmaApi):
 
     def _save_morphology(self, specimen_id: Any, kind: str, file_name: Any) -> Path:
         number = payload.one_id(specimen_id, "specimen_id")
-        rows = self._model(
+        rows = self._model_rows(
             "Specimen",
             criteria=f"[id$eq{number}],neuron_reconstructions(well_known_files)",
             include=(f"neuron_reconstructions(well_known_files(well_known_file_type[name$eq'{kind}']))"),
             num_rows="all",
-        ).to_dict("records")
+        )
         found = [entry for row in rows for entry in row.get("neuron_reconstructions") or ()]
         return self._save_first(found, kind, number, file_name)
 
@@ -400,7 +407,8 @@ def _lower(text: Any) -> Any:
     return text.lower() if isinstance(text, str) else text
 
 
-def _with_summary(row: dict[Any, Any]) -> dict[str, Any]:
+def summary(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return whether a specimen has images and a reconstruction, its line, reporter and species."""
     donor = row.get("donor") or {}
     drivers = [
         line["name"]

@@ -17,6 +17,7 @@ _DETAIL = (
     "specimen(ephys_sweeps,ephys_result(well_known_files(well_known_file_type))),"
     "well_known_files(well_known_file_type)"
 )
+_CONFIG = {"include": "well_known_files(well_known_file_type)", "num_rows": "all", "count": False}
 
 
 @documented
@@ -82,7 +83,7 @@ class GlifApi(RmaApi):
         ids = payload.id_list(ephys_experiment_ids, "ephys_experiment_ids")
         return self._model("Specimen", ids, criteria="[id$in{ids}]", **how)
 
-    def get_neuronal_models_by_id(self, neuronal_model_ids: Any, **options: Any) -> pd.DataFrame:
+    def get_neuronal_models_by_id(self, neuronal_model_ids: Any = None, **options: Any) -> pd.DataFrame:
         """Return models with their files.
 
         Parameters
@@ -107,15 +108,10 @@ class GlifApi(RmaApi):
             "NeuronalModel",
             payload.id_list(neuronal_model_ids, "neuronal_model_ids"),
             criteria="[id$in{ids}]",
-            **{
-                "include": "well_known_files(well_known_file_type)",
-                "num_rows": "all",
-                "count": False,
-                **options,
-            },
+            **{**_CONFIG, **options},
         )
 
-    def get_neuron_configs(self, neuronal_model_ids: Any) -> dict[int, Any]:
+    def get_neuron_configs(self, neuronal_model_ids: Any = None) -> dict[int, Any]:
         """Download the parameters of models.
 
         Returns
@@ -134,7 +130,8 @@ class GlifApi(RmaApi):
         {566302806: {'th_inf': 0.03, 'model': 566302806}}
         """
         found = {}
-        for model in self.get_neuronal_models_by_id(neuronal_model_ids).to_dict("records"):
+        ids = payload.id_list(neuronal_model_ids, "neuronal_model_ids")
+        for model in self._model_rows("NeuronalModel", ids, criteria="[id$in{ids}]", **_CONFIG):
             if not model.get("well_known_files"):
                 raise NotFoundError(f"model {model['id']} does not have a file.")
             link = model["well_known_files"][0]["download_link"]
@@ -170,10 +167,9 @@ class GlifApi(RmaApi):
         ('3a LIF-R', 'Cell-0')
         """
         number = payload.one_id(neuronal_model_id, "neuronal_model_id")
-        rows = self._model(
+        rows = self._model_rows(
             "NeuronalModel", criteria=f"[id$eq{number}]", include=_DETAIL, num_rows="all"
-        ).to_dict("records")
+        )
         if not rows:
             raise NotFoundError(f"neuronal model {neuronal_model_id} does not exist.")
-        model: dict[str, Any] = {str(name): value for name, value in rows[0].items()}
-        return model
+        return rows[0]

@@ -39,8 +39,7 @@ class GridDataApi(RmaApi):
     INJECTION_FRACTION, INJECTION_DENSITY, INJECTION_ENERGY, DATA_MASK = payload.PROJECTION[2:]
 
     def __init__(self, resolution: int | None = None, base_uri: str | None = None) -> None:
-        if isinstance(resolution, str):
-            raise InvalidQueryError(f"resolution is in µm, not {resolution!r}; name it: base_uri=...")
+        check_resolution(resolution)
         super().__init__(base_uri)
         self.resolution = 25 if resolution is None else resolution
 
@@ -192,12 +191,12 @@ class GridDataApi(RmaApi):
         ['field.mhd', 'field.raw']
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")
-        files = self._model(
+        files = self._model_rows(
             "WellKnownFile",
             filters={"attachable_id": number},
             criteria=f"well_known_file_type[name$in{payload.names(_FIELD_TYPES, 'types')}]",
             include="well_known_file_type",
-        ).to_dict("records")
+        )
         known = {file["well_known_file_type"]["name"]: file["id"] for file in files}
         missing = [kind for kind in (header_type, voxel_type) if kind not in known]
         if missing:
@@ -223,17 +222,21 @@ class GridDataApi(RmaApi):
         {'id': 1001407560, 'section_data_set_id': 100140756, 'tvr_00': 1.0, 'tvr_09': 5.5}
         """
         number = payload.one_id(section_data_set_id, "section_data_set_id")
-        rows = self._model(
+        rows = self._model_rows(
             "SectionDataSet",
             filters={"id": number},
             include="alignment3d",
             num_rows=num_rows,
             count=count,
             **options,
-        ).to_dict("records")
-        found: list[dict[str, Any]] = [
-            row["alignment3d"] for row in rows if isinstance(row.get("alignment3d"), dict)
-        ]
+        )
+        found: list[dict[str, Any]] = [row["alignment3d"] for row in rows if row.get("alignment3d")]
         if len(found) != 1:
             raise NotFoundError(f"data set {number} has {len(found)} alignments, not one.")
         return found[0]
+
+
+def check_resolution(given: Any) -> None:
+    """Raise if the first argument is an address, which is the second one."""
+    if isinstance(given, str):
+        raise InvalidQueryError(f"resolution is in µm, not {given!r}; name it: base_uri=...")

@@ -12,7 +12,7 @@ from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
 from pdneuro.errors import InvalidQueryError, listing
 
-_RANGES = ("red_lower", "red_upper", "green_lower", "green_upper", "blue_lower", "blue_upper")
+RANGES = ("red_lower", "red_upper", "green_lower", "green_upper", "blue_lower", "blue_upper")
 _VIEWS = ("expression", "projection", "tumor_feature_annotation", "tumor_feature_boundary")
 
 
@@ -74,15 +74,15 @@ class ImageDownloadApi(RmaApi):
         >>> images.build_image_url("section_image_download", 70945123, downsample=3, view="expression")
         'https://host/api/v2/section_image_download/70945123?downsample=3&view=expression'
         """
-        unknown = sorted(view.keys() - _PARAMETERS.keys())
+        unknown = sorted(view.keys() - PARAMETERS.keys())
         if unknown:
             raise InvalidQueryError(
                 f"unknown parameters of an image: {listing(map(repr, unknown))}. Its parameters are "
-                f"{', '.join(_PARAMETERS)}."
+                f"{', '.join(PARAMETERS)}."
             )
         query = "&".join(
             f"{name}={write(name, view[name])}"
-            for name, write in _PARAMETERS.items()
+            for name, write in PARAMETERS.items()
             if view.get(name) is not None
         )
         base = endpoint if "/" in endpoint else f"{self.api_url}/api/v2/{endpoint}"
@@ -127,7 +127,7 @@ class ImageDownloadApi(RmaApi):
         """
         number = payload.one_id(image_id, "image_id")
         address = self.build_image_url(endpoint or "image_download", number, **view)
-        return self._save(address, f"{number}.jpg" if file_path is None else file_path, _image_fault)
+        return self._save(address, f"{number}.jpg" if file_path is None else file_path)
 
     def download_section_image(self, section_image_id: Any, file_path: Any = None, **view: Any) -> Path:
         """Download an image of a section; see :meth:`download_image`.
@@ -257,7 +257,7 @@ class ImageDownloadApi(RmaApi):
         >>> pdneuro.allen.ImageDownloadApi().get_section_image_ranges([70813258])
         [[0, 932, 0, 1279, 0, 4095]]
         """
-        table = self._model(
+        found = self._model(
             "Equalization",
             payload.id_list(section_image_ids, "section_image_ids"),
             criteria="section_data_set(section_images[id$in{ids}])",
@@ -268,9 +268,10 @@ class ImageDownloadApi(RmaApi):
                 **options,
             },
         )
-        if not as_lists:
-            return table
-        found: list[list[Any]] = table.reindex(columns=list(_RANGES)).to_numpy(object).tolist()
+        return found if not as_lists else self._as_lists(found)
+
+    def _as_lists(self, table: pd.DataFrame) -> list[list[Any]]:
+        found: list[list[Any]] = table.reindex(columns=list(RANGES)).to_numpy(object).tolist()
         return found
 
     def atlas_image_query(
@@ -346,7 +347,7 @@ def _colormap(name: str, argument: Any) -> str:
 
 
 #: Parameters of an image in their order, and how each is written.
-_PARAMETERS = {
+PARAMETERS = {
     "downsample": _number,
     "quality": _number,
     "tumor_feature_annotation": _flag,
@@ -366,10 +367,3 @@ _PARAMETERS = {
     "height": _number,
     "downsample_dimensions": _flag,
 }
-
-
-def _image_fault(path: Path) -> str | None:
-    """Return an error message for HTML, XML or JSON, which the service sends instead of an image."""
-    with path.open("rb") as file:
-        begin = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return "the file is not an image." if begin.startswith((b"<", b"{")) else None

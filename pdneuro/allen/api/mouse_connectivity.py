@@ -229,14 +229,14 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
                     )
                     for first in range(0, len(wanted), payload.MAX_IDS)
                 ]
-                return pd.concat(parts, ignore_index=True)
-        rest = ""
-        if is_injection is not None:
-            rest += f"[is_injection$eq{payload.value(_as_bool(is_injection), 'is_injection')}]"
+                return self._joined(parts)
+        rest, injection = "", self._injection(is_injection)
+        if injection is not None:
+            rest += f"[is_injection$eq{payload.value(injection, 'is_injection')}]"
         if normalized_projection_volume_limit is not None:
             rest += f"[normalized_projection_volume$gt{float(normalized_projection_volume_limit):f}]"
         if hemisphere_ids is not None:
-            rest += f"[hemisphere_id$in{payload.ids(hemisphere_ids, 'hemisphere_ids')}]"
+            rest += f"[hemisphere_id$in{self._hemispheres(hemisphere_ids)}]"
         if structure_name is not None:
             rest += f",structure[name$eq{payload.quote(structure_name)}]"
         elif structure_ids is not None:
@@ -250,6 +250,19 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
             order=order,
             **{"num_rows": "all", "count": False, **options},
         )
+
+    def _injection(self, given: Any) -> bool | None:
+        if given is None:
+            return None
+        if not isinstance(given, bool | np.bool_) and given not in (0, 1):
+            raise InvalidQueryError(f"is_injection must be True or False, not {given!r}.")
+        return bool(given)
+
+    def _hemispheres(self, given: Any) -> str:
+        return payload.ids(given, "hemisphere_ids")
+
+    def _joined(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat(parts, ignore_index=True)
 
     # -- searches ---------------------------------------------------------------------------------
 
@@ -374,10 +387,10 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         'http://127.0.0.1:.../api/v2/well_known_file_download/350007560'
         """
         address = self.build_reference_aligned_image_channel_volumes_url(data_set_id)
-        files = self._records(address)
-        if files.empty:
+        files = self._rows(address).rows
+        if not files:
             raise NotFoundError(f"data set {data_set_id} does not have aligned images.", url=address)
-        return self.construct_well_known_file_download_url(files["id"].iloc[0])
+        return self.construct_well_known_file_download_url(files[0]["id"])
 
     def download_reference_aligned_image_channel_volumes(
         self, data_set_id: Any, save_file_path: Any = None
@@ -492,9 +505,3 @@ class MouseConnectivityApi(ReferenceSpaceApi, GridDataApi):
         voxels = np.nonzero(weights)
         weighted = np.array([(weights[voxels] * axis).sum() for axis in voxels])
         return np.asarray(weighted / total * resolution, np.float64)
-
-
-def _as_bool(value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_) and value not in (0, 1):
-        raise InvalidQueryError(f"is_injection must be True or False, not {value!r}.")
-    return bool(value)

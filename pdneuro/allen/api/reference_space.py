@@ -8,7 +8,6 @@ from typing import Any
 from pdneuro.allen import payload
 from pdneuro.allen.api.base import documented
 from pdneuro.allen.api.rma import RmaApi
-from pdneuro.options import get_option
 
 
 @documented
@@ -67,8 +66,7 @@ class ReferenceSpaceApi(RmaApi):
         >>> atlas.build_volumetric_data_download_url("ara_nissl", "ara_nissl_25.nrrd")
         'http://127.0.0.1:.../informatics-archive/current-release/mouse_ccf/ara_nissl/ara_nissl_25.nrrd'
         """
-        address = str(get_option("allen_files_url"))
-        return payload.archive_url(address, data_path, file_name, release, coordinate_framework)
+        return payload.archive_url(self.files_url, data_path, file_name, release, coordinate_framework)
 
     def download_volumetric_data(
         self,
@@ -137,11 +135,13 @@ class ReferenceSpaceApi(RmaApi):
 
         Examples
         --------
-        >>> atlas = pdneuro.allen.MouseConnectivityApi()
-        >>> atlas.download_mouse_atlas_volume("P56", "atlasVolume", "atlas.mhd")
-        Traceback (most recent call last):
-            ...
-        pdneuro.errors.NotFoundError: ...mouse_annotation/P56_atlasVolume.zip...
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "atlasVolume.mhd"
+        >>> file = pdneuro.allen.MouseConnectivityApi().download_mouse_atlas_volume(
+        ...     "P56", "atlasVolume", path
+        ... )
+        >>> pdneuro.allen.read_volume(file).shape
+        (6, 4, 5)
         """
         place = f"{self.informatics_archive_endpoint}/current-release/mouse_annotation"
         address = f"{place}/{age}_{volume_type}.zip"

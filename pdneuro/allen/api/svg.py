@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pdneuro.allen import parse, payload, send
+from pdneuro.allen import payload, send
 from pdneuro.allen.api.base import Api, documented
 from pdneuro.options import Fetch
 
@@ -89,4 +89,4 @@ class SvgApi(Api):
             else file_path
         )
         address = self.build_query(section_image_id, groups, download=True)
-        return self._save(address, path, lambda file: parse.drawing_fault(file.read_bytes()))
+        return self._save(address, path)

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 Record = dict[str, Any]
+_AMYGDALA = 403
 
 
 def make() -> dict[str, Any]:
     """Return all tables by class: name, rows and links to other tables."""
     tables: dict[str, Any] = json.loads(Path(__file__).with_name("allen.json").read_text("utf-8"))
     structures = {row["id"]: row for row in tables["Structure"]["rows"] if row["graph_id"] == 1}
-    parts = [row for row in structures.values() if row["parent_structure_id"] is not None]
+    # The experiments have no rows for the medial amygdala.
+    parts = [
+        row
+        for row in structures.values()
+        if row["parent_structure_id"] is not None and f"/{_AMYGDALA}/" not in row["structure_id_path"]
+    ]
     rows = [
         unionize
         for seed, experiment in enumerate(tables["ApiConnectivity"]["rows"])
