@@ -17,7 +17,7 @@ import pytest
 
 collect_ignore = [
     "docs/_build",
-    "tests/allensdk",  # runs in environments of its own, and sets options at import
+    "tests/allensdk",  # not part of the suite: it sets options at import
     *map(str, Path(__file__).parent.glob("docs/*.py")),
 ]
 if not find_spec("mypy"):
