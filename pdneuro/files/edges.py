@@ -213,8 +213,8 @@ def _matrix_shape(path: Path | IO[Any], separator: str, nodes: str) -> tuple[str
     rows = f"{len(lines) - 1:,}" if len(lines) <= SAMPLE else "many"
     shape = f"{rows} x {len(labels):,}"
     same = [line[0] for line in lines[1 : len(labels) + 1]] == labels[:SAMPLE]
-    if nodes == NAMES:
-        named = same and len(set(labels)) == len(labels) > 1 and not any(numbers[begin:])
+    named = same and len(set(labels)) == len(labels) > 1 and not any(numbers[begin:])
+    if named or nodes == NAMES:  # without nodes="names", names are an error of matrix_edges
         return (shape, _SAME_LABELS) if named else ("", _NO_LABELS)
     if len(second) not in (len(first), len(first) + 1) or len(labels) < 2 or not digits:
         return _square(lines), _NO_LABELS
