@@ -201,13 +201,15 @@ def synapse_service() -> App:
 
     def answer(request: Request) -> Response:
         if request.path.endswith("/query"):
-            wanted = dict(request.json()["filter_in_dict"]["synapses"])
+            query = request.json()
+            wanted = dict(query["filter_in_dict"]["synapses"])
             end, own = min(wanted.items(), key=lambda item: len(item[1]))
             rows = np.concatenate([rows_of[end].get(number, np.empty(0, int)) for number in own])
             for other, some in wanted.items():
                 if other != end:
                     rows = rows[np.isin(values_of[other][rows], some)]
-            part = arrow.take(np.sort(rows))
+            start, limit = query.get("offset") or 0, query.get("limit") or len(rows)
+            part = arrow.take(np.sort(rows)[start : start + limit])
             file = io.BytesIO()
             with pyarrow.ipc.new_stream(file, part.schema) as stream:
                 stream.write_table(part)

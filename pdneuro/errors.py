@@ -355,7 +355,7 @@ class EmptyResponseWarning(UnknownIdsWarning):
 
 
 class UnexpectedResponseWarning(PdneuroWarning):
-    """A response contains values that are not as documented; they are missing in the result."""
+    """A response contains values that are not as documented; the message says what becomes of them."""
 
 
 class UnusableTokenWarning(PdneuroWarning):

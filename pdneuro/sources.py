@@ -303,8 +303,9 @@ def open_skeletons(
     opened = open_source(spec)
     if not isinstance(opened, SkeletonSource):
         raise UnknownSourceError(
-            f"{opened.name} has no skeletons. Use a CAVE datastack such as 'cave:minnie65_public', or a "
-            "folder of SWC files: source='skeletons/'."
+            f"{opened.name} has no skeletons. Use a CAVE datastack such as 'cave:minnie65_public', a "
+            "data set of neuPrint such as 'neuprint:hemibrain:v1.2.1', or a folder of SWC files: "
+            "source='skeletons/'."
         )
     return opened
 

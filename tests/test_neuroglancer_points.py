@@ -238,3 +238,43 @@ def test_nm_need_a_size_of_voxels() -> None:
         IDS.neuro.link(own, position=(1, 2, 3))
     # A layer of points has its own.
     assert link_tables(IDS.neuro.link(own, points=points())).points["x"].tolist() == [400_000, 400_008]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"position": "abc"},
+        {"position": 5},
+        {"position": [1, None, 3]},
+        {"points": 5},
+        {"points": pd.DataFrame({"x": ["a"], "y": 1, "z": 1})},
+        {"points": pd.DataFrame({"x": [1], "y": 1, "z": 1}), "group_by": "x", "colors": ["#000000"]},
+        {"layers": None},
+        {"scene": {"layers": 5}},
+    ],
+)
+def test_wrong_values_are_errors_of_the_link(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidQueryError):
+        pd.Series([5]).neuro.link(**{"scene": "flywire", **wrong})
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        5,
+        {"layers": {"a": {}}},
+        {"layers": [{"type": "segmentation", "segments": 5}]},
+        {"layers": [{"type": "annotation", "annotations": 5}]},
+        {
+            "navigation": {"pose": {"position": {"voxelSize": ["a", 1, 2]}}},
+            "layers": [{"annotations": [{"type": "point", "point": [1, 2, 3]}]}],
+        },
+        {
+            "navigation": {},
+            "layers": [{"voxelSize": [4, 4], "annotations": [{"type": "point", "point": [1, 2, 3]}]}],
+        },
+    ],
+)
+def test_states_with_other_shapes_are_errors(state: Any) -> None:
+    with pytest.raises(errors.InvalidQueryError):
+        link_tables(state)

@@ -132,7 +132,8 @@ def _arrays(cells: Any) -> tuple[str, npt.NDArray[Any], npt.NDArray[np.bool_] | 
     dtype, types = cells.dtype, pd.api.types
     if isinstance(dtype, np.dtype) and dtype.kind in "ib":
         return _compact(np.asarray(cells), None)
-    absent = cells.isna().to_numpy(bool)
+    cells = cells.array  # each step on a Series costs several times as much
+    absent = cells.isna()
     lost = absent if absent.any() else None
     if types.is_datetime64_any_dtype(dtype):
         moments = pd.DatetimeIndex(cells)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.partners import are_whole, pack
-from pdneuro.tables.skeletons import COLUMNS, DTYPE, Nodes
+from pdneuro.tables.skeletons import COLUMNS, Nodes, pack_nodes, unpack_nodes
 from pdneuro.transport.report import (
     FIRST_ENCODING,
     NO_VALUE_NOW,
@@ -324,10 +323,7 @@ def skeleton_bytes(rows: pd.DataFrame) -> bytes:
         raise ShapeError(f"the rows are not the nodes of a skeleton: {error}") from error
     if not len(nodes.node):
         raise ShapeError("the skeleton has no nodes.")
-    packed = np.empty(len(nodes.node), DTYPE)
-    for name, values in zip(COLUMNS, nodes[1:], strict=True):
-        packed[name] = values
-    return zlib.compress(packed.tobytes(), 1)
+    return pack_nodes(nodes)
 
 
 def skeleton(body: bytes | None) -> Nodes:
@@ -339,10 +335,9 @@ def skeleton(body: bytes | None) -> Nodes:
         The bytes are damaged.
     """
     try:
-        packed = np.frombuffer(zlib.decompress(body or b""), DTYPE)
-    except (zlib.error, ValueError) as error:
-        raise ShapeError(f"an encoded skeleton is damaged: {error}") from error
-    return Nodes(None, *(packed[name] for name in COLUMNS))
+        return unpack_nodes(body)
+    except ValueError as error:
+        raise ShapeError(str(error)) from error
 
 
 def skeletons_batch(

@@ -13,6 +13,7 @@ import json
 import os
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -38,6 +39,7 @@ from pdneuro.errors import (
     PdneuroError,
     PrecisionLossError,
     RequestTooLargeError,
+    ServerError,
     ServiceError,
     ServiceUnavailableError,
     UnknownTableError,
@@ -66,6 +68,10 @@ _OLDEST = 8
 _LONGEST_PAUSE = 60.0
 #: Limits of rows of known servers. A response with as many rows counts as truncated.
 _ROW_LIMITS = (200_000, 500_000)
+#: No server has a lower limit of rows.
+_LOWEST_LIMIT = 10
+#: If so many responses of the same size are complete, this size is not the limit.
+_ENOUGH = 2
 
 T = TypeVar("T")
 
@@ -98,10 +104,10 @@ class Cave:
         self._once: dict[tuple[Any, ...], Any] = {}
         #: Limits of rows that this server may have; not every response mentions them.
         self._limits = set(_ROW_LIMITS)
-        #: Numbers of rows of the responses so far, and the largest that is known to be complete.
-        self._sizes: set[int] = set()
+        self._sizes: dict[str, _Sizes] = {}
         self._sizes_lock = threading.Lock()
-        self._complete = 0
+        #: For each thread, how to verify the last response, if other responses may do it.
+        self._thread = threading.local()
 
     def _remembered(self, *key: Any, fetch: Callable[[], T]) -> T:
         """Return what ``fetch`` returns at the first call with a key; versions never change."""
@@ -460,23 +466,42 @@ class Cave:
         limit = parse.row_limit(headers)
         if limit:
             self._limits.add(limit)
-        answered = len(ids)
-        if restriction is None:  # otherwise most IDs can be without rows
-            answered = found[column].nunique() if column in found else 0
-        # Responses of other threads wait, since one of them may show that all are complete.
+        rows, sizes = len(found), self._sizes.setdefault(table.name, _Sizes())
+        error = RequestTooLargeError(
+            f"the response was truncated at {rows:,} rows of {table.name!r}.",
+            status=200,
+            url=self.server,
+        )
+
+        def verify() -> None:
+            # Responses of other threads wait, since one of them may show that all are complete.
+            with self._sizes_lock:
+                if rows not in self._limits and not sizes.is_complete(rows):
+                    if self._has_more(found, method, arguments):
+                        self._limits.add(rows)
+                    else:
+                        sizes.complete[rows] += 1
+            if rows in self._limits:
+                raise error
+
         with self._sizes_lock:
-            # Treat a full page as truncated, even without a warning header.
-            if self._is_suspicious(len(found), len(ids), answered):
-                if self._has_more(found, method, arguments):
-                    self._limits.add(len(found))
-                else:  # the server's limit is not lower
-                    self._complete = len(found)
-        if limit is not None or len(found) in self._limits:
-            raise RequestTooLargeError(
-                f"the response was truncated at {len(found):,} rows of {table.name!r}.",
-                status=200,
-                url=self.server,
-            )
+            is_suspicious = sizes.is_suspicious(rows)
+            sizes.seen.add(rows)
+            sizes.largest = max(sizes.largest, rows)
+            is_complete = sizes.is_complete(rows)
+        if limit is not None or rows in self._limits:
+            raise error
+        if not is_complete:
+            answered = found[column].nunique() if column in found else 0
+            # With a restriction, most IDs can be without rows.
+            is_suspicious |= restriction is None and 10 * answered < len(ids)
+            checks = getattr(self._thread, "checks", None)
+            if rows == answered == len(ids):
+                pass  # a table with one row per ID
+            elif is_suspicious or checks is None:
+                verify()
+            else:
+                checks.append(verify)
         if resolution is None:
             return found
         own = parse.resolution(headers)
@@ -491,19 +516,6 @@ class Cave:
         with self.errors_by_cause():
             return parse.voxel_size(metadata)
 
-    def _is_suspicious(self, rows: int, ids: int, answered: int) -> bool:
-        """Return whether a response may be truncated without a header.
-
-        A limit shows as a round number of rows, as the same number twice, or as rows for few of the IDs.
-        """
-        repeated = rows > 10 and rows in self._sizes
-        # A response with fewer rows than another one is below the limit.
-        largest = max(self._sizes, default=0)
-        self._sizes.add(rows)
-        if rows == ids or rows <= self._complete or rows < largest or rows in self._limits:
-            return False
-        return rows % 10 == 0 or repeated or 10 * answered < ids
-
     def _has_more(self, found: pd.DataFrame, method: str, arguments: Mapping[str, Any]) -> bool:
         """Return whether a query has more rows than a response, which not every server reports."""
 
@@ -512,13 +524,15 @@ class Cave:
 
         try:
             rest = after(len(found))
+            if not len(rest):
+                return False
             before = pd.util.hash_pandas_object(found.astype(str), index=False)
             if not pd.util.hash_pandas_object(rest.astype(str), index=False).isin(before).all():
                 return True
             # Rows have no fixed order, so a row can come again; or this server ignores the offset.
-            return bool(len(rest)) and self._remembered("offset", fetch=lambda: not len(after(10**9)))
-        except ServiceError:
-            return False
+            return self._remembered("offset", fetch=lambda: not len(after(10**9)))
+        except (InvalidRequestError, NotFoundError, ServerError, InvalidResponseError):
+            return False  # this server has no offset
 
     def _query(
         self, method: str, arguments: Mapping[str, Any]
@@ -560,8 +574,15 @@ class Cave:
         """
 
         def send_batch(part: Sequence[int], retries: int) -> Batch:
-            with self.errors_by_cause():
-                return send(part)
+            # A request that verifies a response can be needless after the other responses.
+            checks: list[Callable[[], None]] = []
+            self._thread.checks = checks
+            try:
+                with self.errors_by_cause():
+                    batch = send(part)
+            finally:
+                del self._thread.checks
+            return batch._replace(verify=checks[-1]) if checks else batch
 
         project = self.datastack if version is None else f"{self.datastack}@{version}"
         query = BatchQuery(
@@ -693,6 +714,28 @@ def _without_nanoseconds() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Discarding nonzero nanoseconds")
         yield
+
+
+class _Sizes:
+    """Numbers of rows of the responses of a table, of which the server's limit is not mentioned."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self.largest = 0
+        #: How many responses of each size were verified to be complete.
+        self.complete: Counter[int] = Counter()
+
+    def is_complete(self, rows: int) -> bool:
+        """Return whether a response is complete, as one is that has fewer rows than another one."""
+        return rows < max(_LOWEST_LIMIT, self.largest) or self.complete[rows] >= _ENOUGH
+
+    def is_suspicious(self, rows: int) -> bool:
+        """Return whether a response is verified at once, and not after those of the other batches.
+
+        A limit shows as a round number of rows, or as the same number twice. A response that is much
+        larger than all complete ones may be the first of many that are truncated.
+        """
+        return rows % 10 == 0 or rows in self.seen or rows > 2 * max(self.complete, default=0)
 
 
 class _HeadersOfPost:

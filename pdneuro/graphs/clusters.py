@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Hashable, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +106,8 @@ class Tree(NamedTuple):
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= max(size, 1):
                 raise ValueError(f"n must be a number of clusters from 1 to {size:,}, not {n!r}.")
             count = max(size - int(n), 0)
+        elif not isinstance(height, Real) or isinstance(height, bool) or not height >= 0:
+            raise ValueError(f"height must be a distance of at least 0, not {height!r}.")
         else:
             count = int(np.searchsorted(self.merges[:, 2], height, side="right"))
         csgraph = optional("scipy.sparse.csgraph", "graph")
@@ -167,6 +170,8 @@ def communities(
 
     Raises
     ------
+    ValueError
+        The method or the resolution is not possible.
     MissingDependencyError
         igraph is not installed (extra ``graph``).
 
@@ -184,6 +189,8 @@ def communities(
     """
     if method not in ("infomap", "leiden"):
         raise ValueError(f"method must be 'infomap' or 'leiden', not {method!r}.")
+    if not isinstance(resolution, Real) or not 0 <= resolution < np.inf:
+        raise ValueError(f"resolution must be a number of at least 0, not {resolution!r}.")
     igraph = optional("igraph", "graph")
     edges = require_edges(edges)
     graph = to_igraph(edges[["pre", "post", "weight"]])

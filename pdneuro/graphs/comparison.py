@@ -11,7 +11,7 @@ import pandas as pd
 from pdneuro._compat import TEXT, optional
 from pdneuro.errors import DroppedRowsWarning, InvalidEdgesError, listing, warn
 from pdneuro.tables.columns import array_of
-from pdneuro.tables.edges import collapse, label_columns, require_edges
+from pdneuro.tables.edges import checked_suffixes, collapse, label_columns, require_edges
 from pdneuro.tables.provenance import inherit, note
 
 #: Names of the two sides in columns of sides, in the order of the result.
@@ -60,7 +60,9 @@ def compare(
     MissingColumnsError
         A column of types or sides does not exist.
     ValueError
-        Both ``other`` and ``side`` are given, or none.
+        Both ``other`` and ``side`` are given, or none; or ``suffixes`` are not two different texts.
+    TypeError
+        ``other`` is not a DataFrame.
     InvalidEdgesError
         The two sides are not recognized.
     MissingDependencyError
@@ -97,18 +99,21 @@ def compare(
     """
     if (other is None) == (side is None):
         raise ValueError("give a second edge table (other=...) or a column of sides (side=...).")
+    if other is not None and not isinstance(other, pd.DataFrame):
+        raise TypeError(f"other must be an edge table (a DataFrame), not {type(other).__name__}.")
     edges = require_edges(edges)
     keys = [*label_columns(edges, [match_on])]
     if other is not None:
         tables = [edges, require_edges(other)]
         label_columns(tables[1], [match_on])
-        names = suffixes or ("_self", "_other")
+        names = ("_self", "_other")
     else:
         tables, sides = _sides(edges, side)
         keys.append(_RELATION)
-        names = suffixes or (f"_{sides[0]}", f"_{sides[1]}")
-    if len(names) != 2 or names[0] == names[1]:
-        raise ValueError(f"suffixes must be two different texts, not {names!r}.")
+        names = (f"_{sides[0]}", f"_{sides[1]}")
+    if suffixes is not None:
+        chosen = checked_suffixes(suffixes)
+        names = (chosen["pre"], chosen["post"])
     groups = [_groups(table, keys) for table in tables]
     known = [_types(table, keys[:2]) for table in tables]
     both = groups[0].merge(groups[1], "outer", keys, suffixes=names)

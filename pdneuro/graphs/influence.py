@@ -126,10 +126,15 @@ def influence(
 
 def largest_eigenvalue(matrix: Any) -> float:
     """Return the largest real part of the eigenvalues of a sparse array; 0 if it is not positive."""
+    sparse = optional("scipy.sparse", "graph")
     csgraph = optional("scipy.sparse.csgraph", "graph")
     linalg = optional("scipy.sparse.linalg", "graph")
+    # Several entries of a pair make the search for components of SciPy 1.17 endless.
+    entries = (np.ones(matrix.nnz, np.int8), matrix.indices.copy(), matrix.indptr.copy())
+    pairs = sparse.csr_array(entries, shape=matrix.shape)
+    pairs.sum_duplicates()
     # Without cycles, all eigenvalues are 0, but rounding would give other values.
-    _, labels = csgraph.connected_components(matrix, connection="strong")
+    _, labels = csgraph.connected_components(pairs, connection="strong")
     in_cycle = (np.bincount(labels)[labels] > 1) | (matrix.diagonal() != 0)
     count = int(in_cycle.sum())
     if not count:

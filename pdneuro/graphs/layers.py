@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -79,10 +80,12 @@ def layers(
     >>> layers(edges, 1, seed=0).loc[3].round(1).tolist()
     [2.2, 1.0]
     """
-    if threshold is not None and not threshold > 0:
+    if threshold is not None and (not isinstance(threshold, Real) or not threshold > 0):
         raise ValueError(f"threshold must be a positive share of the input or None, not {threshold!r}.")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, not {n!r}.")
+    if not _is_whole(n) or n < 1:
+        raise ValueError(f"n must be a whole number of at least 1, not {n!r}.")
+    if max_hops is not None and (not _is_whole(max_hops) or max_hops < 0):
+        raise ValueError(f"max_hops must be a whole number of at least 0, or None, not {max_hops!r}.")
     shares = input_shares(edges)
     start = known_positions(shares.ids, seeds, "seeds")
     matrix = shares.matrix(shares.share, shares.share > 0)
@@ -110,6 +113,10 @@ def layers(
         index=pd.Index(shares.ids, name="id"),
     )
     return inherit(table, edges)
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _run(matrix: Any, start: Codes, runs: int, limit: int, becomes_active: Any) -> Any:

@@ -34,7 +34,7 @@ from pdneuro.tables.edges import (
     with_labels,
 )
 from pdneuro.tables.grouping import group_rows, sums_by_code
-from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.ids import Int64Array, as_series
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import IDS, NAMES, Nodes, checked_nodes, distinct_nodes, has_names
 from pdneuro.tables.pairs import coded_ends
@@ -107,7 +107,7 @@ def _entries(edges: pd.DataFrame, values: str, ids: Any) -> tuple[Nodes, Any, An
 
 
 def _unique_ids(ids: Any, like: Nodes) -> Nodes:
-    column = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
+    column = as_series(ids)
     neurons = distinct_nodes(column, like)
     if len(neurons) < len(column):
         raise ValueError("ids contains duplicate or missing neurons. Pass each neuron once.")

@@ -136,11 +136,13 @@ def zscores(
     DataFrame
         Indexed by motif (``motif``, text): ``count`` in the table, ``mean`` and ``std`` of the random
         graphs (float64, ``ddof=1``), ``z`` (Float64; NA if all random graphs have the same count) and
-        ``p_value`` (float64, two-sided, the share of counts that are at least as extreme). ``count`` is
-        int64 for the given statistics.
+        ``p_value`` (float64, two-sided, the share of counts that are at least as extreme; NaN if a
+        random graph has no count). ``count`` is int64 for the given statistics.
 
     Raises
     ------
+    ValueError
+        ``n`` or ``statistic`` is not valid, or a function returns something other than numbers.
     MissingDependencyError
         igraph is not installed, for triads (extra ``graph``).
 
@@ -169,10 +171,11 @@ def zscores(
     counts = []
     for number in range(n):
         random_graph = state.rewired(rng, _FURTHER_ROUNDS if number else _ROUNDS)
-        counts.append(count_in(random_graph).reindex(observed.index).to_numpy(np.float64))
+        found_in = count_in(random_graph).reindex(observed.index)
+        counts.append(found_in.to_numpy(np.float64, na_value=np.nan))
     found = np.array(counts)
     mean, std = found.mean(axis=0), found.std(axis=0, ddof=1)
-    values = observed.to_numpy(np.float64)
+    values = observed.to_numpy(np.float64, na_value=np.nan)
     lower, upper = ((1 + side.sum(axis=0)) / (n + 1) for side in (found <= values, found >= values))
     scores = (values - mean) / np.where(std > 0, std, 1.0)
     table = pd.DataFrame(
@@ -181,7 +184,10 @@ def zscores(
             "mean": mean,
             "std": std,
             "z": pd.arrays.FloatingArray(scores, ~(std > 0)),
-            "p_value": np.minimum(1.0, 2 * np.minimum(lower, upper)),
+            # Nothing compares with NaN, which would count as an extreme value.
+            "p_value": np.where(
+                np.isnan(values + mean), np.nan, np.minimum(1.0, 2 * np.minimum(lower, upper))
+            ),
         },
         index=observed.index.rename("motif"),
     )
@@ -194,7 +200,13 @@ def _statistic(statistic: Statistic) -> Callable[[pd.DataFrame], pd.Series[Any]]
         def counted(table: pd.DataFrame) -> pd.Series[Any]:
             value = statistic(table)
             name = getattr(statistic, "__name__", "statistic")
-            return value if isinstance(value, pd.Series) else pd.Series({name: value})
+            counts = value if isinstance(value, pd.Series) else pd.Series([value], [name])
+            if not pd.api.types.is_numeric_dtype(counts):
+                raise ValueError(
+                    f"the statistic {name!r} must return a number or a Series of numbers, "
+                    f"not {value!r:.60}."
+                )
+            return counts
 
         return counted
     if statistic == "reciprocal":

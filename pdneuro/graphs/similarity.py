@@ -14,6 +14,7 @@ from pdneuro.graphs.matrix import MAX_DENSE
 from pdneuro.tables import roles
 from pdneuro.tables.datasets import COLUMN, coded_neurons, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import require_edges
+from pdneuro.tables.ids import as_series
 from pdneuro.tables.joins import Labels
 from pdneuro.tables.node_names import distinct_nodes, node_array
 from pdneuro.tables.provenance import inherit, note
@@ -183,7 +184,7 @@ def _chosen(neurons: pd.Index[Any], ids: Any) -> tuple[pd.Index[Any], Any]:
         levels: list[Any] = [ids.get_level_values(0), numbers]
         chosen = pd.MultiIndex.from_arrays(levels, names=[COLUMN, "id"]).unique()
         return chosen, neurons.get_indexer(chosen)
-    given = ids if isinstance(ids, pd.Series | pd.Index) else pd.Series(list(ids), dtype=object)
+    given = as_series(ids)
     if several:  # these IDs in every data set
         rows = np.flatnonzero(
             neurons.get_level_values("id").isin(

@@ -1,4 +1,4 @@
-"""neuPrint: properties, partners and regions of bodies, by data set."""
+"""neuPrint: properties, partners, regions and skeletons of bodies, by data set."""
 
 from pdneuro.neuprint.source import NeuPrint
 

@@ -1,7 +1,7 @@
 """Turn responses of neuPrint into one payload per body, and payloads into values, edges and regions.
 
 A payload is the JSON of a property. Partners are packed records of an ID and a count, or with regions
-the JSON of partner, count and regions.
+the JSON of partner, count and regions. A skeleton is the packed nodes, in voxels as in the response.
 """
 
 from __future__ import annotations
@@ -16,16 +16,36 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.errors import UnexpectedResponseWarning, warn
+from pdneuro.errors import (
+    InvalidIdError,
+    InvalidSwcError,
+    PrecisionLossError,
+    UnexpectedResponseWarning,
+    warn,
+)
 from pdneuro.neuprint.payload import NEURON
+from pdneuro.tables import swc
 from pdneuro.tables.columns import objects
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.partners import are_whole, pack
-from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, UNKNOWN_ENCODING, Batch, ShapeError
+from pdneuro.tables.skeletons import Nodes, find_problems, pack_nodes, unpack_nodes
+from pdneuro.transport.report import (
+    FIRST_ENCODING,
+    NO_VALUE_NOW,
+    NONE_ENCODING,
+    NOT_CACHED,
+    UNKNOWN_ENCODING,
+    Batch,
+    ShapeError,
+)
 from pdneuro.transport.responses import is_html, parse_json, parse_json_each
 
-JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
+JSON_ENCODING, PARTNERS_ENCODING, SKELETON_ENCODING = range(FIRST_ENCODING, FIRST_ENCODING + 3)
+#: A skeleton with a problem: it is returned, and not cached, since the response may be damaged.
+DOUBTFUL_ENCODING = NOT_CACHED
+#: Problems that many correct skeletons have: there is no soma, or thin ends have no radius.
+_USUAL = frozenset({"no soma", "no radius"})
 #: Region of the synapses that are in no primary region.
 NOT_PRIMARY = "NotPrimary"
 #: Counts of a region in ``roiInfo``; a count that is not listed is 0.
@@ -186,6 +206,46 @@ def check_regions(encodings: Sequence[int], payloads: Sequence[bytes | None]) ->
         raise ShapeError(f"the regions of an edge cannot be read ({error}).") from None
     if len(lists) != len(bodies):
         raise ShapeError("a value is not one JSON value.")
+
+
+# -- skeletons -------------------------------------------------------------------------------------
+
+
+def skeleton_batch(body: bytes, number: int) -> Batch:
+    """Return the payload of a body for its skeleton in SWC format."""
+    try:
+        nodes = swc.whole_nodes(body, f"the skeleton of {number}")
+    except (InvalidSwcError, InvalidIdError, PrecisionLossError) as error:
+        raise ShapeError(str(error)) from error
+    doubtful = find_problems(nodes).keys() - _USUAL
+    encoding = DOUBTFUL_ENCODING if doubtful else SKELETON_ENCODING
+    return Batch([number], [encoding], [pack_nodes(nodes)], None)
+
+
+def absent_skeletons(body: bytes, ids: Sequence[int]) -> Batch:
+    """Return the payloads of bodies without a skeleton: those that the data set lacks are unknown."""
+    batch = property_batch(body, ids)
+    encodings = [kind if kind == UNKNOWN_ENCODING else NO_VALUE_NOW for kind in batch.encodings]
+    return Batch(batch.ids, encodings, [None] * len(batch.ids), None)
+
+
+def check_skeletons(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+    """Raise ValueError if an encoded skeleton cannot be read."""
+    for body in payloads:
+        if body is not None:
+            unpack_nodes(body)
+
+
+def skeleton(body: bytes, voxel_size: Sequence[float]) -> Nodes:
+    """Return the nodes of an encoded skeleton in µm.
+
+    A radius has no direction. If voxels are not cubes, its unit is the edge of a cube of their volume.
+    """
+    nodes, um = unpack_nodes(body), np.array(voxel_size, np.float64) / 1000
+    edge = um[0] if (um == um[0]).all() else np.cbrt(um.prod())
+    return nodes._replace(
+        x=nodes.x * um[0], y=nodes.y * um[1], z=nodes.z * um[2], radius=nodes.radius * edge
+    )
 
 
 # -- values ----------------------------------------------------------------------------------------

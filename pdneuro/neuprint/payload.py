@@ -45,10 +45,13 @@ CAPABILITIES = {
     "properties": "Values of each body: ids.neuro.properties(name, source=...).",
     "edges": "Partners and numbers of synapses: ids.neuro.edges(source=...).",
     "edges by region": "One row per pair and region: ids.neuro.edges(roi=True, source=...).",
+    "skeletons": "Node tables of reconstructions: ids.neuro.skeletons(source=...).",
     "find": "Neurons of a type: pdneuro.find(source, type=...).",
 }
 #: Default number of IDs per request, and maximum number of requests at the same time.
 BATCH, REQUESTS = 200, 3
+#: Path of the skeletons of all data sets.
+SKELETONS = "/api/skeletons/skeleton/"
 #: Labels of a body: every segment, or only neurons.
 SEGMENT, NEURON = "Segment", "Neuron"
 
@@ -71,6 +74,16 @@ def cypher(address: str, dataset: str, query: str) -> Request:
 def datasets(address: str) -> Request:
     """Return the request for the list of data sets, which needs no token."""
     return Request("GET", f"{address}/api/dbmeta/datasets")
+
+
+def skeleton(address: str, dataset: str, body: int) -> Request:
+    """Return the request for the skeleton of a body in SWC format.
+
+    >>> skeleton("https://host", "manc:v1.0", 11).url
+    'https://host/api/skeletons/skeleton/manc:v1.0/11'
+    """
+    url = f"{address}{SKELETONS}{dataset}/{body}"
+    return Request("GET", url, {"format": "swc"}, headers={"Accept": "text/plain"})
 
 
 def of_bodies(ids: Sequence[int], name: str) -> str:

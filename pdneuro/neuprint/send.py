@@ -14,6 +14,7 @@ from pdneuro.errors import (
     QueryRefusedError,
     QueryTimeoutError,
     ServiceError,
+    ServiceUnavailableError,
     UnknownDatasetError,
     did_you_mean,
     listing,
@@ -24,13 +25,26 @@ from pdneuro.transport import tokens
 from pdneuro.transport.fetch import BatchQuery, Check
 from pdneuro.transport.http import Client, Request
 from pdneuro.transport.report import Batch, ShapeError
-from pdneuro.transport.responses import parse_json, without_secrets
+from pdneuro.transport.responses import is_html, parse_json, without_secrets
 from pdneuro.transport.store import Scope
 
 #: Messages of a query that did not finish: of the server, of Neo4j, and if its memory is full.
 _UNFINISHED = re.compile(r"^Timeout experienced|TransactionTimedOut|Transaction\.Terminated|OutOfMemory")
+#: Messages of the route of skeletons that do not mean that a body has none: of its store, of a server
+#: without skeletons, of the database, and of a data set that does not exist.
+_NOT_ABOUT_A_BODY = re.compile(
+    r"request failed|error reading|does not support|no data of type|not properly|should be an integer"
+    r"|Neo4jError|not available in stores|connection|timed? ?out|deadline|unavailable|internal",
+    re.I,
+)
+#: The message for a route that the server does not have.
+_NO_ROUTE = "Not Found"
 T = TypeVar("T")
 _HINT = "They may be of another data set or version, or no body IDs."
+
+
+class _NoSkeletonError(ServiceError):
+    """The server has no skeleton of a body."""
 
 
 class NeuPrintClient(Client):
@@ -42,6 +56,8 @@ class NeuPrintClient(Client):
         message = _message_of(response)
         if response.status_code == 504 or (response.status_code == 400 and _UNFINISHED.search(message)):
             return _as(QueryTimeoutError, error)
+        if payload.SKELETONS in (response.url or "") and response.status_code in (400, 404):
+            return _error_of_skeleton(error, message, is_page=is_html(response.content))
         if response.status_code == 400:
             return _as(QueryRefusedError, error, advice=(
                 "neuPrint cannot run this query. Check a regular expression or the name of a property, "
@@ -79,6 +95,18 @@ def _as(kind: type[ServiceError], error: ServiceError, advice: str | None = None
     if advice is not None:
         found.advice = advice
     return found
+
+
+def _error_of_skeleton(error: ServiceError, message: str, *, is_page: bool) -> ServiceError:
+    """Return the error for a 400 or 404: the body has no skeleton, or the server cannot look for it."""
+    about_body = not is_page and message != _NO_ROUTE and not _NOT_ABOUT_A_BODY.search(message)
+    if about_body and (message or error.status == 404):
+        return _as(_NoSkeletonError, error)
+    if error.status == 404 or not message:
+        return error
+    if "no data of type" in message:
+        return _as(QueryRefusedError, error, advice="This server has no skeletons.")
+    return _as(ServiceUnavailableError, error)
 
 
 def _message_of(response: requests.Response) -> str:
@@ -228,6 +256,28 @@ def by_property(name: str, full: str, source: str, fetch: Fetch) -> BatchQuery:
     """Return the query for a property."""
     query, check = partial(payload.of_bodies, name=name), partial(parse.check, name=name)
     return by_id(name, query, parse.property_batch, check, full, source, fetch)
+
+
+def by_skeleton(full: str, source: str, fetch: Fetch) -> BatchQuery:
+    """Return the query for skeletons, one body per request."""
+    address: str = get_option("neuprint_url")
+    service = client(fetch)
+
+    def send(ids: Sequence[int], retries: int) -> Batch:
+        (body,) = ids
+        request = payload.skeleton(address, full, body)
+        known = payload.cypher(address, full, payload.of_bodies(ids, "bodyId"))
+        try:
+            return service.read(
+                request, lambda response: parse.skeleton_batch(response.content, body), retries=retries
+            )
+        except _NoSkeletonError:  # also for a body that the data set does not have
+            return service.read(
+                known, lambda response: parse.absent_skeletons(response.content, ids), retries=retries
+            )
+
+    scope = Scope(address, tokens.fingerprint(service.headers.get("Authorization")), full, "skeleton")
+    return BatchQuery(scope, source, send, service.cancel, parse.check_skeletons, hint=_HINT)
 
 
 def by_partners(

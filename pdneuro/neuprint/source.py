@@ -1,4 +1,4 @@
-"""A data set of neuPrint as a source of properties, partners and regions."""
+"""A data set of neuPrint as a source of properties, partners, regions and skeletons."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.errors import NotFoundError, UnsupportedError, did_you_mean, listing
+from pdneuro.errors import (
+    InvalidQueryError,
+    NotFoundError,
+    NotGeneratedWarning,
+    UnexpectedResponseWarning,
+    UnsupportedError,
+    did_you_mean,
+    listing,
+    warn,
+)
 from pdneuro.neuprint import parse, payload, send
 from pdneuro.options import Fetch, get_option
 from pdneuro.sources import Entry, capabilities, documented_columns
 from pdneuro.tables import columns, neuron_fields
+from pdneuro.tables import skeletons as node_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.partners import from_partners, unpack
@@ -129,9 +139,7 @@ class NeuPrint:
             return columns.property_columns(name, found, multiple=multiple, ids=ids)
         values = parse.values(self._property(ids, name, fetch).payloads)
         if any(map(parse.is_point, values)):
-            query = payload.meta("voxelSize")
-            size = send.document(self._open(fetch), query, fetch, parse.voxel_size)
-            nm = parse.points(values, size)
+            nm = parse.points(values, self._voxel_size(fetch))
             return {
                 f"{name}_{axis}": pd.arrays.FloatingArray(nm[:, place].copy(), np.isnan(nm[:, place]))
                 for place, axis in enumerate("xyz")
@@ -205,6 +213,10 @@ class NeuPrint:
         order = np.argsort(rows, kind="stable")
         return from_partners(ids, rows[order], partner[order], weight[order], incoming[order])
 
+    def _voxel_size(self, fetch: Fetch) -> list[float]:
+        """Return the size of a voxel in nm."""
+        return send.document(self._open(fetch), payload.meta("voxelSize"), fetch, parse.voxel_size)
+
     def _primary(self, fetch: Fetch) -> list[str]:
         full = self._open(fetch)
         primary = send.document(full, payload.meta("primaryRois"), fetch, parse.names)
@@ -213,6 +225,50 @@ class NeuPrint:
                 f"{self.name} has no list of primary regions (Meta.primaryRois), which do not overlap."
             )
         return primary
+
+    # -- skeletons ---------------------------------------------------------------------------------
+
+    def skeletons(self, ids: Int64Array, *, generate: bool, fetch: Fetch) -> pd.DataFrame:
+        """Return the node table of the bodies that have a skeleton (µm).
+
+        The server's coordinates and radii are in voxels of the data set. They are converted by
+        ``Meta.voxelSize``. Each body takes one request; at most three are sent at the same time.
+
+        Parameters
+        ----------
+        ids : array of int64
+        generate : bool
+            Must be False: neuPrint has no route to generate a skeleton.
+        fetch : Fetch
+        """
+        if generate:
+            raise InvalidQueryError(
+                f"generate=True starts skeletons on a CAVE server, and {self.name} has only those that "
+                "exist. Remove generate=True."
+            )
+        full, size = self._open(fetch), self._voxel_size(fetch)
+        query = send.by_skeleton(full, self.name, fetch)
+        answers = fetch_by_id(ids, query, send.limited(fetch)._replace(batch_size=1))
+        absent = ids[answers.status == NONE].tolist()
+        doubtful = ids[answers.encodings == parse.DOUBTFUL_ENCODING].tolist()
+        answers.details.update(dict.fromkeys(absent, "no skeleton"))
+        answers.details.update(dict.fromkeys(doubtful, "a skeleton with problems"))
+        if absent:
+            warn(
+                f"{self.name} has no skeleton of {len(absent):,} of {len(ids):,} bodies: "
+                f"{listing(absent)}.",
+                NotGeneratedWarning,
+            )
+        if doubtful:
+            warn(
+                f"the skeletons of {len(doubtful):,} of {len(ids):,} bodies have problems: "
+                f"{listing(doubtful)}. They are returned unchanged and not cached: .neuro.check() lists "
+                "the problems.",
+                UnexpectedResponseWarning,
+            )
+        rows = np.flatnonzero(answers.status == FOUND)
+        tables = [node_tables.frame(parse.skeleton(answers.payloads[row], size), [], "") for row in rows]
+        return node_tables.joined(tables, ids[rows].tolist())
 
     # -- the table of neurons ----------------------------------------------------------------------
 

@@ -98,6 +98,8 @@ def _names(table: pd.DataFrame) -> list[str]:
 
 def _positions(table: pd.DataFrame, kind: str, units: str) -> npt.NDArray[np.float64]:
     """Return the positions of a table: rows, one or two corners, three axes."""
+    if not isinstance(table, pd.DataFrame):
+        raise InvalidQueryError(f"{kind}s must be a DataFrame, not {type(table).__name__}.")
     stated = facts(table).get("positions", units)
     if stated != units:
         raise InvalidQueryError(
@@ -126,12 +128,17 @@ def _positions(table: pd.DataFrame, kind: str, units: str) -> npt.NDArray[np.flo
                 f"several positions could be meant: {', '.join(known)}. Keep the three columns of one."
             )
         chosen = known[:1]
-    columns = [
-        pd.to_numeric(table[f"{stem}_{axis}" if stem else axis]).to_numpy(np.float64, na_value=np.nan)
-        for stem in chosen
-        for axis in "xyz"
-    ]
+    columns = [_numbers(table[f"{stem}_{axis}" if stem else axis]) for stem in chosen for axis in "xyz"]
     return np.column_stack(columns).reshape(len(table), len(chosen), 3)
+
+
+def _numbers(column: pd.Series[Any]) -> FloatArray:
+    try:
+        return pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InvalidQueryError(
+            f"column {column.name!r} of positions must contain numbers: {error}. Correct its rows."
+        ) from None
 
 
 def _stems(table: pd.DataFrame) -> list[str]:
@@ -161,6 +168,8 @@ def _group_colors(
         given = dict.fromkeys(words, colors)
     elif not grouped:
         raise InvalidQueryError("colors= by group needs group_by=. For one color, pass a text.")
+    elif not isinstance(colors, Mapping):
+        raise InvalidQueryError(f"colors= must be a text, or a color by group, not {colors!r:.60}.")
     else:
         given = {str(group): str(color) for group, color in colors.items()}
         unknown = [word for word in given if word not in words]

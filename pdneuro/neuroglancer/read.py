@@ -13,11 +13,13 @@ from pdneuro.errors import InvalidQueryError
 from pdneuro.neuroglancer.annotations import CORNERS
 from pdneuro.neuroglancer.states import (
     FloatArray,
+    entries,
     is_older,
     is_segmentation,
     layers_of,
     parse_link,
     size_of,
+    sizes_of,
     voxel_size,
 )
 from pdneuro.tables.ids import id_array
@@ -96,7 +98,8 @@ def link_tables(url: str | Mapping[str, Any]) -> LinkTables:
         name = str(layer.get("name", ""))
         if is_segmentation(layer):
             segments += [(name, *row) for row in _segments_of(layer)]
-        annotations = [entry for entry in layer.get("annotations") or () if isinstance(entry, dict)]
+        listed_here = entries(layer, "annotations", f"the layer {name!r}")
+        annotations = [entry for entry in listed_here if isinstance(entry, dict)]
         kept = [entry for entry in annotations if entry.get("type") in CORNERS]
         to_nm = _to_nm(state, layer) if kept else None
         for entry in kept:
@@ -126,13 +129,15 @@ def link_tables(url: str | Mapping[str, Any]) -> LinkTables:
 
 def _segments_of(layer: Mapping[str, Any]) -> Iterator[tuple[str, str | None, bool]]:
     """Yield the ID, the color and the visibility of each segment of a layer."""
+    where = f"the layer {layer.get('name')!r}"
     colors = layer.get("segmentColors")
     colors = colors if isinstance(colors, dict) else {}
     # A segment that is not shown begins with an exclamation mark; the older viewer has a list of them.
     shown = [
-        (str(one).removeprefix("!"), not str(one).startswith("!")) for one in layer.get("segments") or ()
+        (str(one).removeprefix("!"), not str(one).startswith("!"))
+        for one in entries(layer, "segments", where)
     ]
-    shown += [(str(one), False) for one in layer.get("hiddenSegments") or ()]
+    shown += [(str(one), False) for one in entries(layer, "hiddenSegments", where)]
     for segment, visible in shown:
         color = colors.get(segment, layer.get("segmentDefaultColor"))
         yield segment, None if color is None else str(color), visible
@@ -148,10 +153,18 @@ def _to_nm(state: Mapping[str, Any], layer: Mapping[str, Any]) -> Callable[[Any]
     if isinstance(transform, dict) and "outputDimensions" in transform:
         places, size = size_of(transform["outputDimensions"], where)
         given = transform.get("matrix")
-        matrix = None if given is None else np.asarray(given, np.float64)
+        try:
+            matrix = None if given is None else np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            raise InvalidQueryError(
+                f"{where} has a matrix that is not numbers: {given!r:.60}."
+            ) from None
     elif is_older(state):
         own = layer.get("voxelSize")
-        places, size = [0, 1, 2], voxel_size(state) if own is None else np.asarray(own, np.float64)
+        places, size = (
+            [0, 1, 2],
+            voxel_size(state) if own is None else sizes_of(own, f"{where} has no valid voxelSize"),
+        )
     else:
         places, size = size_of(state.get("dimensions"), "the state")
 

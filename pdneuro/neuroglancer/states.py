@@ -124,14 +124,14 @@ def segmentation_layer(state: dict[str, Any], name: str | None) -> dict[str, Any
 
 def parse_link(url: str) -> dict[str, Any]:
     """Return the state of a link."""
-    fragment = urlsplit(url).fragment
+    fragment = urlsplit(url).fragment if isinstance(url, str) else ""
     try:
         state = json.loads(unquote(fragment.removeprefix("!")))
     except ValueError:
         state = None
     if not fragment.startswith("!") or not isinstance(state, dict):
         raise InvalidQueryError(
-            f"the link {url[:80]!r} does not contain a state after '#!'. Open a link to a state on a "
+            f"the link {url!r:.80} does not contain a state after '#!'. Open a link to a state on a "
             "server in the browser, and copy the long link."
         )
     return state
@@ -139,7 +139,21 @@ def parse_link(url: str) -> dict[str, Any]:
 
 def layers_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the layers of a state."""
-    return [layer for layer in state.get("layers") or () if isinstance(layer, dict)]
+    return [layer for layer in entries(state, "layers", "the state") if isinstance(layer, dict)]
+
+
+def entries(part: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
+    """Return the list under a key of a state or layer; empty if it is absent.
+
+    Raises
+    ------
+    InvalidQueryError
+        The value is not a list.
+    """
+    found = part.get(key) or []
+    if not isinstance(found, list | tuple):
+        raise InvalidQueryError(f"{key!r} of {where} must be a list, not {found!r:.60}.")
+    return found
 
 
 def append_layers(state: dict[str, Any], new: Sequence[Mapping[str, Any]]) -> None:
@@ -150,6 +164,8 @@ def append_layers(state: dict[str, Any], new: Sequence[Mapping[str, Any]]) -> No
     InvalidQueryError
         A layer lacks its name, type or source, has the name of another one, or is not JSON.
     """
+    if not isinstance(new, list | tuple):
+        raise InvalidQueryError(f"layers must be a list of mappings, not {new!r:.60}.")
     for number, given in enumerate(new):
         if not isinstance(given, Mapping):
             raise InvalidQueryError(f"layer {number} is a {type(given).__name__}, not a mapping.")
@@ -219,12 +235,18 @@ def voxel_size(state: Mapping[str, Any]) -> FloatArray:
     if not is_older(state):
         return size_of(state.get("dimensions"), "the state")[1]
     pose = _older_position(state)
-    sizes = pose.get("voxelSize")
-    if not isinstance(sizes, list) or len(sizes) != 3 or not all(float(size) > 0 for size in sizes):
-        raise InvalidQueryError(
-            "the state has no voxelSize in its navigation, so nm cannot be converted."
-        )
-    return np.array(sizes, float)
+    return sizes_of(pose.get("voxelSize"), "the state has no voxelSize in its navigation")
+
+
+def sizes_of(given: Any, fault: str) -> FloatArray:
+    """Return the size of a voxel of the older viewer in nm, or raise an error."""
+    try:
+        sizes = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        sizes = np.empty(0)
+    if sizes.shape != (3,) or not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise InvalidQueryError(f"{fault}, so nm cannot be converted: {given!r:.60}.")
+    return sizes
 
 
 def has_position(state: Mapping[str, Any]) -> bool:

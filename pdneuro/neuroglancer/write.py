@@ -135,9 +135,12 @@ def link(
     if found:
         shown["segmentColors"] = found
     if position is not None:
-        center = np.array([float(number) for number in position])
+        try:
+            center = np.asarray(position, np.float64)
+        except (TypeError, ValueError):
+            center = np.empty(0)
         if center.shape != (3,) or not np.isfinite(center).all():
-            raise InvalidQueryError(f"position must be three numbers, not {list(position)}.")
+            raise InvalidQueryError(f"position must be three numbers, not {position!r:.60}.")
         set_position(state, center, units)
     add_annotations(state, points, lines, group_by, colors, units)
     append_layers(state, layers)

@@ -36,11 +36,12 @@ def skeletons(
     {segments}
     {on}
     source : str, path or Source, optional
-        A CAVE datastack such as ``"cave:minnie65_public"``; or a folder, archive or pattern of SWC
-        files whose names contain the IDs, such as ``"skeletons/"``. Default: the option ``source``.
+        A CAVE datastack such as ``"cave:minnie65_public"``; a data set of neuPrint such as
+        ``"neuprint:hemibrain:v1.2.1"``; or a folder, archive or pattern of SWC files whose names
+        contain the IDs, such as ``"skeletons/"``. Default: the option ``source``.
     generate : bool, default False
-        Start the generation of the skeletons that the service does not have yet. It takes minutes to
-        hours; call again later.
+        Start the generation of the skeletons that a CAVE service does not have yet. It takes minutes
+        to hours; call again later.
     {fetch}
 
     Returns
@@ -48,7 +49,9 @@ def skeletons(
     DataFrame
         Node table ``neuron, node, type, x, y, z, radius, parent`` (µm; ``type`` is the compartment: 1
         soma, 2 axon, 3 dendrite, 4 apical dendrite, 0 unknown); ``neuron`` is the ID (int64). Each
-        segment appears once, in the order of the column. Values of files are as in the file.
+        segment appears once, in the order of the column. Values of files are as in the file. neuPrint's
+        coordinates and radii are in voxels; they are converted by the size of the data set's voxels
+        (``Meta.voxelSize``).
 
     Raises
     ------
@@ -61,8 +64,11 @@ def skeletons(
     Warns
     -----
     NotGeneratedWarning
-        The service does not have the skeletons of some segments yet. In :func:`pdneuro.last_report`,
-        their status is ``"not generated"``. They are not cached.
+        The service does not have the skeletons of some segments. In :func:`pdneuro.last_report`, their
+        status is ``"not generated"`` if it can generate them, else ``"none"``. They are not cached.
+    UnexpectedResponseWarning
+        A skeleton of neuPrint has problems, such as a node without its parent. It is returned
+        unchanged and not cached.
 
     See Also
     --------

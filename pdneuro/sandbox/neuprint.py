@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,6 +72,10 @@ class NeuPrintApp:
         The response to a query that does not finish.
     error_status : int
         Status of the response to a query that cannot be run.
+    without_skeleton : set of int
+        Bodies without a skeleton; fragments at first.
+    no_skeleton : Response
+        The response for a body without a skeleton.
     knows_all : bool
         Whether an unknown body has a row without a partner.
     """
@@ -91,6 +96,8 @@ class NeuPrintApp:
         )
         self.late = Response({"error": text}, 400)
         self.error_status, self.knows_all = 400, False
+        self.without_skeleton = set(self.fragments)
+        self.no_skeleton = Response({"error": "Key not found"}, 400)
         self._node = functools.lru_cache(maxsize=None)(self._make_node)
 
     def __call__(self, request: Request) -> Response:
@@ -103,6 +110,8 @@ class NeuPrintApp:
         if path == "/api/dbmeta/datasets":
             entry = {"last-mod": "2026-03-01 00:00:00", "uuid": "5a0d", "ROIs": list(PRIMARY)}
             return Response({name: {**entry, "hidden": False} for name in self.datasets})
+        if found := re.fullmatch(r"/api/skeletons/skeleton/([^/]+)/(\d+)", path):
+            return self._reject(request, found[1]) or self._skeleton(int(found[2]), request)
         if path != "/api/custom/custom":
             return Response({"error": "not found"}, 404)
         try:
@@ -150,6 +159,16 @@ class NeuPrintApp:
             self.error_status,
         )
 
+    def _skeleton(self, number: int, request: Request) -> Response:
+        if number not in self or number in self.without_skeleton:
+            return self.no_skeleton
+        rows = self.skeleton(number)
+        if request.query.get("format") == "swc":
+            lines = ["# SWC in voxels", *(" ".join(map(str, row)) for row in rows), ""]
+            return Response("\n".join(lines).encode(), 200, {"Content-Type": "text/plain"})
+        names = ["rowId", "x", "y", "z", "radius", "link"]
+        return Response({"columns": names, "data": [[row[0], *row[2:]] for row in rows]})
+
     def __contains__(self, number: int) -> bool:
         return number in self.connectome
 
@@ -184,6 +203,18 @@ class NeuPrintApp:
             place = [int(axis) for axis in point]
             found["somaLocation"] = {"coordinates": place, "crs": _PROJECTION, "type": "Point"}
         return {name: value for name, value in found.items() if value is not None}
+
+    def skeleton(self, number: int) -> list[list[Any]]:
+        """Return the rows of the SWC file of a body, in voxels: branches from the soma."""
+        cells, rng = self.connectome.cells(number), random.Random(number)
+        place = [[int(cells.get(f"soma_{axis}", 0)) for axis in "xyz"]]
+        rows: list[list[Any]] = [[1, 1, *place[0], 300.0, -1]]
+        for node in range(2, 20 + number % 30):
+            # A node continues one of the three nodes before it.
+            parent = max(node - rng.randint(1, 3), 1)
+            place.append([axis + rng.randint(-500, 500) for axis in place[parent - 1]])
+            rows.append([node, 0, *place[-1], round(rng.uniform(10, 60), 2), parent])
+        return rows
 
     def _regions(self, number: int) -> dict[str, dict[str, int]]:
         """Return the numbers of synapses of a body by region."""

@@ -931,7 +931,7 @@ def annotate(
     1    2     1       5     MBON        KC
     """
     edges = require_edges(edges)
-    ends = _checked_suffixes(suffixes)
+    ends = checked_suffixes(suffixes)
     if not isinstance(nodes, pd.DataFrame):
         name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
         added = _at_both_ends(name or "group", edges, nodes, ends)
@@ -946,9 +946,10 @@ def annotate(
     return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
 
 
-def _checked_suffixes(suffixes: Any) -> dict[str, str]:
-    """Return the suffix of each end of an edge."""
-    texts = ["" if text is None else text for text in suffixes] if not isinstance(suffixes, str) else []
+def checked_suffixes(suffixes: Any) -> dict[str, str]:
+    """Return the suffix of each end of an edge, or of each of two tables."""
+    given = suffixes if isinstance(suffixes, Iterable) and not isinstance(suffixes, str) else ()
+    texts = ["" if text is None else text for text in given]
     if len(texts) != 2 or texts[0] == texts[1] or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"suffixes must be two different texts, not {suffixes!r}.")
     return {"pre": texts[0], "post": texts[1]}

@@ -8,6 +8,7 @@ Nothing here repairs a table.
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -185,6 +186,29 @@ def frame(nodes: Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
         words = [row[number] if number < len(row) else None for row in extras]
         table[f"column_{number + 8}"] = pd.array(words, dtype=TEXT)
     return table
+
+
+def pack_nodes(nodes: Nodes) -> bytes:
+    """Encode the nodes of one neuron, each value exactly."""
+    packed = np.empty(len(nodes.node), DTYPE)
+    for name, values in zip(COLUMNS, nodes[1:], strict=True):
+        packed[name] = values
+    return zlib.compress(packed.tobytes(), 1)
+
+
+def unpack_nodes(body: bytes | None) -> Nodes:
+    """Return encoded nodes.
+
+    Raises
+    ------
+    ValueError
+        The bytes are damaged.
+    """
+    try:
+        packed = np.frombuffer(zlib.decompress(body or b""), DTYPE)
+    except (zlib.error, ValueError) as error:
+        raise ValueError(f"an encoded skeleton is damaged: {error}") from error
+    return Nodes(None, *(packed[name] for name in COLUMNS))
 
 
 def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable] | None = None) -> pd.DataFrame:

@@ -64,20 +64,7 @@ def parse(data: bytes, name: str, *, strict: bool = False, own_names: bool = Fal
     UnreadableLinesWarning
         Lines that are not nodes were skipped.
     """
-    content = _as_ascii(data)
-    if content.lstrip()[:1] == b"<":
-        raise InvalidSwcError(f"{name} is an HTML or XML page, not an SWC file.")
-    extras: list[list[str]] = []
-    unreadable: list[str] = []
-    neurons: Any = None
-    lines = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    layout = _layout(lines, name)
-    try:
-        nodes = _quick(content) if layout is None else None
-        if nodes is None:
-            nodes, extras, unreadable, neurons = _line_by_line(lines, name, layout)
-    except (PrecisionLossError, InvalidIdError) as error:
-        raise type(error)(f"{name} cannot be read exactly: {error}") from None
+    nodes, extras, unreadable, neurons = _read(data, name)
     table = frame(nodes, extras, name)
     if own_names and neurons is not None:
         table[NEURON] = neurons
@@ -103,6 +90,38 @@ def parse(data: bytes, name: str, *, strict: bool = False, own_names: bool = Fal
             UnreadableLinesWarning,
         )
     return table
+
+
+def whole_nodes(data: bytes, name: str) -> Nodes:
+    """Return the nodes of an SWC file in which each line is a node or a comment.
+
+    Raises
+    ------
+    InvalidSwcError
+        No line is a node, or a line is none.
+    PrecisionLossError, InvalidIdError
+        The number of a node is not an exact integer.
+    """
+    nodes, _, unreadable, _ = _read(data, name)
+    if unreadable:
+        raise InvalidSwcError(
+            f"{len(unreadable):,} lines of {name} are not nodes: {listing(unreadable, 3)}."
+        )
+    return nodes
+
+
+def _read(data: bytes, name: str) -> tuple[Nodes, list[list[str]], list[str], Any]:
+    """Return nodes, further words, unreadable lines and neurons of a file."""
+    content = _as_ascii(data)
+    if content.lstrip()[:1] == b"<":
+        raise InvalidSwcError(f"{name} is an HTML or XML page, not an SWC file.")
+    lines = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    layout = _layout(lines, name)
+    try:
+        nodes = _quick(content) if layout is None else None
+        return _line_by_line(lines, name, layout) if nodes is None else (nodes, [], [], None)
+    except (PrecisionLossError, InvalidIdError) as error:
+        raise type(error)(f"{name} cannot be read exactly: {error}") from None
 
 
 def _as_ascii(data: bytes) -> bytes:

@@ -182,5 +182,7 @@ def sign(
 
 
 def _words(names: str | Iterable[str]) -> set[str]:
-    listed = [names] if isinstance(names, str) else list(names)
+    listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    if not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"transmitters must be a text or a list of texts, not {names!r:.60}.")
     return {name.strip().casefold() for name in listed}

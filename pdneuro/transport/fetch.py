@@ -181,6 +181,13 @@ class _Batch(NamedTuple):
     again: bool = False
 
 
+def _verified(values: Batch) -> Batch:
+    """Return the values of a response that is complete."""
+    assert values.verify is not None
+    values.verify()
+    return values._replace(verify=None)
+
+
 class _Batches:
     """Sends batches over several threads; the calling thread enters and caches the values."""
 
@@ -197,6 +204,8 @@ class _Batches:
         self.largest = fetch.batch_size
         self.failed_in_a_row = 0
         self.arrived: list[Batch] = []
+        #: Responses that are verified when no other one is under way.
+        self.unverified: list[tuple[_Batch, Batch]] = []
         #: Whether a response contained values, how many were a 404, and the batches of these.
         self.responded = False
         self.not_found = 0
@@ -262,6 +271,11 @@ class _Batches:
             if batch.ids:
                 run = contextvars.copy_context().run  # the thread sees the options of the caller
                 self.under_way[pool.submit(run, self._request, batch)] = batch
+        if not self.under_way:
+            for batch, values in self.unverified:
+                run = contextvars.copy_context().run
+                self.under_way[pool.submit(run, _verified, values)] = batch
+            self.unverified.clear()
         return bool(self.under_way or self.elsewhere)
 
     def _claimed(self, ids: list[int]) -> list[int]:
@@ -351,6 +365,9 @@ class _Batches:
             self.answers.fail(batch.ids, error)
         else:
             self.failed_in_a_row = 0
+            if values.verify is not None:
+                self.unverified.append((batch, values))
+                return
             self._enter(batch, values)
             if not self.responded:
                 self.responded, missing, self.missing = True, self.missing, []
@@ -377,7 +394,7 @@ class _Batches:
             self._write([batch])
 
     def _enter(self, batch: _Batch, values: Batch) -> None:
-        ids, encodings, payloads, snapshot = values
+        ids, encodings, payloads, snapshot, _ = values
         if not ids and not batch.again and len(batch.ids) > 1:
             self.answers.leave_open(batch.ids)
             return
@@ -399,7 +416,7 @@ class _Batches:
     def _enter_all(self) -> None:
         """Enter all values at once: one batch at a time costs several times as much."""
         if self.arrived:
-            ids, encodings, payloads, times = zip(*self.arrived, strict=True)
+            ids, encodings, payloads, times, _ = zip(*self.arrived, strict=True)
             snapshots = [-1 if time is None else time for time in times]
             self.answers.take(
                 [*chain.from_iterable(ids)],
@@ -443,7 +460,9 @@ class _Batches:
         self.waiting.clear()
         known = len(self.arrived)
         for future in wait(self.under_way, timeout=patience).done:
-            if not future.cancelled() and future.exception() is None:
+            if future.cancelled() or future.exception() is not None:
+                continue
+            if future.result().verify is None:
                 self._enter(self.under_way[future], future.result())
         self._write(self.arrived[known:])
         self._enter_all()

@@ -50,13 +50,16 @@ class Batch(NamedTuple):
     """Values from one response: aligned sequences, one entry per ID in the response.
 
     ``encodings`` are numbers from ``FIRST_ENCODING`` on (how a payload is encoded) or ``NONE_ENCODING``.
-    IDs of the request that are not listed are unknown to the service.
+    IDs of the request that are not listed are unknown to the service. ``verify`` raises
+    RequestTooLargeError if the response was truncated. Other responses can make its request needless,
+    so it is called after them, and before the values are cached.
     """
 
     ids: list[int]
     encodings: list[int]
     payloads: list[bytes | None]
     snapshot: int | None
+    verify: Callable[[], None] | None = None
 
 
 @dataclass

@@ -55,7 +55,9 @@ def among(truth: pd.DataFrame, pre: pd.Series, post: pd.Series) -> pd.DataFrame:
 
 
 def sent(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return [r.json()["filter_in_dict"][SYNAPSES] for r in sandbox.requests if is_query(r)]
+    """Filters of the queries; not of those for one row, which show whether a response is complete."""
+    bodies = [r.json() for r in sandbox.requests if is_query(r)]
+    return [body["filter_in_dict"][SYNAPSES] for body in bodies if body.get("limit") != 1]
 
 
 @pytest.mark.parametrize(("pre", "post"), [(5, 8), (8, 5), (3, 190), (190, 3), (60, 190), (190, 190)])
@@ -88,6 +90,34 @@ def test_a_server_that_cuts_without_a_header_loses_nothing(
     sandbox.cave.warns = False
     found = source().synapses(pre=ids, post=ids)
     assert sorted(found["id"]) == sorted(truth["id"])
+
+
+@pytest.mark.parametrize("limit", [38, 101, 777, 1_234])
+@pytest.mark.parametrize("within", [True, False])
+def test_no_response_is_cached_that_a_server_cuts_without_a_header(
+    sandbox: Sandbox, stack: Datastack, truth: pd.DataFrame, limit: int, within: bool
+) -> None:
+    sandbox.cave.row_limit, sandbox.cave.warns = limit, False
+    table = stack.table(SYNAPSES, 661)
+    assert table is not None
+    rows = table.loc[table[ENDS[0]] > 1, ENDS[0]].value_counts()
+    # No root ID alone reaches the limit.
+    ids = pd.Series(rows.index[rows < limit][: 40 if limit < 100 else 200])
+    assert rows[ids].sum() > limit
+    right = truth[truth[ENDS[0]].isin(ids) & (truth[ENDS[1]].isin(ids) | (not within))]
+    for offline in (False, True):
+        with pdneuro.set_options(offline=offline, max_workers=4):
+            found = source().synapses(pre=ids, post=ids if within else None)
+        assert sorted(found["id"]) == sorted(right["id"])
+
+
+def test_few_requests_show_that_many_responses_are_complete(sandbox: Sandbox, ids: pd.Series) -> None:
+    sandbox.cave.row_limit = 10**6
+    with pdneuro.set_options(batch_size=10, max_workers=4):
+        source().synapses(pre=ids)
+    bodies = [r.json() for r in sandbox.requests if is_query(r)]
+    assert len(sent(sandbox)) == -(-len(ids) // 10)
+    assert len(bodies) - len(sent(sandbox)) <= 4
 
 
 def test_a_server_that_ignores_the_other_end_and_the_box(

@@ -98,3 +98,20 @@ def test_errors() -> None:
         edges.neuro.compare(side="cell_type")
     with pytest.raises(errors.MissingColumnsError, match="type_pre"):
         edges.neuro.compare(edges, match_on="type")
+
+
+@pytest.mark.parametrize("suffixes", ["ab", 5, (1, 2), ("_a", "_a"), ("_a",)])
+def test_suffixes_are_two_texts(suffixes: object) -> None:
+    types = {"cell_type_pre": ["A", "B"], "cell_type_post": ["C", "C"]}
+    edges = pd.DataFrame({"pre": [1, 2], "post": 3, "weight": [60, 40], **types})
+    with pytest.raises(ValueError, match="suffixes must be two different texts"):
+        edges.neuro.compare(edges, suffixes=suffixes)
+    with pytest.raises(ValueError, match="suffixes must be two different texts"):
+        edges.neuro.annotate({1: "A"}, "name", suffixes=suffixes)
+
+
+def test_the_second_edge_table_is_a_frame() -> None:
+    types = {"cell_type_pre": ["A", "B"], "cell_type_post": ["C", "C"]}
+    edges = pd.DataFrame({"pre": [1, 2], "post": 3, "weight": [60, 40], **types})
+    with pytest.raises(TypeError, match="other must be an edge table"):
+        edges.neuro.compare(edges.to_numpy())

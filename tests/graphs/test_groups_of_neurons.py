@@ -170,3 +170,25 @@ def test_names_instead_of_ids() -> None:
     for name, call in calls.items():
         one, two = call(ids, start), call(names, f"n{start}")
         np.testing.assert_allclose(one.astype(float), two.astype(float), err_msg=name)
+
+
+@pytest.mark.parametrize("height", ["x", -1, np.nan, True])
+def test_the_height_of_a_cut_is_a_distance(height: object) -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [8, 8, 9], "weight": [3, 4, 5]})
+    with pytest.raises(ValueError, match="height must be a distance"):
+        edges.neuro.cluster(height=height)
+
+
+@pytest.mark.parametrize("resolution", ["x", -1, np.nan, None])
+def test_the_resolution_is_a_number(resolution: object) -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [8, 8, 9], "weight": [3, 4, 5]})
+    with pytest.raises(ValueError, match="resolution must be a number"):
+        edges.neuro.communities("leiden", resolution=resolution)
+
+
+@pytest.mark.parametrize("ids", ["12", 12])
+def test_one_text_is_not_a_list_of_digits(ids: object) -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 12], "post": [2, 12, 1], "weight": [3, 4, 5]})
+    for call in (edges.neuro.to_matrix, edges.neuro.similarity):
+        with pytest.raises(TypeError, match="IDs must be a Series, Index, array or list"):
+            call(ids=ids)

@@ -211,3 +211,27 @@ class TestEffective:
             edges.neuro.effective(edges["pre"], 3)
         with pytest.raises(errors.MissingColumnsError, match="cell_type_pre"):
             edges.neuro.effective(edges["pre"], edges["pre"], group_by="cell_type")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n": 2.5}, "n must be"),
+        ({"n": "x"}, "n must be"),
+        ({"threshold": "x"}, "threshold must be"),
+        ({"max_hops": -1}, "max_hops must be"),
+        ({"max_hops": 1.5}, "max_hops must be"),
+        ({"threshold": None, "max_hops": "x"}, "max_hops must be"),
+    ],
+)
+def test_numbers_of_layers_are_checked(wrong: dict, message: str) -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [5, 6]})
+    with pytest.raises(ValueError, match=message):
+        edges.neuro.layers(1, **wrong)
+
+
+@pytest.mark.parametrize("signed", [5, [1, 2], ["gaba", None]])
+def test_transmitters_are_texts(signed: object) -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": 5, "nt": ["ach", "gaba"]})
+    with pytest.raises(ValueError, match="transmitters must be a text or a list of texts"):
+        edges.neuro.influence(1, signed=signed)

@@ -106,3 +106,24 @@ class TestZscores:
         for options in ({"statistic": "motif"}, {"n": 1}):
             with pytest.raises(ValueError, match=r"statistic must|n must"):
                 random_edges(0).neuro.zscores(**options)
+
+
+def test_a_random_graph_without_a_count_has_no_p_value() -> None:
+    edges = pd.DataFrame({"pre": [1, 1, 2, 3], "post": [2, 3, 3, 4], "weight": [5, 6, 7, 8]})
+    calls = []
+
+    def counted(table: pd.DataFrame) -> pd.Series:
+        calls.append(table)
+        return pd.Series({"always": 3, "first": 3} if len(calls) == 1 else {"always": 3}, dtype="Int64")
+
+    found = edges.neuro.zscores(counted, n=50, seed=0)
+    assert found.loc["always", "p_value"] == 1
+    assert np.isnan(found.loc["first", "p_value"])
+    assert found["z"].isna().all()
+
+
+@pytest.mark.parametrize("value", ["3", None, {"a": 1}, pd.Series({"a": "x"})])
+def test_a_statistic_returns_numbers(value: object) -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [5, 6]})
+    with pytest.raises(ValueError, match="must return a number or a Series of numbers"):
+        edges.neuro.zscores(lambda table: value, n=2)
