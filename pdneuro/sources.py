@@ -258,7 +258,8 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         return _open(SANDBOX, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
-        service, rest = (service, rest) if colon else ("braincircuits", spec)
+        # A service alone is no project.
+        service, rest = (service, rest) if colon or spec in SERVICES else ("braincircuits", spec)
         if service not in SERVICES or not _NAMES.get(service, _PROJECT).fullmatch(rest):
             raise UnknownSourceError(
                 f"unknown source {spec!r}. Use a BrainCircuits.io project such as "

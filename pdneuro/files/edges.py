@@ -25,7 +25,7 @@ from pdneuro.files.formats import (
 )
 from pdneuro.files.reading import first_rows, read_table
 from pdneuro.files.text import content_of, first_cells, labeled_text, punctuation
-from pdneuro.tables.counts import may_count, pair_scores, possible_counts, region_columns
+from pdneuro.tables.counts import may_count, pair_scores, possible_counts
 from pdneuro.tables.dense import matrix_edges
 from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles, is_sparse
 from pdneuro.tables.node_names import IDS, NAMES, checked_nodes
@@ -138,9 +138,8 @@ def _edges_of_file(
         columns = [name for name in (pre, post, weight) if name in names]
         if weight is None:  # the columns that decide whether a row is a synapse
             counts = possible_counts(sample, (pre, post, roi, nt))
-            columns += [name for name in counts if may_count(sample[name])]
-            columns += region_columns(names) if len(columns) > 2 else []
-            columns += pair_scores(names)
+            # Only whole rows show which ones are repeated.
+            columns += names if any(may_count(sample[name]) for name in counts) else pair_scores(names)
         columns += [roi] if options["regions"] is not None else []
         columns = list(dict.fromkeys(name for name in columns if name in names))
         given |= {"roi": roi if roi in columns else None, "nt": None}
@@ -213,8 +212,8 @@ def _matrix_shape(path: Path | IO[Any], separator: str, nodes: str) -> tuple[str
     rows = f"{len(lines) - 1:,}" if len(lines) <= SAMPLE else "many"
     shape = f"{rows} x {len(labels):,}"
     same = [line[0] for line in lines[1 : len(labels) + 1]] == labels[:SAMPLE]
-    if nodes == NAMES:
-        named = same and len(set(labels)) == len(labels) > 1 and not any(numbers[begin:])
+    named = same and len(set(labels)) == len(labels) > 1 and not any(numbers[begin:])
+    if named or nodes == NAMES:  # without nodes="names", names are an error of matrix_edges
         return (shape, _SAME_LABELS) if named else ("", _NO_LABELS)
     if len(second) not in (len(first), len(first) + 1) or len(labels) < 2 or not digits:
         return _square(lines), _NO_LABELS

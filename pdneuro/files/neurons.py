@@ -100,8 +100,8 @@ def read_neurons(
 
 
 def _neurons(table: pd.DataFrame, on: Hashable | None, many: str | None) -> pd.DataFrame:
-    if on is None and _has_sides(table):
-        table = _by_side(table)
+    if on is None and _side_columns(table):
+        table = _by_side(table, _side_columns(table))
     elif on is None:
         on = _without_header(table)
     ids = roles.exact_ids(table, on)
@@ -120,14 +120,17 @@ def _neurons(table: pd.DataFrame, on: Hashable | None, many: str | None) -> pd.D
     return table
 
 
-def _has_sides(table: pd.DataFrame) -> bool:
-    return set(_SIDES.values()) <= set(table.columns) and not roles.id_columns(table)
+def _side_columns(table: pd.DataFrame) -> dict[str, Hashable]:
+    """Return the column of IDs of each side, none if the table has one ID per row."""
+    found = {side: roles.one_of(table.columns, (name,), "on") for side, name in _SIDES.items()}
+    sides = {side: name for side, name in found.items() if name is not None}
+    return sides if len(sides) == len(_SIDES) and not roles.id_columns(table) else {}
 
 
-def _by_side(table: pd.DataFrame) -> pd.DataFrame:
+def _by_side(table: pd.DataFrame, sides: Mapping[str, Hashable]) -> pd.DataFrame:
     """Return one row per neuron of a table with the IDs of both sides in a row."""
     parts = []
-    for side, name in _SIDES.items():
+    for side, name in sides.items():
         ids = table[name]
         text = ids.astype("string").str.strip()
         there = text.notna() & ~text.isin(_NO_PAIR)
@@ -159,11 +162,11 @@ def _one_row_per_neuron(table: pd.DataFrame, name: Hashable, many: str | None) -
     repeated = ids.duplicated(keep=False) & ids.notna()
     if not repeated.any() or many == "rows":
         return table
-    rows = table[repeated]
-    equal = rows.astype(str).duplicated()
+    equal = repeated.to_numpy(bool, copy=True)
+    equal[equal] = table[equal].astype(str).duplicated()
     if equal.any():
-        table = table.drop(index=rows.index[equal]) if table.index.is_unique else table
-        rows, ids = rows[~equal], table[name]
+        table = table[~equal]
+        ids = table[name]
         repeated = ids.duplicated(keep=False) & ids.notna()
     if not repeated.any():
         return table
@@ -213,7 +216,7 @@ def id_name(path: str | os.PathLike[str], on: Hashable | None = None) -> Hashabl
     """
     sample = first_rows(path)
     if on is None:
-        if _has_sides(sample):
+        if _side_columns(sample):
             return None
         on = _without_header(sample)
     if on is None and roles.version_columns(sample.columns) and len(roles.id_columns(sample)) == 1:

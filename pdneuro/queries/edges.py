@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._docs import documented
-from pdneuro.errors import NodeBudgetError, UnsupportedError
+from pdneuro.errors import InvalidQueryError, NodeBudgetError, UnsupportedError
 from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, at_version, open_source, version_of
@@ -94,6 +94,8 @@ def edges(
     {segment errors}
     UnsupportedError
         The source has no regions or no fragments.
+    InvalidQueryError
+        ``roi`` or ``fragments`` is not True or False.
     NodeBudgetError
         The next hop would query more than ``max_nodes`` neurons. No request is sent for it.
 
@@ -568,6 +570,10 @@ def _follow(
 
 def _special(source: Source, **options: bool) -> dict[str, bool]:
     """Return the options of edges that differ from their defaults; raise if the source lacks one."""
+    for name, value in options.items():
+        if not isinstance(value, bool | np.bool_):
+            hint = " To keep some regions, filter the column 'roi' of the result." * (name == "roi")
+            raise InvalidQueryError(f"{name} must be True or False, not {value!r}.{hint}")
     chosen = {
         name: bool(value) for name, value in options.items() if bool(value) != (name == "fragments")
     }

@@ -49,7 +49,9 @@ def find(
     -------
     DataFrame
         ``root_id`` (int64), ``type``, ``side`` (``left``, ``right``, ``center``), ``nt`` (text), then
-        the other fields of the query; one row per neuron. No rows if no neuron has all of the values.
+        the other fields of the query; one row per neuron, several only if a table has different values
+        for it. Without a column of transmitters, ``nt`` is the largest of the scores ``gaba_avg,
+        ach_avg, ...``. No rows if no neuron has all of the values.
 
     Raises
     ------

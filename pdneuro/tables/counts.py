@@ -143,8 +143,19 @@ def check_rows(
             f"whole numbers: weight=..., or count each row as one synapse: weight={ROWS!r}."
         )
     columns = [name for name in possible_counts(frame, used) if could_count(frame[name])]
-    if columns and rows_differ(frame, starts, ends):
+    if not columns:
+        return
+    once = ~_repeated(frame)
+    if rows_differ(frame[once], starts[once], ends[once]):
         raise not_recognized(columns)
+
+
+def _repeated(frame: pd.DataFrame) -> Any:
+    """Return which rows are equal to one before: a table of pairs may list a pair twice."""
+    try:
+        return frame.duplicated().to_numpy()
+    except TypeError:  # lists, such as positions: these are synapses
+        return np.zeros(len(frame), bool)
 
 
 def rows_differ(frame: pd.DataFrame, starts: Int64Array, ends: Int64Array) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import CONCAT_BY_REFERENCE, copies_on_write
-from pdneuro.errors import ColumnExistsError, listing
+from pdneuro.errors import ColumnExistsError, MultipleRecordsError, listing
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.node_names import Nodes, node_array
@@ -56,7 +56,7 @@ def lookup(
 
     Raises
     ------
-    ValueError
+    MultipleRecordsError
         An ID appears in several rows.
     """
     numbers, missing = node_array(known, ids)
@@ -64,9 +64,9 @@ def lookup(
     index = pd.Index(numbers[present])
     if not index.is_unique:
         twice = index[index.duplicated()]
-        raise ValueError(
+        raise MultipleRecordsError(
             f"{twice.nunique():,} IDs appear in several rows, such as {twice[0]}. Keep one row per ID, "
-            "for example with .drop_duplicates()."
+            "for example with .drop_duplicates() or pdneuro.read_neurons(path, many='first')."
         )
     positions = index.get_indexer(pd.Index(ids))
     return {name: take_or_na(array_of(cells)[present], positions) for name, cells in columns.items()}

@@ -13,6 +13,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import UnknownFieldError, did_you_mean, listing
 from pdneuro.tables import columns, roles
+from pdneuro.tables.transmitters import largest_score
 
 #: Names of the columns with a role, the best first.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -149,15 +150,31 @@ def select(
     >>> select(neurons, "root_id", {"type": ["PN"]}, "mine", regex=False).side.tolist()
     ['left']
     """
+    table = _with_transmitters(table)
     chosen = columns_of([name for name in table.columns if name != ids], filters, source)
     kept = np.ones(len(table), bool)
     for name, values in filters.items():
         kept &= matches(name, table[chosen[name]].tolist(), values, regex=regex)
-    return standard(table[kept], ids, chosen)
+    found = standard(table[kept], ids, chosen)
+    repeated = found["root_id"].duplicated(keep=False).to_numpy(copy=True)
+    if repeated.any():  # a table of labels or annotations has many rows per neuron
+        repeated[repeated] = found[repeated].astype(str).duplicated()
+        found = found[~repeated].reset_index(drop=True)
+    return found
+
+
+def _with_transmitters(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose transmitters are a column, from the scores if it has no other."""
+    spelled = {_spelled(name) for name in table.columns}
+    scores = roles.score_columns(table.columns)
+    if not scores or any(_spelled(name) in spelled for name in NAMES["nt"]):
+        return table
+    return table.assign(nt=largest_score(table, scores))
 
 
 def values_of(table: pd.DataFrame, ids: Hashable, name: str, source: str) -> list[Any]:
     """Return the distinct values of a field of a table of neurons."""
+    table = _with_transmitters(table)
     chosen = columns_of([column for column in table.columns if column != ids], [name], source)
     return [value for value in pd.unique(table[chosen[name]]).tolist() if not pd.isna(value)]
 

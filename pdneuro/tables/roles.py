@@ -481,7 +481,7 @@ def _named(columns: Iterable[Hashable], names: Iterable[str]) -> list[Hashable]:
 def _spelled(name: str) -> str:
     """Return a name in lower case, with underscores for blanks and hyphens, without a type."""
     # neuPrint's import files write the type, or the space of IDs, behind the name.
-    name = re.sub(r"(?<=.):\w+(\[\])?$|(?<=_ID)\(.*\)$", "", name.strip())
+    name = re.sub(r"(?<=.):\w+(\[\])?$|(?<=_ID)\(.*\)$", "", name.strip(), flags=re.IGNORECASE)
     return re.sub(r"[\s-]+", "_", name).casefold()
 
 

@@ -29,8 +29,8 @@ _WORDS = {
     "neither": ("neither",),
 }
 _TRANSMITTER = {word: name for name, words in _WORDS.items() for word in words}
-#: Ending of the columns of scores of Codex.
-_ENDING = "_avg"
+#: Name of a column of scores of Codex, in the spellings that :mod:`pdneuro.tables.roles` knows.
+_AVERAGE = re.compile(r"\s*(\w+?)[\s_-]+avg\s*", re.IGNORECASE)
 #: Classes of a prediction that are not transmitters.
 _NONE_OF_THEM = ("unknown", "neither")
 #: Other words in the names of columns of scores.
@@ -173,8 +173,8 @@ def largest_score(frame: pd.DataFrame, scores: Sequence[Hashable]) -> pd.Series[
 
 
 def _label(name: str) -> str:
-    stem = name.removesuffix(_ENDING)
-    return stem.upper() if name.endswith(_ENDING) else stem
+    average = _AVERAGE.fullmatch(name)
+    return average[1].upper() if average else name
 
 
 def _ranked(columns: Sequence[Any]) -> tuple[Any, Any, Any]:

@@ -277,6 +277,33 @@ REJECTED = {
 }
 
 
+def test_the_case_of_letters_in_names_is_free(tmp_path: Path) -> None:
+    text = f":start_id(body-id),:end_id(body-id),Weight:INT\n{X},{Y},4\n"
+    assert pdneuro.read_edges(written("neuprint.csv", text, tmp_path)).to_numpy().tolist() == [[X, Y, 4]]
+    scores = "GABA_AVG,Ach Avg,GLUT_AVG,OCT_AVG,SER_AVG,DA_AVG"
+    text = f"PRE_ROOT_ID,POST_ROOT_ID,SYN_COUNT,{scores}\n{A},{B},4,0.7,0.1,0,0,0,0\n"
+    assert pdneuro.read_edges(written("scores.csv", text, tmp_path)).nt.tolist() == ["GABA"]
+    text = f"ROOT_ID,{scores}\n{A},0.1,0.7,0,0,0,0\n"
+    assert pdneuro.read_neurons(written("neurons.csv", text, tmp_path)).nt.tolist() == ["ACH"]
+    text = f"Left ID,RIGHT_ID,celltype\n{X},{Y},KC\n{Z},no pair,MBON\n"
+    path = written("larva.csv", text, tmp_path)
+    assert pdneuro.read_neurons(path)[["root_id", "side"]].to_numpy().tolist() == [
+        [X, "left"],
+        [Z, "left"],
+        [Y, "right"],
+    ]
+    edges = written("edges.csv", f"pre,post,weight\n{X},{Y},3\n", tmp_path)
+    assert set(pdneuro.Connectome.from_files(edges, path).ids) == {X, Y, Z}
+
+
+def test_a_matrix_of_names_is_an_error_that_shows_both_ways(tmp_path: Path) -> None:
+    path = written("matrix.csv", ",ADAL,AIBL\nADAL,0,3\nAIBL,1,0\n", tmp_path)
+    for read in (pdneuro.read_edges, pdneuro.Connectome.from_files):
+        with pytest.raises(errors.InvalidIdError, match=r"nodes=.names.*numbers, names = pd\.factorize"):
+            read(path)
+    assert pdneuro.read_edges(path, nodes="names")["weight"].tolist() == [3, 1]
+
+
 @pytest.mark.parametrize("name", REJECTED)
 def test_other_files_are_errors_that_say_why(name: str, tmp_path: Path) -> None:
     text, kind, words = REJECTED[name]
@@ -449,6 +476,14 @@ def test_a_connectome_knows_the_neurons_of_each_table(file: Neurons, tmp_path: P
     with pdneuro.set_options(cache_dir=tmp_path / "cache"):
         brain = pdneuro.Connectome.from_files(edges, path)
     assert set(brain.ids) == {*file.ids, C}
+
+
+def test_equal_rows_are_read_once_whatever_the_index() -> None:
+    table = pd.DataFrame({"root_id": [A, B], "type": ["KC", None]})
+    twice = pd.concat([table, table])
+    read = pdneuro.read_neurons(twice)
+    pd.testing.assert_frame_equal(read, table)
+    assert len(twice) == 4
 
 
 def test_ids_as_text_are_exact(tmp_path: Path) -> None:

@@ -139,6 +139,15 @@ def test_a_source_without_regions_or_fragments_says_so(
     assert not server.requests
 
 
+@pytest.mark.parametrize(
+    "option", [{"roi": "ME(R)"}, {"fragments": "no"}, {"roi": None}, {"fragments": 0}]
+)
+def test_roi_and_fragments_are_true_or_false(server: Sandbox, ids: pd.Series, option: dict) -> None:
+    with pytest.raises(errors.InvalidQueryError, match="True or False"):
+        ids.neuro.edges(**option)
+    assert not server.requests
+
+
 def test_regions_that_exceed_the_pair_are_a_warning(server: Sandbox, ids: pd.Series) -> None:
     one = int(ids[0])
     rows = [[one, 12, 5, json.dumps({"EB": {"post": 4}, "FB": {"post": 3}, "CX": {"post": 9}})]]
@@ -387,7 +396,9 @@ def test_an_unknown_data_set_lists_those_of_the_server(
     assert len(server.requests) <= 2  # the IDs are not requested one by one
 
 
-@pytest.mark.parametrize("name", ["neuprint:", "neuprint:two words", "neuprint:a:b:c", "neuprint:-x"])
+@pytest.mark.parametrize(
+    "name", ["neuprint", "neuprint:", "neuprint:two words", "neuprint:a:b:c", "neuprint:-x"]
+)
 def test_a_name_that_is_no_data_set(name: str) -> None:
     with pytest.raises(errors.UnknownSourceError, match="neuprint"):
         pdneuro.open_source(name)

@@ -125,3 +125,25 @@ def test_one_table_of_neurons_takes_no_name_of_a_table(sandbox: Sandbox) -> None
     for source in ("neuprint:manc", "sandbox"):
         with pytest.raises(errors.UnsupportedError, match="one table"):
             pdneuro.find(source, type="T012", table="cells")
+
+
+def test_a_neuron_with_many_rows_is_found_once() -> None:
+    labels = pd.DataFrame(
+        {"root_id": [11, 11, 12], "label": ["a", "b", "b"], "type": ["KC", "KC", "MBON"]}
+    )
+    brain = pdneuro.Connectome(pd.DataFrame({"pre": [11], "post": [12], "weight": [3]}), labels)
+    assert pdneuro.find(brain, type="KC").root_id.tolist() == [11]
+    assert pdneuro.find(brain, label="b").root_id.tolist() == [11, 12]
+    assert pdneuro.find(brain).root_id.tolist() == [11, 12]
+    with pytest.raises(errors.MultipleRecordsError, match="several rows"):
+        labels.head(1)[["root_id"]].neuro.join_properties("label", source=brain)
+
+
+def test_the_transmitter_of_a_table_of_scores() -> None:
+    scores = {name: [0.0, 0.0] for name in ("glut_avg", "oct_avg", "ser_avg", "da_avg")}
+    table = pd.DataFrame({"root_id": [11, 12], "gaba_avg": [0.9, 0.1], "ach_avg": [0.1, 0.9], **scores})
+    brain = pdneuro.Connectome(pd.DataFrame({"pre": [11], "post": [12], "weight": [3]}), table)
+    assert pdneuro.find(brain).nt.tolist() == ["GABA", "ACH"]
+    assert pdneuro.find(brain, nt="ACH").root_id.tolist() == [12]
+    with pytest.raises(errors.UnknownValueError, match="ACH"):
+        pdneuro.find(brain, nt="AC")

@@ -99,6 +99,15 @@ def test_rows_of_synapses_are_counted(read: str, tmp_path: Path) -> None:
     assert set(weights(READ[read](twice.reset_index(drop=True), tmp_path)).values()) == {2}
 
 
+@pytest.mark.parametrize("read", [name for name in READ if name != "dask"])
+def test_equal_rows_do_not_hide_a_possible_count(read: str, tmp_path: Path) -> None:
+    twice = pd.concat([PAIRS, PAIRS.head(1)], ignore_index=True)
+    with pytest.raises(errors.AmbiguousColumnError, match=r"weight='contacts'.*weight='rows'"):
+        READ[read](twice.assign(contacts=[3, 4, 5, 3]), tmp_path)
+    synapses = twice.assign(contacts=[3, 4, 5, 3], x=[1, 2, 3, 4])
+    assert weights(READ[read](synapses, tmp_path))[FIRST, SECOND] == 2
+
+
 @pytest.mark.parametrize("read", READ)
 @pytest.mark.parametrize("region", ["roi", "neuropil", "brain_region"])
 def test_a_row_can_be_a_region_of_a_pair(region: str, read: str, tmp_path: Path) -> None:
