@@ -258,7 +258,7 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
         return _open(SANDBOX, spec)
     if isinstance(spec, str):
         service, colon, rest = spec.partition(":")
-        # A service alone is no project.
+        # A service alone is not a project.
         service, rest = (service, rest) if colon or spec in SERVICES else ("braincircuits", spec)
         if service not in SERVICES or not _NAMES.get(service, _PROJECT).fullmatch(rest):
             raise UnknownSourceError(

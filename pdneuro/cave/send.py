@@ -70,7 +70,7 @@ _LONGEST_PAUSE = 60.0
 _ROW_LIMITS = (200_000, 500_000)
 #: No server has a lower limit of rows.
 _LOWEST_LIMIT = 10
-#: If so many responses of the same size are complete, this size is not the limit.
+#: If this number of responses of one size are complete, this size is not the limit.
 _ENOUGH = 2
 
 T = TypeVar("T")
