@@ -153,7 +153,10 @@ def setup(service: str, token: str | None = None, *, save: bool = True) -> None:
 
 def _typed(prompt: str) -> str:
     """Return a token that is typed, or one line of a pipe."""
-    is_typed = sys.stdin.isatty() or "ipykernel" in sys.modules
+    ipython: Any = sys.modules.get("IPython")
+    # A package may import IPython outside a notebook.
+    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    is_typed = sys.stdin.isatty() or in_notebook
     typed = getpass.getpass(prompt) if is_typed else sys.stdin.readline()
     if not typed.strip():
         raise MissingTokenError("no token was typed.")

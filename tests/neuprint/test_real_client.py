@@ -20,7 +20,10 @@ pytest.importorskip("ladybug", reason="ladybug, the embedded Cypher engine, is n
 neuprint = pytest.importorskip("neuprint", reason="neuprint-python is not installed")
 
 # neuprint-python uses a keyword that pandas 3 will drop.
-pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The inplace keyword"),
+    pytest.mark.filterwarnings("ignore:Downcasting object dtype:FutureWarning"),
+]
 
 SOURCE = f"neuprint:{engine.DATASET}"
 BASE = 720575940600000000
