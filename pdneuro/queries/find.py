@@ -14,6 +14,7 @@ from pdneuro.options import Fetch
 from pdneuro.sources import NeuronTable, Source, open_source
 from pdneuro.tables.neuron_fields import matches
 from pdneuro.tables.provenance import stamp
+from pdneuro.transport.report import collect_report
 
 
 def find(
@@ -95,9 +96,10 @@ def find(
             "table=..."
         )
     options = Fetch.of(refresh=refresh)
-    found = opened.find(filters, regex=regex, table=table, fetch=options)
-    for name, values in filters.items():
-        _check_values(opened, found, name, values, regex=regex, table=table, fetch=options)
+    with collect_report(options):
+        found = opened.find(filters, regex=regex, table=table, fetch=options)
+        for name, values in filters.items():
+            _check_values(opened, found, name, values, regex=regex, table=table, fetch=options)
     shown = [f"{name}={values[0] if len(values) == 1 else values!r}" for name, values in filters.items()]
     shown += ["regex=True"] if regex else []
     shown += [f"table={table}"] if table else []

@@ -424,6 +424,10 @@ def test_the_command_line_finds_neurons_and_their_edges(server: Sandbox, tmp_pat
 
     found, edges = tmp_path / "found.csv", tmp_path / "edges.csv"
     where = ["--type", "T012", "--where", "side=left"]
+    with pdneuro.set_options(on_error="partial", on_missing="ignore", retries=0):
+        server.fail(path="/neuprint/", status=500)
+        with pytest.warns(errors.PartialResultWarning):
+            pd.Series([1]).neuro.properties("size")  # the report of an earlier call is not that of find
     assert cli.main(["find", "--source", SOURCE, *where, "--out", str(found), "--quiet"]) == 0
     neurons = pdneuro.read_table(found)
     assert neurons["root_id"].tolist() == pdneuro.find(type="T012", side="left")["root_id"].tolist()
