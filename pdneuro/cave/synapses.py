@@ -32,6 +32,7 @@ from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.rounding import rounding_hint
+from pdneuro.tables.transmitters import ranked, transmitter_columns
 from pdneuro.transport.report import Batch, collect_report
 
 if TYPE_CHECKING:
@@ -41,14 +42,6 @@ if TYPE_CHECKING:
 POSITIONS = {"pre": "pre_pt_position", "post": "post_pt_position", "center": "ctr_pt_position"}
 SCORE = "cleft_score"
 UNITS = ("nm", "voxel")
-#: Names of columns with the probability of a transmitter, in small letters and without an ending.
-_TRANSMITTERS = frozenset(
-    [
-        *("ach", "acetylcholine", "gaba", "glut", "glutamate", "da", "dopamine", "oct", "octopamine"),
-        *("ser", "serotonin", "his", "histamine", "tyr", "tyramine"),
-    ]
-)
-_ENDINGS = ("_avg", "_prob", "_probability")
 
 
 class Choice(NamedTuple):
@@ -210,7 +203,7 @@ def averaged(found: pd.DataFrame) -> pd.DataFrame:
     found : DataFrame
         Synapses with columns of transmitters.
     """
-    scores = transmitters(found.columns)
+    scores = [str(name) for name in transmitter_columns(found.columns)]
     groups = group_rows(found["pre"], found["post"])
     first = groups.first
     columns: dict[str, Any] = {
@@ -228,34 +221,9 @@ def averaged(found: pd.DataFrame) -> pd.DataFrame:
             columns[name] = pd.arrays.FloatingArray(np.asarray(sums / counts, float), counts == 0)
     result = pd.DataFrame(columns)
     means = [result[name].to_numpy(float, na_value=-np.inf) for name in scores]
-    return result.assign(nt=_largest(scores, np.column_stack([np.full(len(result), -np.inf), *means])))
-
-
-def _largest(names: Sequence[str], means: npt.NDArray[np.float64]) -> Any:
-    """Return the name of the largest mean of each row; missing if there is none, or if two are equal.
-
-    The first column of the means belongs to no name.
-    """
-    largest = means.max(axis=1)
-    certain = np.isfinite(largest) & ((means == largest[:, None]).sum(axis=1) == 1)
-    words = np.array([None, *names], object)[means.argmax(axis=1)]
-    return pd.array(np.where(certain, words, None), dtype=TEXT)
-
-
-def transmitters(names: Any) -> list[str]:
-    """Return the columns of transmitters.
-
-    >>> transmitters(["id", "gaba", "ach_avg", "size"])
-    ['gaba', 'ach_avg']
-    """
-    found = []
-    for name in map(str, names):
-        stem = name.casefold()
-        for ending in _ENDINGS:
-            stem = stem.removesuffix(ending)
-        if stem in _TRANSMITTERS:
-            found.append(name)
-    return found
+    best, largest, second = ranked([*means, np.full(len(result), -np.inf)])
+    codes = np.where(np.isfinite(largest) & (largest > second), best, -1)
+    return result.assign(nt=pd.array(scores, TEXT).take(codes, allow_fill=True))
 
 
 # -- inside ------------------------------------------------------------------------------------------
@@ -275,7 +243,7 @@ def _requested(version: Version, choice: Choice) -> tuple[tuple[str, ...] | None
         return None, None
     sample = version.sample(None)
     known = None if sample is None else [str(name) for name in sample.columns]
-    if choice.nt and known is not None and not transmitters(known):
+    if choice.nt and known is not None and not transmitter_columns(known):
         raise UnknownFieldError(
             f"the table of synapses of {version.client.datastack} has no columns of transmitters. It "
             f"has {', '.join(known)}."
@@ -284,7 +252,7 @@ def _requested(version: Version, choice: Choice) -> tuple[tuple[str, ...] | None
         _require_column(version, name, known)
     if choice.columns is None and not choice.nt:
         return None, sample
-    extra = transmitters(known or ()) if choice.nt else choice.columns or ()
+    extra = transmitter_columns(known or ()) if choice.nt else choice.columns or ()
     return tuple(dict.fromkeys([PRE, POST, *extra, *needed])), sample
 
 

@@ -197,7 +197,7 @@ def _with_transmitters(table: pd.DataFrame) -> pd.DataFrame:
     column = roles.transmitter_column(table.columns)
     if column is not None:
         return table.assign(nt=table[column])
-    scores = roles.score_columns(table.columns)
+    scores = roles.complete_scores(table.columns)
     listed = bool(scores) and any(pd.api.types.is_object_dtype(table[name].dtype) for name in scores)
     return table.assign(nt=largest_score(table, scores)) if scores and not listed else table
 

@@ -145,7 +145,7 @@ def as_edges(
     rest = rest[[*optional, *others]].rename(columns=renamed)
     edges = pd.concat([edges, rest], axis=1)
     if nt is None and "nt" not in edges.columns:
-        scores = roles.score_columns(frame.columns)
+        scores = roles.complete_scores(frame.columns)
         if scores:
             edges.insert(3 + (roi is not None), "nt", largest_score(frame, scores))
     if "hop" in edges.columns:

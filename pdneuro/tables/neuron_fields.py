@@ -166,7 +166,7 @@ def select(
 def _with_transmitters(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose transmitters are a column, from the scores if it has no other."""
     spelled = {_spelled(name) for name in table.columns}
-    scores = roles.score_columns(table.columns)
+    scores = roles.complete_scores(table.columns)
     if not scores or any(_spelled(name) in spelled for name in NAMES["nt"]):
         return table
     return table.assign(nt=largest_score(table, scores))

@@ -429,10 +429,10 @@ def transmitter_column(columns: Iterable[Hashable]) -> Hashable | None:
     return next((found[0] for name in _NEURON_TRANSMITTERS if (found := _named(names, (name,)))), None)
 
 
-def score_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+def complete_scores(columns: Iterable[Hashable]) -> list[Hashable]:
     """Return the columns with the scores of all transmitters, none if some are lacking.
 
-    >>> score_columns(["root_id", "gaba_avg", "ach_avg"])
+    >>> complete_scores(["root_id", "gaba_avg", "ach_avg"])
     []
     """
     names = list(columns)

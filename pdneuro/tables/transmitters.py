@@ -60,19 +60,37 @@ def score_columns(columns: Iterable[Hashable]) -> list[dict[str, Hashable]]:
     """
     found: dict[tuple[str, ...], dict[str, Hashable]] = {}
     for column in columns:
-        if not isinstance(column, str):
-            continue
-        for words in (
-            re.split(r"[\W_]+", column),
-            re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", column),
-        ):
-            lower = [word.casefold() for word in words if word]
-            names = [_TRANSMITTER[word] for word in lower if word in _TRANSMITTER]
-            rest = tuple(word for word in lower if word not in _TRANSMITTER)
-            if len(names) == 1 and set(rest) <= _AFFIXES:
-                found.setdefault(rest, {}).setdefault(names[0], column)
-                break
+        named = _transmitter_of(column)
+        if named is not None:
+            name, rest = named
+            found.setdefault(rest, {}).setdefault(name, column)
     return [one for one in found.values() if len(one.keys() - set(_NONE_OF_THEM)) > 1]
+
+
+def transmitter_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return the columns that hold the score of a transmitter.
+
+    >>> transmitter_columns(["id", "gaba", "ach_avg", "size", "unknown"])
+    ['gaba', 'ach_avg']
+    """
+    named = [(column, _transmitter_of(column)) for column in columns]
+    return [column for column, found in named if found is not None and found[0] not in _NONE_OF_THEM]
+
+
+def _transmitter_of(column: Hashable) -> tuple[str, tuple[str, ...]] | None:
+    """Return the transmitter in the name of a column, and the other words; None if there is none."""
+    if not isinstance(column, str):
+        return None
+    for words in (
+        re.split(r"[\W_]+", column),
+        re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", column),
+    ):
+        lower = [word.casefold() for word in words if word]
+        names = [_TRANSMITTER[word] for word in lower if word in _TRANSMITTER]
+        rest = tuple(word for word in lower if word not in _TRANSMITTER)
+        if len(names) == 1 and set(rest) <= _AFFIXES:
+            return names[0], rest
+    return None
 
 
 def top_nt(
@@ -132,7 +150,7 @@ def top_nt(
     1  acetylcholine           0.5           0.25
     """
     names = _named_scores(table, columns)
-    best, top, second = _ranked([_scores(table, column) for column in names.values()])
+    best, top, second = ranked([_scores(table, column) for column in names.values()])
     unknown = ~(top > 0)
     alone = unknown | np.isneginf(second)
     words = pd.array(list(names), TEXT).take(np.where(unknown, -1, best), allow_fill=True)
@@ -166,7 +184,7 @@ def largest_score(frame: pd.DataFrame, scores: Sequence[Hashable]) -> pd.Series[
     """
     columns = [pd.to_numeric(frame[name], errors="coerce") for name in scores]
     values = [column.to_numpy(dtype=np.float64, na_value=-np.inf) for column in columns]
-    best, top, second = _ranked([np.where(np.isnan(part), -np.inf, part) for part in values])
+    best, top, second = ranked([np.where(np.isnan(part), -np.inf, part) for part in values])
     labels = [_label(str(name)) for name in scores]
     codes = np.where((top > 0) & (top > second), best, -1)
     return pd.Series(pd.array(labels, TEXT).take(codes, allow_fill=True), index=frame.index, name="nt")
@@ -177,7 +195,7 @@ def _label(name: str) -> str:
     return average[1].upper() if average else name
 
 
-def _ranked(columns: Sequence[Any]) -> tuple[Any, Any, Any]:
+def ranked(columns: Sequence[Any]) -> tuple[Any, Any, Any]:
     """Return the column with the largest score of each row, that score, and the second (-inf: none)."""
     scores = np.column_stack(columns)
     best = np.argmax(scores, axis=1) if len(scores) else np.zeros(0, np.intp)
