@@ -111,6 +111,27 @@ def test_no_response_is_cached_that_a_server_cuts_without_a_header(
         assert sorted(found["id"]) == sorted(right["id"])
 
 
+def test_the_only_response_that_a_server_cuts_is_found_at_the_end(
+    sandbox: Sandbox, stack: Datastack, truth: pd.DataFrame
+) -> None:
+    table = stack.table(SYNAPSES, 661)
+    assert table is not None
+    rows = table.loc[table[ENDS[0]] > 1, ENDS[0]].value_counts().sort_index()
+    # The batches are in the order of the IDs.
+    middle = len(rows) // 2
+    few, many = rows.iloc[:middle].nsmallest(20), rows.iloc[middle:].nlargest(20)
+    ids = pd.Series([*few.index, *many.index])
+    first, second = int(few.sum()), int(many.sum())
+    # Neither round, nor seen before, nor much larger than the complete response of the first batch.
+    limit = next(size for size in range(2 * first - 1, first, -1) if size % 10)
+    assert many.max() < limit < second
+    sandbox.cave.row_limit, sandbox.cave.warns = limit, False
+    for offline in (False, True):
+        with pdneuro.set_options(offline=offline, batch_size=20, max_workers=1):
+            found = source().synapses(pre=ids)
+        assert sorted(found["id"]) == sorted(truth.loc[truth[ENDS[0]].isin(ids), "id"])
+
+
 def test_few_requests_show_that_many_responses_are_complete(sandbox: Sandbox, ids: pd.Series) -> None:
     sandbox.cave.row_limit = 10**6
     with pdneuro.set_options(batch_size=10, max_workers=4):
