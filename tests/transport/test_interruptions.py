@@ -48,10 +48,13 @@ def workers_end() -> bool:
 class TestFailure:
     def test_responses_that_arrive_after_the_error_are_cached(self, sandbox: Sandbox) -> None:
         neurons = pdneuro.sandbox.neurons()["root_id"].sort_values()[:20]
+        others = threading.Event()
 
         def answer(which: str, request: Request) -> Response | None:
             if which == "first":
+                others.wait(20)
                 return Response({"detail": "no"}, 401)
+            others.set()
             time.sleep(0.5)
             return None
 
