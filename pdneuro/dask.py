@@ -8,24 +8,37 @@ environment or its files.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
+import os
+import secrets
+import sys
+import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 from dask import dataframe as dd
+from dask.callbacks import Callback
 from dask.dataframe import extensions
 
 from pdneuro import queries, tables
 from pdneuro._compat import TEXT
 from pdneuro.accessors.method import as_method
 from pdneuro.errors import InvalidVersionError
-from pdneuro.options import carried, get_options
-from pdneuro.sources import Source
+from pdneuro.options import carried, get_option, get_options
+from pdneuro.queries._call import Found, run_query
+from pdneuro.sources import Source, is_service
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, weights
+from pdneuro.tables.columns import array_of
 from pdneuro.tables.counts import (
     ROWS,
     could_count,
@@ -47,7 +60,11 @@ from pdneuro.tables.edges import (
     with_labels,
 )
 from pdneuro.tables.ids import distinct_ids
-from pdneuro.tables.joins import Labels, are_labels, labels_of
+from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
+from pdneuro.tables.provenance import extend
+from pdneuro.transport import report
+from pdneuro.transport.http import slots
+from pdneuro.transport.report import Report
 
 __all__ = ["DataFrameNeuro", "SeriesNeuro"]
 
@@ -57,24 +74,192 @@ Lazy = Any
 _NULLABLE = {"i": "Int64", "u": "Int64", "b": "boolean", "f": "Float64"}
 
 
-class WithOptions:
-    """A function of a partition with its arguments, and the options at the time of the call."""
+# -- where queries run -------------------------------------------------------------------------------
 
-    def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        self.function, self.args, self.kwargs = function, args, kwargs
+_NAME = secrets.token_hex(8)
+
+
+def _process() -> str:
+    """Return a name of this process. A forked process has another one."""
+    return f"{_NAME}-{os.getpid()}"
+
+
+class _RunReport(Report):
+    """The fetches of all tasks of a computation; those of the call before, while there are none."""
+
+    def __init__(self, before: Report | None) -> None:
+        super().__init__()
+        has_none = isinstance(before, _RunReport) and not before.fetches
+        self.before = before.before if has_none else before  # type: ignore[union-attr]
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per ID and property."""
+        if not self.fetches and self.before is not None:
+            return self.before.table()
+        # The first row of an ID says whether it was requested; other tasks found it in the cache.
+        return super().table().drop_duplicates(["id", "property", "source"], ignore_index=True)
+
+
+class _Run(NamedTuple):
+    """A computation: its report, and the context (tokens of a block) of the thread that started it."""
+
+    report: Report
+    context: contextvars.Context
+
+
+_run: _Run | None = None
+
+
+def _start(*_: Any) -> None:
+    """Start a report for the thread that starts a computation."""
+    global _run
+    report.publish(_RunReport(report.latest()))
+    _run = _Run(report.latest(), contextvars.copy_context())  # type: ignore[arg-type]
+
+
+Callback(start=_start).register()
+
+
+class Fetcher:
+    """Runs queries in the process that made the lazy table, with the options of that moment.
+
+    Parameters
+    ----------
+    on_workers : bool
+        Run each query where its task runs, such as a query of local files.
+    refresh : bool
+        Request values that were cached before this moment again.
+    max_workers : int, optional
+        Maximum number of requests at the same time, of all tasks together.
+    """
+
+    def __init__(
+        self, *, on_workers: bool = False, refresh: bool = False, max_workers: int | None = None
+    ) -> None:
         self.options = {**get_options(), "progress": False}
+        self.options["max_workers"] = get_option("max_workers", max_workers)
+        self.process = None if on_workers else _process()
+        self.since = time.time() if refresh else None
+        self.is_copy = False
+        self.thread = threading.get_ident()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for a copy. dask copies the original when it sends a graph to a cluster."""
+        if not self.is_copy and self.process is not None:
+            if self.thread == threading.get_ident():  # other threads send the tasks of the graph
+                _start()
+            if "distributed" in sys.modules:
+                from pdneuro import cluster
+
+                cluster.listen(self.process)
+        return {**vars(self), "is_copy": True}
+
+    def __dask_tokenize__(self) -> Any:
+        from dask.base import normalize_token
+
+        return normalize_token((sorted(self.options.items(), key=str), self.since))
+
+    def fetch(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
+        """Return the result of a query for a column."""
+        if self.process not in (None, _process()) and "distributed" in sys.modules:
+            from pdneuro import cluster
+
+            if cluster.on_worker():
+                plugin = cluster.plugin()
+                if plugin is None:
+                    return cluster.ask(self.process, cloudpickle.dumps(partial(self.run, query, ids)))
+                if plugin.cache_dir is not None:
+                    self.options["cache_dir"] = Path(plugin.cache_dir)
+        return self.run(query, ids)
+
+    def look_up(self, query: Callable[[pd.Series[Any]], Any], column: pd.Series[Any]) -> Any:
+        """Return the result of a query with one row per row of a column; each value is sent once."""
+        try:
+            codes, _ = pd.factorize(array_of(column), use_na_sentinel=False)
+        except TypeError:  # lists are not hashable
+            return self.fetch(query, column)
+        first = np.flatnonzero(~pd.Series(codes).duplicated())
+        found = self.fetch(query, column.iloc[first])
+        if isinstance(found, Found):
+            status = found.status()[codes]
+            return Found(found.table.take(codes).set_axis(column.index), lambda: status)
+        return found.take(codes).set_axis(column.index)
+
+    def run(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
+        """Run a query in this process, in the context of the computation."""
+        context = contextvars.Context() if _run is None else _run.context.copy()
+        return context.run(self._run, query, ids)
+
+    def _run(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
+        options = self.options
+        if self.since is not None:
+            options = {**options, "expire_after": time.time() - self.since}
+        slots.set(_shared_slots(options["max_workers"]))
+        before = report.latest()
+        report.publish(None)
+        try:
+            with carried(options):
+                found = query(ids)
+            if isinstance(found, Found):
+                found = Found(found.table, partial(np.copy, found.status()))
+        finally:
+            own = report.latest()
+            report.publish(before)
+            if own is not None and _run is not None:
+                for answers in own.fetches:
+                    answers.payloads = answers.payloads[:0]  # a report needs no values
+                _run.report.fetches.extend(own.fetches)
+        return found
+
+
+@functools.cache
+def _shared_slots(count: int) -> threading.Semaphore:
+    return threading.Semaphore(count)
+
+
+class Call(NamedTuple):
+    """A function with the arguments that follow a column."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def __call__(self, column: Any) -> Any:
+        """Return the result for a column."""
+        return self.function(column, *self.args, **self.kwargs)
+
+
+_fetcher: ContextVar[Fetcher] = ContextVar("pdneuro_dask_fetcher")
+
+
+class WithOptions:
+    """A function of a partition with its arguments, and what runs the queries in it."""
+
+    def __init__(self, fetcher: Fetcher, function: Callable[..., Any], *args: Any) -> None:
+        self.fetcher, self.function, self.args = fetcher, function, args
+        self.__name__ = function.__name__.strip("_")  # for the names of tasks
 
     def __call__(self, partition: Any, *more: Any) -> Any:
         """Return the result for a partition."""
-        with carried(self.options):
-            return self.function(partition, *more, *self.args, **self.kwargs)
+        tokens = _fetcher.set(self.fetcher), run_query.set(self.fetcher.look_up)
+        try:
+            with carried(self.fetcher.options):
+                return self.function(partition, *more, *self.args)
+        finally:
+            _fetcher.reset(tokens[0])
+            run_query.reset(tokens[1])
 
     def __dask_tokenize__(self) -> Any:
         from dask.base import normalize_token
 
         named = f"{self.function.__module__}.{self.function.__qualname__}"
-        state = (named, self.args, sorted(self.kwargs.items()), sorted(self.options.items(), key=str))
-        return normalize_token(state)
+        return normalize_token((named, self.args, self.fetcher))
+
+
+def _fetcher_of(fetch: dict[str, Any], *, source: Any = None, has_source: bool = True) -> Fetcher:
+    """Return what runs the queries of a call; its arguments that concern all tasks leave ``fetch``."""
+    chosen = {name: fetch.pop(name) for name in ("refresh", "max_workers") if name in fetch}
+    return Fetcher(on_workers=has_source and not is_service(source), **chosen)
 
 
 # -- queries: each row alone -------------------------------------------------------------------------
@@ -84,6 +269,7 @@ def by_row(
     function: Callable[..., Any],
     find: Callable[..., pd.Series[Any]] = roles.id_column,
     *,
+    run: Callable[..., Any] | None = None,
     join: bool = False,
     meta: bool = False,
 ) -> Callable[..., Lazy]:
@@ -97,6 +283,8 @@ def by_row(
         A query of :mod:`pdneuro.queries`.
     find : callable
         Function that returns the column of IDs of a table.
+    run : callable, optional
+        What a task does with a partition. Default: it looks up each distinct value.
     join : bool
         Whether the query adds columns to a table.
     meta : bool
@@ -116,10 +304,12 @@ def by_row(
             lazy = lazy[columns[0].name]
         if "source" in signature.parameters:
             _require_one_version(bound.arguments.get("source"))
-        call = functools.partial(function, **bound.kwargs)
-        names = bound.args[1:]
+        options, names = bound.kwargs, bound.args[1:]
+        has_source = "source" in signature.parameters
+        fetcher = _fetcher_of(options, source=options.get("source"), has_source=has_source)
+        call = partial(function, **options)
         if meta and not undocumented:
-            _require_documented(names, bound.kwargs)
+            _require_documented(names, options)
         empty = call(lazy._meta, *names)
         if isinstance(empty, pd.Series):
             dtypes: Any = _nullable(empty.dtype)
@@ -129,16 +319,18 @@ def by_row(
             if join:  # existing columns of the table keep their dtypes
                 ids = pd.concat(columns, axis=1)
                 new = call(ids, *names).columns.drop(ids.columns)
-                prefix, suffix = bound.kwargs.get("prefix", ""), bound.kwargs.get("suffix", "")
+                prefix, suffix = options.get("prefix", ""), options.get("suffix", "")
                 extra = {
                     f"{prefix}{name}{suffix}{end}": kind
                     for name, kind in undocumented.items()
-                    for _, end in roles.ends_of(bound.kwargs["on"])
+                    for _, end in roles.ends_of(options["on"])
                 }
             dtypes = {**{name: _nullable(empty[name].dtype) for name in new}, **extra}
             empty = empty.reindex(columns=[*empty.columns, *(n for n in extra if n not in empty)])
             empty = empty.astype(dtypes)
-        work = WithOptions(_align, function, names, bound.kwargs, dtypes, list(empty) if dtypes else [])
+        columns = list(empty) if isinstance(empty, pd.DataFrame) else []
+        action = run or (_called if join else _looked_up)
+        work = WithOptions(fetcher, action, Call(function, names, options), dtypes, columns)
         return lazy.map_partitions(work, meta=empty)
 
     if meta:
@@ -159,11 +351,23 @@ def _require_one_version(source: str | Source | None) -> None:
         )
 
 
-def _align(
-    partition: Any, function: Any, names: Any, options: Any, dtypes: Any, columns: list[Any]
-) -> Any:
+def _called(partition: Any, call: Call, dtypes: Any, columns: list[Any]) -> Any:
+    """Return the result of a function for a partition; a join in it looks up each distinct value."""
+    return _aligned(call(partition), dtypes, columns)
+
+
+def _looked_up(column: pd.Series[Any], query: Call, dtypes: Any, columns: list[Any]) -> Any:
+    """Return the result of a query for a partition, one row per row."""
+    return _aligned(_fetcher.get().look_up(query, column), dtypes, columns)
+
+
+def _fetched(column: pd.Series[Any], query: Call, dtypes: Any, columns: list[Any]) -> Any:
+    """Return the result of a query for a partition, in long form."""
+    return _aligned(_fetcher.get().fetch(query, column), dtypes, columns)
+
+
+def _aligned(result: Any, dtypes: Any, columns: list[Any]) -> Any:
     """Return the result for a partition, with the columns and dtypes of all partitions."""
-    result = function(partition, *names, **options)
     if isinstance(result, pd.Series):
         return result.astype(dtypes)
     aligned = result.reindex(columns=columns).astype(dtypes)
@@ -197,13 +401,13 @@ def _undocumented(name: Any) -> ValueError:
     )
 
 
-ids = by_row(tables.exact_ids)
+ids = by_row(tables.exact_ids, run=_called)
 properties = by_row(queries.properties.properties, meta=True)
 join_properties = by_row(queries.properties.join_properties, join=True, meta=True)
 structures = by_row(queries.structures.structures, roles.structure_column)
 join_structures = by_row(queries.structures.join_structures, roles.structure_column, join=True)
-ancestors = by_row(queries.structures.ancestors, roles.structure_column)
-descendants = by_row(queries.structures.descendants, roles.structure_column)
+ancestors = by_row(queries.structures.ancestors, roles.structure_column, run=_fetched)
+descendants = by_row(queries.structures.descendants, roles.structure_column, run=_fetched)
 rollup = by_row(queries.structures.rollup, roles.structure_column)
 is_under = by_row(queries.structures.is_under, roles.structure_column)
 neuromorpho = by_row(queries.neuromorpho.neuromorpho, roles.neuromorpho_column)
@@ -241,7 +445,9 @@ def records(
         )
     dtypes = {label: _nullable(empty[label].dtype) for label in empty} | _dtypes(meta)
     dtypes["segment_id"] = "int64"
-    work = WithOptions(_align, function, (name,), {"source": source, **fetch}, dtypes, list(dtypes))
+    fetcher = _fetcher_of(fetch, source=source)
+    query = Call(function, (name,), {"source": source, **fetch})
+    work = WithOptions(fetcher, _fetched, query, dtypes, list(dtypes))
     return _distinct(_column(ids, on))[0].map_partitions(work, meta=empty.astype(dtypes))
 
 
@@ -266,6 +472,7 @@ def edges(
     further hop needs all neurons of the one before.
     """
     _require_one_version(source)
+    fetcher = _fetcher_of(fetch, source=source)
     options = {"upstream": upstream, "downstream": downstream, "autapses": autapses, **fetch}
     options |= {"min_weight": whole_threshold(min_weight), "source": source}
     options |= {"roi": roi, "fragments": fragments}
@@ -274,7 +481,7 @@ def edges(
     meta = edge_table(nothing, nothing, nothing)
     if roi:
         meta = meta.assign(roi=pd.Series(dtype=TEXT))
-    work = WithOptions(_edges, within, options)
+    work = WithOptions(fetcher, _edges, within, options)
     return distinct.map_partitions(work, everyone, meta=meta)
 
 
@@ -344,7 +551,7 @@ def _edges(
     own: pd.Series[Any], everyone: pd.Series[Any], within: bool, options: dict[str, Any]
 ) -> pd.DataFrame:
     """Return the edges of the segments of a partition; one partition returns each edge."""
-    found = queries.edges.edges(own, **options)
+    found = _fetcher.get().fetch(Call(queries.edges.edges, (), options), own)
     inside = found["pre"].isin(everyone) & found["post"].isin(everyone)
     if within:
         found = found[inside]
@@ -548,8 +755,8 @@ def annotate(
     new = empty.columns.difference(standard.columns)
     kept_categories = (name for name in new if not isinstance(empty[name].dtype, pd.CategoricalDtype))
     dtypes = {name: _nullable(empty[name].dtype) for name in kept_categories}
-    work = WithOptions(_align, tables.annotate, (nodes, columns), options, dtypes, list(empty.columns))
-    return standard.map_partitions(work, meta=empty.astype(dtypes))
+    call = Call(tables.annotate, (nodes, columns), options)
+    return standard.map_partitions(_called, call, dtypes, list(empty), meta=empty.astype(dtypes))
 
 
 def fractions(
@@ -569,14 +776,25 @@ def fractions(
     standard = _standard(edges)
     if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
-    if not are_labels(total) and total == "present":
-        standard = standard.shuffle(on=END_OF[of])
-    known = total if are_labels(total) or total == "present" else {}
-    meta = weights.fractions(standard._meta, of, known, overwrite=overwrite)
     if isinstance(total, str) and total == "source":
         _require_one_version(source)
-    options: Any = {"overwrite": overwrite, "source": source, **fetch}
-    return standard.map_partitions(WithOptions(queries.edges.fractions, of, total, **options), meta=meta)
+        fetcher = _fetcher_of(fetch, source=source)
+        query = Call(queries.edges.fractions, (of, total), {"source": source, **fetch})
+        meta = weights.fractions(standard._meta, of, {}, overwrite=overwrite)
+        return standard.map_partitions(WithOptions(fetcher, _shares, query, overwrite), meta=meta)
+    if not are_labels(total) and total == "present":
+        standard = standard.shuffle(on=END_OF[of])
+    return each(standard, weights.fractions, of, total, overwrite=overwrite)
+
+
+def _shares(edges: pd.DataFrame, query: Call, overwrite: bool) -> pd.DataFrame:
+    """Add the shares of all synapses that the source counts."""
+    of = query.args[0]
+    ends = edges[["pre", "post", "weight"]]
+    shares = _fetcher.get().fetch(query, ends)
+    name = f"{of}_fraction"
+    result = add_columns(edges, {name: array_of(shares[name])}, overwrite=overwrite)
+    return extend(result, shares)
 
 
 def sign(
@@ -632,6 +850,15 @@ def reciprocal(edges: Lazy) -> Lazy:
     )
     names = ["_low", "_high"]
     return each(both.shuffle(on=names).drop(columns=names), tables.reciprocal)
+
+
+def __getattr__(name: str) -> Any:
+    """Return the plugin, for which distributed must be installed."""
+    if name == "WorkerPlugin":
+        from pdneuro.cluster import WorkerPlugin
+
+        return WorkerPlugin
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # -- accessors ---------------------------------------------------------------------------------------
