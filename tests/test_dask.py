@@ -15,6 +15,8 @@ import dask.dataframe as dd
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import pdneuro
 import pdneuro.dask
@@ -22,6 +24,7 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 
 BASE = 720575940600000000
+OLD = "cave:minnie65_public@661"
 
 
 @pytest.fixture(scope="module")
@@ -449,3 +452,76 @@ def test_a_table_of_pairs_may_list_a_pair_twice() -> None:
     lazy = dd.from_pandas(pairs, npartitions=2).neuro.as_edges()
     with dask.config.set(scheduler="synchronous"), pytest.raises(errors.AmbiguousColumnError):
         lazy.compute()
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(0, 9)), min_size=1, max_size=20
+)
+
+
+@given(rows=ROWS, parts=st.integers(1, 4))
+@settings(max_examples=8)
+def test_sums_of_any_table_are_the_same_as_on_pandas(rows: list[Any], parts: int) -> None:
+    table = pd.DataFrame(rows, columns=["pre", "post", "weight"])
+    kinds = pd.Series(["a", "b", "a", "c"], index=[1, 2, 3, 4])
+    verbs: list[Callable[[Any], Any]] = [
+        lambda e: e.neuro.collapse(kinds),
+        lambda e: e.neuro.fractions(),
+        lambda e: e.neuro.degree().reset_index(),
+    ]
+    with dask.config.set(scheduler="synchronous"):
+        for verb in verbs:
+            same(verb(dd.from_pandas(table, npartitions=parts)), verb(table))
+        lazy = dd.from_pandas(table, npartitions=parts).neuro
+        pd.testing.assert_series_equal(lazy.motifs().compute(), table.neuro.motifs())
+        matrix = lazy.to_matrix(kinds, normalize="input").compute()
+        pd.testing.assert_frame_equal(matrix, table.neuro.to_matrix(kinds, normalize="input"))
+
+
+def test_provenance_of_a_lazy_table(sandbox: Sandbox) -> None:
+    lazy = dd.from_pandas(neurons(), npartitions=3).neuro.join_properties("size")
+    eager = neurons().neuro.join_properties("size")
+    with dask.config.set(scheduler="synchronous"):
+        found = lazy.neuro.provenance.compute()
+        assert lazy.neuro.cite().compute() == eager.neuro.cite()
+    names = ["source", "dataset", "license", "queries"]
+    pd.testing.assert_frame_equal(found[names], eager.neuro.provenance[names])
+
+
+def test_reconstructions_and_persistence(sandbox: Sandbox) -> None:
+    table = pd.DataFrame({"neuron_id": [3, 1, 2, 3]})
+    lazy = dd.from_pandas(table, npartitions=2)
+    with dask.config.set(scheduler="synchronous"):
+        nodes = lazy.neuro.swc().compute()
+        vectors = lazy.neuro.persistence().compute()
+    expected = table.neuro.swc()
+    order = ["neuron", "node"]
+    pd.testing.assert_frame_equal(
+        nodes.sort_values(order, ignore_index=True).astype(expected.dtypes.to_dict()),
+        expected.sort_values(order, ignore_index=True),
+        check_categorical=False,
+    )
+    assert vectors["distance"].tolist() == table.neuro.persistence()["distance"].tolist()
+
+
+CAVE_VERBS: dict[str, Callable[[Any], Any]] = {
+    "join": lambda t, **meta: t.neuro.join_cave(
+        "nucleus_view", "volume", source=OLD, multiple="first", **meta
+    ),
+    "synapses": lambda t, **meta: t["root_id"].neuro.synapses("size", source=OLD, **meta),
+    "synapses within": lambda t, **meta: t.neuro.synapses("size", source=OLD, within=True, **meta),
+    "is_latest": lambda t, **_: t["root_id"].neuro.is_latest(source=OLD).to_frame(),
+    "latest": lambda t, **_: t["root_id"].neuro.latest(source=OLD).to_frame(),
+}
+
+
+@pytest.mark.parametrize("verb", CAVE_VERBS)
+def test_cave_gives_the_same_as_on_pandas(verb: str, sandbox: Sandbox) -> None:
+    pytest.importorskip(
+        "caveclient", reason="caveclient holds pandas below 3: the other environment has it"
+    )
+    table = pdneuro.sandbox.root_ids().head(12).to_frame("root_id")
+    meta = {"volume": "Float64"} if verb == "join" else {"size": "int64"}
+    expected = CAVE_VERBS[verb](table)
+    with dask.config.set(scheduler="synchronous"):
+        same(CAVE_VERBS[verb](dd.from_pandas(table, npartitions=3), meta=meta), expected)
