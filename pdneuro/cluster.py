@@ -32,7 +32,7 @@ _lock = threading.Lock()
 
 
 def listen(process: str) -> str | None:
-    """Take the queries of tasks from the current cluster; return the name of the queue, if there is one."""
+    """Take the queries of tasks from the current cluster, if there is one; return the queue's name."""
     try:
         client: Any = distributed.default_client()  # type: ignore[no-untyped-call]
     except ValueError:

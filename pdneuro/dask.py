@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -223,7 +224,8 @@ def _shared_slots(count: int) -> threading.Semaphore:
     return threading.Semaphore(count)
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True)
+class Call:
     """A function with the arguments that follow a column."""
 
     function: Callable[..., Any]
@@ -334,9 +336,9 @@ def by_row(
             dtypes = {**{name: _nullable(empty[name].dtype) for name in new}, **extra}
             empty = empty.reindex(columns=[*empty.columns, *(n for n in extra if n not in empty)])
             empty = empty.astype(dtypes)
-        columns = list(empty.columns) if isinstance(empty, pd.DataFrame) else []
+        labels = list(empty.columns) if isinstance(empty, pd.DataFrame) else []
         action = run or (_called if join else _looked_up)
-        work = WithOptions(fetcher, action, Call(function, names, options), dtypes, columns)
+        work = WithOptions(fetcher, action, Call(function, names, options), dtypes, labels)
         return lazy.map_partitions(work, meta=empty)
 
     if meta:
