@@ -7,6 +7,7 @@ Tables are written to a file or to stdout, everything else to stderr. Exit statu
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import warnings
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     options = parser().parse_args(arguments)
+    importlib.import_module("pdneuro.accessors")  # registers .neuro
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", PdneuroWarning)

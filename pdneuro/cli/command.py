@@ -1,4 +1,7 @@
-"""Arguments, options and tables shared by the commands."""
+"""Arguments, options and tables shared by the commands.
+
+Functions import pandas, and the modules that need it, so that arguments are parsed before.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,12 @@ import argparse
 import sys
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import pandas as pd
-
-from pdneuro import files
 from pdneuro.options import set_options
-from pdneuro.tables import roles
-from pdneuro.transport import report
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Exit status if a table was written, but the requests for some IDs failed.
 INCOMPLETE = 3
@@ -105,6 +106,8 @@ def words(values: list[str] | None) -> list[str]:
 
 def settings(options: argparse.Namespace) -> set_options:
     """Return the options of a command for a ``with`` block; first check the files to write."""
+    from pdneuro import files
+
     if getattr(options, "out", None) == "-":
         options.out = None
     read = [getattr(options, name, None) for name in ("file", "source")]
@@ -144,6 +147,9 @@ def column(options: argparse.Namespace, table: pd.DataFrame) -> Hashable | None:
 
 def read(options: argparse.Namespace) -> pd.DataFrame:
     """Read the table of a command, as text if the output is text, otherwise with dtypes."""
+    from pdneuro import files
+    from pdneuro.tables import roles
+
     source = sys.stdin if options.file == "-" else options.file
     table = files.read_table(source, verbatim=files.is_text(options.out))
     # An index without a name that holds the IDs would be lost in the result.
@@ -152,6 +158,9 @@ def read(options: argparse.Namespace) -> pd.DataFrame:
 
 def write(options: argparse.Namespace, table: pd.DataFrame) -> int:
     """Write a result and a summary of the IDs; return the exit status."""
+    from pdneuro import files
+    from pdneuro.transport import report
+
     files.write_table(table, sys.stdout if options.out is None else options.out)
     if options.report:
         files.write_table(report.last_report(), options.report)
@@ -161,6 +170,8 @@ def write(options: argparse.Namespace, table: pd.DataFrame) -> int:
 
 def summary(options: argparse.Namespace, done: str) -> int:
     """Print what was done and the status of the IDs; return the exit status."""
+    from pdneuro.transport import report
+
     counts = report.last_report()["status"].value_counts()
     if not options.quiet:
         statuses = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)

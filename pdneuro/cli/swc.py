@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from pdneuro import files
 from pdneuro.cli import command
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add(commands: Any) -> None:
@@ -53,6 +53,7 @@ def add(commands: Any) -> None:
 
 
 def _get(options: argparse.Namespace) -> int:
+    from pdneuro import files
     from pdneuro.queries.neuromorpho import swc
 
     with command.settings(options):
@@ -65,6 +66,9 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _column(options: argparse.Namespace) -> pd.Series[Any]:
+    import pandas as pd
+
+    from pdneuro import files
     from pdneuro.tables import roles
 
     names: list[str] = options.neurons
@@ -82,7 +86,9 @@ def _column(options: argparse.Namespace) -> pd.Series[Any]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from pdneuro import tables
+    import pandas as pd
+
+    from pdneuro import files, tables
 
     with command.settings(options):
         nodes = files.read_swc(options.files)
@@ -95,7 +101,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from pdneuro import tables
+    from pdneuro import files, tables
 
     with command.settings(options):
         result = tables.morphology(files.read_swc(options.files)).reset_index()
@@ -103,6 +109,8 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _written(options: argparse.Namespace, table: pd.DataFrame, done: str) -> int:
+    from pdneuro import files
+
     files.write_table(table, sys.stdout if options.out is None else options.out)
     if not options.quiet:
         print(f"pdneuro: {done}", file=sys.stderr)
