@@ -28,6 +28,7 @@ from pdneuro.files.text import content_of, first_cells, labeled_text, punctuatio
 from pdneuro.tables.counts import may_count, pair_scores, possible_counts
 from pdneuro.tables.dense import matrix_edges
 from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles, is_sparse
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.node_names import IDS, NAMES, checked_nodes
 
 #: The smallest number that is an ID rather than a weight, if its column has no name.
@@ -104,6 +105,7 @@ def read_edges(
     """
     given: dict[str, Any] = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
     options: dict[str, Any] = {"regions": regions, "nodes": nodes, "sparse": sparse}
+    path = to_pandas(path)
     if isinstance(path, pd.DataFrame):
         table = as_edges(path, **given, **options)
     elif isinstance(path, str | os.PathLike):

@@ -15,9 +15,10 @@ import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import AmbiguousColumnError, InvalidFileError, listing
-from pdneuro.files.arrow import arrow_names, from_arrow
+from pdneuro.files.arrow import arrow_names
 from pdneuro.files.formats import ARROW, NUMPY, SAMPLE, SEPARATORS, files_of, local_path, readable
 from pdneuro.files.text import content_of, read_text, require_columns
+from pdneuro.tables.foreign import from_arrow
 from pdneuro.tables.roles import SEGMENT_NAMES
 
 

@@ -27,6 +27,7 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
@@ -68,7 +69,7 @@ def as_edges(
     Parameters
     ----------
     frame : DataFrame
-        Edges, or synapses with one row each.
+        Edges, or synapses with one row each; also a table of DuckDB, polars or pyarrow.
     pre, post, weight, roi, nt : hashable, optional
         Columns with these roles; ``nt`` is the transmitter. Default: recognized by name.
         ``weight="rows"`` counts each row as one synapse, which is also the default for a table without
@@ -110,6 +111,7 @@ def as_edges(
        pre  post  weight
     0   12    15       3
     """
+    frame = to_pandas(frame)
     if not set(frame.index.names) <= {None} and not roles.endpoint_columns(frame.columns):
         # groupby(["pre", "post"]).sum() returns the IDs as index.
         levels = [name for name in frame.index.names if name is not None]
@@ -305,6 +307,7 @@ def _invalid_counts(
 
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame itself if it is an edge table, otherwise the result of :func:`as_edges`."""
+    frame = to_pandas(frame)
     columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
     if has_names(frame):
         texts = [
@@ -895,7 +898,7 @@ def annotate(
     edges : DataFrame
         An edge table.
     nodes : DataFrame, Series or mapping
-        A table with one row per neuron, or a label for each ID.
+        A table with one row per neuron, also of DuckDB, polars or pyarrow; or a label for each ID.
     columns : hashable or list, optional
         Columns of ``nodes``. Default: all but the IDs.
     on : hashable, optional
@@ -932,6 +935,7 @@ def annotate(
     """
     edges = require_edges(edges)
     ends = checked_suffixes(suffixes)
+    nodes = to_pandas(nodes)
     if not isinstance(nodes, pd.DataFrame):
         name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
         added = _at_both_ends(name or "group", edges, nodes, ends)
