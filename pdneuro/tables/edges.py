@@ -112,6 +112,35 @@ def as_edges(
     0   12    15       3
     """
     frame = to_pandas(frame)
+    roles_of = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
+    edges, incomplete = with_incomplete(frame, **roles_of, nodes=nodes, sparse=sparse)
+    if incomplete.any():
+        warn_of_incomplete(int(incomplete.sum()), len(frame), frame.index[int(np.argmax(incomplete))])
+        edges = edges[~incomplete]
+    return edges if regions is None else keep_regions(edges, regions)
+
+
+def warn_of_incomplete(dropped: int, rows: int, first: Hashable) -> None:
+    """Warn of rows that were dropped because they lack an ID; ``first`` is the label of the first."""
+    warn(
+        f"{dropped:,} of {rows:,} edges lack a pre- or postsynaptic ID (missing "
+        f"or 0) and were dropped, the first in row {first!r}.",
+        DroppedRowsWarning,
+    )
+
+
+def with_incomplete(
+    frame: pd.DataFrame,
+    pre: Hashable | None = None,
+    post: Hashable | None = None,
+    weight: Hashable | None = None,
+    roi: Hashable | None = None,
+    nt: Hashable | None = None,
+    *,
+    nodes: str = "ids",
+    sparse: bool | None = None,
+) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    """Return the result of :func:`as_edges` with all rows, and which of them lack an ID (0)."""
     if not set(frame.index.names) <= {None} and not roles.endpoint_columns(frame.columns):
         # groupby(["pre", "post"]).sum() returns the IDs as index.
         levels = [name for name in frame.index.names if name is not None]
@@ -158,14 +187,7 @@ def as_edges(
     incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
         incomplete |= False if mask is None else mask
-    if incomplete.any():
-        warn(
-            f"{int(incomplete.sum()):,} of {len(frame):,} edges lack a pre- or postsynaptic ID (missing "
-            f"or 0) and were dropped, the first in row {frame.index[int(np.argmax(incomplete))]!r}.",
-            DroppedRowsWarning,
-        )
-        edges = edges[~incomplete]
-    return edges if regions is None else keep_regions(edges, regions)
+    return edges, incomplete
 
 
 def _warn_of_received(edges: pd.DataFrame) -> None:
@@ -719,7 +741,11 @@ def check_total(edges: pd.DataFrame, name: Hashable = "weight") -> None:
         return
     # Only weights are known to be positive.
     sizes = column if name == "weight" else np.abs(column.astype(np.float64))
-    total = float(sizes.sum(dtype=np.float64))
+    require_total(float(sizes.sum(dtype=np.float64)), name)
+
+
+def require_total(total: float, name: Hashable = "weight") -> None:
+    """Raise an error if the sum of a column does not fit into 64 bits."""
     if total >= 2.0**63:
         which = "weights" if name == "weight" else f"column {name!r}"
         raise InvalidEdgesError(

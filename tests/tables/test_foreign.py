@@ -111,12 +111,13 @@ ODD: dict[str, Any] = {
 def outcome(table: Any) -> Any:
     """Return the result, or the error and the warning."""
     with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", errors.DroppedRowsWarning)
         try:
             edges = as_edges(table)
         except errors.PdneuroError as error:
             return type(error)
-    return edges.index.tolist(), edges.to_numpy().tolist(), [str(one.message) for one in seen]
+    dropped = [str(one.message) for one in seen if issubclass(one.category, errors.DroppedRowsWarning)]
+    return edges.index.tolist(), edges.to_numpy().tolist(), dropped
 
 
 @pytest.mark.parametrize("kind", ODD)
