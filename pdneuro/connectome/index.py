@@ -227,7 +227,7 @@ def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: P
         rows_of[place] = degrees
         # Each range of neurons has about the same number of rows.
         share = np.cumsum(rows_of)
-        inner = np.searchsorted(share, share[-1] * np.arange(1, _PARTS) / _PARTS)
+        inner = np.searchsorted(share, rows_of.sum() * np.arange(1, _PARTS) / _PARTS)
         bounds = np.array([0, *inner, len(ids)])
         with bar(2 * _PARTS, "Sorting edges", "parts", show) as progress:
             count, top = _divide_pairs(rows, place, bounds, outputs, inputs, progress)

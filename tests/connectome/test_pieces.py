@@ -80,7 +80,7 @@ weights = {
 @given(data=st.data())
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=10,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -89,11 +89,17 @@ def test_pieces_give_the_index_and_the_errors_of_the_whole_file(
 ) -> None:
     count = data.draw(st.integers(1, 12))
 
-    def column(kinds: dict[str, Any]) -> list[Any]:
-        kind = data.draw(st.sampled_from(["whole", "whole", *kinds]))
+    odd = data.draw(st.sampled_from(["pre", "post", "weight"]))  # of two faults, the first is reported
+
+    def column(name: str, kinds: dict[str, Any]) -> list[Any]:
+        kind = data.draw(st.sampled_from(list(kinds))) if name == odd else "whole"
         return data.draw(st.lists(kinds[kind], min_size=count, max_size=count))
 
-    table = {"pre": column(cells), "post": column(cells), "weight": column(weights)}
+    table = {
+        "pre": column("pre", cells),
+        "post": column("post", cells),
+        "weight": column("weight", weights),
+    }
     if data.draw(st.booleans()):
         del table["weight"]
     path = write(tmp_path / f"edges.{ending}", table)
