@@ -63,6 +63,10 @@ _SERVERS = 16
 JSON: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
+#: Limits the requests at the same time of several calls together; None for no limit.
+slots: ContextVar[threading.Semaphore | None] = ContextVar("pdneuro_slots", default=None)
+_sending = threading.local()
+
 T = TypeVar("T")
 Job = TypeVar("Job")
 #: Reads a response. A response is cached only if this does not raise.
@@ -127,6 +131,21 @@ def all_or_none() -> Iterator[None]:
 def _drop(documents: Iterable[tuple[DocumentCache, str]]) -> None:
     for cache, key in documents:
         cache.delete(key)
+
+
+@contextlib.contextmanager
+def slot() -> Iterator[None]:
+    """Wait until one more request may be sent at the same time; see :data:`slots`."""
+    semaphore = slots.get()
+    if semaphore is None or getattr(_sending, "now", False):  # a redirect is part of its request
+        yield
+        return
+    with semaphore:
+        _sending.now = True
+        try:
+            yield
+        finally:
+            _sending.now = False
 
 
 # -- servers --------------------------------------------------------------------------------------
@@ -200,7 +219,8 @@ class _Session(requests.Session):
         """Send a request after ``wait()``, which a cached document does not need."""
         if wait is not None:
             wait()
-        return super().send(request, **options)
+        with slot():
+            return super().send(request, **options)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
