@@ -112,11 +112,10 @@ def make_bodies(neurons: int, per_body: int) -> tuple[np.ndarray, list[bytes]]:
     entry = '{"segmentid":"%d","synaptic_count":%d}'
     for side in sides:
         for found in side.values():
-            # Each partner once, as the service lists them.
             size = min(int(rng.lognormal(4.2, 0.85)) + 1, 5000)
-            drawn = np.unique(rng.choice(others, size))
-            partners = drawn.tolist(), rng.geometric(0.15, len(drawn)).tolist()
-            found += [entry % pair for pair in zip(*partners, strict=True)]
+            partners = rng.choice(others, size, replace=False)  # a repeated one would not be cached
+            weights = rng.geometric(0.15, size).tolist()
+            found += [entry % pair for pair in zip(partners.tolist(), weights, strict=True)]
     inner = rng.choice(neurons**2, 10 * neurons, replace=False)  # edges among the queried neurons
     for place, weight in zip(inner.tolist(), rng.geometric(0.15, len(inner)).tolist(), strict=True):
         pre, post = int(ids[place // neurons]), int(ids[place % neurons])
