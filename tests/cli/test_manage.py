@@ -225,7 +225,7 @@ class TestSandbox:
         }
         path, method = options.pop("path", "size"), options.pop("method", "POST")
         url = f"{sandbox.url}/braincircuits/circuit/segment/property/{path}"
-        with requests.request(method, url, timeout=5, **options) as answer:
+        with requests.request(method, url, timeout=60, **options) as answer:
             assert answer.status_code == status
             if status >= 400:
                 assert "detail" in answer.json()
