@@ -1,4 +1,4 @@
-"""Short tracebacks in IPython and Jupyter: for errors your own lines and the message, for a stop a sentence."""
+"""Short tracebacks in IPython and Jupyter: your own lines and the message; a sentence for a stop."""
 
 from __future__ import annotations
 

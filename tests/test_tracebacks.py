@@ -92,7 +92,7 @@ def test_errors_of_other_packages_are_shown_whole(tmp_path: Path) -> None:
     [
         ("braincircuits", "ids.neuro.properties('size', batch_size=10)", "10 of 40 IDs are answered and stored"),
         ("allen", "pdneuro.allen.OntologiesApi().get_structure_sets()", "Responses received so far are cached"),
-        ("neuromorpho", "pdneuro.neuromorpho.neuron([1, 2])", "Responses received so far are cached"),
+        ("neuromorpho", "pdneuro.neuromorpho.neuron([1, 2])", "0 of 2 IDs are answered and stored"),
     ],
 )  # fmt: skip
 def test_a_stop_shows_one_sentence_and_does_not_wait_for_the_response(

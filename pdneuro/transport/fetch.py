@@ -124,8 +124,8 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
             raise OfflineError(
                 f"{len(open_ids):,} of {len(ids):,} IDs have no stored {query.scope.property!r} of "
                 f"{query.source} (the first: {listing(answers.shown(open_ids[:5].tolist()))}), and "
-                "pdneuro is offline. Call once with pdneuro.set_options(offline=False) and the same "
-                "token."
+                "pdneuro is offline. Call once with the same token and "
+                "pdneuro.set_options(offline=False)."
             )
         batches = _Batches(answers, query, fetch, store, scope)
         batches.run(open_ids.tolist())
