@@ -10,7 +10,7 @@ import datetime
 import functools
 import types
 from collections.abc import Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -30,7 +30,16 @@ from pdneuro.sources import documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import are_whole, from_partners, pack, partner_counts, unpack
+from pdneuro.tables.partners import (
+    PartnerLists,
+    are_whole,
+    from_partners,
+    pack,
+    partner_count,
+    partner_counts,
+    unpack,
+    unpack_in_parts,
+)
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, NOT_CACHED, Batch, ShapeError
 from pdneuro.transport.responses import parse_json, parse_json_each
 
@@ -305,17 +314,17 @@ def edges(
     """Edge table of neurons: in the order given, the outputs of each before its inputs."""
     encodings, payloads = packed(encodings, payloads)
     places = np.flatnonzero(encodings == PARTNERS_ENCODING)
-    columns: list[Any] = [*unpack(payloads[places])]
-    columns[0] = places[columns[0]]
-    if len(places) < len(ids):
-        others = np.flatnonzero(encodings == JSON_ENCODING)
+    others = np.flatnonzero(encodings == JSON_ENCODING)
+    bodies = payloads[places]
+    parts = (part._replace(rows=places[part.rows]) for part in unpack_in_parts(bodies))
+    count = partner_count(bodies)
+    if len(others):
         neuron, *cells = _edges_by_shape(ids[others], payloads[others].tolist())
-        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *cells]
-        columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
+        rest = PartnerLists(pd.Index(ids).get_indexer(pd.Index(neuron)), *cells)
+        parts, count = chain(parts, [rest]), count + len(neuron)
     if not (upstream and downstream):
-        side = columns[3] if upstream else ~columns[3]
-        columns = [cells[side] for cells in columns]
-    return from_partners(ids, *columns)
+        parts = (part.where(part.incoming == upstream) for part in parts)
+    return from_partners(ids, parts, count)
 
 
 def _edges_by_shape(
