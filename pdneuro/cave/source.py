@@ -19,7 +19,7 @@ from pdneuro.sources import Entry
 from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array, as_series, distinct_ids
-from pdneuro.tables.partners import from_partners, unpack
+from pdneuro.tables.partners import PartnerLists, from_partners, unpack
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,8 @@ class CaveSource:
         rows, partner, weight, incoming = map(np.concatenate, zip(*sides, strict=True))
         version.warn_of_stale(np.delete(ids, rows), len(ids))
         order = np.argsort(rows, kind="stable")
-        return from_partners(ids, rows[order], partner[order], weight[order], incoming[order])
+        part = PartnerLists(rows[order], partner[order], weight[order], incoming[order])
+        return from_partners(ids, [part], len(order))
 
     def find(
         self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch
