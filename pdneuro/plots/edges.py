@@ -170,7 +170,9 @@ def fractions(
     large = parts[parts["rank"] < top].groupby("partner")["share"].sum()
     named = large.nlargest(len(style.PALETTE)).index.tolist()
     ax = style.axes(ax, 7.5, max(2.6, 1.4 + 0.26 * len(bars)))
-    _draw_parts(ax, parts, bars, named, top)
+    ax.set_xlim(0, 1)
+    if len(bars):
+        _draw_parts(ax, parts, bars, named, top)
     style.ticks(ax.yaxis, bars.tolist())
     if len(bars):
         ax.set_ylim(-0.6, len(bars) - 0.4)
@@ -202,7 +204,7 @@ def _draw_parts(ax: Axes, parts: pd.DataFrame, bars: pd.Index[Any], named: list[
         if len(some):
             look: Any = {"color": color, "hatch": hatch, "edgecolor": style.paper(), "linewidth": 0.5}
             ax.barh(some["row"], some["share"], left=some["left"], label=name, **look)
-    end = max(1.0, float((parts["left"] + parts["share"]).max())) if len(parts) else 1.0
+    end = max(1.0, float((parts["left"] + parts["share"]).max()))
     ax.set_xlim(0, end)
     # Characters of 6 points are about 4 points wide; the bars take up 60% of a new figure.
     letters = ax.figure.get_figwidth() * 0.6 * 72 / 4 / end

@@ -68,8 +68,9 @@ def matrix(
     Returns
     -------
     matplotlib.axes.Axes
-        Axes with a color bar. A blank cell is no connection. The labels of the axes say whether the
-        rows are clustered, and how many of them have a name: of more than 60, or 30 long names, some.
+        Axes with a color bar. A blank cell is no connection. The labels of the axes say if the rows
+        are clustered by default, and how many of them have a name: of more than 60, or 30 long names,
+        some.
         If the matrix has more cells than the figure has pixels, each pixel shows the largest value of
         a block of cells, and the label of the axis says so.
 
@@ -103,8 +104,9 @@ def matrix(
             "pixels. Plot groups (group_by=...) or some neurons (ids=...)."
         )
     side = max(table.shape, default=0)
+    clustered = ""
     if order is None:
-        order = "clustered" if side > MAX_SORTED else "sorted"
+        order, clustered = ("clustered", ", clustered") if side > MAX_SORTED else ("sorted", "")
     ax = style.axes(ax, 6.6, 5.8) if side <= 30 else style.axes(ax, 8.4, 7.4)
     if not table.size:
         ax.set_title("no edges", fontsize=10)
@@ -120,7 +122,6 @@ def matrix(
     if sides is not None:
         _draw_bars(ax, *(side.iloc[rows] for side, rows in zip(sides, orders, strict=True)))
     names = [_axis_name(table.index, "rows"), _axis_name(table.columns, "columns")]
-    clustered = ", clustered" if order == "clustered" else ""
     some = [
         style.ticks(axis, side.tolist())
         for axis, side in zip((ax.yaxis, ax.xaxis), table.axes, strict=True)

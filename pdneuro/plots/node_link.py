@@ -176,7 +176,7 @@ def graph(
 
 def _raise_too_large(count: int, unit: str) -> None:
     raise TooLargeError(
-        f"a plot of {count:,} {unit} is not readable; the maximum is {MAX_NODES}. Keep the strong "
+        f"a plot of {count:,} {unit} is not readable; the maximum is {MAX_NODES:,}. Keep the strong "
         "edges (.neuro.threshold(...)), plot groups (group_by=...), or export the graph: "
         ".neuro.to_gephi(folder)."
     )

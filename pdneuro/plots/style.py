@@ -34,23 +34,20 @@ def axes(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axes:
 
 def ink() -> str:
     """Return the color of text in the current style: black, or white in a dark style."""
-    return str(_rgb("text.color"))
-
-
-def paper() -> str:
-    """Return the color behind the marks in the current style, without its transparency."""
-    return str(_rgb("axes.facecolor"))
+    matplotlib = optional("matplotlib", "plot")
+    return str(optional("matplotlib.colors", "plot").to_hex(matplotlib.rcParams["text.color"]))
 
 
 def is_dark() -> bool:
-    """Return True if the current style has a dark background."""
-    rgb = optional("matplotlib.colors", "plot").to_rgb(paper())
-    return sum(rgb) < 1.5
+    """Return True if the text of the current style is light."""
+    return sum(optional("matplotlib.colors", "plot").to_rgb(ink())) > 1.5
 
 
-def _rgb(parameter: str) -> Any:
-    value = optional("matplotlib", "plot").rcParams[parameter]
-    return optional("matplotlib.colors", "plot").to_hex(value)
+def paper() -> str:
+    """Return the color behind the marks in the current style; of a transparent one, white or black."""
+    colors = optional("matplotlib.colors", "plot")
+    behind = colors.to_rgba(optional("matplotlib", "plot").rcParams["axes.facecolor"])
+    return str(colors.to_hex(behind)) if behind[3] > 0 else ("#000000" if is_dark() else "#ffffff")
 
 
 def sequential() -> Any:
