@@ -27,7 +27,7 @@ LAYERS = {
     "versions": {"_version"},
     "mypy": set(),
     "tables": BELOW,
-    "transport": BELOW,
+    "transport": BELOW | {"tracebacks"},
     "sources": BELOW | {"files", "tables"},
     "connectome": BELOW | {"citations", "sources", "files", "tables", "transport"},
     "graphs": BELOW | {"tables"},

@@ -25,7 +25,7 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.files import local_path, read_edges, table_files
+from pdneuro.files import edge_pieces, local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
@@ -178,7 +178,8 @@ class Connectome:
                 str(on),
                 sorted((role, str(column)) for role, column in roles.items()),
             ],
-            lambda: indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids()),
+            lambda: edge_pieces(edges, **roles),
+            self._neurons.ids,
         )
         self.materialized_timestamp = materialized_timestamp
         return self

@@ -33,6 +33,7 @@ from pdneuro.tables.edges import (
     value_columns,
     with_labels,
 )
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.grouping import group_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array, as_series
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
@@ -391,7 +392,7 @@ def to_xarray(
     """
     import xarray as xr
 
-    edges = require_edges(edges)
+    edges, nodes = require_edges(edges), to_pandas(nodes)
     if group_by is None:
         matrix = to_matrix(edges, values=values, normalize=normalize, ids=ids)
         neurons = matrix.index.to_numpy()

@@ -13,7 +13,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.edges import as_share, edge_table, with_all_categories
-from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.grouping import group_rows, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.provenance import inherit, note
@@ -31,6 +31,7 @@ def partners(
     dropna: bool = False,
     sort: bool = False,
     observed: bool = True,
+    once: bool = False,
 ) -> pd.DataFrame:
     """List the partners of some neurons taken together, from an edge table.
 
@@ -48,6 +49,8 @@ def partners(
         Number, or share of the weight, of the strongest partners of each side. Default: all partners.
     dropna, sort, observed : bool
         Drop partners without a label; sort by partner instead of weight; list only labels in use.
+    once : bool
+        Whether each pair is known to have one row, which spares a sort.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def partners(
     own = pd.Index(ids)
     ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))
     sides = [
-        _partners(edges[edges[neuron].isin(own)], neuron, partner, group_by).assign(side=number)
+        _partners(edges, own, neuron, partner, group_by, once).assign(side=number)
         for number, (wanted, neuron, partner) in enumerate(ends)
         if wanted
     ]
@@ -130,27 +133,42 @@ def _are_strongest(
     return chosen
 
 
-def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:
-    """Return one row per partner, or per label of partners."""
-    others = edges[partner].reset_index(drop=True)
-    key = others if group_by is None else pd.Series(labels_of(others.to_numpy(), group_by))
-    groups = group_rows(key)
-    weight = edges["weight"].to_numpy()[groups.rows]
-    group = np.empty(len(key), np.int64)
-    group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
-
-    def distinct(end: str) -> Int64Array:
-        once = group_rows(pd.Series(group), edges[end]).first
-        return np.bincount(group[once], minlength=len(groups.starts))
-
+def _partners(
+    edges: pd.DataFrame,
+    ids: pd.Index[Any],
+    neuron: str,
+    partner: str,
+    group_by: Labels | None,
+    once: bool,
+) -> pd.DataFrame:
+    """Return one row per partner of some neurons, or per label of partners."""
+    own = ids.get_indexer(pd.Index(edges[neuron]))
+    others, weight = edges[partner].to_numpy(), edges["weight"].to_numpy()
+    if len(own) and own.min() < 0:
+        rows = np.flatnonzero(own >= 0)
+        own, others, weight = own[rows], others[rows], weight[rows]
+    code, distinct = pd.factorize(others)
+    key, sizes = pd.Series(distinct), np.ones(len(distinct), np.int64)
+    if group_by is not None:
+        labels = pd.Series(labels_of(distinct, group_by))
+        groups = group_rows(labels)
+        group = np.empty(len(labels), np.int64)
+        group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
+        key, sizes, code = labels.iloc[groups.first].reset_index(drop=True), groups.sizes, group[code]
+    links = code
+    if group_by is not None or not once:  # a neuron may have several partners with the same label
+        links, sorted_own = sort_rows(code, own)
+        new = np.ones(len(code), bool)
+        new[1:] = (links[1:] != links[:-1]) | (sorted_own[1:] != sorted_own[:-1])
+        links = links[new]
     found = pd.DataFrame(
         {
-            "partner": key.iloc[groups.first].reset_index(drop=True),
-            "weight": np.add.reduceat(weight, groups.starts) if len(weight) else weight,
-            "n_neurons": distinct(neuron),
+            "partner": key,
+            "weight": sums_by_code(code, weight, len(key)),
+            "n_neurons": np.bincount(links, minlength=len(key)),
         }
     )
-    return found if group_by is None else found.assign(n_partners=distinct(partner))
+    return found if group_by is None else found.assign(n_partners=sizes)
 
 
 #: A packed partner: its ID, and twice the number of synapses, plus one if it is presynaptic.

@@ -366,7 +366,7 @@ class TestFork:
             env={**os.environ, **sandbox.settings()},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stderr
