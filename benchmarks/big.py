@@ -148,7 +148,7 @@ def query(kind: str, ours: bool, folder: str, place: str) -> tuple[float, float,
             "GROUP BY 1, 2",
         }
         statement = statements.get(kind, edges)
-        action = lambda: connection.execute(statement).fetch_arrow_table().to_pandas()  # noqa: E731
+        action = lambda: connection.sql(statement).df()  # noqa: E731
     action()
     return measured(action)
 

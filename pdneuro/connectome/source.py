@@ -26,7 +26,7 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.files import edge_pieces, local_path, read_edges, table_files
+from pdneuro.files import base_of, edge_pieces, local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
@@ -133,7 +133,8 @@ class Connectome(EdgeMethods):
         Parameters
         ----------
         edges, neurons : path
-            csv, tsv, txt (also compressed), parquet, feather; or a folder of such files.
+            csv, tsv, txt (also compressed), parquet, feather; or a folder of such files; or a pattern
+            such as ``synapses/*.parquet``. The edges may be larger than memory: they are read in pieces.
         name : str, optional
             Default: the name of the edges' file.
         on : hashable, optional
@@ -171,7 +172,7 @@ class Connectome(EdgeMethods):
         # Absolute paths, since a process with another working directory may open a copy.
         edges = local_path(edges).absolute()
         neurons = None if neurons is None else local_path(neurons).absolute()
-        self._label = name or edges.name.split(".")[0]
+        self._label = name or base_of(edges).name.split(".")[0]
         self._name = ""
         self._files = {
             "edges": edges,
