@@ -29,7 +29,7 @@ LAYERS = {
     "tables": BELOW,
     "transport": BELOW | {"tracebacks"},
     "sources": BELOW | {"files", "tables"},
-    "connectome": BELOW | {"citations", "sources", "files", "tables", "transport"},
+    "connectome": BELOW | {"citations", "graphs", "sources", "files", "tables", "transport"},
     "graphs": BELOW | {"tables"},
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
     "neuromorpho": BELOW | {"files", "transport", "tables"},

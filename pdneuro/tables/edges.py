@@ -442,9 +442,20 @@ def collapse(
     groups = list(dict.fromkeys([*labels, *split]))
     totals = sum_pairs(pairs_of_groups(edges, groups, names), groups, names)
     if per_neuron:
-        sizes = _target_sizes(edges, labels, group_by, totals)
-        totals = inherit(totals.assign(**{PER_NEURON: totals["weight"].to_numpy() / sizes}), totals)
+        totals = with_weight_per_neuron(totals, edges, group_by, labels)
     return arranged(totals, groups, dropna, sort, observed)
+
+
+def with_weight_per_neuron(
+    totals: pd.DataFrame, edges: pd.DataFrame, group_by: Any, labels: Sequence[Any]
+) -> pd.DataFrame:
+    """Add the weight divided by the number of neurons of the target group.
+
+    ``edges`` has each neuron with its labels, at each end at which it has an edge.
+    """
+    edges, _ = with_labels(edges, group_by)
+    sizes = _target_sizes(edges, labels, group_by, totals)
+    return inherit(totals.assign(**{PER_NEURON: totals["weight"].to_numpy() / sizes}), totals)
 
 
 def value_columns(edges: pd.DataFrame, values: Any) -> list[Any]:
@@ -513,6 +524,20 @@ def with_labels(edges: pd.DataFrame, group_by: Any) -> tuple[pd.DataFrame, list[
         else:
             columns += [_column_of_end(edges, name, suffix) for name in _listed(chosen)]
     return edges, list(dict.fromkeys(columns))
+
+
+def group_names(group_by: Any) -> list[Any]:
+    """Return the columns of neurons that ``group_by`` names, without ``_pre`` and ``_post``.
+
+    >>> group_names(["type_pre", "side"]), group_names({"post": "type"}), group_names({12: "KC"})
+    (['type', 'side'], ['type'], [])
+    """
+    chosen = list(group_by.values()) if is_by_end(group_by) else [group_by]
+    names = [name for one in chosen if one is not None and not are_labels(one) for name in _listed(one)]
+    return [
+        name.removesuffix("_pre").removesuffix("_post") if isinstance(name, str) else name
+        for name in names
+    ]
 
 
 def _listed(names: Any) -> list[Any]:
