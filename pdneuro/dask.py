@@ -870,7 +870,7 @@ def collapse(
     >>> import dask.dataframe as dd, pdneuro.dask
     >>> edges = dd.from_pandas(pdneuro.sandbox.edges(), npartitions=3)
     >>> len(edges.neuro.threshold(50).neuro.collapse())
-    673
+    501
     """
     standard = _standard(edges)
     regions = regions if regions is None or isinstance(regions, str) else list(regions)

@@ -24,6 +24,7 @@ import requests
 import requests_cache
 import urllib3
 
+from pdneuro import tracebacks
 from pdneuro._version import __version__
 from pdneuro.errors import (
     CacheWarning,
@@ -466,6 +467,7 @@ class Client:
         if self.per_second and not self.server.wait_turn(self.per_second, self._cancelled):
             raise Cancelled
 
+    @tracebacks.stoppable()
     def retry(self, attempt: Callable[[], T], url: str, retries: int | None = None) -> T:
         """Call ``attempt`` until it succeeds, with pauses, as long as a retry may help."""
         most = self.fetch.retries if retries is None else retries
@@ -533,13 +535,18 @@ def run_parallel(function: Callable[[Job], T], jobs: Iterable[Job], workers: int
     ------
     object
         The results, in the order of the jobs. The first error cancels the jobs that have not started.
+        An interrupt does not wait for the others either.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="pdneuro") as pool:
-        # One context per job: two threads cannot use one at the same time.
-        futures = [pool.submit(contextvars.copy_context().run, function, job) for job in jobs]
-        try:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pdneuro")
+    finish = True
+    try:
+        with tracebacks.stoppable():
+            # One context per job: two threads cannot use one at the same time.
+            futures = [pool.submit(contextvars.copy_context().run, function, job) for job in jobs]
             for future in futures:
                 yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+    except KeyboardInterrupt:
+        finish = False
+        raise
+    finally:
+        pool.shutdown(wait=finish, cancel_futures=True)
