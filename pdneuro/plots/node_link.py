@@ -13,6 +13,7 @@ from pdneuro.errors import TooLargeError
 from pdneuro.graphs import to_matrix, to_networkx
 from pdneuro.plots import style
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels
 
@@ -82,8 +83,7 @@ def graph(
         "circular": nx.circular_layout,
         "shell": nx.shell_layout,
     }
-    if layout not in layouts:
-        raise ValueError(f"layout must be one of {', '.join(layouts)}, not {layout!r}.")
+    check_choice("layout", layout, layouts)
     if group_by is not None and (color is not None or nodes is not None):
         raise ValueError("group_by= cannot be combined with nodes= and color=, which are per neuron.")
     for argument, column in (("color", color), ("labels", None if isinstance(labels, bool) else labels)):

@@ -61,8 +61,14 @@ def coded_ends(edges: pd.DataFrame) -> tuple[Nodes, Any, Any]:
     found = _close_ids(both)
     if found is not None:
         small = np.int32 if len(found) < 2**31 else np.int64
-        first, second = (np.searchsorted(found, of_end).astype(small) for of_end in both)
-        return found, first, second
+        lowest, span = int(found[0]), int(found[-1] - found[0]) + 1
+        if span > 8 * len(both[0]):
+            first, second = (np.searchsorted(found, of_end).astype(small) for of_end in both)
+            return found, first, second
+        # A table of positions is faster than a search; it is at most as large as the IDs themselves.
+        places = np.empty(span, small)
+        places[found - lowest] = np.arange(len(found), dtype=small)
+        return found, places[both[0] - lowest], places[both[1] - lowest]
     (pre, starts), (post, ends) = (pd.factorize(of_end) for of_end in both)
     ids = np.union1d(starts, ends)
     ids = ids if ids.dtype == object else ids.astype(np.int64, copy=False)
