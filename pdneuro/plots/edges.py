@@ -11,6 +11,7 @@ import pandas as pd
 from pdneuro import tables
 from pdneuro.errors import MissingColumnsError
 from pdneuro.plots import style
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import END_OF, label_columns, require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
@@ -133,8 +134,7 @@ def fractions(
     >>> edges.neuro.plot.fractions().get_xlabel()
     'share of input'
     """
-    if of not in END_OF:
-        raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    check_choice("of", of, END_OF)
     if not 1 <= top <= len(style.PALETTE):
         raise ValueError(f"top must be from 1 to {len(style.PALETTE)}, not {top!r}.")
     edges = require_edges(edges)
