@@ -11,6 +11,7 @@ import contextlib
 import pickle
 import secrets
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,8 +24,8 @@ from pdneuro.transport import tokens
 
 #: Maximum number of queries at the same time; ``max_workers`` limits their requests.
 _QUERIES = 32
-#: Seconds between two looks whether the client still takes queries.
-_LOOK = 30
+#: Seconds after which a client must have taken a query.
+_PATIENCE = 60
 #: Clients of clusters whose queries this process takes.
 _clients: set[str] = set()
 _lock = threading.Lock()
@@ -107,15 +108,21 @@ def ask(name: str, query: bytes) -> Any:
 
 
 def _result(reply: Any, queue: Any) -> Any:
-    while True:
-        try:
-            return reply.get(timeout=_LOOK).result()
-        except TimeoutError:
-            if queue.qsize():
-                raise ServiceUnavailableError(
-                    "the process that made this lazy table does not take its queries. Keep its dask "
-                    "client open until the result is computed, and make it the current client."
-                ) from None
+    """Wait for the result of a query, as long as its task is needed and a client takes queries."""
+    worker = distributed.get_worker()
+    key, start, pause = worker.get_current_task(), time.monotonic(), 0.005
+    while not reply.qsize():
+        task = worker.state.tasks.get(key)
+        if task is None or task.state == "cancelled":  # such as by a client that was closed
+            raise ServiceUnavailableError("the result of this task is no longer needed.")
+        if time.monotonic() - start > _PATIENCE and queue.qsize():
+            raise ServiceUnavailableError(
+                "the process that made this lazy table does not take its queries. Keep its dask "
+                "client open until the result is computed, and make it the current client."
+            )
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.5)
+    return reply.get().result()
 
 
 class WorkerPlugin(distributed.WorkerPlugin):

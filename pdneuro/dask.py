@@ -34,7 +34,7 @@ from pdneuro import citations, graphs, neuroglancer, queries, tables
 from pdneuro._compat import TEXT
 from pdneuro.accessors.method import as_method
 from pdneuro.errors import InvalidVersionError, MissingColumnsError, NodeBudgetError
-from pdneuro.options import carried, get_option, get_options
+from pdneuro.options import carried, get_option, get_options, refreshed_since
 from pdneuro.queries._call import Found, run_query
 from pdneuro.sources import Source, is_service
 from pdneuro.tables import partners as partner_tables
@@ -197,14 +197,12 @@ class Fetcher:
         return context.run(self._run, query, ids)
 
     def _run(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
-        options = self.options
-        if self.since is not None:
-            options = {**options, "expire_after": time.time() - self.since}
-        slots.set(_shared_slots(options["max_workers"]))
+        refreshed_since.set(self.since)
+        slots.set(_shared_slots(self.options["max_workers"]))
         before = report.latest()
         report.publish(None)
         try:
-            with carried(options):
+            with carried(self.options):
                 found = query(ids)
             if isinstance(found, Found):
                 found = Found(found.table, partial(np.copy, found.status()))
@@ -867,7 +865,7 @@ def collapse(
     >>> import dask.dataframe as dd, pdneuro.dask
     >>> edges = dd.from_pandas(pdneuro.sandbox.edges(), npartitions=3)
     >>> len(edges.neuro.threshold(50).neuro.collapse())
-    673
+    501
     """
     standard = _standard(edges)
     regions = regions if regions is None or isinstance(regions, str) else list(regions)

@@ -106,14 +106,14 @@ class CaveSource:
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of a table, like those of a property that is a list of records."""
-        values = self.open(ids, fetch).rows(ids, name) if len(ids) else []
+        values = self.open(ids, fetch).rows(ids, name).lists() if len(ids) else []
         found = columns.property_columns(name, values, multiple=multiple, ids=ids)
         # The rows of a table are always a list, also if no ID has one.
         return found if any(values) else {f"{name}_count": columns.missing_integers(len(ids))}
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """Return the rows of a table in long form: ``segment_id`` and the table's columns."""
-        values = self.open(ids, fetch).rows(ids, name) if len(ids) else []
+        values = self.open(ids, fetch).rows(ids, name).lists() if len(ids) else []
         return columns.long_records(ids, values)
 
     def synapses(

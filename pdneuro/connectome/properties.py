@@ -52,6 +52,8 @@ class Neurons:
             self._frame = table.drop(columns=[self._on], errors="ignore")
             self._frame.insert(0, self._on, column)
             names = list(self._frame.columns)
+        #: The column of IDs.
+        self.on = self._on
         #: The columns except the IDs.
         self.columns = [name for name in names if name != self._on]
 

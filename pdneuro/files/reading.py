@@ -16,7 +16,16 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import AmbiguousColumnError, InvalidFileError, listing
 from pdneuro.files.arrow import arrow_names
-from pdneuro.files.formats import ARROW, NUMPY, SAMPLE, SEPARATORS, files_of, local_path, readable
+from pdneuro.files.formats import (
+    ARROW,
+    NUMPY,
+    SAMPLE,
+    SEPARATORS,
+    base_of,
+    files_of,
+    local_path,
+    readable,
+)
 from pdneuro.files.text import content_of, read_text, require_columns, text_pieces
 from pdneuro.tables.foreign import from_arrow
 from pdneuro.tables.roles import SEGMENT_NAMES
@@ -38,9 +47,9 @@ def read_table(
         feather; xlsx (the first sheet); npy (a list of IDs, which becomes the column ``root_id``); an
         open csv file; or the address of a file (``https://``; ``gs://``, ``s3://`` with the extra
         ``remote``), which is copied to the cache. Or a folder of such files of one format, with
-        partitions (``roi=ME/...``) as columns. A text file whose first line contains only numbers has
-        no header: its columns are ``0, 1, 2, ...``. An index without a name in parquet or feather is
-        the index.
+        partitions (``roi=ME/...``) as columns; or a pattern such as ``synapses/*.parquet``. A text file
+        whose first line contains only numbers has no header: its columns are ``0, 1, 2, ...``. An index
+        without a name in parquet or feather is the index.
     columns : sequence, optional
         Names of the columns to read. Default: all.
     verbatim : bool, default False
@@ -84,7 +93,7 @@ def read_table(
     files, ending = files_of(path)
     if ending in ARROW:
         return _read_arrow(path, files, ending, columns)
-    base = Path(path)
+    base = base_of(Path(path))
     parts = []
     for file in files:
         part = _partition(file, base)
@@ -177,7 +186,7 @@ def _dataset(
 ) -> Any:
     """Return the data set of parquet or feather files, after a check of their columns."""
     dataset = optional("pyarrow.dataset", "files")
-    base = Path(path).expanduser()
+    base = base_of(Path(path).expanduser())
     expected: list[str] = []
     for file in files:
         with readable(file, ending):
@@ -220,7 +229,7 @@ def table_pieces(
     if ending in ARROW:
         pieces = _arrow_pieces(path, files, ending, columns, rows)
     else:
-        pieces = _text_pieces(files, Path(path), ending, columns, rows)
+        pieces = _text_pieces(files, base_of(local_path(path)), ending, columns, rows)
     before = 0
     for piece in pieces:
         yield piece.set_axis(pd.RangeIndex(before, before + len(piece)))
@@ -300,4 +309,4 @@ def first_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
     if ending in ARROW:
         return _read_arrow(path, files, ending, rows=SAMPLE)
     table = _read_file(files[0], ending, nrows=SAMPLE)
-    return table.assign(**_partition(files[0], Path(path)))
+    return table.assign(**_partition(files[0], base_of(path)))

@@ -113,7 +113,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
         scope = store.run(lambda opened: opened.scope_id(query.scope)) or 0
         if not fetch.refresh or fetch.offline:
             # Offline, an expired value is better than none.
-            limit = None if fetch.offline else fetch.expire_after
+            limit = None if fetch.offline else fetch.max_age
             stored = store.run(lambda opened: opened.get(scope, ids, limit))
             if stored is not None:
                 answers.take(*_readable(stored, query), from_cache=True)
@@ -297,7 +297,7 @@ class _Batches:
         self.others_write |= bool(self.store.run(lambda opened: opened.is_changed()))
         cached: set[int] = set()
         if self.others_write:
-            wanted, age = np.array(ids, np.int64), self.fetch.expire_after
+            wanted, age = np.array(ids, np.int64), self.fetch.max_age
             stored = self.store.run(lambda opened: opened.get(self.scope, wanted, age))
             if stored is not None:
                 stored = _readable(stored, self.query)

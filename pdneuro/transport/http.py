@@ -352,7 +352,7 @@ class Client:
         session, cache = self.server.documents(cache_folder())
         _used.get([]).append((cache, key))
         age = cache.age(key)
-        expired = age is not None and fetch.expire_after is not None and age >= fetch.expire_after
+        expired = age is not None and fetch.max_age is not None and age >= fetch.max_age
         send = functools.partial(
             session.send,
             only_if_cached=fetch.offline,

@@ -35,7 +35,7 @@ _latest: tuple[_Line, Any] | None = None
 
 
 def _line() -> _Line | None:
-    """Return a line of the current cell, which bars share one after another; None outside of notebooks."""
+    """Return a line of the current cell, which its bars use in turn; None outside of notebooks."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not hasattr(shell, "get_parent"):
         return None

@@ -152,6 +152,25 @@ def test_odd_text_files(text: str, roles: dict[str, Any], tmp_path: Path) -> Non
     assert opened(path, 2, **roles) == opened(path, 1000, **roles)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_pattern_is_the_table_of_its_files(ending: str, tmp_path: Path) -> None:
+    folder = tmp_path / "synapses"
+    for name in ("a", "b", "other"):
+        (folder / f"roi={name}").mkdir(parents=True)
+        write(
+            folder / f"roi={name}" / f"{name}.{ending}",
+            {"pre": [1, 2], "post": [2, 3], "weight": [5, 6]},
+        )
+    pattern = folder / "roi=?" / f"*.{ending}"
+    brain = Connectome.from_files(str(pattern), name="synapses")
+    assert brain.to_frame().to_numpy().tolist() == [[1, 2, 10], [2, 3, 12]]
+    assert sorted(set(pdneuro.read_edges(pattern).roi)) == ["a", "b"]
+    write(folder / "roi=b" / f"c.{ending}", {"pre": [9], "post": [2], "weight": [5]})
+    assert len(Connectome.from_files(pattern).to_frame()) == 3
+    with pytest.raises(FileNotFoundError, match="pattern"):
+        Connectome.from_files(folder / f"z*.{ending}")
+
+
 def test_pieces_are_the_table_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "edges.parquet"
     pdneuro.sandbox.edges().to_parquet(path, row_group_size=7_000)

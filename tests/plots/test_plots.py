@@ -32,12 +32,11 @@ def neurons() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def brain(neurons: pd.DataFrame) -> pd.DataFrame:
-    """Return edges among eight cell types, with columns of types and sides."""
-    types = neurons["cell_type"].value_counts().head(8).index
-    ids = neurons.loc[neurons["cell_type"].isin(types), "root_id"]
-    edges = pdneuro.sandbox.edges().neuro.as_edges()
-    edges = edges[edges["pre"].isin(ids) & edges["post"].isin(ids)].reset_index(drop=True)
-    return edges.neuro.annotate(neurons, ["cell_type", "side"])
+    """Return edges among the eight cell types with the most inputs, with columns of types and sides."""
+    edges = pdneuro.sandbox.edges().neuro.annotate(neurons, ["cell_type", "side"])
+    types = edges["cell_type_post"].value_counts().head(8).index
+    some = edges["cell_type_pre"].isin(types) & edges["cell_type_post"].isin(types)
+    return edges[some].reset_index(drop=True)
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def test_degree(brain: pd.DataFrame) -> Any:
 @picture
 def test_graph_of_neurons(neurons: pd.DataFrame, brain: pd.DataFrame) -> Any:
     # Circular, since positions of the spring layout depend on the machine's arithmetic.
-    edges = brain.neuro.threshold(12)
+    edges = brain.neuro.threshold(60)
     return edges.neuro.plot.graph(neurons, color="side", layout="circular").figure
 
 
@@ -275,11 +274,11 @@ def drawn(neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame) -> di
     hopped = brain.assign(hop=1)
     volume = pdneuro.allen.annotation_volume(100)
     return {
-        "matrix": (brain, "postsynaptic (155, clustered, 1 label per 8)"),
-        "clustermap": (brain, "postsynaptic (155, 1 label per 8)"),
-        "similarity": (brain, "id (155, 1 label per 8)"),
+        "matrix": (brain, "postsynaptic (159, clustered, 1 label per 8)"),
+        "clustermap": (brain, "postsynaptic (159, 1 label per 8)"),
+        "similarity": (brain, "id (159, 1 label per 8)"),
         "degree": (brain, "partners"),
-        "graph": (brain.neuro.threshold(12), ""),
+        "graph": (brain.neuro.threshold(30), ""),
         "fractions": (brain, "share of input"),
         "hops": (hopped, "hop"),
         "bars": (cells, "structure"),
