@@ -24,10 +24,17 @@ os.environ |= {
     "PYTHONHASHSEED": "0",
 }
 
-# Pages show the last line of an error, without the traceback.
+# Pages show the last line of an error, without the traceback. Figures are SVG.
 _profile = _own / "ipython" / "profile_default"
 _profile.mkdir(parents=True)
-(_profile / "ipython_kernel_config.py").write_text("c.InteractiveShell.xmode = 'Minimal'\n")
+(_profile / "ipython_kernel_config.py").write_text(
+    "c.InteractiveShell.xmode = 'Minimal'\nc.InlineBackend.figure_formats = {'svg'}\n"
+)
+# Figures have no background, since the page has one. With the salt, a figure is the same in each build.
+(_own / "matplotlib").mkdir()
+(_own / "matplotlib" / "matplotlibrc").write_text(
+    "figure.facecolor: none\naxes.facecolor: none\nsvg.hashsalt: pdneuro\n"
+)
 
 import reference_pages
 from docutils import nodes

@@ -176,7 +176,7 @@ def test_neuromorpho_by_search_and_joined_to_a_table(
     assert status == 0
     expected = pdneuro.neuromorpho.neuron([3, 1])
     assert table["species"].tolist() == expected["species"].tolist()
-    assert table["morphometry_length"].tolist() == [575.89, 524.94]
+    assert table["morphometry_length"].tolist() == [465.43, 435.65]
 
 
 def test_reconstructions_by_command(
@@ -188,7 +188,7 @@ def test_reconstructions_by_command(
     status, table, _ = run("swc", "measure", *written, capsys=capsys)
     assert status == 0
     assert table["neuron"].tolist() == [1, 2]
-    assert table["cable_length"].round(1).tolist() == [524.9, 601.8]
+    assert table["cable_length"].round(1).tolist() == [435.7, 449.1]
     broken = tmp_path / "broken.swc"
     broken.write_text("1 1 0 0 0 5 -1\n2 3 0 3 4 1 9\n")
     status, table, said = run("swc", "check", broken, capsys=capsys)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,6 +22,8 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
 from pdneuro.transport import timing
+from pdneuro.transport.report import Batch
+from pdneuro.transport.store import Store
 from tests.transport.conftest import deadline
 
 BC = "/braincircuits"
@@ -81,17 +84,24 @@ def test_an_invalid_value_is_an_error_and_is_not_cached(
     call()
 
 
-@pytest.mark.parametrize(
-    "payload", [b"\xff", b'{"nr_pre": -1}', b'{"nr_pre":', b"1,2", b"", "text", None]
-)
+def damage(file: Path, number: int, payload: bytes | None) -> None:
+    """Replace the cached values of an ID."""
+    with Store(file) as store:
+        for scope in [store.scope_id(scope) for scope, *_ in store.overview()]:
+            found = store.get(scope, np.array([number]))
+            if len(found.ids):
+                snapshot = int(found.snapshots[0])
+                batch = Batch([number], found.encodings.tolist(), [payload], max(snapshot, 0) or None)
+                store.put(scope, [batch])
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b'{"nr_pre": -1}', b'{"nr_pre":', b"1,2", b"", None])
 def test_a_cached_value_that_cannot_be_read_is_requested_again(
     sandbox: Sandbox, ids: pd.Series, payload: Any
 ) -> None:
     truth = ids.neuro.properties("link_pre")
     (file,) = Path(pdneuro.get_options()["cache_dir"]).glob("*.sqlite")
-    with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE answers_1 SET payload = ? WHERE id = ?", (payload, int(ids[3])))
-    connection.close()
+    damage(file, int(ids[3]), payload)
     with (
         pdneuro.set_options(offline=True),
         pytest.warns(errors.CacheWarning, match="cannot be read"),
@@ -110,11 +120,7 @@ def test_a_cached_record_without_its_id_is_requested_again(sandbox: Sandbox, pay
     neurons = pd.Series([1, 2, 3], name="neuron_id")
     truth = neurons.neuro.neuromorpho("species")
     (file,) = Path(pdneuro.get_options()["cache_dir"]).glob("*.sqlite")
-    with sqlite3.connect(file) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'answers_%'")
-        for (table,) in tables.fetchall():
-            connection.execute(f"UPDATE {table} SET payload = ? WHERE id = 2", (payload,))
-    connection.close()
+    damage(file, 2, payload)
     with pytest.warns(errors.CacheWarning, match="1 cached values .* 2"):
         found = neurons.neuro.neuromorpho("species")
     pd.testing.assert_frame_equal(found, truth)
