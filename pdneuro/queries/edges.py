@@ -316,6 +316,7 @@ def partners(
         dropna=dropna,
         sort=sort,
         observed=observed,
+        once=True,
     )
 
 
@@ -407,7 +408,7 @@ def expand(
     >>> near.neuro.expand(min_weight=20).groupby("hop").size()
     hop
     1     9
-    2    19
+    2    14
     dtype: int64
     """
     if hops < 1:

@@ -173,3 +173,25 @@ def group_codes(code: npt.NDArray[np.integer[Any]], size: int) -> Groups:
     new = np.ones(len(packed), bool)
     np.not_equal(packed[1:], packed[:-1], out=new[1:])
     return Groups(rows, np.flatnonzero(new))
+
+
+def sort_rows(*columns: npt.NDArray[np.integer[Any]]) -> list[npt.NDArray[np.int64]]:
+    """Return aligned columns of non-negative integers, sorted by the first, then by the second, ...
+
+    >>> [column.tolist() for column in sort_rows(np.array([2, 1, 2]), np.array([5, 9, 4]))]
+    [[1, 2, 2], [9, 4, 5]]
+    """
+    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    if sum(bits) > 63:
+        order = np.lexsort(columns[::-1])
+        return [column[order].astype(np.int64) for column in columns]
+    packed: Any = columns[0].astype(np.int64)
+    for column, size in zip(columns[1:], bits[1:], strict=True):
+        packed <<= size
+        packed |= column
+    packed.sort()
+    found = []
+    for size in reversed(bits[1:]):
+        found.append(packed & ((1 << size) - 1))
+        packed >>= size
+    return [packed, *reversed(found)]

@@ -91,7 +91,12 @@ def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
     2    2     1       5                  3
     """
     edges = require_edges(edges)
-    return add_columns(edges, {"reciprocal_weight": _opposite(edges, collapse(edges))}, overwrite=True)
+    return add_reciprocal(edges, collapse(edges))
+
+
+def add_reciprocal(edges: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add the weight of the opposite edge to each edge, from a table with one row per pair."""
+    return add_columns(edges, {"reciprocal_weight": _opposite(edges, pairs)}, overwrite=True)
 
 
 def _opposite(edges: pd.DataFrame, pairs: pd.DataFrame) -> Int64Array:
