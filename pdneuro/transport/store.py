@@ -380,7 +380,7 @@ class Store:
 
 
 class _Known(NamedTuple):
-    """Where the values of some IDs are."""
+    """The number of a piece, its time and its IDs."""
 
     number: int
     fetched: float
