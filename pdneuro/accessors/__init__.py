@@ -321,6 +321,7 @@ class FramePlots(SeriesPlots):
     hops = as_method(plots.hops)
     skeleton = as_method(plots.skeleton)
     clustermap = as_method(plots.clustermap)
+    similarity = as_method(plots.similarity)
     dendrogram = as_method(plots.dendrogram)
 
 

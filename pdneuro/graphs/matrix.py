@@ -34,7 +34,7 @@ from pdneuro.tables.edges import (
     with_labels,
 )
 from pdneuro.tables.foreign import to_pandas
-from pdneuro.tables.grouping import group_rows, sums_by_code
+from pdneuro.tables.grouping import codes_of, group_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array, as_series
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import IDS, NAMES, Nodes, checked_nodes, distinct_nodes, has_names
@@ -222,7 +222,7 @@ def _check_normalize(normalize: str | None) -> None:
 
 def _totals(edges: pd.DataFrame, neurons: Int64Array, normalize: str) -> Int64Array:
     """Return all input, or all output, of each neuron in the table."""
-    codes, ids = pd.factorize(edges[END_OF[normalize]].to_numpy())
+    codes, ids = codes_of(edges[END_OF[normalize]].to_numpy())
     sums = sums_by_code(codes, edges["weight"].to_numpy(), len(ids))
     totals: Int64Array = np.append(sums, 0)[pd.Index(ids).get_indexer(pd.Index(neurons))]
     return totals

@@ -408,7 +408,7 @@ def expand(
     >>> near.neuro.expand(min_weight=20).groupby("hop").size()
     hop
     1     9
-    2    19
+    2    14
     dtype: int64
     """
     if hops < 1:

@@ -50,8 +50,8 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     >>> sides.neuro.edges(within=True).groupby("side").size()
     side
-    left     47
-    right    20
+    left     17
+    right    28
     dtype: int64
     """
     found = dict(_edges_of_each(groups, on, options))
@@ -162,10 +162,10 @@ def partners(
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     >>> sides.neuro.partners(min_weight=10).groupby("side").head(1)
-                        partner   direction  weight  n_neurons
+                        partner direction  weight  n_neurons
     side
-    left  0  720575940615123282  downstream     900          1
-    right 0  720575940625198262    upstream     911          2
+    left  0  720575940604533124  upstream     464          1
+    right 0  720575940624668104  upstream     465          2
     """
     options = cast(EdgeKeywords, {**fetch, "upstream": upstream, "downstream": downstream})
     options |= {"min_weight": min_weight, "source": source}
@@ -212,7 +212,7 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     >>> print(sides.neuro.graph(within=True)["left"])
-    DiGraph with 99 nodes and 47 edges
+    DiGraph with 99 nodes and 17 edges
     """
     graphs = {key: to_networkx(table) for key, table in _edges_of_each(groups, on, options)}
     if options.get("within"):

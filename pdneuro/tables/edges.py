@@ -28,7 +28,7 @@ from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.foreign import to_pandas
-from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
+from pdneuro.tables.grouping import Groups, codes_of, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import NAMES, checked_nodes, has_names, name_array, named_edges
@@ -578,7 +578,7 @@ def sum_pairs(
     group[members.rows] = np.repeat(order, members.sizes)
     counts = [np.bincount(group, minlength=len(order))]
     for end in ("pre", "post"):
-        codes, distinct = pd.factorize(pairs[end].to_numpy())
+        codes, distinct = codes_of(pairs[end].to_numpy())
         neurons = np.sort(group * max(len(distinct), 1) + codes)
         first = np.ones(len(neurons), bool)
         np.not_equal(neurons[1:], neurons[:-1], out=first[1:])
@@ -741,7 +741,7 @@ def sum_rows(
     names = list(dict.fromkeys([*keys, "weight", *also, *least, *keep]))
     for name in ("weight", *also):
         check_total(edges, name)
-    groups = members or group_rows(*(edges[key] for key in keys))
+    groups = members or group_rows(*(edges[key] for key in keys), ordered=False)
     if len(groups.starts) == len(edges):
         result = edges[names].reset_index(drop=True)
     else:
@@ -848,7 +848,7 @@ def threshold(
 
 def _per_pair(edges: pd.DataFrame) -> Int64Array:
     """Return the weight of the pair of each row."""
-    groups = group_rows(edges["pre"], edges["post"])
+    groups = group_rows(edges["pre"], edges["post"], ordered=False)
     totals = np.empty(len(edges), np.int64)
     if len(edges):
         sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
@@ -860,7 +860,7 @@ def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> p
     if of not in END_OF:
         raise ValueError(f"of must be None, 'input' or 'output', not {of!r}.")
     share = as_share(share, "min_weight")
-    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
+    codes, ids = codes_of(edges[END_OF[of]].to_numpy())
     warn_of_missing_edges(edges, of, len(ids))
     weight = edges["weight"].to_numpy()
     totals = sums_by_code(codes, weight, len(ids))[codes]
