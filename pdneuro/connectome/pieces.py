@@ -53,7 +53,8 @@ class EdgeMethods:
             places, upstream=upstream, downstream=not upstream
         )
         own, other = np.repeat(self._index.ids[places], counts), self._index.ids[partner]
-        piece = edge_table(*((other, own) if upstream else (own, other)), weight)
+        pre, post = (other, own) if upstream else (own, other)
+        piece = edge_table(pre, post, weight)
         for step in self._steps:
             piece = step(piece)
         return piece
@@ -150,7 +151,7 @@ class EdgeMethods:
 
         def strong(piece: pd.DataFrame) -> pd.DataFrame:
             total = labels_of(piece[END_OF[of]].to_numpy(), totals)
-            kept = piece[piece["weight"].to_numpy() / np.maximum(total, 1) >= share]
+            kept: pd.DataFrame = piece[piece["weight"].to_numpy() / np.maximum(total, 1) >= share]
             return note(kept, min_share=share, min_share_of=of)
 
         return self._then(strong)
@@ -343,7 +344,7 @@ class EdgeMethods:
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def _with_groups(self, group_by: Any) -> LazyEdges:
+    def _with_groups(self, group_by: Any) -> EdgeMethods:
         """Add the columns of the table of neurons that ``group_by`` names."""
         present = set(self._piece((0, 0)).columns)
         stems = [

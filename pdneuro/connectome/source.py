@@ -427,10 +427,11 @@ class Connectome(EdgeMethods):
         wanted = distinct_ids(id_column(ids, on))
         found = self.edges(wanted, upstream=upstream, downstream=downstream)
         found = found[found["weight"] >= whole_threshold(min_weight)]
+        labels: Any = group_by
         if group_by is not None and not are_labels(group_by):
-            labels = self._neurons.frame([group_by]).set_index(self._neurons.on)[group_by]
-            group_by = labels[labels.index.notna()]
-        sides: dict[str, Any] = {"upstream": upstream, "downstream": downstream, "group_by": group_by}
+            labels = self._neurons.frame([labels]).set_index(self._neurons.on)[group_by]
+            labels = labels[labels.index.notna()]
+        sides: dict[str, Any] = {"upstream": upstream, "downstream": downstream, "group_by": labels}
         return partner_tables.partners(found, wanted, **sides, **options, once=True)
 
     # -- the protocol of a source -----------------------------------------------------------------

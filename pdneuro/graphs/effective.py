@@ -194,7 +194,7 @@ def _contributions(shares: Shares, sources: _Ends, targets: _Ends, max_hops: int
     signs = (None,) if shares.sign is None else (1, -1)
     width = first.shape[1]
     kind = np.float32 if len(shares.pre) * width > _MAX_PRECISE else np.float64
-    share = shares.share.astype(kind, copy=False)
+    share: Any = shares.share.astype(kind, copy=False)
     steps = [shares.matrix(share, slice(None) if s is None else shares.sign == s) for s in signs]
     # Excitation and inhibition are side by side, so that one product reads each edge once.
     state = optional("scipy.sparse", "graph").hstack([first, *[first * 0] * (len(signs) - 1)], "csr")

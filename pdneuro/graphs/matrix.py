@@ -256,7 +256,7 @@ def matrix_of_groups(
     >>> pdneuro.graphs.matrix.matrix_of_groups(groups).to_numpy().tolist()
     [[0, 5], [7, 0]]
     """
-    _check_normalize(normalize)
+    check_choice("normalize", normalize, (None, *END_OF))
     if normalize is not None and values in (*GROUP_COUNTS, PER_NEURON):
         raise ValueError(f"normalize= divides sums of synapses, but values={values!r} are others.")
     dropna = normalize is not None if dropna is None else dropna

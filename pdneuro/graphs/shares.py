@@ -64,7 +64,7 @@ def input_shares(edges: pd.DataFrame, signed: Signed = None) -> Shares:
     return Shares(ids, pre, post, share, signs)
 
 
-def product(matrix: Any, dense: FloatArray) -> FloatArray:
+def product(matrix: Any, dense: FloatArray) -> Any:
     """Return the product of a sparse and a dense array; threads share the rows of a large one."""
     threads = min(os.cpu_count() or 1, 4)
     if threads == 1 or matrix.nnz * (dense.size // len(dense)) < _LARGE:

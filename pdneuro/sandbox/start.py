@@ -182,8 +182,8 @@ class Sandbox:
         """
         self._cleanup.close()
         self._server.stop()
-        if self in _kept.values():
-            del _kept[self._folder]
+        if self._folder is not None:
+            _kept.pop(self._folder, None)
 
     def forget(self) -> None:
         """Stop, and delete the address and the cache that ``keep=True`` has kept.

@@ -70,9 +70,11 @@ def from_arrow(data: Any, whole: bool) -> pd.DataFrame:
     for place, field in enumerate(data.schema):
         if field.type.num_fields == 1:  # in arrays, integers would become floats
             lists = data.column(place).to_pylist()
-            table.isetitem(place, pd.Series(lists, index=table.index, dtype=object))
+            cells: Any = pd.Series(lists, index=table.index, dtype=object)
+            table.isetitem(place, cells)
         elif isinstance(table.dtypes.iloc[place], pd.Float32Dtype | pd.Float64Dtype):
-            table.isetitem(place, _without_nan(table.iloc[:, place]))
+            cells = _without_nan(table.iloc[:, place])
+            table.isetitem(place, cells)
     unnamed = [name for name in table.columns if _UNNAMED_INDEX.fullmatch(name)]
     if unnamed and whole:
         table = table.set_index(unnamed).rename_axis([None] * len(unnamed))
@@ -84,8 +86,9 @@ def from_arrow(data: Any, whole: bool) -> pd.DataFrame:
 
 def _without_nan(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return floats in which NaN is a missing value, as in pandas; polars and DuckDB write both."""
-    numbers = column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=float("nan"))
-    return pd.Series(pd.array(numbers, dtype=column.dtype), index=column.index, name=column.name)
+    dtype: Any = column.dtype
+    numbers = column.to_numpy(dtype=dtype.numpy_dtype, na_value=float("nan"))
+    return pd.Series(pd.array(numbers, dtype=dtype), index=column.index, name=column.name)
 
 
 def _readable_schema(data: Any) -> Any:

@@ -181,7 +181,7 @@ def sort_rows(*columns: npt.NDArray[np.integer[Any]]) -> list[npt.NDArray[np.int
     >>> [column.tolist() for column in sort_rows(np.array([2, 1, 2]), np.array([5, 9, 4]))]
     [[1, 2, 2], [9, 4, 5]]
     """
-    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    bits = [int(np.max(column, initial=0)).bit_length() for column in columns]
     if sum(bits) > 63:
         order = np.lexsort(columns[::-1])
         return [column[order].astype(np.int64) for column in columns]

@@ -142,7 +142,7 @@ def _partners(
     once: bool,
 ) -> pd.DataFrame:
     """Return one row per partner of some neurons, or per label of partners."""
-    own = ids.get_indexer(pd.Index(edges[neuron]))
+    own: Any = ids.get_indexer(pd.Index(edges[neuron]))
     others, weight = edges[partner].to_numpy(), edges["weight"].to_numpy()
     if len(own) and own.min() < 0:
         rows = np.flatnonzero(own >= 0)
