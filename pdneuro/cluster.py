@@ -149,6 +149,7 @@ class WorkerPlugin(distributed.WorkerPlugin):
 
     Examples
     --------
+    >>> import pdneuro.dask
     >>> plugin = pdneuro.dask.WorkerPlugin(cache_dir="/shared/cache")
     >>> client.register_plugin(plugin)  # doctest: +SKIP
     """

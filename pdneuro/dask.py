@@ -1114,7 +1114,7 @@ def to_matrix(
     >>> edges = dd.from_pandas(pdneuro.sandbox.edges(), npartitions=3)
     >>> types = pdneuro.sandbox.neurons().set_index("root_id").cell_type
     >>> edges.neuro.to_matrix(group_by=types).compute().shape
-    (120, 120)
+    (150, 150)
     """
     if values in (*GROUP_COUNTS, PER_NEURON):
         raise ValueError(f"a lazy table has no matrix of {values!r}. Use .neuro.collapse(group_by=...).")
