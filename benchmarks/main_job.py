@@ -113,8 +113,9 @@ def make_bodies(neurons: int, per_body: int) -> tuple[np.ndarray, list[bytes]]:
     for side in sides:
         for found in side.values():
             size = min(int(rng.lognormal(4.2, 0.85)) + 1, 5000)
-            partners = rng.choice(others, size).tolist(), rng.geometric(0.15, size).tolist()
-            found += [entry % pair for pair in zip(*partners, strict=True)]
+            partners = rng.choice(others, size, replace=False)  # a repeated one would not be cached
+            weights = rng.geometric(0.15, size).tolist()
+            found += [entry % pair for pair in zip(partners.tolist(), weights, strict=True)]
     inner = rng.choice(neurons**2, 10 * neurons, replace=False)  # edges among the queried neurons
     for place, weight in zip(inner.tolist(), rng.geometric(0.15, len(inner)).tolist(), strict=True):
         pre, post = int(ids[place // neurons]), int(ids[place % neurons])

@@ -1,6 +1,7 @@
 """Measure speed and memory, as ratios within one run.
 
     python benchmarks/run.py [--rounds 5] [--only NAME ...] [--rows ROWS.parquet]
+        [--rows-big 5000000 20000000 ...]
 
 Each figure is the median over rounds in which pdneuro and its yardstick take turns. ``--rows`` names a
 table of many rows and few IDs for the join; without it one of the same shape is made.
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import allen
 import analysis
+import big
 import cave
 import graphs
 import groups
@@ -33,6 +35,8 @@ from measure import Row
 
 from pdneuro.transport import tokens
 
+#: Numbers of rows of the files of ``big``.
+SIZES = [5_000_000]
 JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "properties": lambda rounds, rows: main_job.properties(rounds),
     "connectivity": lambda rounds, rows: main_job.connectivity(rounds),
@@ -49,6 +53,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "analysis_peers": lambda rounds, rows: analysis.peers(rounds),
     "groups": lambda rounds, rows: groups.sums(rounds),
     "similar_types": lambda rounds, rows: groups.similar_types(rounds),
+    "big": lambda rounds, rows: big.large(rounds, SIZES),
     "growth": lambda rounds, rows: graphs.growth(rounds),
     "structures": lambda rounds, rows: allen.columns(rounds),
     "structures_json": lambda rounds, rows: allen.decoding(rounds),
@@ -67,7 +72,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=JOBS, nargs="+", default=list(JOBS))
     parser.add_argument("--rows", help="parquet file with a column flywire_id")
+    parser.add_argument("--rows-big", type=int, nargs="+", default=SIZES, help="sizes of the job big")
     chosen = parser.parse_args()
+    SIZES[:] = chosen.rows_big
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}; "
         f"Python {platform.python_version()}, pandas {pd.__version__}, numpy {np.__version__}, "

@@ -24,10 +24,17 @@ os.environ |= {
     "PYTHONHASHSEED": "0",
 }
 
-# Pages show the last line of an error, without the traceback.
+# Pages show the last line of an error, without the traceback. Figures are SVG.
 _profile = _own / "ipython" / "profile_default"
 _profile.mkdir(parents=True)
-(_profile / "ipython_kernel_config.py").write_text("c.InteractiveShell.xmode = 'Minimal'\n")
+(_profile / "ipython_kernel_config.py").write_text(
+    "c.InteractiveShell.xmode = 'Minimal'\nc.InlineBackend.figure_formats = {'svg'}\n"
+)
+# Figures have no background, since the page has one. With the salt, a figure is the same in each build.
+(_own / "matplotlib").mkdir()
+(_own / "matplotlib" / "matplotlibrc").write_text(
+    "figure.facecolor: none\naxes.facecolor: none\nsvg.hashsalt: pdneuro\n"
+)
 
 import reference_pages
 from docutils import nodes
@@ -57,7 +64,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_merge_streams = True
 
 autosummary_generate = False

@@ -4,18 +4,33 @@ Importing it registers the accessor; everything else is imported at first use.
 """
 
 import importlib as _importlib
+import sys as _sys
+from pathlib import Path as _Path
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from pdneuro import errors, tracebacks
 from pdneuro._version import __version__
-from pdneuro.accessors import neuro  # registers .neuro
 from pdneuro.options import get_options, set_options
 
 tracebacks.register()
 
+
+def _is_command_line() -> bool:
+    """Return whether this process is ``pdneuro ...`` or ``python -m pdneuro ...``."""
+    program, *_ = _sys.argv or [""]
+    if program == "-m":  # Python looks for the module to run, whose name is in front of its arguments
+        return _sys.orig_argv[-len(_sys.argv)] == "pdneuro"
+    return _Path(program).stem == "pdneuro"
+
+
+# The command line imports pandas only for a valid command, and registers .neuro then.
+if not _is_command_line():
+    _importlib.import_module("pdneuro.accessors")
+
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
+    from pdneuro.accessors import neuro
     from pdneuro.checks.doctor import doctor
     from pdneuro.checks.setup import setup
     from pdneuro.connectome import Connectome
@@ -67,6 +82,7 @@ _LAZY = {
     "find": ("pdneuro.queries.find", "find"),
     "known_names": ("pdneuro.names", "known_names"),
     "last_report": ("pdneuro.transport.report", "last_report"),
+    "neuro": ("pdneuro.accessors", "neuro"),
     "neuroglancer": ("pdneuro.neuroglancer", None),
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),

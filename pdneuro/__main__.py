@@ -1,7 +1,5 @@
 """Run the command line as ``python -m pdneuro``."""
 
-import sys
+from pdneuro.cli import run
 
-from pdneuro.cli import main
-
-sys.exit(main())
+run()

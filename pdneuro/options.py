@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
@@ -139,6 +140,8 @@ _process: tuple[_Layer, ...] = ()
 #: Options set for a block, which no other thread sees, the latest at the end.
 _block: ContextVar[tuple[_Layer, ...]] = ContextVar("pdneuro_options", default=())
 _lock = threading.Lock()
+#: Time before which values were cached that are requested again; None for all times.
+refreshed_since: ContextVar[float | None] = ContextVar("pdneuro_refreshed_since", default=None)
 
 
 def _without(layers: tuple[_Layer, ...], layer: _Layer) -> tuple[_Layer, ...]:
@@ -278,6 +281,13 @@ class Fetch(NamedTuple):
     retries: int
     #: Whether the user chose the batch size; otherwise a service may use its own.
     has_batch_size: bool = False
+    #: See :data:`refreshed_since`.
+    since: float | None = None
+
+    @property
+    def max_age(self) -> float | None:
+        """Return how many seconds ago a value that is used may have been cached; None for any age."""
+        return self.expire_after if self.since is None else time.time() - self.since
 
     @classmethod
     def of(cls, **call: Any) -> Fetch:
@@ -289,6 +299,7 @@ class Fetch(NamedTuple):
             )
         refresh, default = bool(call.pop("refresh", False)), options()["batch_size"].default
         chosen = call.get("batch_size") is not None or get_option("batch_size") != default
-        names = [name for name in cls._fields if name not in ("refresh", "has_batch_size")]
+        names = [name for name in cls._fields if name not in ("refresh", "has_batch_size", "since")]
         values: dict[str, Any] = {name: get_option(name, call.get(name)) for name in names}
-        return cls(refresh=refresh, has_batch_size=chosen, **values)
+        since = refreshed_since.get()
+        return cls(refresh=refresh, has_batch_size=chosen, since=since, **values)

@@ -275,6 +275,16 @@ def open_source(spec: str | os.PathLike[str] | Source | None = None) -> Source:
     )
 
 
+def is_service(spec: str | os.PathLike[str] | Source | None = None) -> bool:
+    """Return whether a name, path or object of :func:`open_source` is the name of a service.
+
+    >>> is_service("cave:minnie65_public"), is_service("edges.parquet")
+    (True, False)
+    """
+    spec = get_option("source") if spec is None else spec
+    return isinstance(spec, str) and spec != "sandbox" and not _is_path(spec)
+
+
 def open_skeletons(
     spec: str | os.PathLike[str] | Source | SkeletonSource | None = None,
 ) -> SkeletonSource:

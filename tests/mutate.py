@@ -273,12 +273,15 @@ def record(folder: Path, workers: int) -> tuple[dict[str, dict[int, list[str]]],
     from coverage import CoverageData
 
     project = copy_project(folder / "recorded")
+    # Not of child processes: one that is killed while it begins its file makes the end of the run fail.
+    (project / "coverage.ini").write_text("[run]\nsource = pdneuro\n")
     os.environ["MUTATE_TIMES"] = str(folder / "times.json")
     status = run_tests(
         project,
         "-n",
         str(workers),
         "--cov=pdneuro",
+        "--cov-config=coverage.ini",
         "--cov-context=test",
         "--cov-report=",
         "-p",
@@ -289,7 +292,9 @@ def record(folder: Path, workers: int) -> tuple[dict[str, dict[int, list[str]]],
     times = json.loads((folder / "times.json").read_text())
     broken = [name for name, seconds in times.items() if seconds < 0]
     if status > 1 or len(broken) > 20:
-        last = "\n".join((folder / "recorded.log").read_text().splitlines()[-20:])
+        said = (folder / "recorded.log").read_text().splitlines()
+        causes = [line for line in said if line.startswith("INTERNALERROR")] or said[-20:]
+        last = "\n".join(causes)
         sys.exit(
             f"the tests do not run without a fault: exit status {status}, failing: {broken[:5]}\n{last}"
         )

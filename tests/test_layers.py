@@ -27,9 +27,9 @@ LAYERS = {
     "versions": {"_version"},
     "mypy": set(),
     "tables": BELOW,
-    "transport": BELOW,
+    "transport": BELOW | {"tracebacks"},
     "sources": BELOW | {"files", "tables"},
-    "connectome": BELOW | {"citations", "sources", "files", "tables", "transport"},
+    "connectome": BELOW | {"citations", "graphs", "sources", "files", "tables", "transport"},
     "graphs": BELOW | {"tables"},
     **{service: BELOW | {"sources", "transport", "tables"} for service in SERVICES},
     "neuromorpho": BELOW | {"files", "transport", "tables"},
@@ -39,7 +39,10 @@ LAYERS = {
     "names": BELOW | SERVICES | {"sources", "tables", "transport"},
     "neuroglancer": BELOW | {"plots", "tables"},
     "plots": BELOW | {"graphs", "queries", "tables"},
-    "dask": BELOW | {"accessors", "neuromorpho", "queries", "sources", "tables"},
+    "dask": BELOW
+    | {"accessors", "citations", "cluster", "graphs", "neuroglancer", "neuromorpho", "queries"}
+    | {"sources", "tables", "transport"},
+    "cluster": BELOW | {"transport"},
     "accessors": BELOW | {"citations", "files", "graphs", "neuroglancer", "plots", "queries", "tables"},
     "sandbox": BELOW | {"connectome", "files", "tables", "transport"},
 }
@@ -74,7 +77,7 @@ def test_every_room_has_its_layer() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    for file in set(PACKAGE.rglob("*.py")) - {PACKAGE / "dask.py"}:
+    for file in set(PACKAGE.rglob("*.py")) - {PACKAGE / "dask.py", PACKAGE / "cluster.py"}:
         for node in ast.parse(file.read_text()).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -86,6 +89,7 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
                     "igraph",
                     "matplotlib",
                     "dask",
+                    "distributed",
                     "caveclient",
                     "nrrd",
                 }

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from pdneuro.sandbox import Sandbox
+from pdneuro.sandbox.server import Request, Response
+from tests.conftest import child
 
 pytest.importorskip("IPython", reason="IPython is not installed")
 
@@ -22,18 +29,19 @@ shell.run_cell("def mine(table):\\n    return table.neuro.ids(on='rootid')")
 """
 
 
+def command(*cells: str) -> list[str]:
+    return [sys.executable, "-c", "\n".join([SHELL, *(f"shell.run_cell({cell!r})" for cell in cells)])]
+
+
+def environment(tmp_path: Path, options: dict[str, str] | None = None) -> dict[str, str]:
+    own = {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    return os.environ | own | (options or {})
+
+
 def shown(tmp_path: Path, *cells: str, options: dict[str, str] | None = None) -> str:
     """Return what IPython prints for some cells."""
-    lines = [SHELL, *(f"shell.run_cell({cell!r})" for cell in cells)]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ
-        | {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path), **(options or {})},
-    )
-    return done.stdout
+    env = environment(tmp_path, options)
+    return subprocess.run(command(*cells), stdout=-1, text=True, check=True, env=env).stdout
 
 
 def test_a_traceback_has_the_lines_of_the_user_and_the_message(tmp_path: Path) -> None:
@@ -76,3 +84,41 @@ def test_errors_of_other_packages_are_shown_whole(tmp_path: Path) -> None:
     text = shown(tmp_path, "pdneuro.sandbox.neurons().nothing")
     assert f"pandas{os.sep}" in text
     assert "frames are hidden" not in text
+
+
+@pytest.mark.usefixtures("interrupts")
+@pytest.mark.parametrize(
+    ("service", "call", "words"),
+    [
+        ("braincircuits", "ids.neuro.properties('size', batch_size=10)", "10 of 40 IDs are answered and stored"),
+        ("allen", "pdneuro.allen.OntologiesApi().get_structure_sets()", "Responses received so far are cached"),
+        ("neuromorpho", "pdneuro.neuromorpho.neuron([1, 2])", "0 of 2 IDs are answered and stored"),
+    ],
+)  # fmt: skip
+def test_a_stop_shows_one_sentence_and_does_not_wait_for_the_response(
+    tmp_path: Path, sandbox: Sandbox, service: str, call: str, words: str
+) -> None:
+    """A response is held back until the fetch has ended."""
+    arrived, ended = threading.Event(), threading.Event()
+    app = getattr(sandbox, service)
+
+    def serve(request: Request) -> Response:
+        if service != "braincircuits" or len(sandbox.requests) > 1:
+            arrived.set()
+            ended.wait(300)
+        return app(request)
+
+    setattr(sandbox, service, serve)
+    own = {**sandbox.settings(), "PDNEURO_CACHE_DIR": str(tmp_path), "PDNEURO_MAX_WORKERS": "1"}
+    cells = ("ids = pdneuro.sandbox.neurons()['root_id'][:40]", call, "print('the end', flush=True)")
+    env = environment(tmp_path, own)
+    with child(command(*cells), stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            assert arrived.wait(300)
+            process.send_signal(signal.SIGINT)
+            lines = list(itertools.takewhile(lambda line: line != "the end\n", process.stdout))
+        finally:
+            ended.set()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"Stopped. {words}")
+    assert lines[0].endswith("the same call again requests only the rest.\n")

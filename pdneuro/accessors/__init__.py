@@ -15,6 +15,7 @@ from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tabl
 from pdneuro.accessors import describe
 from pdneuro.accessors.method import Accessor, as_index_method, as_method
 from pdneuro.tables.coordinates import EXPERIMENTS, NEURONS, SEGMENTS, STRUCTURES, SUPERVOXELS
+from pdneuro.tables.foreign import to_pandas
 
 if TYPE_CHECKING:
     from pdneuro.accessors.method import as_array_method, as_dataset_method
@@ -320,6 +321,7 @@ class FramePlots(SeriesPlots):
     hops = as_method(plots.hops)
     skeleton = as_method(plots.skeleton)
     clustermap = as_method(plots.clustermap)
+    similarity = as_method(plots.similarity)
     dendrogram = as_method(plots.dendrogram)
 
 
@@ -476,17 +478,21 @@ def neuro(obj: pd.Index[Any]) -> IndexNeuro: ...
 def neuro(obj: xarray.DataArray) -> DataArrayNeuro: ...
 @overload
 def neuro(obj: xarray.Dataset) -> DatasetNeuro: ...
+@overload
+def neuro(obj: Any) -> DataFrameNeuro: ...
 def neuro(obj: Any) -> Any:
     """Return the ``.neuro`` accessor of an object, with full types for editors and type checkers.
 
     Parameters
     ----------
     obj : Series, DataFrame, GroupBy, Index, DataArray or Dataset
+        Or a table or column of another library: a DuckDB relation, a polars frame (also a lazy one), a
+        pyarrow table or dataset. It is converted to pandas; integers stay exact.
 
     Returns
     -------
     SeriesNeuro, DataFrameNeuro, GroupByNeuro, IndexNeuro, DataArrayNeuro or DatasetNeuro
-        The same object as ``obj.neuro``.
+        The same object as ``obj.neuro``. Methods return pandas objects.
 
     Raises
     ------
@@ -499,12 +505,13 @@ def neuro(obj: Any) -> Any:
     >>> pdneuro.neuro(neurons).edges(within=True).columns.tolist()
     ['pre', 'post', 'weight']
     """
+    obj = to_pandas(obj)
     for kind, accessor in _ACCESSORS:
         if isinstance(obj, kind):
             return accessor(obj)
     raise TypeError(
         f"{type(obj).__name__} has no .neuro accessor. Use a Series, DataFrame, GroupBy, Index, "
-        "DataArray or Dataset."
+        "DataArray or Dataset, or a table with Arrow's C stream (DuckDB, polars, pyarrow)."
     )
 
 

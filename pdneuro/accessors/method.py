@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from pdneuro._docs import TEXTS
 from pdneuro.errors import did_you_mean
 from pdneuro.tables.coordinates import Kind, level_of
+from pdneuro.tables.foreign import to_pandas
 
 Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
@@ -25,7 +26,9 @@ def as_method(
     def method(self: Any, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
         if kwargs:
             _check_keywords(function, kwargs)
-        return function(self._obj, *args, **kwargs)
+        # Tables of other libraries, such as nodes=, are converted here for all methods.
+        options: Any = {name: to_pandas(value) for name, value in kwargs.items()}
+        return function(self._obj, *map(to_pandas, args), **options)
 
     return method
 

@@ -10,7 +10,7 @@ import datetime
 import functools
 import types
 from collections.abc import Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -30,7 +30,16 @@ from pdneuro.sources import documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
-from pdneuro.tables.partners import are_whole, from_partners, pack, partner_counts, unpack
+from pdneuro.tables.partners import (
+    PartnerLists,
+    are_whole,
+    from_partners,
+    pack,
+    partner_count,
+    partner_counts,
+    unpack,
+    unpack_in_parts,
+)
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, NOT_CACHED, Batch, ShapeError
 from pdneuro.transport.responses import parse_json, parse_json_each
 
@@ -106,7 +115,8 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
 
 
 def _is_nothing(entry: msgspec.Raw) -> bool:
-    return bytes(entry).translate(None, b" \t\r\n") in (b"null", b"{}")
+    # The length first: the partners of a neuron are long, and copying them takes time.
+    return len(entry) < 100 and bytes(entry).translate(None, b" \t\r\n") in (b"null", b"{}")
 
 
 def _unwrapped(body: bytes, asked: Sequence[int]) -> _Envelope:
@@ -181,11 +191,11 @@ class _Found(NamedTuple):
 def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes | None]]:
     """Pack the entries of the documented form; others stay JSON if they contain partners."""
     encodings = [JSON_ENCODING] * len(entries)
-    payloads: list[bytes | None] = [*map(bytes, entries)]
+    payloads: list[bytes | None] = [None] * len(entries)
     places, found = [], []
     for place, entry in enumerate(entries):
         if _is_nothing(entry):
-            encodings[place], payloads[place] = NONE_ENCODING, None
+            encodings[place] = NONE_ENCODING
             continue
         try:
             found.append(_partners.decode(entry))
@@ -245,17 +255,24 @@ def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array
     if not valid.all():
         rows, partner, weight, incoming = found
         found = _Found(rows[valid], partner[valid], weight[valid], incoming[valid])
-    # Equal keys may also be of different partners, which the next step separates.
-    keys = np.sort(found.partner ^ ((2 * found.rows + found.incoming) << 40))
-    if not (keys[1:] == keys[:-1]).any():
+    # Equal keys may also be of different partners, which the next steps separate.
+    keys = found.partner ^ ((2 * found.rows + found.incoming) << 40)
+    in_order = np.sort(keys)
+    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+    if not len(repeated):
         return found, dropped, np.zeros(count, np.int64)
-    table = pd.DataFrame(found._asdict())
+    places = np.flatnonzero(np.isin(keys, repeated))
+    table = pd.DataFrame({name: cells[places] for name, cells in found._asdict().items()})
     # Records of several regions have different counts, which add up; a repeated record counts once.
-    once = table.drop_duplicates()
-    sums: Any = once.groupby(["rows", "incoming", "partner"], sort=False, as_index=False)["weight"].sum()
-    sums = sums.sort_values("rows", kind="stable")
-    merged = np.bincount(table["rows"], minlength=count) - np.bincount(sums["rows"], minlength=count)
-    return _Found(*(sums[name].to_numpy() for name in _Found._fields)), dropped, merged
+    pair = ["rows", "incoming", "partner"]
+    sums = table.drop_duplicates().groupby(pair, sort=False)["weight"].transform("sum")
+    first = table.index[~table.duplicated(pair)]
+    weight, kept = found.weight.copy(), np.ones(len(keys), bool)
+    weight[places[first]] = sums.loc[first]
+    kept[np.delete(places, first)] = False
+    merged = np.bincount(found.rows[~kept], minlength=count)
+    rows, partner, _, incoming = found
+    return _Found(rows[kept], partner[kept], weight[kept], incoming[kept]), dropped, merged
 
 
 def packed(
@@ -297,17 +314,17 @@ def edges(
     """Edge table of neurons: in the order given, the outputs of each before its inputs."""
     encodings, payloads = packed(encodings, payloads)
     places = np.flatnonzero(encodings == PARTNERS_ENCODING)
-    columns: list[Any] = [*unpack(payloads[places])]
-    columns[0] = places[columns[0]]
-    if len(places) < len(ids):
-        others = np.flatnonzero(encodings == JSON_ENCODING)
+    others = np.flatnonzero(encodings == JSON_ENCODING)
+    bodies = payloads[places]
+    parts = (part._replace(rows=places[part.rows]) for part in unpack_in_parts(bodies))
+    count = partner_count(bodies)
+    if len(others):
         neuron, *cells = _edges_by_shape(ids[others], payloads[others].tolist())
-        found = [pd.Index(ids).get_indexer(pd.Index(neuron)), *cells]
-        columns = [np.concatenate(pair) for pair in zip(columns, found, strict=True)]
+        rest = PartnerLists(pd.Index(ids).get_indexer(pd.Index(neuron)), *cells)
+        parts, count = chain(parts, [rest]), count + len(neuron)
     if not (upstream and downstream):
-        side = columns[3] if upstream else ~columns[3]
-        columns = [cells[side] for cells in columns]
-    return from_partners(ids, *columns)
+        parts = (part.where(part.incoming == upstream) for part in parts)
+    return from_partners(ids, parts, count)
 
 
 def _edges_by_shape(

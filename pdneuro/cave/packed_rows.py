@@ -1,12 +1,14 @@
 """Rows of several IDs as one value per ID, column by column.
 
-A neuron has thousands of synapses, so a value holds the bytes of arrays, and no object per row.
+A neuron has thousands of synapses, so a value holds the bytes of arrays, and no object per row. Most
+neurons have one row in another table, so a value of a simple table is a record, and no array per column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,6 +44,21 @@ class _Column(msgspec.Struct, array_like=True):
 class _Rows(msgspec.Struct, array_like=True):
     count: int
     columns: list[_Column]
+
+
+#: Maximum number of bytes of a text in a record.
+_LONGEST_TEXT = 64
+_HEAD = msgspec.msgpack.Decoder(list[tuple[str, str]])
+
+
+class Records(NamedTuple):
+    """Rows of some IDs, one after the other."""
+
+    #: Positions of the IDs, and the number of rows of each.
+    places: npt.NDArray[np.intp]
+    sizes: npt.NDArray[np.intp]
+    #: Text is bytes.
+    columns: dict[str, npt.NDArray[Any]]
 
 
 _decode = msgspec.msgpack.Decoder(_Rows).decode
@@ -125,6 +142,126 @@ def unpack(bodies: Iterable[bytes | None]) -> tuple[list[int], dict[str, Any]]:
         }
     of_name = [{column.name: column for column in part.columns} for part in parts]
     return sizes, {name: _joined(name, [own.get(name) for own in of_name], counts) for name in names}
+
+
+# -- records ---------------------------------------------------------------------------------------
+
+
+def pack_records(
+    table: pd.DataFrame, order: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]
+) -> list[bytes] | None:
+    """Pack the rows of each ID as records; None if a column needs another form.
+
+    Parameters
+    ----------
+    table : DataFrame
+    order : array of int
+        Positions of the rows, those of an ID next to each other.
+    sizes : array of int
+        Number of rows of each ID.
+
+    Examples
+    --------
+    >>> from pdneuro.cave.packed_rows import one_record_each, pack_records
+    >>> table = pd.DataFrame({"id": [5, 6], "cell_type": ["23P", "BC"]})
+    >>> packed = pack_records(table, np.array([1, 0]), np.array([1, 1]))
+    >>> one_record_each(packed)["cell_type"].tolist()
+    ['BC', '23P']
+    """
+    columns = {str(name): _cells_of_record(cells) for name, cells in table.items()}
+    if not columns or any(cells is None for cells in columns.values()):
+        return None
+    head = [(name, cells.dtype.str) for name, cells in columns.items() if cells is not None]
+    records = np.empty(len(table), [(f"c{place}", kind) for place, (_, kind) in enumerate(head)])
+    for place, cells in enumerate(columns.values()):
+        records[f"c{place}"] = cells
+    encoded = msgspec.msgpack.encode(head)
+    prefix, data = len(encoded).to_bytes(4, "little") + encoded, records[order].tobytes()
+    ends = (records.itemsize * np.cumsum(sizes)).tolist()
+    return [prefix + data[start:end] for start, end in pairwise([0, *ends])]
+
+
+def unpack_records(bodies: Sequence[bytes]) -> Iterator[Records]:
+    """Return the records of IDs, those with the same columns together.
+
+    Raises
+    ------
+    ShapeError
+        A body is damaged.
+    """
+    places: dict[bytes, list[int]] = {}
+    prefix, own = b"", [0]
+    for place, body in enumerate(bodies):
+        if not prefix or not body.startswith(prefix):
+            prefix = body[: 4 + int.from_bytes(body[:4], "little")]
+            own = places.setdefault(prefix, [])
+        own.append(place)
+    for prefix, own in places.items():
+        try:
+            head = _HEAD.decode(prefix[4:])
+            if not head:
+                raise ShapeError("they have no columns.")
+            dtype = np.dtype([(f"c{place}", kind) for place, (_, kind) in enumerate(head)])
+            parts = [bodies[place][len(prefix) :] for place in own]
+            sizes, rest = np.divmod([*map(len, parts)], dtype.itemsize)
+            if rest.any():
+                raise ShapeError("a record is truncated.")
+            records = np.frombuffer(b"".join(parts), dtype)
+            columns = {name: records[f"c{place}"] for place, (name, _) in enumerate(head)}
+            for cells in columns.values():
+                if cells.dtype.kind == "S":
+                    cells.tobytes().decode()  # raises an error if the text is damaged
+        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            raise ShapeError(f"packed records are damaged: {error}") from error
+        yield Records(np.array(own), sizes, columns)
+
+
+def one_record_each(bodies: Sequence[bytes]) -> dict[str, Any] | None:
+    """Return the columns of IDs with one row each; None if some have more, or other columns."""
+    parts = list(unpack_records(bodies))
+    names = [*parts[0].columns] if parts else []
+    if not all([*part.columns] == names and (part.sizes == 1).all() for part in parts):
+        return None
+    order = np.argsort(np.concatenate([part.places for part in parts])) if parts else None
+    return {
+        name: _typed(np.concatenate([part.columns[name] for part in parts])[order], name)
+        for name in names
+    }
+
+
+def _typed(cells: npt.NDArray[Any], name: str) -> Any:
+    """Return a column of records with the dtype of its values; text of timestamps is datetime (UTC)."""
+    if cells.dtype.kind == "S":
+        return column(plain(cells), name, timestamps=True)
+    return pd.arrays.FloatingArray(cells, np.isnan(cells)) if cells.dtype.kind == "f" else cells
+
+
+def plain(cells: npt.NDArray[Any]) -> list[Any]:
+    """Return a column of records as Python values, None for NaN."""
+    if cells.dtype.kind == "S":
+        return [text.decode() for text in cells.tolist()]
+    if cells.dtype.kind == "f" and np.isnan(cells).any():
+        return [None if value != value else value for value in cells.tolist()]
+    return cells.tolist()
+
+
+def _cells_of_record(cells: pd.Series[Any]) -> npt.NDArray[Any] | None:
+    """Return the cells of a column as numbers or as bytes of text; None if some are anything else."""
+    kind = cells.dtype.kind if isinstance(cells.dtype, np.dtype) else ""
+    if kind and kind in "ifb":
+        return cells.to_numpy({"i": "<i8", "f": "<f8", "b": "?"}[kind])
+    values = cells.tolist()
+    if set(map(type, values)) != {str}:
+        return None
+    texts = [value.encode() for value in values]
+    longest = max(map(len, texts))
+    if longest > _LONGEST_TEXT or any(text.endswith(b"\0") for text in texts):
+        return None
+    # Few widths, so that the records of most batches are of one kind.
+    return np.array(texts, f"S{max(8, 1 << (longest - 1).bit_length())}")
+
+
+# -- inside ----------------------------------------------------------------------------------------
 
 
 def _arrays(cells: Any) -> tuple[str, npt.NDArray[Any], npt.NDArray[np.bool_] | None]:

@@ -1,6 +1,7 @@
 """Read responses of CAVE: tables and headers in, one encoded value per root ID and columns out.
 
-The rows of an ID are cached as JSON, its partners packed; see :func:`pdneuro.tables.partners.pack`.
+The rows of an ID are cached as records or JSON, its synapses as arrays; see
+:mod:`pdneuro.cave.packed_rows`. Its partners are packed; see :func:`pdneuro.tables.partners.pack`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.cave import packed_rows
@@ -36,6 +38,7 @@ from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 SKELETON_ENCODING, ROWS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 3
+RECORDS_ENCODING = FIRST_ENCODING + 4
 #: Dates from this year on mean that there is none.
 _FOREVER = 2262
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -110,14 +113,21 @@ def to_resolution(table: pd.DataFrame, own: Sequence[float], wanted: Sequence[fl
 
 
 def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch:
-    """Encode the rows of each ID as JSON; an ID without rows has none.
+    """Encode the rows of each ID as records, or as JSON; an ID without rows has none.
 
     Raises
     ------
     ShapeError
         The table does not have the column of IDs.
     """
-    keys = _ids_of(table, id_column).tolist()
+    own = _ids_of(table, id_column)
+    known, places = np.unique(own, return_inverse=True)
+    packed = packed_rows.pack_records(table, np.argsort(places, kind="stable"), np.bincount(places))
+    if packed is not None:
+        records_of = dict(zip(known.tolist(), packed, strict=True))
+        every = [*ids, *sorted(records_of.keys() - set(ids))]  # others show that a filter was ignored
+        return _batch(every, [records_of.get(number) for number in every], RECORDS_ENCODING)
+    keys = own.tolist()
     names = [str(name) for name in table.columns]
     cells = [_json_values(table[name]) for name in table.columns]
     records = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
@@ -216,12 +226,35 @@ def _json_values(cells: pd.Series[Any]) -> list[Any]:
     return found
 
 
-def rows(bodies: Iterable[bytes | None]) -> list[list[dict[str, Any]] | None]:
-    """Return the rows of each ID, None where it has none."""
-    values = list(bodies)
-    joined = b",".join(body for body in values if body is not None)
-    found = iter(msgspec.json.decode(b"[" + joined + b"]"))  # all at once takes half the time
-    return [None if body is None else next(found) for body in values]
+class TableRows(NamedTuple):
+    """The encoded rows of each ID."""
+
+    encodings: npt.NDArray[np.int8]
+    payloads: npt.NDArray[np.object_]
+
+    def lists(self) -> list[list[dict[str, Any]] | None]:
+        """Return the rows of each ID as Python values, None where it has none."""
+        found: list[list[dict[str, Any]] | None] = [None] * len(self.payloads)
+        places = np.flatnonzero(self.encodings == JSON_ENCODING)
+        joined = b",".join(self.payloads[places])
+        decoded = msgspec.json.decode(b"[" + joined + b"]")  # all at once takes half the time
+        for place, value in zip(places.tolist(), decoded, strict=True):
+            found[place] = value
+        places = np.flatnonzero(self.encodings == RECORDS_ENCODING)
+        for part in packed_rows.unpack_records(self.payloads[places]):
+            cells = map(packed_rows.plain, part.columns.values())
+            rows = [dict(zip(part.columns, row, strict=True)) for row in zip(*cells, strict=True)]
+            ends = np.cumsum(part.sizes)
+            for place, start, end in zip(places[part.places], ends - part.sizes, ends, strict=True):
+                found[place] = rows[start:end]
+        return found
+
+    def columns(self) -> dict[str, Any] | None:
+        """Return the columns of the only row of each ID that has one; None for other rows."""
+        forms = self.encodings[self.encodings >= FIRST_ENCODING]
+        if not len(forms) or (forms != RECORDS_ENCODING).any():
+            return None
+        return packed_rows.one_record_each(self.payloads[self.encodings == RECORDS_ENCODING])
 
 
 def first_rows(values: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -540,6 +573,9 @@ def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     for payload in compress(payloads, forms == SKELETON_ENCODING):
         skeleton(payload)
     packed_rows.check(compress(payloads, forms == ROWS_ENCODING))
+    records = [body or b"" for body in compress(payloads, forms == RECORDS_ENCODING)]
+    for _ in packed_rows.unpack_records(records):
+        pass  # it raises an error if a body is damaged
     parse_json_each(compress(payloads, forms == JSON_ENCODING))
     if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
         raise ShapeError("packed partners are truncated.")

@@ -130,8 +130,8 @@ class Version(NamedTuple):
         column: str = ROOT,
         columns: Sequence[str] | None = None,
         resolution: Sequence[float] | None = None,
-    ) -> list[list[dict[str, Any]] | None]:
-        """Return the rows of a table or view for each root ID, None where it has none."""
+    ) -> parse.TableRows:
+        """Return the rows of a table or view for each root ID."""
         batch_size = SYNAPSE_BATCH
         if not self.fetch.offline:
             self._table(table)  # raises before the first batch if the table does not exist
@@ -143,7 +143,7 @@ class Version(NamedTuple):
 
         name = cached_name(table, column, columns, resolution)
         answers = self.client.values_by_id(ids, name, send, self.fetch, batch_size, self.number)
-        return parse.rows(answers.payloads)
+        return parse.TableRows(answers.encodings, answers.payloads)
 
     def everything(self, table: str) -> pd.DataFrame:
         """Return all rows of a table or view with a root ID, which is in the column ``pt_root_id``."""

@@ -50,7 +50,7 @@ from pdneuro.options import Fetch, get_option
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport import tokens
 from pdneuro.transport.fetch import BatchQuery, fetch_by_id
-from pdneuro.transport.http import Client, Request
+from pdneuro.transport.http import Client, Request, slot
 from pdneuro.transport.report import Answers, Batch, ShapeError
 from pdneuro.transport.responses import (
     connection_error,
@@ -197,6 +197,7 @@ class Cave:
         session = part.session
         session.hooks["response"].append(self._raise_for_status)
         session.request = functools.partial(session.request, timeout=self._fetch.timeout)
+        session.send = slot()(session.send)
         # The client's cookie with the token has no domain, so a redirect would send it to any host.
         session.cookies.clear()
         for adapter in session.adapters.values():

@@ -19,7 +19,7 @@ from pdneuro.sources import Entry
 from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array, as_series, distinct_ids
-from pdneuro.tables.partners import from_partners, unpack
+from pdneuro.tables.partners import PartnerLists, from_partners, unpack
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ class CaveSource:
 
     def properties(self, ids: Int64Array, name: str, *, multiple: str, fetch: Fetch) -> dict[str, Any]:
         """Return the columns of a table, like those of a property that is a list of records."""
-        values = self.open(ids, fetch).rows(ids, name) if len(ids) else []
+        values = self.open(ids, fetch).rows(ids, name).lists() if len(ids) else []
         found = columns.property_columns(name, values, multiple=multiple, ids=ids)
         # The rows of a table are always a list, also if no ID has one.
         return found if any(values) else {f"{name}_count": columns.missing_integers(len(ids))}
 
     def records(self, ids: Int64Array, name: str, *, fetch: Fetch) -> pd.DataFrame:
         """Return the rows of a table in long form: ``segment_id`` and the table's columns."""
-        values = self.open(ids, fetch).rows(ids, name) if len(ids) else []
+        values = self.open(ids, fetch).rows(ids, name).lists() if len(ids) else []
         return columns.long_records(ids, values)
 
     def synapses(
@@ -190,7 +190,8 @@ class CaveSource:
         rows, partner, weight, incoming = map(np.concatenate, zip(*sides, strict=True))
         version.warn_of_stale(np.delete(ids, rows), len(ids))
         order = np.argsort(rows, kind="stable")
-        return from_partners(ids, rows[order], partner[order], weight[order], incoming[order])
+        part = PartnerLists(rows[order], partner[order], weight[order], incoming[order])
+        return from_partners(ids, [part], len(order))
 
     def find(
         self, filters: Mapping[str, Sequence[Any]], *, regex: bool, table: str | None, fetch: Fetch

@@ -130,7 +130,10 @@ def setup(service: str, token: str | None = None, *, save: bool = True) -> None:
         token = _typed(f"Token for {key} (not shown): ")
     if save:
         tokens.save(key, token)
-        print(f"The token is saved. To delete it: pdneuro.tokens.forget({key!r})")
+        print(
+            f"The token is saved. To delete it: `pdneuro token forget {key}` in a shell, or "
+            f"pdneuro.tokens.forget({key!r})."
+        )
     else:
         tokens.use(key, token)
         print("The token is used in this session. It is not saved.")

@@ -1,22 +1,58 @@
-"""Arguments, options and tables shared by the commands."""
+"""Arguments, options and tables shared by the commands.
+
+Functions import pandas, and the modules that need it, so that arguments are parsed before.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import pandas as pd
-
-from pdneuro import files
+from pdneuro.errors import did_you_mean
 from pdneuro.options import set_options
-from pdneuro.tables import roles
-from pdneuro.transport import report
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Exit status if a table was written, but the requests for some IDs failed.
 INCOMPLETE = 3
+#: Arguments that are the path of a file or a folder.
+FILES = frozenset({"file", "files", "neurons", "edges", "out", "report"})
+#: Maximum number of characters in a line of a table on the screen.
+_WIDTH = 100
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that suggests similar names for an unknown command or value."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = ", ".join(map(str, action.choices))
+            hint = did_you_mean(value, action.choices)
+            raise argparse.ArgumentError(action, f"unknown: {value!r}.{hint} Choose from {names}.")
+
+
+def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the arguments of a parser and of its commands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from actions(command)
+
+
+def print_table(table: pd.DataFrame) -> None:
+    """Print a table in lines of at most 100 characters; long cells are shortened, then the lines wrapped."""
+    for cell in (None, 60, 50, 40, 30, 24):
+        text = table.to_string(index=False, na_rep="-", max_colwidth=cell)
+        if max(map(len, text.splitlines())) <= _WIDTH:
+            break
+    else:
+        text = table.to_string(index=False, na_rep="-", max_colwidth=30, line_width=_WIDTH)
+    print(text)
 
 
 def add(
@@ -34,39 +70,43 @@ def add(
     return added
 
 
-def takes_table(command: argparse.ArgumentParser, column: str) -> None:
+def takes_table(command: argparse.ArgumentParser, column: str, *, by_id: bool = True) -> None:
     """Add the arguments of a command that reads a table and writes one."""
     command.add_argument(
         "file", help="csv, tsv, txt (also .gz), parquet, feather or xlsx; - reads csv from stdin"
     )
     command.add_argument("--column", "-c", help=f"column of {column}; default: recognized by its name")
-    writes_table(command)
+    writes_table(command, by_id=by_id)
 
 
-def writes_table(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of a command that writes a table and queries a service."""
+def writes_table(command: argparse.ArgumentParser, *, by_id: bool = True) -> None:
+    """Add the arguments of a command that writes a table and queries a service, for each ID or not."""
     command.set_defaults(writes_table=True)
     command.add_argument(
         "--out", "-o", help="file to write; its ending sets the format; default, or -: csv on stdout"
     )
-    command.add_argument("--report", metavar="FILE", help="also write the status of each ID")
-    queries_service(command)
+    if by_id:
+        command.add_argument(
+            "--report", metavar="FILE", help="also write the status of each ID; -: csv on stdout"
+        )
+    queries_service(command, by_id=by_id)
 
 
-def queries_service(command: argparse.ArgumentParser) -> None:
+def queries_service(command: argparse.ArgumentParser, *, by_id: bool = True) -> None:
     """Add the arguments of a command that queries a service."""
     group = command.add_argument_group("requests")
     group.add_argument("--offline", action="store_true", help="use only the cache")
-    group.add_argument(
-        "--on-error",
-        choices=["raise", "partial"],
-        help="partial: write NA for IDs that failed, exit status 3",
-    )
-    group.add_argument(
-        "--on-missing",
-        choices=["warn", "raise", "ignore"],
-        help="what to do if the service does not know an ID",
-    )
+    if by_id:
+        group.add_argument(
+            "--on-error",
+            choices=["raise", "partial"],
+            help="partial: write NA for IDs that failed, exit status 3",
+        )
+        group.add_argument(
+            "--on-missing",
+            choices=["warn", "raise", "ignore"],
+            help="what to do if the service does not know an ID",
+        )
     group.add_argument("--refresh", action="store_true", help="download again what is cached")
     group.add_argument("--quiet", "-q", action="store_true", help="no progress bar and no summary")
 
@@ -105,12 +145,16 @@ def words(values: list[str] | None) -> list[str]:
 
 def settings(options: argparse.Namespace) -> set_options:
     """Return the options of a command for a ``with`` block; first check the files to write."""
+    from pdneuro import files
+
     if getattr(options, "out", None) == "-":
         options.out = None
+    if getattr(options, "report", None) == "-" and options.out is None:
+        raise ValueError("the table and the report cannot both go to stdout. Name a file: --out FILE.")
     read = [getattr(options, name, None) for name in ("file", "source")]
     read += getattr(options, "files", None) or []
     for file in (getattr(options, "out", None), getattr(options, "report", None)):
-        if file is not None and options.writes_table:
+        if file not in (None, "-") and options.writes_table:
             _refuse_overwriting(files.writable(file), filter(None, read))
             read.append(file)
     names = ("source", "batch_size", "max_workers", "on_error", "on_missing")
@@ -144,6 +188,9 @@ def column(options: argparse.Namespace, table: pd.DataFrame) -> Hashable | None:
 
 def read(options: argparse.Namespace) -> pd.DataFrame:
     """Read the table of a command, as text if the output is text, otherwise with dtypes."""
+    from pdneuro import files
+    from pdneuro.tables import roles
+
     source = sys.stdin if options.file == "-" else options.file
     table = files.read_table(source, verbatim=files.is_text(options.out))
     # An index without a name that holds the IDs would be lost in the result.
@@ -152,15 +199,21 @@ def read(options: argparse.Namespace) -> pd.DataFrame:
 
 def write(options: argparse.Namespace, table: pd.DataFrame) -> int:
     """Write a result and a summary of the IDs; return the exit status."""
+    from pdneuro import files
+    from pdneuro.transport import report
+
     files.write_table(table, sys.stdout if options.out is None else options.out)
-    if options.report:
-        files.write_table(report.last_report(), options.report)
-    target = "stdout" if options.out is None else Path(options.out)
-    return summary(options, f"{len(table):,} rows to {target}")
+    if getattr(options, "report", None):
+        target = sys.stdout if options.report == "-" else options.report
+        files.write_table(report.last_report(), target)
+    where = "stdout" if options.out is None else Path(options.out)
+    return summary(options, f"{len(table):,} rows to {where}")
 
 
 def summary(options: argparse.Namespace, done: str) -> int:
     """Print what was done and the status of the IDs; return the exit status."""
+    from pdneuro.transport import report
+
     counts = report.last_report()["status"].value_counts()
     if not options.quiet:
         statuses = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)

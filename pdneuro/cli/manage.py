@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pdneuro.cli import command
+from pdneuro.cli.words import shell_words
 
 
 def add(commands: Any) -> None:
@@ -62,29 +63,40 @@ def add(commands: Any) -> None:
         help="braincircuits, cave, neuprint, allen, neuromorpho; default: all, at most 40 requests",
     )
     doctor.add_argument("--ids", type=int, nargs="+", help="segments that the project has")
-    doctor.add_argument("--out", "-o", help="file for the whole table")
+    doctor.add_argument("--out", "-o", help="file for the whole table; -: csv on stdout")
 
-    token = command.add(
-        commands,
-        "token",
-        _token,
-        "save or delete the token of a service, or show where tokens come from",
-        "pdneuro token set braincircuits    (type the token; it is not shown)",
+    token = _group(
+        commands, "token", "save or delete the token of a service, or show where tokens come from"
     )
-    token.add_argument("action", choices=["set", "status", "forget"])
-    token.add_argument("service", nargs="?", default="braincircuits", help="default: braincircuits")
+    for name, run, summary, example in (
+        ("set", _set_token, "save the token of a service", "pdneuro token set cave    (type it; it is not shown)"),
+        ("forget", _forget_token, "delete the saved token of a service", "pdneuro token forget cave"),
+    ):  # fmt: skip
+        action = command.add(token, name, run, summary, example)
+        action.add_argument("service", nargs="?", default="braincircuits", help="default: braincircuits")
+    command.add(token, "status", _token_status, "show where tokens come from", "pdneuro token status")
 
-    cache = command.add(
-        commands,
-        "cache",
-        _cache,
-        "show, clear, export or load cached responses",
-        "pdneuro cache export cache.sqlite",
+    cache = _group(commands, "cache", "show, clear, export or load cached responses")
+    command.add(cache, "info", _cache_info, "show what is cached", "pdneuro cache info")
+    clear = command.add(
+        cache, "clear", _clear_cache, "delete cached responses", "pdneuro cache clear --property size"
     )
-    cache.add_argument("action", choices=["info", "clear", "export", "load"])
-    cache.add_argument("file", nargs="?", help="for export and load")
-    cache.add_argument("--project", help="for clear: only this project")
-    cache.add_argument("--property", help="for clear: only this property")
+    clear.add_argument("--project", help="only this project")
+    clear.add_argument("--property", help="only this property")
+    for name, run, summary in (
+        ("export", _export_cache, "write all cached responses to a file"),
+        ("load", _load_cache, "add the responses of an exported file to the cache"),
+    ):
+        action = command.add(cache, name, run, summary, f"pdneuro cache {name} cache.sqlite")
+        action.add_argument("file", help="such as cache.sqlite")
+
+
+def _group(commands: Any, name: str, summary: str) -> Any:
+    """Add a command with actions, which prints its help if none is given."""
+    group = command.add(
+        commands, name, lambda _: group.print_help(), summary, f"pdneuro {name} ACTION --help"
+    )
+    return group.add_subparsers(metavar="ACTION")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -120,54 +132,69 @@ def _doctor(options: argparse.Namespace) -> int:
     from pdneuro.checks.doctor import doctor
     from pdneuro.checks.probe import DIFFERENT, FAILED
 
-    if options.out:
+    if options.out not in (None, "-"):
         files.writable(options.out)
     table = doctor(*options.services, ids=options.ids)
-    if options.out:
-        files.write_table(table, options.out)
-    print(table[["service", "check", "status", "seen"]].to_string(index=False, max_colwidth=60))
     wrong = table[table["status"].isin([DIFFERENT, FAILED])]
-    for service, check, expected, _, _, advice in wrong.itertuples(index=False):
-        print(f"\n{service}, {check}: expected {expected}. {advice}")
+    if options.out:
+        files.write_table(table, sys.stdout if options.out == "-" else options.out)
+    if options.out != "-":
+        command.print_table(table[["service", "check", "status", "seen"]])
+        for service, check, expected, _, _, advice in wrong.itertuples(index=False):
+            print(f"\n{service}, {check}: expected {expected}. {shell_words(advice)}")
     return command.INCOMPLETE if len(wrong) else 0
 
 
-def _token(options: argparse.Namespace) -> None:
+def _token_status(_: argparse.Namespace) -> None:
     from pdneuro.transport import tokens
 
-    if options.action == "status":
-        print(tokens.status().to_string(index=False, na_rep="-"))
-    elif options.action == "forget":
-        existed = tokens.forget(options.service)
-        print(
-            f"The saved token for {options.service} was deleted." if existed else "No token was saved."
-        )
-        origin = tokens.origin(options.service)
-        if origin:
-            print(f"There is another one: {origin}.")
+    command.print_table(tokens.status())
+
+
+def _forget_token(options: argparse.Namespace) -> None:
+    from pdneuro.transport import tokens
+
+    existed = tokens.forget(options.service)
+    print(f"The saved token for {options.service} was deleted." if existed else "No token was saved.")
+    origin = tokens.origin(options.service)
+    if origin:
+        print(f"There is another one: {origin}.")
+
+
+def _set_token(options: argparse.Namespace) -> None:
+    import getpass
+
+    from pdneuro.transport import tokens
+
+    if sys.stdin.isatty():
+        token = getpass.getpass(f"Token for {options.service} (not shown): ")
     else:
-        import getpass
-
-        if sys.stdin.isatty():
-            token = getpass.getpass(f"Token for {options.service} (not shown): ")
-        else:
-            token = sys.stdin.readline()
-        tokens.save(options.service, token)
-        print(f"The token for {options.service} is saved.")
+        token = sys.stdin.readline()
+    tokens.save(options.service, token)
+    print(f"The token for {options.service} is saved.")
 
 
-def _cache(options: argparse.Namespace) -> None:
+def _cache_info(_: argparse.Namespace) -> None:
     from pdneuro.transport import cache
 
-    if options.action in ("export", "load") and not options.file:
-        raise ValueError(f"cache {options.action} requires a file.")
-    if options.action == "info":
-        table = cache.info()
-        print("The cache is empty." if table.empty else table.to_string(index=False))
-    elif options.action == "clear":
-        deleted = cache.clear(project=options.project, property=options.property)
-        print(f"{deleted:,} cached responses deleted.")
-    elif options.action == "export":
-        print(f"Written: {cache.export(options.file)}")
-    else:
-        print(f"{cache.load(options.file):,} responses added or updated.")
+    table = cache.info()
+    print("The cache is empty.") if table.empty else command.print_table(table)
+
+
+def _clear_cache(options: argparse.Namespace) -> None:
+    from pdneuro.transport import cache
+
+    deleted = cache.clear(project=options.project, property=options.property)
+    print(f"{deleted:,} cached responses deleted.")
+
+
+def _export_cache(options: argparse.Namespace) -> None:
+    from pdneuro.transport import cache
+
+    print(f"Written: {cache.export(options.file)}")
+
+
+def _load_cache(options: argparse.Namespace) -> None:
+    from pdneuro.transport import cache
+
+    print(f"{cache.load(options.file):,} responses added or updated.")

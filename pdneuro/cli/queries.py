@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
         "find the neurons of a type, or with values of other fields",
         "pdneuro find --source neuprint:hemibrain:v1.2.1 --type DA1_lPN --where side=left --out found.csv",
     )
-    command.writes_table(find)
+    command.writes_table(find, by_id=False)
     find.add_argument("--type", "-t", action="append", help="cell type; may be repeated")
     find.add_argument(
         "--regex", action="store_true", help="the type, and text after --where, is a regular expression"
@@ -90,7 +90,7 @@ def add(commands: Any) -> None:
         "add names and groups of Allen structures to a table",
         'pdneuro structures cells.csv --field acronym,name --rollup "Brain - Major Divisions"',
     )
-    command.takes_table(structures, "structure IDs or acronyms")
+    command.takes_table(structures, "structure IDs or acronyms", by_id=False)
     structures.add_argument("--field", "-f", action="append", help="such as acronym,name,color")
     structures.add_argument("--rollup", action="append", metavar="TO",
                             help="a structure set, or structures such as CTX,TH; adds a column rollup")  # fmt: skip

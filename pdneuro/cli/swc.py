@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from pdneuro import files
 from pdneuro.cli import command
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add(commands: Any) -> None:
@@ -18,13 +18,13 @@ def add(commands: Any) -> None:
     swc = command.add(
         commands,
         "swc",
-        lambda options: swc.error("choose one of get, check, measure"),
+        lambda _: swc.print_help(),
         "download NeuroMorpho.org's reconstructions as files; check or measure files",
         "pdneuro swc get neurons.csv --out reconstructions/\n"
         "  pdneuro swc check reconstructions/1.swc reconstructions/2.swc\n"
         "  pdneuro swc measure reconstructions/1.swc --out measures.csv",
     )
-    actions = swc.add_subparsers(metavar="ACTION", required=True)
+    actions = swc.add_subparsers(metavar="ACTION")
     get = command.add(
         actions,
         "get",
@@ -32,7 +32,9 @@ def add(commands: Any) -> None:
         "download the files of some neurons",
         "pdneuro swc get neurons.csv --column neuron_id --out reconstructions/",
     )
-    get.add_argument("neurons", nargs="+", help="one table of neurons, or IDs, or names")
+    get.add_argument(
+        "neurons", nargs="+", help="one table of neurons (-: csv on stdin), or IDs, or names"
+    )
     get.add_argument("--column", "-c", help="neuron_id or neuron_name; default: recognized by its name")
     get.add_argument("--version", default="CNG", help="CNG (default) or source")
     get.add_argument(
@@ -47,12 +49,13 @@ def add(commands: Any) -> None:
             actions, name, run, summary, f"pdneuro swc {name} a.swc b.swc --out {name}.csv"
         )
         action.set_defaults(writes_table=True, offline=False)
-        action.add_argument("files", nargs="+", help="swc files")
+        action.add_argument("files", nargs="+", help="swc files; - reads one from stdin")
         action.add_argument("--out", "-o", help="table to write; default: csv on stdout")
         action.add_argument("--quiet", "-q", action="store_true", help="no summary")
 
 
 def _get(options: argparse.Namespace) -> int:
+    from pdneuro import files
     from pdneuro.queries.neuromorpho import swc
 
     with command.settings(options):
@@ -65,11 +68,14 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _column(options: argparse.Namespace) -> pd.Series[Any]:
+    import pandas as pd
+
+    from pdneuro import files
     from pdneuro.tables import roles
 
     names: list[str] = options.neurons
-    if len(names) == 1 and (files.is_table(names[0]) or Path(names[0]).exists()):
-        table = files.read_table(names[0], verbatim=True)
+    if names == ["-"] or (len(names) == 1 and (files.is_table(names[0]) or Path(names[0]).exists())):
+        table = files.read_table(sys.stdin if names == ["-"] else names[0], verbatim=True)
         return roles.neuromorpho_column(table, command.column(options, table))
     tables = [name for name in names if files.is_table(name)]
     if tables:
@@ -82,10 +88,12 @@ def _column(options: argparse.Namespace) -> pd.Series[Any]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from pdneuro import tables
+    import pandas as pd
+
+    from pdneuro import files, tables
 
     with command.settings(options):
-        nodes = files.read_swc(options.files)
+        nodes = files.read_swc(_given(options.files))
         result = tables.check(nodes)
         # The row is counted per file, not in the table of all files.
         starts = nodes.groupby("neuron", observed=True, sort=False).head(1)
@@ -95,14 +103,20 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from pdneuro import tables
+    from pdneuro import files, tables
 
     with command.settings(options):
-        result = tables.morphology(files.read_swc(options.files)).reset_index()
+        result = tables.morphology(files.read_swc(_given(options.files))).reset_index()
         return _written(options, result, f"{len(result):,} neurons")
 
 
+def _given(names: list[str]) -> list[Any]:
+    return [sys.stdin if name == "-" else name for name in names]
+
+
 def _written(options: argparse.Namespace, table: pd.DataFrame, done: str) -> int:
+    from pdneuro import files
+
     files.write_table(table, sys.stdout if options.out is None else options.out)
     if not options.quiet:
         print(f"pdneuro: {done}", file=sys.stderr)

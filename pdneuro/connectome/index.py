@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.errors import CacheWarning, warn
-from pdneuro.tables.edges import check_total, edge_table
-from pdneuro.tables.grouping import group_codes, sums_by_code
+from pdneuro.options import Fetch
+from pdneuro.tables.edges import check_total, edge_table, require_total
+from pdneuro.tables.grouping import sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.pairs import coded_ends
+from pdneuro.transport.progress import bar
 from pdneuro.transport.store import cache_folder, make_private_folder
 
 #: Increased when the layout of the files changes.
@@ -117,45 +120,204 @@ def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
         all_ids = np.union1d(ids, neurons)
         positions = np.searchsorted(all_ids, ids).astype(pre.dtype)
         ids, pre, post = all_ids, positions[pre], positions[post]
-    count, weight = len(ids), edges["weight"].to_numpy()
-    pairs = group_codes(pre.astype(np.int64) * count + post, max(count**2, 1))
-    first = pairs.first
-    if len(first) < len(edges):
-        weight = np.add.reduceat(weight[pairs.rows], pairs.starts) if len(first) else weight
-    else:
-        weight = weight[first]
-    pre, post = pre[first], post[first]
-    sides = [_by_weight(own, other, weight, count) for own, other in ((pre, post), (post, pre))]
-    counts = [np.bincount(own, minlength=count) for own in (pre, post)]
-    start = np.zeros(2 * count + 1, np.int64)
-    np.cumsum(np.column_stack(counts).ravel(), out=start[1:])
-    partner = np.empty(2 * len(first), np.int32 if count < 2**31 else np.int64)
-    small = not len(weight) or int(np.max(weight)) < 2**31
-    weights = np.empty(len(partner), np.int32 if small else np.int64)
-    for side, ((other, side_weight), number) in enumerate(zip(sides, counts, strict=True)):
-        row = np.arange(len(first)) + np.repeat(
-            start[side : 2 * count : 2] - (np.cumsum(number) - number), number
-        )
-        partner[row], weights[row] = other, side_weight
-    return Index(ids, start, partner, weights)
+    pairs = _summed(pre, post, edges["weight"].to_numpy())
+    sizes, partner, weight = _sorted_records(*pairs, *pairs, len(ids))
+    start = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=start[1:])
+    top = int(np.max(weight, initial=0))
+    return Index(ids, start, partner.astype(_small(len(ids))), weight.astype(_small(top)))
 
 
-def _by_weight(own: Any, other: Any, weight: Int64Array, count: int) -> tuple[Any, Int64Array]:
-    """Sort partners and weights by neuron, then by weight (the largest first), then by partner."""
-    by_partner = group_codes(own.astype(np.int64) * count + other, max(count**2, 1)).rows
-    own, other, weight = own[by_partner], other[by_partner], weight[by_partner]
-    top = int(np.max(weight)) if len(weight) else 0
-    if count * (top + 1) < 2**62:
-        order = group_codes(own.astype(np.int64) * (top + 1) + (top - weight), count * (top + 1)).rows
-    else:
-        order = np.lexsort((-weight, own))
-    return other[order], weight[order]
+def _small(top: int) -> type[np.signedinteger[Any]]:
+    """Return the smaller dtype of an array with numbers up to ``top``."""
+    return np.int32 if top < 2**31 else np.int64
+
+
+def _summed(pre: Any, post: Any, weight: Any) -> tuple[Any, Any, Any]:
+    """Return distinct pairs of positions, sorted, and the sum of the weights of each."""
+    pre, post, weight = sort_rows(pre, post, weight)
+    new = np.ones(len(pre), bool)
+    new[1:] = (pre[1:] != pre[:-1]) | (post[1:] != post[:-1])
+    first = np.flatnonzero(new)
+    if len(first) == len(pre):
+        return pre, post, weight
+    return pre[first], post[first], np.add.reduceat(weight, first)
+
+
+def _sorted_records(
+    pre: Any, receiver: Any, out_weight: Any, sender: Any, post: Any, in_weight: Any, count: int
+) -> tuple[Any, Any, Any]:
+    """Return the records of ``count`` neurons in the order of an index.
+
+    Parameters
+    ----------
+    pre, receiver, out_weight : array of int
+        The downstream pairs: the position of the neuron, that of its partner, and the weight.
+    sender, post, in_weight : array of int
+        The upstream pairs: the position of the partner, that of the neuron, and the weight.
+    count : int
+        Number of neurons.
+
+    Returns
+    -------
+    tuple
+        The numbers of downstream and of upstream records of each neuron, in turn; and of each record the
+        partner and the weight.
+    """
+    side = np.concatenate([2 * pre.astype(np.int64), 2 * post.astype(np.int64) + 1])
+    other, weight = np.concatenate([receiver, sender]), np.concatenate([out_weight, in_weight])
+    sizes = np.bincount(side, minlength=2 * count)
+    top = np.max(weight, initial=0)
+    _, lowered, partner = sort_rows(side, top - weight, other)
+    return sizes, partner, top - lowered
+
+
+# -- from files that are larger than memory --------------------------------------------------------
+
+#: Number of parts that are sorted one after the other.
+_PARTS = 32
+
+
+class _Numbers:
+    """Numbers of IDs, in order of first appearance."""
+
+    def __init__(self) -> None:
+        self._known = pd.Index([], dtype="int64")
+        self._recent = self._known
+
+    def of(self, ids: Int64Array) -> Places:
+        """Return the number of each ID; new ones are added."""
+        found = self._known.get_indexer(pd.Index(ids))
+        rest = np.flatnonzero(found < 0)
+        if len(rest):
+            others = pd.Index(ids[rest])
+            new = others[self._recent.get_indexer(others) < 0].unique()
+            self._recent = self._recent.append(new)
+            found[rest] = self._recent.get_indexer(others) + len(self._known)
+            # The table of all IDs is not built again for a few new ones.
+            if 4 * len(self._recent) > len(self._known):
+                self._known, self._recent = self.ids(), self._recent[:0]
+        return found
+
+    def ids(self) -> pd.Index[Any]:
+        """Return the IDs by number."""
+        return self._known.append(self._recent)
+
+
+def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: Path) -> None:
+    """Build the index of pieces of an edge table in a folder; only one part of it is in memory.
+
+    The rows are divided by presynaptic neuron and summed part by part. Then the pairs are divided by
+    ranges of neurons, for both ends, and the records of each range are written to the arrays.
+    """
+    show = Fetch.of().progress
+    with contextlib.ExitStack() as stack:
+
+        def parts() -> list[Any]:
+            # A temporary file disappears also if the process is killed.
+            made = [tempfile.TemporaryFile(dir=folder) for _ in range(_PARTS)]  # noqa: SIM115
+            return [stack.enter_context(file) for file in made]
+
+        rows, outputs, inputs = parts(), parts(), parts()
+        with bar(None, "Reading edges", "rows", show, scale=True) as progress:
+            numbered, degrees = _divide_rows(pieces, rows, progress)
+        ids = np.union1d(numbered, neurons)
+        place = np.searchsorted(ids, numbered)
+        rows_of = np.zeros(len(ids), np.int64)
+        rows_of[place] = degrees
+        # Each range of neurons has about the same number of rows.
+        share = np.cumsum(rows_of)
+        inner = np.searchsorted(share, rows_of.sum() * np.arange(1, _PARTS) / _PARTS)
+        bounds = np.array([0, *inner, len(ids)])
+        with bar(2 * _PARTS, "Sorting edges", "parts", show) as progress:
+            count, top = _divide_pairs(rows, place, bounds, outputs, inputs, progress)
+            arrays = [
+                np.lib.format.open_memmap(folder / f"{name}.npy", "w+", _small(limit), (2 * count,))
+                for name, limit in (("partner", len(ids)), ("weight", top))
+            ]
+            start = np.zeros(2 * len(ids) + 1, np.int64)
+            done = 0
+            for low, high, output, received in zip(bounds, bounds[1:], outputs, inputs, strict=False):
+                pre, receiver, out_weight = _read_part(output)
+                sender, post, in_weight = _read_part(received)
+                sizes, *records = _sorted_records(
+                    pre - low, receiver, out_weight, sender, post - low, in_weight, high - low
+                )
+                start[2 * low + 1 : 2 * high + 1] = done + np.cumsum(sizes)
+                end = done + len(records[0])
+                for array, values in zip(arrays, records, strict=True):
+                    array[done:end] = values
+                done = end
+                progress.update()
+        np.save(folder / "ids.npy", ids)
+        np.save(folder / "start.npy", start)
+
+
+def _divide_rows(pieces: Iterable[pd.DataFrame], parts: list[Any], progress: Any) -> tuple[Any, Any]:
+    """Write rows to parts by presynaptic neuron; return the IDs by number, and the rows of each."""
+    numbers, degrees, total = _Numbers(), np.zeros(0, np.int64), 0.0
+    for edges in pieces:
+        require_numbers(edges, "a Connectome")
+        weight = edges["weight"].to_numpy()
+        total += float(weight.sum(dtype=np.float64))
+        require_total(total)
+        pre, post = (numbers.of(edges[end].to_numpy()) for end in ("pre", "post"))
+        size = len(numbers.ids())
+        degrees = np.pad(degrees, (0, size - len(degrees)))
+        degrees += np.bincount(pre, minlength=size) + np.bincount(post, minlength=size)
+        _write_parts(parts, (pre % _PARTS).astype(np.int8), pre, post, weight)
+        progress.update(len(edges))
+    return numbers.ids().to_numpy(), degrees
+
+
+def _divide_pairs(
+    rows: list[Any], place: Places, bounds: Any, outputs: list[Any], inputs: list[Any], progress: Any
+) -> tuple[int, int]:
+    """Sum the rows of each pair, and write the pairs to ranges of neurons, by each of their ends.
+
+    Returns the number of pairs and the largest weight.
+    """
+    count, top = 0, 0
+    for part in rows:
+        pre, post, weight = _read_part(part)
+        pre, post, weight = _summed(place[pre], place[post], weight)
+        for parts, end in ((outputs, pre), (inputs, post)):
+            number = np.searchsorted(bounds[1:-1], end, side="right").astype(np.int8)
+            _write_parts(parts, number, pre, post, weight)
+        count += len(pre)
+        top = max(top, int(np.max(weight, initial=0)))
+        progress.update()
+    return count, top
+
+
+def _write_parts(parts: list[Any], number: Any, pre: Any, post: Any, weight: Any) -> None:
+    """Append each row to the part with its number."""
+    order = np.argsort(number, kind="stable")  # fast, since the numbers have 8 bits
+    ends = np.cumsum(np.bincount(number, minlength=len(parts)))
+    records = np.empty((len(order), 2), np.int64)
+    records[:, 0] = (pre << 32 | post)[order]
+    records[:, 1] = weight[order]
+    for part, begin, end in zip(parts, [0, *ends], ends, strict=False):
+        part.write(records[begin:end])
+
+
+def _read_part(part: Any) -> tuple[Any, Any, Any]:
+    """Return the rows of a part, and free its space on disk."""
+    part.seek(0)
+    records = np.frombuffer(part.read(), np.int64).reshape(-1, 2)
+    part.truncate(0)
+    return records[:, 0] >> 32, records[:, 0] & (2**32 - 1), records[:, 1].copy()
 
 
 # -- on disk --------------------------------------------------------------------------------------
 
 
-def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> Index:
+def on_disk(
+    files: list[Path],
+    options: object,
+    pieces: Callable[[], Iterator[pd.DataFrame]],
+    neurons: Callable[[], Int64Array],
+) -> Index:
     """Return the index of files in their current state: from the cache folder, or built and saved there.
 
     Parameters
@@ -165,8 +327,10 @@ def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> In
     options : object
         The paths that were given and everything else that the index depends on, as JSON. An index with
         the same options and an older state of the files is deleted.
-    make : callable
-        Function that builds the index.
+    pieces : callable
+        Function that reads the edges, in one piece if they are not many.
+    neurons : callable
+        Function that returns the IDs of the neurons.
     """
     state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     owner, content = _digest(options), _digest([_LAYOUT, state, options])
@@ -177,20 +341,29 @@ def on_disk(files: list[Path], options: object, make: Callable[[], Index]) -> In
             return _open(folder)
         except (OSError, ValueError, EOFError):  # a damaged index is built again
             shutil.rmtree(folder, ignore_errors=True)
-    index = make()
+    read = pieces()
+    first, second = next(read), next(read, None)
+    index = build(first, neurons()) if second is None else None
     try:
         make_private_folder(cache_folder())
         home.mkdir(exist_ok=True)
-        _save(index, folder)
+        with _unfinished(folder) as part:
+            if second is not None:
+                build_on_disk(itertools.chain([first, second], read), neurons(), part)
+            else:
+                for name in _ARRAYS:
+                    np.save(part / f"{name}.npy", getattr(index, name), allow_pickle=False)
     except OSError as error:
         warn(
             f"The index of {files[0].name} cannot be saved in {home} ({error}), so it is built at each "
             "start. Choose another folder with pdneuro.set_options(cache_dir=...).",
             CacheWarning,
         )
-        return index
-    with contextlib.suppress(OSError):  # another process has read a newer state, and deletes this one
+        return index or build(pd.concat(pieces()), neurons())
+    try:
         index = _open(folder)
+    except OSError:  # another process has read a newer state, and deletes this one
+        index = index or build(pd.concat(pieces()), neurons())
     for old in home.glob(f"{owner}-*"):
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
@@ -206,12 +379,12 @@ def _open(folder: Path) -> Index:
     return Index(*(np.asarray(array) for array in arrays))
 
 
-def _save(index: Index, folder: Path) -> None:
-    """Write a complete index: other processes never see a part of it."""
+@contextlib.contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """Rename a new folder to its name when it is complete: other processes never see a part of it."""
     unfinished = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
-        for name in _ARRAYS:
-            np.save(unfinished / f"{name}.npy", getattr(index, name), allow_pickle=False)
+        yield unfinished
         try:
             unfinished.rename(folder)
         except OSError:

@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro.errors import PdneuroError
 from pdneuro.files import column_names, id_name, read_neurons, read_table
 from pdneuro.tables import roles
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import lookup
 
@@ -29,6 +30,7 @@ class Neurons:
     def __init__(
         self, table: pd.DataFrame | str | os.PathLike[str] | None, on: Hashable | None = None
     ) -> None:
+        table = to_pandas(table)
         if table is None:
             table = pd.DataFrame({"root_id": pd.Series(dtype="int64")})
         self._path: str | os.PathLike[str] | None = None
@@ -50,6 +52,8 @@ class Neurons:
             self._frame = table.drop(columns=[self._on], errors="ignore")
             self._frame.insert(0, self._on, column)
             names = list(self._frame.columns)
+        #: The column of IDs.
+        self.on = self._on
         #: The columns except the IDs.
         self.columns = [name for name in names if name != self._on]
 

@@ -6,7 +6,7 @@ import datetime
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from pdneuro.connectome import index as indexes
 from pdneuro.connectome import published
 from pdneuro.connectome.dumps import download_dump
 from pdneuro.connectome.index import Places
+from pdneuro.connectome.pieces import EdgeMethods, LazyEdges
 from pdneuro.connectome.properties import Neurons
 from pdneuro.errors import (
     IncompleteTableWarning,
@@ -25,14 +26,17 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.files import local_path, read_edges, table_files
+from pdneuro.files import base_of, edge_pieces, local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables import neuron_fields
-from pdneuro.tables.edges import edge_table
-from pdneuro.tables.ids import Int64Array
+from pdneuro.tables import partners as partner_tables
+from pdneuro.tables.edges import edge_table, whole_threshold
+from pdneuro.tables.ids import Int64Array, distinct_ids
+from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
+from pdneuro.tables.roles import id_column
 from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
@@ -50,7 +54,7 @@ _PROPERTIES = {
 }
 
 
-class Connectome:
+class Connectome(EdgeMethods):
     """A connectome on this machine, for use as ``source=`` like a service.
 
     Parameters
@@ -67,6 +71,13 @@ class Connectome:
         Column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
     **roles
         ``pre=``, ``post=``, ``weight=``: columns of ``edges`` that are not recognized.
+
+    Notes
+    -----
+    The methods of an edge table work on all edges with a piece in memory at a time:
+    ``collapse(group_by=)``, ``degree``, ``to_matrix(group_by=)``, ``to_sparse``, ``similarity(ids=)``.
+    The result of ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign`` and ``edges`` is a
+    lazy table with ``.to_frame()``, ``.batches()`` and ``.to_dask()``.
 
     See Also
     --------
@@ -122,7 +133,8 @@ class Connectome:
         Parameters
         ----------
         edges, neurons : path
-            csv, tsv, txt (also compressed), parquet, feather; or a folder of such files.
+            csv, tsv, txt (also compressed), parquet, feather; or a folder of such files; or a pattern
+            such as ``synapses/*.parquet``. The edges may be larger than memory: they are read in pieces.
         name : str, optional
             Default: the name of the edges' file.
         on : hashable, optional
@@ -160,7 +172,7 @@ class Connectome:
         # Absolute paths, since a process with another working directory may open a copy.
         edges = local_path(edges).absolute()
         neurons = None if neurons is None else local_path(neurons).absolute()
-        self._label = name or edges.name.split(".")[0]
+        self._label = name or base_of(edges).name.split(".")[0]
         self._name = ""
         self._files = {
             "edges": edges,
@@ -178,7 +190,8 @@ class Connectome:
                 str(on),
                 sorted((role, str(column)) for role, column in roles.items()),
             ],
-            lambda: indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids()),
+            lambda: edge_pieces(edges, **roles),
+            self._neurons.ids,
         )
         self.materialized_timestamp = materialized_timestamp
         return self
@@ -381,6 +394,45 @@ class Connectome:
         """
         return self._index.table()
 
+    def partners(
+        self,
+        ids: Any,
+        on: Hashable | None = None,
+        *,
+        group_by: Hashable | Labels | None = None,
+        upstream: bool = True,
+        downstream: bool = True,
+        min_weight: int = 1,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Return the partners of neurons taken together; see :func:`pdneuro.queries.edges.partners`.
+
+        Parameters
+        ----------
+        ids, on, upstream, downstream, min_weight, **options
+            See :func:`pdneuro.queries.edges.partners`.
+        group_by : hashable, mapping or Series, optional
+            Column of the table of neurons, or the label of each partner by ID.
+
+        Returns
+        -------
+        DataFrame
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).partners([11]).weight.tolist()
+        [5, 4, 2]
+        """
+        wanted = distinct_ids(id_column(ids, on))
+        found = self.edges(wanted, upstream=upstream, downstream=downstream)
+        found = found[found["weight"] >= whole_threshold(min_weight)]
+        if group_by is not None and not are_labels(group_by):
+            labels = self._neurons.frame([group_by]).set_index(self._neurons.on)[group_by]
+            group_by = labels[labels.index.notna()]
+        sides: dict[str, Any] = {"upstream": upstream, "downstream": downstream, "group_by": group_by}
+        return partner_tables.partners(found, wanted, **sides, **options, once=True)
+
     # -- the protocol of a source -----------------------------------------------------------------
 
     def catalog(self, fetch: Fetch) -> list[Entry]:
@@ -462,8 +514,28 @@ class Connectome:
             }
         )
 
-    def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
-        """Return the direct edges of the IDs as ``pre, post, weight``, each once.
+    @overload
+    def edges(
+        self,
+        ids: None = None,
+        *,
+        upstream: bool = ...,
+        downstream: bool = ...,
+        fetch: Fetch | None = ...,
+    ) -> LazyEdges: ...
+    @overload
+    def edges(
+        self, ids: Int64Array, *, upstream: bool = ..., downstream: bool = ..., fetch: Fetch | None = ...
+    ) -> pd.DataFrame: ...
+    def edges(
+        self,
+        ids: Int64Array | None = None,
+        *,
+        upstream: bool = True,
+        downstream: bool = True,
+        fetch: Fetch | None = None,
+    ) -> pd.DataFrame | LazyEdges:
+        """Return the direct edges of the IDs as ``pre, post, weight``, each once; or all edges, lazily.
 
         Examples
         --------
@@ -473,7 +545,11 @@ class Connectome:
         >>> brain.edges(np.array([11]), upstream=True, downstream=False, fetch=Fetch.of())
            pre  post  weight
         0   13    11       4
+        >>> brain.edges()
+        <LazyEdges of 3 pairs: pre, post, weight. Call .to_frame() or .batches()>
         """
+        if ids is None:
+            return LazyEdges(self._index, self._neurons)
         index = self._index
         places = index.places(ids)
         known = places >= 0

@@ -1,23 +1,17 @@
-"""Tables in parquet and feather files: exact integers, attrs."""
+"""Names of columns in parquet and feather files, and writing them with attrs."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import AmbiguousColumnError, InvalidFileError
 from pdneuro.files.formats import ARROW
-
-#: Where pandas stores ``attrs`` in a parquet file.
-_ATTRS = b"PANDAS_ATTRS"
-#: Names that pandas gives to an index without a name in parquet and feather.
-_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+from pdneuro.tables.foreign import ATTRS
 
 
 def arrow_names(file: Path, ending: str) -> list[str]:
@@ -26,40 +20,6 @@ def arrow_names(file: Path, ending: str) -> list[str]:
         return list(optional("pyarrow.parquet", "files").read_schema(file).names)
     with optional("pyarrow", "files").OSFile(os.fspath(file)) as opened:
         return list(optional("pyarrow.ipc", "files").open_file(opened).schema.names)
-
-
-def from_arrow(data: Any, whole: bool) -> pd.DataFrame:
-    """Return an Arrow table as a frame."""
-    # By default, to_pandas() converts integers with missing values to floats.
-    table: pd.DataFrame = data.to_pandas(types_mapper=_nullable().get, ignore_metadata=True)
-    for name in data.schema.names:
-        if data.schema.field(name).type.num_fields == 1:  # in arrays, integers would become floats
-            lists = data.column(name).to_pylist()
-            table[name] = pd.Series(lists, index=table.index, dtype=object)
-    unnamed = [name for name in table.columns if _UNNAMED_INDEX.fullmatch(name)]
-    if unnamed and whole:
-        table = table.set_index(unnamed).rename_axis([None] * len(unnamed))
-    metadata = data.schema.metadata or {}
-    attributes = json.loads(metadata.get(b"pandas", b"{}")).get("attributes")
-    table.attrs = dict(attributes or json.loads(metadata.get(_ATTRS, b"{}")))
-    return table
-
-
-def _nullable() -> dict[Any, Any]:
-    arrow = optional("pyarrow", "files")
-    signed = {
-        getattr(arrow, f"int{bits}")(): getattr(pd, f"Int{bits}Dtype")() for bits in (8, 16, 32, 64)
-    }
-    unsigned = {
-        getattr(arrow, f"uint{bits}")(): getattr(pd, f"UInt{bits}Dtype")() for bits in (8, 16, 32, 64)
-    }
-    text = dict.fromkeys((arrow.string(), arrow.large_string()), pd.StringDtype())
-    other = {
-        arrow.bool_(): pd.BooleanDtype(),
-        arrow.float32(): pd.Float32Dtype(),
-        arrow.float64(): pd.Float64Dtype(),
-    }
-    return {**signed, **unsigned, **text, **other}
 
 
 def write_arrow(table: pd.DataFrame, unfinished: Path, target: Path, ending: str) -> None:
@@ -79,7 +39,7 @@ def write_arrow(table: pd.DataFrame, unfinished: Path, target: Path, ending: str
             f"{target.name} cannot hold the table: {error}. Convert the column, or write csv."
         ) from error
     if table.attrs:
-        metadata = {**(data.schema.metadata or {}), _ATTRS: json.dumps(table.attrs).encode()}
+        metadata = {**(data.schema.metadata or {}), ATTRS: json.dumps(table.attrs).encode()}
         data = data.replace_schema_metadata(metadata)
     if ARROW[ending] == "parquet":
         optional("pyarrow.parquet", "files").write_table(data, unfinished)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -23,11 +24,20 @@ from pdneuro.files.formats import (
     readable,
     shown,
 )
-from pdneuro.files.reading import first_rows, read_table
+from pdneuro.files.reading import first_rows, read_table, table_pieces
 from pdneuro.files.text import content_of, first_cells, labeled_text, punctuation
-from pdneuro.tables.counts import may_count, pair_scores, possible_counts
+from pdneuro.tables.counts import ROWS, may_count, pair_scores, possible_counts
 from pdneuro.tables.dense import matrix_edges
-from pdneuro.tables.edges import COLUMNS, MATRIX, as_edges, edge_roles, is_sparse
+from pdneuro.tables.edges import (
+    COLUMNS,
+    MATRIX,
+    as_edges,
+    edge_roles,
+    is_sparse,
+    warn_of_incomplete,
+    with_incomplete,
+)
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.node_names import IDS, NAMES, checked_nodes
 
 #: The smallest number that is an ID rather than a weight, if its column has no name.
@@ -104,6 +114,7 @@ def read_edges(
     """
     given: dict[str, Any] = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
     options: dict[str, Any] = {"regions": regions, "nodes": nodes, "sparse": sparse}
+    path = to_pandas(path)
     if isinstance(path, pd.DataFrame):
         table = as_edges(path, **given, **options)
     elif isinstance(path, str | os.PathLike):
@@ -121,31 +132,116 @@ def read_edges(
 def _edges_of_file(
     path: str | os.PathLike[str], given: dict[str, Any], options: dict[str, Any], *, only: bool
 ) -> pd.DataFrame:
-    nodes = checked_nodes(options["nodes"])
-    matrix = _matrix_of_file(path, nodes)
+    matrix = _matrix_of_file(path, checked_nodes(options["nodes"]))
     if matrix is not None:
-        return matrix_edges(matrix, nodes=nodes)[0]
+        return matrix_edges(matrix, nodes=options["nodes"])[0]
     sample = first_rows(path)
-    names: list[Hashable] = list(sample.columns)
-    if names[:2] == ["0", "1"]:
+    given = _roles_of_file(sample, given)
+    columns = None
+    if only:
+        columns, _ = _needed(sample, given, options["regions"])
+        given |= {"roi": given["roi"] if given["roi"] in columns else None, "nt": None}
+        if options["sparse"] is None:
+            options = options | {"sparse": is_sparse(sample.columns)}
+    return as_edges(read_table(path, columns), **given, **options)
+
+
+def _roles_of_file(sample: pd.DataFrame, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a file with the roles of an edge table, given or recognized."""
+    if list(sample.columns[:2]) == ["0", "1"]:
         chosen = {role: name for role, name in given.items() if name is not None}
         by_position = {"pre": "0", "post": "1"} if "weight" in chosen else _roles_by_position(sample)
         given = given | by_position | chosen
-    pre, post, weight, roi, nt = edge_roles(sample, **given)
-    given = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
-    columns: list[Hashable] | None = None
-    if only:
-        columns = [name for name in (pre, post, weight) if name in names]
-        if weight is None:  # the columns that decide whether a row is a synapse
-            counts = possible_counts(sample, (pre, post, roi, nt))
-            # Only whole rows show which ones are repeated.
-            columns += names if any(may_count(sample[name]) for name in counts) else pair_scores(names)
-        columns += [roi] if options["regions"] is not None else []
-        columns = list(dict.fromkeys(name for name in columns if name in names))
-        given |= {"roi": roi if roi in columns else None, "nt": None}
-        if options["sparse"] is None:
-            options = options | {"sparse": is_sparse(names)}
-    return as_edges(read_table(path, columns), **given, **options)
+    return dict(zip(("pre", "post", "weight", "roi", "nt"), edge_roles(sample, **given), strict=True))
+
+
+def _needed(sample: pd.DataFrame, given: dict[str, Any], regions: Any) -> tuple[list[Hashable], bool]:
+    """Return the columns that pairs and weights need, and whether only the whole table decides them."""
+    names: list[Hashable] = list(sample.columns)
+    columns = [given[role] for role in ("pre", "post", "weight")]
+    doubtful = False
+    if given["weight"] is None:  # the columns that decide whether a row is a synapse
+        counts = possible_counts(sample, (given["pre"], given["post"], given["roi"], given["nt"]))
+        # Only whole rows show which ones are repeated.
+        columns += names if any(may_count(sample[name]) for name in counts) else pair_scores(names)
+        doubtful = len(columns) > 3
+    columns += [given["roi"]] if regions is not None else []
+    return list(dict.fromkeys(name for name in columns if name in names)), doubtful
+
+
+#: Number of rows that :func:`edge_pieces` reads at once.
+PIECE_ROWS = 2**21
+
+
+def edge_pieces(path: str | os.PathLike[str], **given: Any) -> Iterator[pd.DataFrame]:
+    """Read the edges of a file in pieces that fit in memory.
+
+    Parameters
+    ----------
+    path : path
+    **given
+        Parameters of :func:`read_edges`.
+
+    Yields
+    ------
+    DataFrame
+        ``pre, post, weight`` of some rows. All pieces together are the result of :func:`read_edges` with
+        ``only=True``. There is one piece if only the whole table decides how it is read: of a matrix, of
+        names, of ``regions``, and if another column may count the synapses of a row.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from pdneuro.files import edge_pieces, write_table
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "edges.csv"
+    >>> write_table(pdneuro.sandbox.edges(), path)
+    >>> [len(piece) for piece in edge_pieces(path)]
+    [45000]
+    """
+    roles_given = {role: given.get(role) for role in ("pre", "post", "weight", "roi", "nt")}
+    sparse = given.get("sparse")
+    try:
+        whole = given.get("nodes", IDS) != IDS or given.get("regions") is not None
+        if whole or _matrix_of_file(path, IDS) is not None:
+            yield read_edges(path, **given, only=True)
+            return
+        sample = first_rows(path)
+        found = _roles_of_file(sample, roles_given)
+        columns, doubtful = _needed(sample, found, None)
+        if doubtful:
+            yield read_edges(path, **given, only=True)
+            return
+        sparse = is_sparse(sample.columns) if sparse is None else sparse
+        found |= {"weight": found["weight"] or ROWS, "roi": None, "nt": None}
+        yield from _checked_pieces(table_pieces(path, columns, PIECE_ROWS), found, sparse)
+    except PdneuroError as error:
+        if not any("The file is" in note for note in getattr(error, "__notes__", ())):
+            error.add_note(f"The file is {shown(path)}.")
+        raise
+
+
+def _checked_pieces(
+    pieces: Iterable[pd.DataFrame], found: dict[str, Any], sparse: bool
+) -> Iterator[pd.DataFrame]:
+    """Yield the edges of pieces of a table; warn at the end of rows without an ID."""
+    ends = [found["pre"], found["post"]]
+    rows, dropped, first, last = 0, 0, 0, None
+    for piece in pieces:
+        if sparse:
+            if last is not None:  # an empty cell is the ID of the row above, in the piece before
+                head = piece.index[:1]
+                piece.loc[head, ends] = piece.loc[head, ends].fillna(last)
+            piece[ends] = piece[ends].ffill()
+            last = piece[ends].iloc[-1] if len(piece) else last
+        edges, incomplete = with_incomplete(piece, **found, sparse=False)
+        if incomplete.any():
+            first = first if dropped else rows + int(np.argmax(incomplete))
+            dropped += int(incomplete.sum())
+            edges = edges[~incomplete]
+        rows += len(piece)
+        yield edges[list(COLUMNS)]
+    if dropped:
+        warn_of_incomplete(dropped, rows, first)
 
 
 def _roles_by_position(sample: pd.DataFrame) -> dict[str, Any]:

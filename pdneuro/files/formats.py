@@ -67,6 +67,8 @@ _KINDS = (
 )
 #: The first bytes of formats that are not text.
 _MARKS = {EXCEL: b"PK\x03\x04", NUMPY: b"\x93NUMPY"}
+#: Characters of patterns.
+_WILDCARD = re.compile(r"[*?\[]")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -141,17 +143,21 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def files_of(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
-    """Return the file, or the files of a folder that contain the table, and their ending."""
+    """Return the file, or the files of a folder or pattern that contain the table, and their ending."""
     target = local_path(path)
-    if target.is_dir():
-        tables = sorted(file for file in target.rglob("*") if file.is_file() and _is_part(file))
+    pattern = _is_pattern(target)
+    if pattern or target.is_dir():
+        base = base_of(target)
+        inside = str(target.relative_to(base)) if pattern else "**/*"
+        tables = sorted(file for file in base.glob(inside) if file.is_file() and _is_part(file))
         endings = sorted({ending_of(file) for file in tables})
+        what = f"the {'pattern' if pattern else 'folder'} {target}"
         if not tables:
             raise FileNotFoundError(
-                f"the folder {target} does not contain a table (csv, tsv, txt, parquet, feather, xlsx)."
+                f"{what} does not contain a table (csv, tsv, txt, parquet, feather, xlsx)."
             )
         if len(endings) > 1:
-            raise ValueError(f"the folder {target} mixes formats: {', '.join(endings)}. Use one format.")
+            raise ValueError(f"{what} mixes formats: {', '.join(endings)}. Use one format.")
         return tables, endings[0]
     if not is_table(target.name):
         raise ValueError(
@@ -161,6 +167,21 @@ def files_of(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
     if not target.exists():
         raise FileNotFoundError(f"the file {target} does not exist.")
     return [target], ending_of(target)
+
+
+def _is_pattern(path: Path) -> bool:
+    return bool(_WILDCARD.search(str(path))) and not path.exists()
+
+
+def base_of(path: Path) -> Path:
+    """Return the file or folder of a path; of a pattern such as ``synapses/*.parquet`` its folder.
+
+    >>> base_of(Path("synapses/roi=*/*.parquet")).name
+    'synapses'
+    """
+    if not _is_pattern(path):
+        return path
+    return next(folder for folder in path.parents if not _WILDCARD.search(str(folder)))
 
 
 def _is_part(file: Path) -> bool:

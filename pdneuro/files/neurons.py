@@ -13,6 +13,7 @@ from pdneuro.errors import MultipleRecordsError, PdneuroError
 from pdneuro.files.formats import shown
 from pdneuro.files.reading import first_rows, read_table
 from pdneuro.tables import roles
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.ids import MISSING_TEXT
 from pdneuro.tables.transmitters import largest_score
 
@@ -88,6 +89,7 @@ def read_neurons(
     """
     if many is not None and many not in _CHOICES:
         raise ValueError(f"many must be one of {', '.join(map(repr, _CHOICES))}, not {many!r}.")
+    path = to_pandas(path)
     if isinstance(path, pd.DataFrame):
         return _neurons(path, on, many)
     if not isinstance(path, str | os.PathLike):

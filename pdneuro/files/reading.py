@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
@@ -15,9 +15,19 @@ import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.errors import AmbiguousColumnError, InvalidFileError, listing
-from pdneuro.files.arrow import arrow_names, from_arrow
-from pdneuro.files.formats import ARROW, NUMPY, SAMPLE, SEPARATORS, files_of, local_path, readable
-from pdneuro.files.text import content_of, read_text, require_columns
+from pdneuro.files.arrow import arrow_names
+from pdneuro.files.formats import (
+    ARROW,
+    NUMPY,
+    SAMPLE,
+    SEPARATORS,
+    base_of,
+    files_of,
+    local_path,
+    readable,
+)
+from pdneuro.files.text import content_of, read_text, require_columns, text_pieces
+from pdneuro.tables.foreign import from_arrow
 from pdneuro.tables.roles import SEGMENT_NAMES
 
 
@@ -37,9 +47,9 @@ def read_table(
         feather; xlsx (the first sheet); npy (a list of IDs, which becomes the column ``root_id``); an
         open csv file; or the address of a file (``https://``; ``gs://``, ``s3://`` with the extra
         ``remote``), which is copied to the cache. Or a folder of such files of one format, with
-        partitions (``roi=ME/...``) as columns. A text file whose first line contains only numbers has
-        no header: its columns are ``0, 1, 2, ...``. An index without a name in parquet or feather is
-        the index.
+        partitions (``roi=ME/...``) as columns; or a pattern such as ``synapses/*.parquet``. A text file
+        whose first line contains only numbers has no header: its columns are ``0, 1, 2, ...``. An index
+        without a name in parquet or feather is the index.
     columns : sequence, optional
         Names of the columns to read. Default: all.
     verbatim : bool, default False
@@ -83,7 +93,7 @@ def read_table(
     files, ending = files_of(path)
     if ending in ARROW:
         return _read_arrow(path, files, ending, columns)
-    base = Path(path)
+    base = base_of(Path(path))
     parts = []
     for file in files:
         part = _partition(file, base)
@@ -164,8 +174,19 @@ def _read_arrow(
     rows: int | None = None,
 ) -> pd.DataFrame:
     """Return columns of parquet or feather files, or their first rows."""
+    data = _dataset(path, files, ending, columns)
+    chosen = None if columns is None else list(columns)
+    with readable(files[0], ending):
+        found = data.to_table(columns=chosen) if rows is None else data.head(rows, columns=chosen)
+    return from_arrow(found, chosen is None)
+
+
+def _dataset(
+    path: str | os.PathLike[str], files: list[Path], ending: str, columns: Sequence[Hashable] | None
+) -> Any:
+    """Return the data set of parquet or feather files, after a check of their columns."""
     dataset = optional("pyarrow.dataset", "files")
-    base = Path(path).expanduser()
+    base = base_of(Path(path).expanduser())
     expected: list[str] = []
     for file in files:
         with readable(file, ending):
@@ -181,16 +202,79 @@ def _read_arrow(
         else:
             expected = expected or names
             _refuse_other_columns(files[0], expected, file, names)
-    chosen = None if columns is None else list(columns)
     with readable(files[0], ending):
-        data = dataset.dataset(
+        return dataset.dataset(
             [str(file) for file in files],
             format=ARROW[ending],
             partitioning=dataset.HivePartitioning.discover(infer_dictionary=False),
             partition_base_dir=str(base) if base.is_dir() else None,
         )
-        data = data.to_table(columns=chosen) if rows is None else data.head(rows, columns=chosen)
-    return from_arrow(data, chosen is None)
+
+
+def table_pieces(
+    path: str | os.PathLike[str], columns: Sequence[Hashable], rows: int
+) -> Iterator[pd.DataFrame]:
+    """Read columns of a table in pieces of about ``rows`` rows; the index numbers all rows.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from pdneuro.files import table_pieces, write_table
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "edges.csv"
+    >>> write_table(pdneuro.sandbox.edges(), path)
+    >>> [piece.shape for piece in table_pieces(path, ["pre", "post"], 30_000)]
+    [(30000, 2), (15000, 2)]
+    """
+    files, ending = files_of(path)
+    if ending in ARROW:
+        pieces = _arrow_pieces(path, files, ending, columns, rows)
+    else:
+        pieces = _text_pieces(files, base_of(local_path(path)), ending, columns, rows)
+    before = 0
+    for piece in pieces:
+        yield piece.set_axis(pd.RangeIndex(before, before + len(piece)))
+        before += len(piece)
+
+
+def _arrow_pieces(
+    path: str | os.PathLike[str],
+    files: list[Path],
+    ending: str,
+    columns: Sequence[Hashable],
+    rows: int,
+) -> Iterator[pd.DataFrame]:
+    arrow = optional("pyarrow", "files")
+    data = _dataset(path, files, ending, columns)
+    # Few batches are read ahead, since the pieces are to fit in memory.
+    scanner = data.scanner(
+        columns=list(columns), batch_size=min(rows, 2**17), batch_readahead=4, fragment_readahead=1
+    )
+    batches: list[Any] = []
+    with readable(files[0], ending):
+        for batch in scanner.to_batches():
+            batches.append(batch)
+            if sum(map(len, batches)) >= rows:
+                yield from_arrow(arrow.Table.from_batches(batches), False)
+                batches = []
+    if batches or not data.count_rows():
+        yield from_arrow(arrow.Table.from_batches(batches, scanner.projected_schema), False)
+
+
+def _text_pieces(
+    files: list[Path], base: Path, ending: str, columns: Sequence[Hashable], rows: int
+) -> Iterator[pd.DataFrame]:
+    for file in files:
+        part = _partition(file, base)
+        inside = [name for name in columns if name not in part]
+        if ending not in SEPARATORS:
+            yield _read_file(file, ending, inside).assign(**part)[list(columns)]
+            continue
+        with readable(file, ending):
+            content = content_of(file, ending)
+            for piece in text_pieces(
+                content, SEPARATORS[ending], inside, size=rows, name=os.fspath(file)
+            ):
+                yield piece.assign(**part)[list(columns)]
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -225,4 +309,4 @@ def first_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
     if ending in ARROW:
         return _read_arrow(path, files, ending, rows=SAMPLE)
     table = _read_file(files[0], ending, nrows=SAMPLE)
-    return table.assign(**_partition(files[0], Path(path)))
+    return table.assign(**_partition(files[0], base_of(path)))

@@ -81,14 +81,13 @@ def read_swc(
     sources = list(swc_contents(path))
     if neuron is not None and (several or len(sources) != 1):
         raise TypeError("neuron= requires one file. With several, neurons are named after their files.")
+    named = [(swc.neuron_name(name) if neuron is None else neuron, content) for name, content in sources]
+    unique = len({name for name, _ in named}) == len(named)
+    at_once = swc.parse_at_once(named) if len(named) > 1 and unique and not strict else None
+    if at_once is not None:
+        return at_once
     tables = [
-        swc.parse(
-            content,
-            swc.neuron_name(name) if neuron is None else neuron,
-            strict=strict,
-            own_names=neuron is None,
-        )
-        for name, content in sources
+        swc.parse(content, name, strict=strict, own_names=neuron is None) for name, content in named
     ]
     if len(tables) == 1 and not several:
         return tables[0]

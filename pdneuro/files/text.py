@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +33,20 @@ def read_text(
     name: str = "the input",
 ) -> pd.DataFrame:
     """Return columns of a table of text, or its first rows."""
+    return next(text_pieces(path, separator, columns, nrows, verbatim=verbatim, name=name))
+
+
+def text_pieces(
+    path: Path | IO[Any],
+    separator: str,
+    columns: Sequence[Hashable] | None,
+    nrows: int | None = None,
+    size: int | None = None,
+    *,
+    verbatim: bool = False,
+    name: str = "the input",
+) -> Iterator[pd.DataFrame]:
+    """Yield columns of a table of text in pieces of ``size`` rows, or in one piece."""
 
     def rows(**options: Any) -> pd.DataFrame:
         return _rows(path, sep=separator, decimal=decimal, **options)
@@ -48,16 +63,35 @@ def read_text(
         else:
             # Without this, pandas warns of separators at the ends of lines.
             chosen = range(len(first)) if longer else None
-        table = rows(
-            header=None if headless else 0,
-            usecols=chosen,
-            nrows=nrows,
+        options: dict[str, Any] = {
+            "header": None if headless else 0,
+            "usecols": chosen,
+            "nrows": nrows,
             # In a file with one column, an empty line is a missing value.
-            skip_blank_lines=len(first) > 1,
-            **(_AS_WRITTEN if verbatim else _TYPED),
-        )
-        if not verbatim:
-            table = _exact(table, rows, headless=headless, nrows=nrows, one_column=len(first) == 1)
+            "skip_blank_lines": len(first) > 1,
+        }
+        if isinstance(path, Path):  # other content is in memory already
+            options["chunksize"] = size
+
+        def tables(**more: Any) -> Iterator[pd.DataFrame]:
+            found: Any = rows(**{**options, **more})
+            if isinstance(found, pd.DataFrame):
+                yield found
+                return
+            with found:  # closes the file also if the last piece is not read
+                yield from found
+
+        texts: Iterator[pd.DataFrame] | None = None
+        for number, table in enumerate(tables(**(_AS_WRITTEN if verbatim else _TYPED))):
+            rounded = [] if verbatim else _rounded(table)
+            if rounded and texts is None:
+                few = {} if "chunksize" in options else {"usecols": rounded}
+                texts = itertools.islice(tables(dtype=str, **few), number, None)
+            if texts is not None:
+                table = _exact(table, next(texts), rounded)
+            if headless:
+                table.columns = [str(column) for column in table.columns]
+            yield table if columns is None else table[list(columns)]
     except pd.errors.EmptyDataError:
         raise InvalidFileError(f"{name} is empty.") from None
     except UnicodeDecodeError as error:
@@ -66,9 +100,6 @@ def read_text(
         raise InvalidFileError(f"{name} is not a table: {str(error).strip()}.") from None
     except DAMAGED as error:
         raise InvalidFileError(f"{name} cannot be decompressed: {error}.") from None
-    if headless:
-        table.columns = [str(column) for column in table.columns]
-    return table if columns is None else table[list(columns)]
 
 
 def labeled_text(path: Path | IO[Any], separator: str) -> pd.DataFrame:
@@ -142,20 +173,18 @@ def _refuse_ragged(name: str, first: pd.Series[Any], rows: Any) -> bool:
     return len(beyond) > 0
 
 
-def _exact(
-    table: pd.DataFrame, rows: Any, *, headless: bool, nrows: int | None, one_column: bool
-) -> pd.DataFrame:
-    """Read columns that mix large integers with other numbers again as text, to keep every digit."""
-    rounded = [
+def _rounded(table: pd.DataFrame) -> list[Hashable]:
+    """Return the columns of floats with numbers so large that they may be rounded integers."""
+    return [
         name
         for name in table.columns
         if pd.api.types.is_float_dtype(table[name].dtype)
         and bool((table[name].abs() > MAX_EXACT_FLOAT).any())
     ]
-    if not rounded:
-        return table
-    header = None if headless else 0
-    texts = rows(usecols=rounded, dtype=str, header=header, nrows=nrows, skip_blank_lines=not one_column)
+
+
+def _exact(table: pd.DataFrame, texts: pd.DataFrame, rounded: list[Hashable]) -> pd.DataFrame:
+    """Take columns that mix large integers with other numbers from the text, to keep every digit."""
     exact = table.copy(deep=False)
     for name in rounded:
         if texts[name].str.fullmatch(r"\s*[+-]?\d{16,}(\.0*)?\s*").any():

@@ -12,6 +12,7 @@ from pdneuro._compat import TEXT, optional
 from pdneuro.errors import DroppedRowsWarning, InvalidEdgesError, listing, warn
 from pdneuro.tables.columns import array_of
 from pdneuro.tables.edges import checked_suffixes, collapse, label_columns, require_edges
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.provenance import inherit, note
 
 #: Names of the two sides in columns of sides, in the order of the result.
@@ -99,6 +100,7 @@ def compare(
     """
     if (other is None) == (side is None):
         raise ValueError("give a second edge table (other=...) or a column of sides (side=...).")
+    other = to_pandas(other)
     if other is not None and not isinstance(other, pd.DataFrame):
         raise TypeError(f"other must be an edge table (a DataFrame), not {type(other).__name__}.")
     edges = require_edges(edges)

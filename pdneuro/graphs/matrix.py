@@ -34,7 +34,8 @@ from pdneuro.tables.edges import (
     value_columns,
     with_labels,
 )
-from pdneuro.tables.grouping import group_rows, sums_by_code
+from pdneuro.tables.foreign import to_pandas
+from pdneuro.tables.grouping import codes_of, group_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array, as_series
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import IDS, NAMES, Nodes, checked_nodes, distinct_nodes, has_names
@@ -201,9 +202,9 @@ def to_matrix(
     if group_by is not None:
         if ids is not None:
             raise ValueError("ids= cannot be combined with group_by=.")
-        dropna = normalize is not None if dropna is None else dropna
-        groups = _sums_of_groups(edges, group_by, values, normalize)
-        matrix = _group_matrix(groups, dropna=dropna, sort=sort, observed=observed)
+        groups = inherit(_sums_of_groups(edges, group_by, values), edges)
+        options: dict[str, Any] = {"dropna": dropna, "sort": sort, "observed": observed}
+        return matrix_of_groups(groups, values=values, normalize=normalize, **options)
     else:
         neurons, pre, post, entries = _entries(edges, values, ids)
         dense = _dense(pre, post, entries, len(neurons))
@@ -212,15 +213,12 @@ def to_matrix(
             dense = _divided(dense, totals if normalize == "input" else totals[:, np.newaxis])
         index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
         matrix = pd.DataFrame(dense, index=index, columns=columns, copy=False)
-    matrix = inherit(matrix, edges)
-    if values != "weight":
-        matrix = note(matrix, values=str(values))
-    return matrix if normalize is None else note(matrix, normalize=normalize)
+    return _described(inherit(matrix, edges), values, normalize)
 
 
 def _totals(edges: pd.DataFrame, neurons: Int64Array, normalize: str) -> Int64Array:
     """Return all input, or all output, of each neuron in the table."""
-    codes, ids = pd.factorize(edges[END_OF[normalize]].to_numpy())
+    codes, ids = codes_of(edges[END_OF[normalize]].to_numpy())
     sums = sums_by_code(codes, edges["weight"].to_numpy(), len(ids))
     totals: Int64Array = np.append(sums, 0)[pd.Index(ids).get_indexer(pd.Index(neurons))]
     return totals
@@ -231,19 +229,38 @@ def _divided(sums: Any, totals: Any) -> Any:
     return np.where(totals > 0, sums / np.where(totals > 0, totals, 1), 0.0)
 
 
-def _sums_of_groups(
-    edges: pd.DataFrame, group_by: Any, values: str, normalize: str | None
-) -> tuple[pd.DataFrame, list[Any], Any]:
-    """Return a table of groups, its columns of labels, and the value of each row."""
+def _sums_of_groups(edges: pd.DataFrame, group_by: Any, values: str) -> pd.DataFrame:
+    """Return a table of groups: the columns of labels, ``weight`` and the values."""
     if values in (*GROUP_COUNTS, PER_NEURON):
-        if normalize is not None:
-            raise ValueError(f"normalize= divides sums of synapses, but values={values!r} are others.")
-        groups = collapse(edges, group_by, per_neuron=values == PER_NEURON)
-        keys = list(groups.columns[: groups.columns.get_loc("weight")])
-        return groups, keys, groups[values].to_numpy()
+        return collapse(edges, group_by, per_neuron=values == PER_NEURON)
     names = value_columns(edges, values)
     edges, keys = with_labels(edges, group_by)
-    groups = sum_pairs(pairs_of_groups(edges, keys, names), keys, names, count=False)
+    return sum_pairs(pairs_of_groups(edges, keys, names), keys, names, count=False)
+
+
+def matrix_of_groups(
+    groups: pd.DataFrame,
+    *,
+    values: str = "weight",
+    normalize: str | None = None,
+    dropna: bool | None = None,
+    sort: bool = True,
+    observed: bool = True,
+) -> pd.DataFrame:
+    """Return the result of :func:`pdneuro.tables.collapse` as a matrix; see :func:`to_matrix`.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})
+    >>> groups = edges.neuro.collapse({1: "sensory", 2: "motor"})
+    >>> pdneuro.graphs.matrix.matrix_of_groups(groups).to_numpy().tolist()
+    [[0, 5], [7, 0]]
+    """
+    check_choice("normalize", normalize, (None, *END_OF))
+    if normalize is not None and values in (*GROUP_COUNTS, PER_NEURON):
+        raise ValueError(f"normalize= divides sums of synapses, but values={values!r} are others.")
+    dropna = normalize is not None if dropna is None else dropna
+    keys = list(groups.columns[: groups.columns.get_loc("weight")])
     cells = groups[values].to_numpy()
     if normalize is not None:
         side = _of_end(keys, END_OF[normalize])
@@ -252,7 +269,15 @@ def _sums_of_groups(
         totals = np.empty(len(groups), np.int64)
         totals[members.rows] = np.repeat(sums, members.sizes)
         cells = _divided(cells, totals)
-    return groups, keys, cells
+    matrix = _group_matrix((groups, keys, cells), dropna=dropna, sort=sort, observed=observed)
+    return _described(inherit(matrix, groups), values, normalize)
+
+
+def _described(matrix: pd.DataFrame, values: str, normalize: str | None) -> pd.DataFrame:
+    """Add to the provenance of a matrix what its cells are."""
+    if values != "weight":
+        matrix = note(matrix, values=str(values))
+    return matrix if normalize is None else note(matrix, normalize=normalize)
 
 
 def _of_end(names: Sequence[Any], end: str) -> list[Any]:
@@ -387,7 +412,7 @@ def to_xarray(
     """
     import xarray as xr
 
-    edges = require_edges(edges)
+    edges, nodes = require_edges(edges), to_pandas(nodes)
     if group_by is None:
         matrix = to_matrix(edges, values=values, normalize=normalize, ids=ids)
         neurons = matrix.index.to_numpy()

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.tables import roles
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.node_names import Nodes, node_array
 
 #: Characters that neither XML nor UTF-8 holds.
@@ -35,6 +36,7 @@ def node_table(
     ValueError
         A neuron appears in several rows.
     """
+    nodes = to_pandas(nodes)
     column = roles.id_column(nodes, on)
     ids, missing = node_array(column, like)
     others = nodes.drop(columns=[column.name] if column.name in nodes.columns else [])

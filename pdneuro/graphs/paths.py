@@ -195,8 +195,9 @@ def shortest_paths(
     weight = pairs["weight"].to_numpy()
     costs, usable = _costs(pairs, cost)
     shape = (len(ids), len(ids))
-    prices = sparse.csr_array((costs[usable], (pre[usable], post[usable])), shape=shape)
-    weights = sparse.csr_array((weight, (pre, post)), shape=shape)
+    # The row of each edge, plus one, since 0 means that there is no edge.
+    rows_of = sparse.csr_array((np.flatnonzero(usable) + 1, (pre[usable], post[usable])), shape=shape)
+    prices = sparse.csr_array((costs[rows_of.data - 1], rows_of.indices, rows_of.indptr), shape=shape)
     starts, ends = _positions(ids, sources, "sources"), _positions(ids, targets, "targets")
     rows = []
     for begin in range(0, len(starts), _SOURCES_AT_ONCE):
@@ -206,7 +207,7 @@ def shortest_paths(
             for end in ends.tolist():
                 if end != start and np.isfinite(distances[row, end]):
                     walk = _walk_back(before[row], start, end)
-                    weakest = min(int(weights[a, b]) for a, b in itertools.pairwise(walk))
+                    weakest = min(int(weight[rows_of[a, b] - 1]) for a, b in itertools.pairwise(walk))
                     path = tuple(ids[walk].tolist())
                     rows.append((path, weakest, float(distances[row, end])))
     tuples = objects(path for path, _, _ in rows)

@@ -27,7 +27,7 @@ from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables import skeletons as node_tables
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array
-from pdneuro.tables.partners import from_partners, unpack
+from pdneuro.tables.partners import PartnerLists, from_partners, unpack
 from pdneuro.transport.fetch import fetch_by_id
 from pdneuro.transport.report import FOUND, NONE, Answers
 
@@ -211,7 +211,8 @@ class NeuPrint:
         sides = [unpack(found.payloads) for found in answers.values()]
         rows, partner, weight, incoming = map(np.concatenate, zip(*sides, strict=True))
         order = np.argsort(rows, kind="stable")
-        return from_partners(ids, rows[order], partner[order], weight[order], incoming[order])
+        part = PartnerLists(rows[order], partner[order], weight[order], incoming[order])
+        return from_partners(ids, [part], len(order))
 
     def _voxel_size(self, fetch: Fetch) -> list[float]:
         """Return the size of a voxel in nm."""

@@ -237,10 +237,10 @@ def swc(
     Examples
     --------
     >>> pdneuro.neuromorpho.swc(1).head(3)
-       neuron  node  type    x    y    z  radius  parent
-    0       1     1     1  0.0  0.0  0.0    6.00      -1
-    1       1     2     3 -3.8  0.0  2.7    0.33       1
-    2       1     3     3  2.8  5.3  1.5    0.59       1
+       neuron  node  type     x     y    z  radius  parent
+    0       1     1     1   0.0   0.0  0.0     6.0      -1
+    1       1     2     3   0.0  11.2 -0.8     1.4       1
+    2       1     3     3 -13.5   0.0 -4.7     1.4       1
     """
     kind = _VERSIONS.get(re.sub(r"[\s_-]+", " ", str(version)).strip().lower())
     if kind is None:

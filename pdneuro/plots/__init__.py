@@ -1,6 +1,6 @@
 """Figures of edge tables, structures, reconstructions and volumes; each function returns axes."""
 
-from pdneuro.plots.clustering import clustermap, dendrogram
+from pdneuro.plots.clustering import clustermap, dendrogram, similarity
 from pdneuro.plots.edges import degree, fractions, hops
 from pdneuro.plots.matrices import matrix
 from pdneuro.plots.node_link import graph
@@ -17,6 +17,7 @@ __all__ = [
     "graph",
     "hops",
     "matrix",
+    "similarity",
     "skeleton",
     "slices",
     "tree",

@@ -1,4 +1,4 @@
-"""Plot clusters of neurons: a matrix with the trees of its rows and columns, and a tree alone."""
+"""Plot clusters of neurons: matrices with the trees of their rows and columns, and a tree alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro import graphs
 from pdneuro._compat import optional
 from pdneuro.graphs.clusters import Tree, tree, tree_of_distances
 from pdneuro.plots import matrices, skeletons, style
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Color of branches above the cut.
-_ABOVE = "#666666"
+_ABOVE = "#888888"
 #: Width of the tree next to a matrix, as a share of the matrix.
 _WIDTH = 0.15
 
@@ -55,7 +56,8 @@ def clustermap(
     n : int, optional
         Number of clusters to color.
     log : bool, optional
-        Use a logarithmic color scale. Default: for integers with a maximum of at least 20.
+        Use a logarithmic color scale. Default: for integers whose maximum is at least 20 times their
+        minimum.
     ax : matplotlib.axes.Axes, optional
         Default: a new figure.
 
@@ -93,6 +95,82 @@ def clustermap(
     else:
         sides = zip((cells, cells.T), table.axes, strict=True)
         trees = [_tree(rows, names, metric, method) for rows, names in sides]
+    return _with_trees(table, trees, n, log, ax)
+
+
+def similarity(
+    edges: pd.DataFrame,
+    metric: str = "cosine",
+    of: str = "both",
+    *,
+    method: str = "average",
+    n: int | None = None,
+    group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
+    ids: Any = None,
+    labels: Labels | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot the similarity of each pair of neurons as a heat map, clustered, with the tree.
+
+    Parameters
+    ----------
+    edges : DataFrame
+        An edge table.
+    metric, of, group_by, ids
+        Similarity and neurons, see :func:`pdneuro.graphs.similarity`.
+    method : {"average", "complete", "single", "ward", "weighted"}, default "average"
+        Linkage of the distances, which are ``1 - similarity``.
+    n : int, optional
+        Number of clusters to color.
+    labels : Series or mapping, optional
+        Name of each neuron, by ID. Default: the ID.
+    ax : matplotlib.axes.Axes, optional
+        Default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Axes of the heat map, from 0 to 1, with the tree at the left and at the top. A blank cell is a
+        pair without a common partner.
+
+    Raises
+    ------
+    TooLargeError
+        There are more than 3,000 neurons; select some (``ids=``).
+    ValueError
+        A value is not possible.
+    MissingDependencyError
+        matplotlib or SciPy is not installed (extra ``plot``).
+
+    See Also
+    --------
+    pdneuro.graphs.similarity : the numbers.
+    pdneuro.graphs.cluster : the clusters as a column.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"pre": [1, 2, 3, 1], "post": [4, 4, 5, 5], "weight": [3, 4, 5, 1]})
+    >>> ax = edges.neuro.plot.similarity(of="output")
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['3', '1', '2']
+    """
+    table = graphs.similarity(edges, metric, of, group_by=group_by, ids=ids)
+    found = tree_of_distances(1.0 - table.to_numpy(), table.index, method)
+    if labels is not None:
+        names = _named(table.index, labels)
+        table = table.set_axis(names, axis=0).set_axis(names, axis=1)
+    ax = _with_trees(table, [found, found], n, False, ax)
+    if table.size:
+        words = {"both": "inputs and outputs", "input": "inputs", "output": "outputs"}[of]
+        bar = ax.images[0].colorbar
+        bar.set_label(f"{metric.replace('_', ' ')} similarity of {words} (blank: 0)")  # type: ignore[union-attr]
+    return ax
+
+
+def _with_trees(
+    table: pd.DataFrame, trees: Sequence[Tree], n: int | None, log: bool | None, ax: Axes | None
+) -> Axes:
+    """Draw a matrix in the order of the trees of its rows and columns, with the trees."""
     ordered = table.iloc[trees[0].order, trees[1].order]
     ordered.attrs = table.attrs
     ax = matrices.matrix(ordered, order="given", log=log, ax=style.axes(ax, 7.4, 6.2))
@@ -189,20 +267,24 @@ def dendrogram(
     found = tree(table, metric, of, method, group_by=group_by, ids=ids)
     ax = style.axes(ax, 7.4, 4.2)
     _draw(ax, found, n, height)
-    names: list[Any] = found.neurons[found.order].tolist()
-    if labels is not None:
-        of_neurons = found.neurons.get_level_values(-1)[found.order]
-        names = style.groups_or_unknown(labels_of(np.asarray(of_neurons, np.int64), labels)).tolist()
-    style.ticks(ax.xaxis, names)
+    neurons = found.neurons[found.order]
+    names = (neurons if labels is None else _named(neurons, labels)).tolist()
+    some = style.ticks(ax.xaxis, names)
     ax.tick_params("x", rotation=90, length=0)
     ax.set_xlim(-0.5, max(len(names), 1) - 0.5)
-    ax.set_xlabel(f"neurons ({len(names):,})")
+    ax.set_xlabel(f"neurons ({len(names):,}{some})")
     ax.set_ylabel("distance (1 - similarity)")
     if height is not None:
         ax.axhline(height, color=_ABOVE, linestyle="--", linewidth=0.8)
     for side in ("right", "top", "bottom"):
         ax.spines[side].set_visible(False)
     return ax
+
+
+def _named(neurons: pd.Index[Any], labels: Labels) -> pd.Index[Any]:
+    """Return the label of each neuron, "?" for those without one."""
+    ids = np.asarray(neurons.get_level_values(-1), np.int64)
+    return pd.Index(style.groups_or_unknown(labels_of(ids, labels)), name=neurons.names[-1])
 
 
 def _tree(rows: npt.NDArray[np.float64], names: pd.Index[Any], metric: str, method: str) -> Tree:
@@ -222,13 +304,14 @@ def _draw(
     collections = optional("matplotlib.collections", "plot")
     lines, leaves = _lines(found)
     colors = np.full(len(lines), _ABOVE, object)
+    palette = style.colors()
     if n is not None or height is not None:
         clusters = found.cut(n, height)
         # Neighbors differ in color, even if there are more clusters than colors.
         for row, (first, count) in enumerate(leaves):
             inside = clusters[found.order[first : first + count]]
             if (inside == inside[0]).all():
-                colors[row] = style.PALETTE[(inside[0] - 1) % len(style.PALETTE)]
+                colors[row] = palette[(inside[0] - 1) % len(palette)]
     if across:
         lines = lines[:, :, ::-1]
     ax.add_collection(collections.LineCollection(list(lines), colors=colors.tolist(), linewidths=1.0))

@@ -19,11 +19,16 @@ from pdneuro.tables.provenance import facts
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Colors of parts of a bar without an entry in the legend: with a name in the bar, and all others.
+_NAMED, _REST = "#C9B8A0", "#9A9A9A"
+
 
 def degree(
     edges: pd.DataFrame, *, of: str = "both", weighted: bool = False, ax: Axes | None = None
 ) -> Axes:
-    """Plot the share of neurons with at least a number of partners, on logarithmic axes.
+    """Plot the share of neurons with at least a number of partners.
+
+    The axes are logarithmic if a neuron has at least 20 partners.
 
     Parameters
     ----------
@@ -50,6 +55,7 @@ def degree(
     counts = tables.degree(edges)
     ax = style.axes(ax)
     names = {"in": "input from", "out": "output to"}
+    largest = 0
     for line, (side, words) in enumerate(names.items()):
         if of not in ("both", side):
             continue
@@ -62,15 +68,21 @@ def degree(
             share,
             where="pre",
             label=label,
-            color=style.PALETTE[line],
+            color=style.colors()[line],
             ls=style.LINES[line],
             lw=2,
-            marker="o",
-            ms=3,
+            marker="o" if len(values) <= 30 else "",
+            ms=4,
         )
-    if len(counts):
+        largest = max(largest, int(values.max(initial=0)))
+    if largest >= 20:
         ax.set_xscale("log")
         ax.set_yscale("log")
+        style.plain_log(ax.xaxis, np.log10(largest))
+        style.plain_log(ax.yaxis, np.log10(len(counts)))
+    else:
+        ax.set_ylim(0, 1.05)
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("synapses" if weighted else "partners")
     ax.set_ylabel("share of neurons with at least as many")
     ax.set_title(f"{len(counts):,} neurons", fontsize=10)
@@ -100,7 +112,9 @@ def fractions(
         A column that :func:`pdneuro.tables.annotate` adds to the edges (``"cell_type"``), or a Series
         or mapping by ID: bars and their parts are groups. Default: neurons.
     top : int, default 7
-        Number of partners with their own color (at most 8); the others are one part.
+        Number of partners per bar with their own part (at most 8), the largest first; the others of the
+        bar are one part. The eight largest partners of all bars have a color; the names of others are
+        written in the bar if they fit.
     most : int, default 30
         Maximum number of bars: the neurons or groups with the most synapses.
     ax : matplotlib.axes.Axes, optional
@@ -143,36 +157,62 @@ def fractions(
         totals = pd.Series(weight / part, index=edges[own].to_numpy())
     whole = totals[np.isfinite(totals)].groupby(level=0).first()
     bar, half = (style.groups_or_unknown(edges[key].to_numpy()) for key in keys)
-    synapses = pd.Series(weight).groupby(bar).sum().nlargest(most)
-    kept = bar.isin(synapses.index)
-    named = pd.Series(weight)[kept].groupby(half[kept]).sum().nlargest(top).index
-    # Parts are numbered, since any name may be a group, also "other".
-    parts = half.map({name: number for number, name in enumerate(named)}).fillna(len(named)).astype(int)
-    each = pd.Series(weight)[kept].groupby([bar[kept], parts[kept]], sort=False).sum()
-    sums = each.unstack(fill_value=0).sort_index(axis=1)
-    pairs = pd.DataFrame({"bar": bar, "neuron": edges[own].to_numpy()}).drop_duplicates()
-    wholes = pairs["neuron"].map(whole).groupby(pairs["bar"]).sum()
-    shares = sums.div(wholes.reindex(sums.index), axis=0).reindex(synapses.index[::-1])
-    ax = style.axes(ax, 7, max(2.6, 1.4 + 0.26 * len(shares)))
-    left = np.zeros(len(shares))
-    for number in map(int, shares.columns):
-        rest = number == len(named)
-        width = shares[number].fillna(0).to_numpy()
-        color = style.OTHER if rest else style.PALETTE[number]
-        hatch = "" if rest else style.HATCHES[number]
-        label = "all others" if rest else style.short_labels(named.tolist())[number]
-        look: Any = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
-        ax.barh(range(len(shares)), width, left=left, label=label, **look)
-        left += width
-    style.ticks(ax.yaxis, shares.index.tolist())
-    ax.set_xlim(0, max([1.0, *left.tolist()]))
+    rows = pd.DataFrame({"bar": bar, "partner": half, "neuron": edges[own].to_numpy(), "weight": weight})
+    bars = rows.groupby("bar")["weight"].sum().nlargest(most).index[::-1]
+    rows = rows[rows["bar"].isin(bars)]
+    owners = rows[["bar", "neuron"]].drop_duplicates()
+    wholes = owners["neuron"].map(whole).groupby(owners["bar"]).sum()
+    parts = rows.groupby(["bar", "partner"])["weight"].sum().reset_index()
+    parts["share"] = (parts["weight"] / parts["bar"].map(wholes).astype(float)).fillna(0)
+    parts = parts.sort_values(["share", "weight"], ascending=False, kind="stable")
+    parts["rank"] = parts.groupby("bar").cumcount().clip(upper=top)
+    # Colors are those of the partners with the largest shares of all bars.
+    large = parts[parts["rank"] < top].groupby("partner")["share"].sum()
+    named = large.nlargest(len(style.PALETTE)).index.tolist()
+    ax = style.axes(ax, 7.5, max(2.6, 1.4 + 0.26 * len(bars)))
+    ax.set_xlim(0, 1)
+    if len(bars):
+        _draw_parts(ax, parts, bars, named, top)
+    style.ticks(ax.yaxis, bars.tolist())
+    if len(bars):
+        ax.set_ylim(-0.6, len(bars) - 0.4)
     ax.set_xlabel(f"share of {of}")
     side = "postsynaptic" if own == "post" else "presynaptic"
     ax.set_ylabel(f"{side} {'neuron' if group_by is None else group_by}")
-    if len(shares):
+    if len(bars):
         title = "from" if of == "input" else "to"
         ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     return ax
+
+
+def _draw_parts(ax: Axes, parts: pd.DataFrame, bars: pd.Index[Any], named: list[Any], top: int) -> None:
+    """Draw the parts of bars: the largest first, with a color or a name, then all others."""
+    rest = parts["rank"] == top
+    # Partners are numbered, since any name may be a partner, also "all others".
+    number = parts["partner"].map({name: row for row, name in enumerate(named)})
+    row = bars.get_indexer(pd.Index(parts["bar"]))
+    labels = style.short_labels(parts["partner"].tolist())
+    parts = parts.assign(row=row, number=number.fillna(-1).astype(int).mask(rest, -2), label=labels)
+    parts = pd.concat([parts[~rest], parts[rest].groupby("row", as_index=False).agg(
+        {"share": "sum", "number": "first", "rank": "first", "label": "first"})])  # fmt: skip
+    parts["left"] = parts.groupby("row")["share"].cumsum() - parts["share"]
+    looks = {code: (color, style.HATCHES[code], name) for code, (color, name) in
+             enumerate(zip(style.colors(), style.short_labels(named), strict=False))}  # fmt: skip
+    looks |= {-1: (_NAMED, "", "other top partners"), -2: (_REST, "", "all others")}
+    for code, (color, hatch, name) in looks.items():
+        some = parts[parts["number"] == code]
+        if len(some):
+            look: Any = {"color": color, "hatch": hatch, "edgecolor": style.paper(), "linewidth": 0.5}
+            ax.barh(some["row"], some["share"], left=some["left"], label=name, **look)
+    end = max(1.0, float((parts["left"] + parts["share"]).max()))
+    ax.set_xlim(0, end)
+    # Characters of 6 points are about 4 points wide; the bars take up 60% of a new figure.
+    letters = ax.figure.get_figwidth() * 0.6 * 72 / 4 / end
+    for part in parts[
+        (parts["number"] == -1) & (parts["label"].str.len() < parts["share"] * letters)
+    ].itertuples():
+        middle = part.left + part.share / 2
+        ax.text(middle, part.row, part.label, ha="center", va="center", fontsize=6, color="black")
 
 
 def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -225,9 +265,9 @@ def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             counts[name],
             0.36,
             label=name,
-            color=style.PALETTE[number],
+            color=style.colors()[number],
             hatch=style.HATCHES[number],
-            edgecolor="white",
+            edgecolor=style.paper(),
         )
         ax.bar_label(bars, [f"{number:,.0f}" for number in counts[name]], fontsize=8)
     ax.set_xticks(range(len(counts)), [str(number) for number in counts.index])

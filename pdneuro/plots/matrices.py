@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Maximum number of rows of a plotted matrix, about the pixels of a screen.
 MAX_SIDE = 3_000
+#: Number of rows up to which a matrix is sorted by default; a larger one is clustered.
+MAX_SORTED = 60
 #: Labels of the axes of a matrix of edges.
 _AXES = {"pre": "presynaptic", "post": "postsynaptic"}
 
@@ -31,7 +33,7 @@ def matrix(
     edges: pd.DataFrame,
     group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
-    order: str = "sorted",
+    order: str | None = None,
     bars: Hashable | Labels | None = None,
     values: str = "weight",
     normalize: str | None = None,
@@ -49,23 +51,26 @@ def matrix(
         of ``to_matrix`` or ``similarity``.
     group_by, values, normalize, dropna, ids
         Groups, values and order of the matrix of an edge table, see :func:`pdneuro.graphs.to_matrix`.
-    order : {"sorted", "clustered", "given"}, default "sorted"
+    order : {"sorted", "clustered", "given"}, optional
         Order of rows and columns: by their sums, the largest first; by similarity (average linkage of
         cosine distances); or the order of ``to_matrix``. Both sides of a square matrix have the same
-        order.
+        order. Default: sorted up to 60 rows and columns, clustered above.
     bars : hashable or labels, optional
         The group of each row and column, drawn as colored bars next to the matrix; rows of a group are
         adjacent. A column that :func:`pdneuro.tables.annotate` adds to the edges (``"cell_type"`` for
         ``cell_type_pre`` and ``cell_type_post``), or a Series or mapping by ID.
     log : bool, optional
-        Use a logarithmic color scale. Default: for integers with a maximum of at least 20.
+        Use a logarithmic color scale. Default: for integers whose maximum is at least 20 times their
+        minimum.
     ax : matplotlib.axes.Axes, optional
         Default: a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Axes with a color bar. White is no connection; negative values get a scale with white at 0.
+        Axes with a color bar. A blank cell is no connection. The labels of the axes say if the rows
+        are clustered by default, and how many of them have a name: of more than 60, or 30 long names,
+        some.
         If the matrix has more cells than the figure has pixels, each pixel shows the largest value of
         a block of cells, and the label of the axis says so.
 
@@ -82,7 +87,7 @@ def matrix(
     >>> edges.neuro.plot.matrix().get_xlabel()
     'postsynaptic (3)'
     """
-    if order not in ("sorted", "clustered", "given"):
+    if order not in ("sorted", "clustered", "given", None):
         raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
     if bars is not None and group_by is not None:
         raise ValueError("bars= cannot be combined with group_by=, which already groups the rows.")
@@ -98,7 +103,11 @@ def matrix(
             f"a matrix of {table.shape[0]:,} x {table.shape[1]:,} has more cells than a screen has "
             "pixels. Plot groups (group_by=...) or some neurons (ids=...)."
         )
-    ax = style.axes(ax, 6.6, 5.8)
+    side = max(table.shape, default=0)
+    clustered = ""
+    if order is None:
+        order, clustered = ("clustered", ", clustered") if side > MAX_SORTED else ("sorted", "")
+    ax = style.axes(ax, 6.6, 5.8) if side <= 30 else style.axes(ax, 8.4, 7.4)
     if not table.size:
         ax.set_title("no edges", fontsize=10)
         return ax
@@ -112,13 +121,19 @@ def matrix(
     image = ax.imshow(cells, interpolation="nearest", extent=extent, **look)
     if sides is not None:
         _draw_bars(ax, *(side.iloc[rows] for side, rows in zip(sides, orders, strict=True)))
-    style.ticks(ax.xaxis, table.columns.tolist())
-    ax.tick_params("x", rotation=90)
-    labeled = style.ticks(ax.yaxis, table.index.tolist())
     names = [_axis_name(table.index, "rows"), _axis_name(table.columns, "columns")]
-    ax.set_xlabel(f"{names[1]} ({table.shape[1]:,})")
-    ax.set_ylabel(f"{names[0]} ({table.shape[0]:,})", labelpad=4 if labeled or bars is None else 16)
-    ax.figure.colorbar(image, ax=ax, label=title, shrink=0.8)
+    some = [
+        style.ticks(axis, side.tolist())
+        for axis, side in zip((ax.yaxis, ax.xaxis), table.axes, strict=True)
+    ]
+    ax.tick_params("x", rotation=90)
+    ax.set_xlabel(f"{names[1]} ({table.shape[1]:,}{clustered}{some[1]})")
+    ax.set_ylabel(f"{names[0]} ({table.shape[0]:,}{clustered}{some[0]})")
+    bar = ax.figure.colorbar(image, ax=ax, label=title, shrink=0.8)
+    norm, norms = image.norm, optional("matplotlib.colors", "plot")
+    if isinstance(norm, norms.LogNorm | norms.SymLogNorm):
+        decades = None if norm.vmin < 0 else np.log10(norm.vmax / norm.vmin)
+        style.plain_log(bar.ax.yaxis, decades)
     blocks, block = _largest_of_blocks(cells, _pixels(ax))
     if max(block) > 1:
         label = ax.get_xlabel()
@@ -173,7 +188,7 @@ def _unit(table: pd.DataFrame, *, is_edges: bool) -> str:
     else:
         is_weight = is_edges or (table.index.name, table.columns.name) == ("pre", "post")
         unit = words or ("synapses" if is_weight else "value")
-    return f"{unit} (white: none)" if is_edges else f"{unit} (white: 0)"
+    return f"{unit} (blank: none)" if is_edges else f"{unit} (blank: 0)"
 
 
 def _pixels(ax: Axes) -> tuple[int, int]:
@@ -214,12 +229,12 @@ def _look(present: npt.NDArray[np.float64], *, whole: bool, log: bool | None) ->
     colors = optional("matplotlib.colors", "plot")
     sizes = np.abs(present)
     largest = float(sizes.max(initial=0)) or 1.0
-    if log is None:
-        log = whole and largest >= 20
     smallest = float(sizes.min(initial=largest))
+    if log is None:
+        log = whole and largest >= 20 * smallest
     if (present < 0).any():
         norm = colors.SymLogNorm(smallest, vmin=-largest, vmax=largest) if log else None
-        return {"cmap": "PuOr", "norm": norm or colors.CenteredNorm(halfrange=largest)}
+        return {"cmap": style.diverging(), "norm": norm or colors.CenteredNorm(halfrange=largest)}
     norm = colors.LogNorm(smallest, max(largest, 2 * smallest)) if log else colors.Normalize(0, largest)
     return {"cmap": style.sequential(), "norm": norm}
 
@@ -271,8 +286,10 @@ def _clustered(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     hierarchy = optional("scipy.cluster.hierarchy", "plot")
     # Rows of zeros have no direction: a small constant keeps them together at the end.
     scaled = np.log1p(np.abs(rows)) + 1e-9
-    norm = np.linalg.norm(scaled, axis=1, keepdims=True)
-    tree = hierarchy.linkage(scaled / norm, "average", optimal_ordering=len(rows) <= 500)
+    scaled /= np.linalg.norm(scaled, axis=1, keepdims=True)
+    # A product of matrices is much faster than pairs of rows; rounding keeps ties.
+    distances = np.round(1 - (scaled @ scaled.T)[np.triu_indices(len(rows), 1)], 9)
+    tree = hierarchy.linkage(np.abs(distances), "average", optimal_ordering=len(rows) <= 500)
     return np.asarray(hierarchy.leaves_list(tree), np.intp)
 
 
@@ -290,7 +307,7 @@ def _draw_bars(ax: Axes, rows: pd.Series[Any], columns: pd.Series[Any]) -> None:
             else:
                 box = {"xy": (start - 0.5, 1.01), "width": end - start, "height": 0.02}
                 transform = ax.get_xaxis_transform()
-            look = {"facecolor": colors[values[start]], "edgecolor": "white", "linewidth": 0.5}
+            look = {"facecolor": colors[values[start]], "edgecolor": style.paper(), "linewidth": 0.5}
             ax.add_patch(patches.Rectangle(**box, **look, transform=transform, clip_on=False))
     ax.tick_params("y", pad=12)
     keys = [

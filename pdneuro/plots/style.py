@@ -32,30 +32,97 @@ def axes(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axes:
     return new
 
 
+def ink() -> str:
+    """Return the color of text in the current style: black, or white in a dark style."""
+    matplotlib = optional("matplotlib", "plot")
+    return str(optional("matplotlib.colors", "plot").to_hex(matplotlib.rcParams["text.color"]))
+
+
+def is_dark() -> bool:
+    """Return True if the text of the current style is light."""
+    return sum(optional("matplotlib.colors", "plot").to_rgb(ink())) > 1.5
+
+
+def paper() -> str:
+    """Return the color behind the marks in the current style; of a transparent one, white or black."""
+    colors = optional("matplotlib.colors", "plot")
+    behind = colors.to_rgba(optional("matplotlib", "plot").rcParams["axes.facecolor"])
+    return str(colors.to_hex(behind)) if behind[3] > 0 else ("#000000" if is_dark() else "#ffffff")
+
+
 def sequential() -> Any:
-    """Return a color map from light to dark, whose lightest color still differs from white."""
-    shades = optional("matplotlib", "plot").colormaps["cividis_r"](range(40, 256))
-    return optional("matplotlib.colors", "plot").ListedColormap(shades)
+    """Return a color map that starts near the background, and whose first color differs from it."""
+    name, shades = ("cividis", range(60, 256)) if is_dark() else ("cividis_r", range(40, 256))
+    colors = optional("matplotlib", "plot").colormaps[name](shades)
+    return optional("matplotlib.colors", "plot").ListedColormap(colors)
+
+
+def diverging() -> Any:
+    """Return a color map from orange to purple, whose middle is near the background."""
+    if not is_dark():
+        return optional("matplotlib", "plot").colormaps["PuOr"]
+    colors = optional("matplotlib.colors", "plot").LinearSegmentedColormap
+    return colors.from_list("PuOr_dark", ["#FDB863", "#555555", "#B2ABFF"])
+
+
+def colors() -> tuple[str, ...]:
+    """Return the palette, with the color of text in place of black."""
+    return tuple(ink() if color == "#000000" else color for color in PALETTE)
 
 
 def palette(groups: Sequence[Hashable]) -> dict[Hashable, str]:
     """Return a color for each group; groups after the eighth share one color."""
-    return {group: PALETTE[rank] if rank < len(PALETTE) else OTHER for rank, group in enumerate(groups)}
+    return dict(zip(groups, [*colors(), *[OTHER] * len(groups)], strict=False))
+
+
+def series(count: int) -> list[str]:
+    """Return this number of colors of a color map, all of which differ from the background."""
+    viridis = optional("matplotlib", "plot").colormaps["viridis"]
+    low, high = (0.25, 1.0) if is_dark() else (0.0, 0.85)
+    to_hex = optional("matplotlib.colors", "plot").to_hex
+    return [to_hex(viridis(low + (high - low) * rank / max(count - 1, 1))) for rank in range(count)]
+
+
+def halo(width: float = 2) -> list[Any]:
+    """Return an outline of text in the color of the background."""
+    effects = optional("matplotlib.patheffects", "plot")
+    return [effects.withStroke(linewidth=width, foreground=paper())]
 
 
 def short_labels(names: Sequence[Hashable]) -> list[str]:
-    """Return names as labels of at most 24 characters."""
-    return [text if len(text) <= 24 else f"{text[:21]}..." for text in map(str, names)]
+    """Return names as labels of at most 24 characters, without the middle of longer ones.
+
+    >>> short_labels(["KC", "720575940621234567", "LHPV5a1_right_medial_part_2"])
+    ['KC', '720575940621234567', 'LHPV5a1_righ...al_part_2']
+    """
+    return [text if len(text) <= 24 else f"{text[:12]}...{text[-9:]}" for text in map(str, names)]
 
 
-def ticks(axis: Any, names: Sequence[Hashable], most: int = 60) -> bool:
-    """Write names along an axis; return False if there are too many, or half as many long ones."""
+def ticks(axis: Any, names: Sequence[Hashable], most: int = 60) -> str:
+    """Write names along an axis; above the maximum, write some of them and return which, as text.
+
+    The maximum is half as large for long names.
+    """
     longest = max((len(str(name)) for name in names), default=0)
-    if len(names) > (most if longest <= 12 else most // 2):
-        axis.set_ticks([])
-        return False
-    axis.set_ticks(range(len(names)), short_labels(names), fontsize=9 if len(names) <= 30 else 6)
-    return True
+    most = most if longest <= 12 else most // 2
+    step = 1 if len(names) <= most else math.ceil(len(names) / (most * 2 / 3))
+    places = range(0, len(names), step)
+    shown = short_labels([names[place] for place in places])
+    axis.set_ticks(places, shown, fontsize=9 if len(shown) <= 30 and longest <= 12 else 6)
+    return f", 1 label per {step:,}" if step > 1 else ""
+
+
+def plain_log(axis: Any, decades: float | None = None) -> None:
+    """Write ticks of a logarithmic axis as plain numbers: 1, 10, 100; of few decades 1, 2, 5, 10."""
+    ticker = optional("matplotlib.ticker", "plot")
+    if decades is not None:
+        axis.set_major_locator(ticker.LogLocator(subs=(1,) if decades > 2.5 else (1, 2, 5)))
+    axis.set_major_formatter(ticker.FuncFormatter(_plain))
+    axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _plain(number: float, _: Any = None) -> str:
+    return f"{number:,.0f}" if abs(number) >= 1 else f"{number:g}"
 
 
 def round_length(length: float) -> float:
@@ -65,7 +132,7 @@ def round_length(length: float) -> float:
 
 
 def scale_bar(ax: Axes, length: float | None = None, unit: str = "µm") -> None:
-    """Add a bar of a round length at the lower right, in the unit of the data."""
+    """Add a bar of a round length below the axes, in the unit of the data."""
     offsetbox = optional("mpl_toolkits.axes_grid1.anchored_artists", "plot")
     low, high = sorted(ax.get_xlim())
     bottom, top = sorted(ax.get_ylim())
@@ -74,11 +141,11 @@ def scale_bar(ax: Axes, length: float | None = None, unit: str = "µm") -> None:
         ax.transData,
         size,
         f"{size:g} {unit}",
-        "lower left",
+        "upper right",
         pad=0.3,
         sep=4,
         frameon=False,
-        color=optional("matplotlib", "plot").rcParams["text.color"],
+        color=ink(),
         bbox_to_anchor=(1.0, 0.0),  # outside the axes, so that it hides no neurite
         bbox_transform=ax.transAxes,
         size_vertical=(top - bottom) / 150,

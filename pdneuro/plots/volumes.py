@@ -18,6 +18,8 @@ from pdneuro.tables.volumes import DIMS, axis_of, in_order
 if TYPE_CHECKING:
     import xarray as xr
 
+#: Number of slices in a row of a new figure.
+MAX_COLUMNS = 4
 _WORDS = {"ap": "front to back", "dv": "top to bottom", "lr": "left to right"}
 
 
@@ -35,7 +37,7 @@ def slices(
     ----------
     volume : xarray.DataArray
         A volume with the dims ``ap, dv, lr`` in µm. An annotation (integers, most of them structures)
-        gets the colors of the atlas; negative values get a diverging color scale.
+        gets the colors and acronyms of the atlas; negative values get a diverging color scale.
     annotation : xarray.DataArray, optional
         Structure IDs of any resolution; their outlines are drawn over the volume.
     dim : {"ap", "dv", "lr"}, default "ap"
@@ -67,7 +69,6 @@ def slices(
     """
     if dim not in DIMS:
         raise ValueError(f"dim must be one of {', '.join(DIMS)}, not {dim!r}.")
-    pyplot = optional("matplotlib.pyplot", "plot")
     array = in_order(volume)
     outlines = None if annotation is None else in_order(annotation)
     first, step, size = axis_of(array, dim)
@@ -77,25 +78,50 @@ def slices(
     outside = [position for position in wanted if not low <= position < high]
     if outside:
         raise ValueError(f"at={outside[0]:g} is outside the volume: {dim} is {low:g} to {high:g} µm.")
-    if ax is None:
-        count = len(wanted)
-        width = min(4.4 * count + 1, 15)
-        _, ax = pyplot.subplots(1, count, figsize=(width, 4.2), layout="constrained", squeeze=False)
+    is_new = ax is None
+    if is_new:
+        ax = _new_panels(array, dim, len(wanted))
     panels = np.ravel(np.asarray(ax, dtype=object))
     if len(panels) != len(wanted):
         raise ValueError(f"ax= must have one axes per slice, {len(wanted)}, not {len(panels)}.")
     look = _look(array)
     image = None
-    for axes, position in zip(panels, wanted, strict=True):
+    for number, (axes, position) in enumerate(zip(panels, wanted, strict=True)):
         image = _draw(axes, array, dim, position, look)
         if outlines is not None:
             _outline(axes, outlines, dim, position)
+        if "names" in look:
+            _write_acronyms(axes, array, dim, position)
         axes.set_title(f"{dim} {position:,.0f} µm", fontsize=10)
+        if is_new and number % MAX_COLUMNS:
+            axes.set_ylabel("")  # that of the first panel of the row
     if image is not None and "norm" in look and "names" not in look:
         panels[0].figure.colorbar(
             image, ax=panels.tolist(), label=str(array.name or "value"), shrink=0.8
         )
     return panels if at is not None and np.ndim(at) else panels[0]
+
+
+def _new_panels(array: Any, dim: str, count: int) -> Any:
+    """Return axes in rows, whose shape is that of the slices."""
+    pyplot = optional("matplotlib.pyplot", "plot")
+    down, across = (axis_of(array, name) for name in _sides(dim))
+    ratio = down[1] * down[2] / (across[1] * across[2])
+    columns = min(count, MAX_COLUMNS)
+    rows = -(-count // columns)
+    width = 4.4 if columns == 1 else 3.3
+    size = (width * columns + 1.2, (width * ratio + 0.5) * rows + 0.5)
+    figure, panels = pyplot.subplots(
+        rows, columns, figsize=size, layout="constrained", squeeze=False, sharey=True
+    )
+    for unused in panels.ravel()[count:]:
+        figure.delaxes(unused)
+    return panels.ravel()[:count]
+
+
+def _sides(dim: str) -> list[str]:
+    """Return the vertical and the horizontal axis of a slice."""
+    return ["dv", "ap"] if dim == "lr" else [other for other in DIMS if other != dim]
 
 
 def _look(array: Any) -> dict[str, Any]:
@@ -112,7 +138,7 @@ def _look(array: Any) -> dict[str, Any]:
     finite = values[np.isfinite(values)].astype(float)
     low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
     if low < 0:
-        return {"norm": colors.CenteredNorm(halfrange=max(-low, high)), "cmap": "PuOr"}
+        return {"norm": colors.CenteredNorm(halfrange=max(-low, high)), "cmap": style.diverging()}
     cmap = "gray" if values.dtype.kind in "ui" else "cividis"
     return {"norm": colors.Normalize(0, high or 1.0), "cmap": cmap}
 
@@ -121,7 +147,7 @@ def _plane(array: Any, dim: str, position: float) -> tuple[npt.NDArray[Any], lis
     """Return the values of a slice, its vertical and horizontal dims, and its extent in µm."""
     first, step, size = axis_of(array, dim)
     number = min(max(int(np.floor((position - first) / step + 0.5)), 0), size - 1)
-    down, across = [other for other in DIMS if other != dim] if dim != "lr" else ["dv", "ap"]
+    down, across = _sides(dim)
     cells = np.asarray(array.isel({dim: number}).transpose(down, across).values)
     edges = []
     for name in (across, down):
@@ -168,5 +194,26 @@ def _outline(axes: Any, annotation: Any, dim: str, position: float) -> None:
     )
     lines = np.concatenate([upright, level])
     # A light line under a dark one is visible on any background.
-    axes.add_collection(collections.LineCollection(lines, colors="white", linewidths=1.6), autolim=False)
-    axes.add_collection(collections.LineCollection(lines, colors="black", linewidths=0.7), autolim=False)
+    for color, width in (("white", 1.2), ("black", 0.5)):
+        drawn = collections.LineCollection(lines, colors=color, linewidths=width)
+        axes.add_collection(drawn, autolim=False)
+
+
+def _write_acronyms(axes: Any, array: Any, dim: str, position: float) -> None:
+    """Write the acronyms of the structures that cover at least 1% of a slice."""
+    cells, _, (left, right, bottom, top) = _plane(array, dim, position)
+    ids, counts = np.unique(cells[cells != 0], return_counts=True)
+    large = ids[np.argsort(-counts, kind="stable")][: min(20, int((counts >= 0.01 * cells.size).sum()))]
+    if not len(large):
+        return
+    columns = pd.Series(label_array(large, array.name))
+    acronyms = structures.structures(columns, "acronym", on_missing="ignore")["acronym"]
+    height, width = cells.shape
+    for number, acronym in zip(large, acronyms, strict=True):
+        places = np.argwhere(cells == number)
+        # The place of a label is inside the structure, even if its center is not.
+        row, column = places[np.square(places - places.mean(0)).sum(1).argmin()]
+        x, y = (column + 0.5) / width, (row + 0.5) / height
+        where = (left + x * (right - left), top + y * (bottom - top))
+        look: dict[str, Any] = {"ha": "center", "va": "center", "path_effects": style.halo()}
+        axes.annotate("?" if pd.isna(acronym) else acronym, where, fontsize=7, **look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,12 @@ class Found(NamedTuple):
     table: pd.DataFrame
     #: Number of the status in STATUS; -1 if the source does not report it.
     status: Callable[[], Status]
+
+
+#: Runs the query of a join for a column. A task of dask sends it to the process of the client.
+run_query: ContextVar[Callable[[Callable[[pd.Series[Any]], Found], pd.Series[Any]], Found]] = ContextVar(
+    "pdneuro_run_query", default=lambda query, column: query(column)
+)
 
 
 def listed(names: Iterable[Any]) -> list[Any]:
@@ -141,7 +148,8 @@ def join(
         raise ValueError(f"indicator must be True, False or the name of a column, not {indicator!r}.")
     ends = [(find(table, name), end) for name, end in roles.ends_of(on)]
     # One query for all columns requests each ID once.
-    found = query(ends[0][0] if len(ends) == 1 else _stacked([column for column, _ in ends]))
+    column = ends[0][0] if len(ends) == 1 else _stacked([column for column, _ in ends])
+    found = run_query.get()(query, column)
     kept, statuses = np.ones(len(table), bool), []
     if how == "inner" or label:
         statuses = np.split(_status(found), len(ends))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -122,6 +122,8 @@ def _find(
     opened = cave_source(source)
     options = Fetch.of(**fetch)
     values: list[Any] = []
+    only: dict[str, Any] | None = None
+    without = np.ones(len(roots.ids), bool)
     sample = None
     status = np.full(roots.n_distinct, MISSING, np.int8)
     if len(roots.ids):
@@ -131,11 +133,16 @@ def _find(
             version = opened.open(roots.ids, options)
             sample = version.sample(table)
             _require_columns(sample, table, [id_column, *(wanted or ())])
-            values = version.rows(roots.ids, table, id_column, wanted, resolution)
-            without = np.array([value is None for value in values], bool)
-            version.warn_of_stale(roots.ids[without], len(values))
+            rows = version.rows(roots.ids, table, id_column, wanted, resolution)
+            without = np.array([body is None for body in rows.payloads], bool)
+            version.warn_of_stale(roots.ids[without], len(without))
+            only = rows.columns() if multiple in ("raise", "first") else None
+            values = rows.lists() if only is None else []
         status[roots.known] = report.status(roots.ids, first)
-    if multiple == "list":
+    if only is not None:
+        names = _names(only, wanted, id_column)
+        found = scatter({name: only[name] for name in names}, np.flatnonzero(~without), len(without))
+    elif multiple == "list":
         found = {table: objects(values)}
     elif multiple == "count":
         counts = [0 if value is None else len(value) for value in values]
@@ -519,12 +526,19 @@ def _first_rows(
     if not records and sample is None:  # the columns are not known
         return {name: objects([None] * len(values)) for name in wanted or ()}
     names = list(records[0]) if records or sample is None else [str(name) for name in sample.columns]
-    names = [name for name in names if name != id_column]
-    if wanted is not None:
-        names = [name for name in names if name in wanted or name.rpartition("_")[0] in wanted]
+    names = _names(names, wanted, id_column)
     if not records and sample is not None:
         return scatter({name: array_of(sample[name])[:0] for name in names}, known, len(values))
     return scatter(parse.row_columns(records, names), known, len(values))
+
+
+def _names(names: Iterable[str], wanted: Sequence[str] | None, id_column: str) -> list[str]:
+    """Return the columns of a table that are wanted, also by the name of their position."""
+    return [
+        name
+        for name in names
+        if name != id_column and (wanted is None or name in wanted or name.rpartition("_")[0] in wanted)
+    ]
 
 
 def _successors(

@@ -316,6 +316,7 @@ def partners(
         dropna=dropna,
         sort=sort,
         observed=observed,
+        once=True,
     )
 
 

@@ -179,17 +179,15 @@ def join_structures(
         columns = [_column(table, name).name for name, _ in roles.ends_of(on)]
         prefix = "parcellation_" if all(map(parcellation.is_index, columns)) else "structure_"
 
-    def query(column: pd.Series[Any]) -> Found:
-        skipped = other_species
-        if skipped is not None and len(column):
-            skipped = np.tile(skipped, len(column) // len(table))
-        return _find(column, fields, graph_id, on_missing, skipped, terms)
+    def find(table: pd.DataFrame, name: Any) -> pd.Series[Any]:
+        column = _column(table, name)
+        return column if other_species is None else column.mask(other_species)
 
     return join(
         table,
         on,
-        query,
-        find=_column,
+        lambda column: _find(column, fields, graph_id, on_missing, None, terms),
+        find=find,
         not_twice=None if fields else "id",
         prefix=prefix,
         suffix=suffix,

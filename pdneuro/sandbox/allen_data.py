@@ -81,26 +81,66 @@ def nested(structures: list[Record]) -> Record:
     return next(node for node in nodes.values() if node["parent_structure_id"] not in nodes)
 
 
+#: Size of the volumes in µm: front to back, top to bottom, left to right.
+_SIZE = (1200, 800, 1000)
+#: Structures of the volumes, from the front and the top to the back and the bottom.
+_LEAVES = (385, 549, 382, 672, 614454277)
+#: Voxels of 100 µm per structure.
+_VOXELS = 96
+
+
+def _space(resolution: int) -> tuple[list[Any], Any, Any]:
+    """Return positions in µm, the depth below the surface, and the distance from the brain stem."""
+    axes = [np.arange(size // resolution) * resolution + resolution / 2 for size in _SIZE]
+    ap, dv, lr = np.meshgrid(*axes, indexing="ij", sparse=True)
+    # Two hemispheres, which are narrow at the front and separated by a notch at the top.
+    narrow = 1 + np.clip(600 - ap, 0, None) / 2000
+    shape = ((ap - 600) / 530, (dv - 413) / 330 * narrow, (np.abs(lr - 500) - 110) / 290 * narrow)
+    surface = sum(np.abs(part) ** 2.7 for part in shape)
+    stem = ((ap - 1100) / 1.21) ** 2 + (dv - 597) ** 2 + ((lr - 500) / 1.17) ** 2
+    return [ap, dv, lr], surface, stem
+
+
+@functools.cache
+def _limits() -> tuple[float, Any]:
+    """Return the surface, and the distances from the brain stem at which structures end."""
+    _, surface, stem = _space(100)
+    count = _VOXELS * len(_LEAVES)
+    ordered = np.sort(surface, axis=None)
+    outside = ordered[count - 1 : count + 1].mean()
+    distances = np.sort(stem[surface < outside])
+    return float(outside), [
+        distances[end - 1 : end + 1].mean() for end in range(_VOXELS, count, _VOXELS)
+    ]
+
+
 @functools.cache
 def annotation(resolution: int) -> Any:
-    """Return a small volume with the structure of each voxel (ap, dv, lr), 0 outside; uint32."""
-    shape = tuple(size // resolution for size in (1200, 800, 1000))
-    leaves = [385, 549, 382, 672, 614454277]
-    volume = np.zeros(shape, np.uint32)
-    rim = max(1, 100 // resolution)
-    inner = volume[rim:-rim, rim:-rim, rim:-rim]
-    for leaf, part in zip(leaves, np.array_split(np.arange(inner.shape[0]), len(leaves)), strict=True):
-        inner[part] = leaf
+    """Return a small brain with the structure of each voxel (ap, dv, lr), 0 outside; uint32."""
+    _, surface, stem = _space(resolution)
+    outside, ends = _limits()
+    volume = np.array(_LEAVES[::-1], np.uint32)[np.searchsorted(ends, stem)]
+    volume[surface >= outside] = 0
     return volume
 
 
 @functools.cache
 def intensity(name: str, number: int, resolution: int) -> Any:
     """Return a volume of the same size: densities between 0 and 1, energies up to 100; float32."""
-    rng = np.random.default_rng([number % 2**31, len(name), resolution])
+    axes, surface, _ = _space(resolution)
     structures = annotation(resolution)
-    top = 100.0 if "energy" in name else 1.0
-    volume = np.where(structures > 0, rng.random(structures.shape) * top, 0.0)
+    rng = np.random.default_rng([number % 2**31, len(name)])
     if name == "data_mask":
-        volume = (structures > 0).astype(float)
-    return volume.astype(np.float32)
+        volume = np.ones(structures.shape)
+    elif name in ("average_template", "ara_nissl"):
+        # Each structure has its own gray, which is lighter at its surface.
+        volume = 0.25 + structures % 7 / 14 + 0.2 * np.clip(surface, 0, 1)
+    else:
+        # A bright site of injection and weaker targets, each a blurred ball.
+        volume = np.full(structures.shape, 0.01)
+        for height, width in ((0.95, 120), (0.6, 90), (0.45, 150), (0.4, 70)):
+            center = rng.uniform([250, 200, 200], [950, 600, 800])
+            distance = sum((axis - middle) ** 2 for axis, middle in zip(axes, center, strict=True))
+            volume = np.maximum(volume, height * np.exp(-distance / (2 * width**2)))
+        volume *= 100.0 if "energy" in name else 1.0
+    return np.where(structures > 0, volume, 0.0).astype(np.float32)

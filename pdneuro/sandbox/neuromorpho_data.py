@@ -124,9 +124,12 @@ def neuron(number: int) -> Record:
     }
 
 
+_SOMA_RADIUS = 6.0
+
+
 @functools.cache
 def _tree(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return positions, radii, parents (0 for the root) and types of a random tree with a soma."""
+    """Return positions, radii, parents (0 for the root) and types of branches that grow from a soma."""
     rng = np.random.default_rng(number)
     stems, count = 3 + number % 4, 60 + number % 90
     parent = np.zeros(count, np.int64)
@@ -139,11 +142,30 @@ def _tree(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             growing.append(node)
         else:
             growing[tip] = node
-    step = rng.normal(0, 6, (count, 3)).round(1)
+    children = np.bincount(parent[1:] - 1, minlength=count)
+    direction = np.zeros((count, 3))
     position = np.zeros((count, 3))
+    radius = np.full(count, _SOMA_RADIUS)
+    born = np.zeros(count, np.int64)  # branches of the parent before this one
+    length = rng.uniform(5, 9, count)
     for node in range(1, count):
-        position[node] = position[parent[node] - 1] + step[node]
-    radius = np.r_[6.0, rng.uniform(0.2, 1.2, count - 1).round(2)]
+        above = int(parent[node]) - 1
+        turn = rng.normal(0, 1, 3)
+        if above == 0:
+            # Stems leave the soma in all directions, the first one upwards.
+            angle = 2 * np.pi * node / stems + np.pi / 2 - 2 * np.pi / stems
+            direction[node] = [np.cos(angle), np.sin(angle), 0.3 * turn[2]]
+            start, radius[node] = _SOMA_RADIUS, 1.4
+        else:
+            # A branch bends away from its sister; a neurite changes its direction slowly.
+            is_fork = children[above] > 1
+            away = np.cross(direction[above], [0.3, 0.3, 1.0]) * (1 - 2 * (born[above] % 2))
+            direction[node] = direction[above] + 0.16 * turn + 0.6 * away * is_fork
+            start, radius[node] = 0.0, max(radius[above] * (0.75 if is_fork else 0.97), 0.2)
+        born[above] += 1
+        direction[node] /= np.linalg.norm(direction[node])
+        position[node] = position[above] + (start + length[node]) * direction[node]
+    radius = radius.round(2)
     kind = np.r_[1, np.full(count - 1, 3)]
     return position.round(1), radius, parent, kind
 

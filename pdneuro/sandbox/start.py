@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pdneuro.options import set_options
 from pdneuro.sandbox import connectome
@@ -18,6 +21,7 @@ from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.published import PublishedApp
 from pdneuro.sandbox.server import LocalServer, Request
 from pdneuro.transport import tokens
+from pdneuro.transport.store import make_private_folder
 
 
 class Sandbox:
@@ -78,6 +82,8 @@ class Sandbox:
         self.tokens = {"braincircuits": TOKEN, "neuprint": NEUPRINT_TOKEN, **cave_tokens()}
         self.cave_token = CAVE_TOKEN
         self._cleanup = contextlib.ExitStack()
+        #: Folder of a sandbox that is kept.
+        self._folder: Path | None = None
 
     @property
     def requests(self) -> list[Request]:
@@ -176,6 +182,26 @@ class Sandbox:
         """
         self._cleanup.close()
         self._server.stop()
+        if self in _kept.values():
+            del _kept[self._folder]
+
+    def forget(self) -> None:
+        """Stop, and delete the address and the cache that ``keep=True`` has kept.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> sandbox = pdneuro.sandbox.start(keep=True, cache_dir=folder)
+        >>> [path.name for path in folder.iterdir()]
+        ['kept-sandbox']
+        >>> sandbox.forget()
+        >>> list(folder.iterdir())
+        []
+        """
+        self.stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -187,6 +213,10 @@ class Sandbox:
         return f"<Sandbox at {self.url}, {len(self.braincircuits.connectome.ids):,} neurons>"
 
 
+#: Running sandboxes of this process that are kept, by folder.
+_kept: dict[Path, Sandbox] = {}
+
+
 def start(
     *,
     edges: Table | None = None,
@@ -194,6 +224,7 @@ def start(
     port: int = 0,
     latency: float = 0.0,
     cache_dir: Any = None,
+    keep: bool = False,
 ) -> Sandbox:
     """Start the sandbox and set the options to it until the end of the ``with`` block.
 
@@ -208,6 +239,10 @@ def start(
         Seconds to wait before each response.
     cache_dir : path, optional
         Folder for the cache. Default: a temporary folder that is deleted at the end.
+    keep : bool, default False
+        Use the same address and cache after a restart of Python or of a notebook's kernel, so that what
+        was downloaded is still cached. Both are in a folder ``kept-sandbox`` of ``cache_dir``, by default of
+        the user's cache; :meth:`Sandbox.forget` deletes it. Your own data require ``cache_dir``.
 
     Returns
     -------
@@ -219,10 +254,50 @@ def start(
     >>> pdneuro.sandbox.neurons().root_id.head(2).neuro.properties("size").shape
     (2, 1)
     """
-    sandbox = Sandbox(edges, neurons, port, latency)
+    if keep:
+        return _start_kept(edges, neurons, port, latency, cache_dir)
+    return _with_options(Sandbox(edges, neurons, port, latency), cache_dir)
+
+
+def _with_options(sandbox: Sandbox, cache_dir: Any) -> Sandbox:
     try:
         sandbox.point_here(cache_dir)
     except BaseException:
         sandbox.stop()
         raise
+    return sandbox
+
+
+def _start_kept(
+    edges: Table | None, neurons: Table | None, port: int, latency: float, cache_dir: Any
+) -> Sandbox:
+    """Start a sandbox at an address of an earlier one; the list of their ports is next to the cache."""
+    if cache_dir is None:
+        if edges is not None:
+            raise ValueError(
+                "keep=True with your own data requires cache_dir=, a folder for this data set alone, "
+                "because cached values of other data would be wrong."
+            )
+        import platformdirs
+
+        cache_dir = platformdirs.user_cache_dir("pdneuro", appauthor=False)
+    folder = Path(cache_dir).expanduser().absolute() / "kept-sandbox"
+    if folder in _kept:  # a cell that runs again
+        _kept[folder].stop()
+    make_private_folder(folder)
+    list_of_ports = folder / "ports.txt"
+    ports = [int(word) for word in list_of_ports.read_text().split()] if list_of_ports.exists() else []
+    for known in [port] if port else [*ports, 0]:
+        try:
+            sandbox = Sandbox(edges, neurons, known, latency)
+            break
+        except OSError:  # another process, such as the kernel of a second notebook, uses the port
+            if known in (0, port):
+                raise
+    _with_options(sandbox, folder)
+    used = urlsplit(sandbox.url).port
+    if used not in ports:
+        list_of_ports.write_text(" ".join(map(str, [*ports, used])))
+    sandbox._folder = folder
+    _kept[folder] = sandbox
     return sandbox

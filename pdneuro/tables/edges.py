@@ -27,7 +27,8 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, check_choice, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
-from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
+from pdneuro.tables.foreign import to_pandas
+from pdneuro.tables.grouping import Groups, codes_of, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import NAMES, checked_nodes, has_names, name_array, named_edges
@@ -68,7 +69,7 @@ def as_edges(
     Parameters
     ----------
     frame : DataFrame
-        Edges, or synapses with one row each.
+        Edges, or synapses with one row each; also a table of DuckDB, polars or pyarrow.
     pre, post, weight, roi, nt : hashable, optional
         Columns with these roles; ``nt`` is the transmitter. Default: recognized by name.
         ``weight="rows"`` counts each row as one synapse, which is also the default for a table without
@@ -110,6 +111,36 @@ def as_edges(
        pre  post  weight
     0   12    15       3
     """
+    frame = to_pandas(frame)
+    roles_of = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
+    edges, incomplete = with_incomplete(frame, **roles_of, nodes=nodes, sparse=sparse)
+    if incomplete.any():
+        warn_of_incomplete(int(incomplete.sum()), len(frame), frame.index[int(np.argmax(incomplete))])
+        edges = edges[~incomplete]
+    return edges if regions is None else keep_regions(edges, regions)
+
+
+def warn_of_incomplete(dropped: int, rows: int, first: Hashable) -> None:
+    """Warn of rows that were dropped because they lack an ID; ``first`` is the label of the first."""
+    warn(
+        f"{dropped:,} of {rows:,} edges lack a pre- or postsynaptic ID (missing "
+        f"or 0) and were dropped, the first in row {first!r}.",
+        DroppedRowsWarning,
+    )
+
+
+def with_incomplete(
+    frame: pd.DataFrame,
+    pre: Hashable | None = None,
+    post: Hashable | None = None,
+    weight: Hashable | None = None,
+    roi: Hashable | None = None,
+    nt: Hashable | None = None,
+    *,
+    nodes: str = "ids",
+    sparse: bool | None = None,
+) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    """Return the result of :func:`as_edges` with all rows, and which of them lack an ID (0)."""
     if not set(frame.index.names) <= {None} and not roles.endpoint_columns(frame.columns):
         # groupby(["pre", "post"]).sum() returns the IDs as index.
         levels = [name for name in frame.index.names if name is not None]
@@ -156,14 +187,7 @@ def as_edges(
     incomplete = np.zeros(len(frame), bool)
     for mask in (no_start, no_end):
         incomplete |= False if mask is None else mask
-    if incomplete.any():
-        warn(
-            f"{int(incomplete.sum()):,} of {len(frame):,} edges lack a pre- or postsynaptic ID (missing "
-            f"or 0) and were dropped, the first in row {frame.index[int(np.argmax(incomplete))]!r}.",
-            DroppedRowsWarning,
-        )
-        edges = edges[~incomplete]
-    return edges if regions is None else keep_regions(edges, regions)
+    return edges, incomplete
 
 
 def _warn_of_received(edges: pd.DataFrame) -> None:
@@ -305,6 +329,7 @@ def _invalid_counts(
 
 def require_edges(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame itself if it is an edge table, otherwise the result of :func:`as_edges`."""
+    frame = to_pandas(frame)
     columns = [frame[name] if name in frame.columns else None for name in COLUMNS]
     if has_names(frame):
         texts = [
@@ -417,9 +442,20 @@ def collapse(
     groups = list(dict.fromkeys([*labels, *split]))
     totals = sum_pairs(pairs_of_groups(edges, groups, names), groups, names)
     if per_neuron:
-        sizes = _target_sizes(edges, labels, group_by, totals)
-        totals = inherit(totals.assign(**{PER_NEURON: totals["weight"].to_numpy() / sizes}), totals)
+        totals = with_weight_per_neuron(totals, edges, group_by, labels)
     return arranged(totals, groups, dropna, sort, observed)
+
+
+def with_weight_per_neuron(
+    totals: pd.DataFrame, edges: pd.DataFrame, group_by: Any, labels: Sequence[Any]
+) -> pd.DataFrame:
+    """Add the weight divided by the number of neurons of the target group.
+
+    ``edges`` has each neuron with its labels, at each end at which it has an edge.
+    """
+    edges, _ = with_labels(edges, group_by)
+    sizes = _target_sizes(edges, labels, group_by, totals)
+    return inherit(totals.assign(**{PER_NEURON: totals["weight"].to_numpy() / sizes}), totals)
 
 
 def value_columns(edges: pd.DataFrame, values: Any) -> list[Any]:
@@ -490,6 +526,20 @@ def with_labels(edges: pd.DataFrame, group_by: Any) -> tuple[pd.DataFrame, list[
     return edges, list(dict.fromkeys(columns))
 
 
+def group_names(group_by: Any) -> list[Any]:
+    """Return the columns of neurons that ``group_by`` names, without ``_pre`` and ``_post``.
+
+    >>> group_names(["type_pre", "side"]), group_names({"post": "type"}), group_names({12: "KC"})
+    (['type', 'side'], ['type'], [])
+    """
+    chosen = list(group_by.values()) if is_by_end(group_by) else [group_by]
+    names = [name for one in chosen if one is not None and not are_labels(one) for name in _listed(one)]
+    return [
+        name.removesuffix("_pre").removesuffix("_post") if isinstance(name, str) else name
+        for name in names
+    ]
+
+
 def _listed(names: Any) -> list[Any]:
     return list(names) if isinstance(names, list | tuple | pd.Index) else [names]
 
@@ -528,7 +578,7 @@ def sum_pairs(
     group[members.rows] = np.repeat(order, members.sizes)
     counts = [np.bincount(group, minlength=len(order))]
     for end in ("pre", "post"):
-        codes, distinct = pd.factorize(pairs[end].to_numpy())
+        codes, distinct = codes_of(pairs[end].to_numpy())
         neurons = np.sort(group * max(len(distinct), 1) + codes)
         first = np.ones(len(neurons), bool)
         np.not_equal(neurons[1:], neurons[:-1], out=first[1:])
@@ -691,7 +741,7 @@ def sum_rows(
     names = list(dict.fromkeys([*keys, "weight", *also, *least, *keep]))
     for name in ("weight", *also):
         check_total(edges, name)
-    groups = members or group_rows(*(edges[key] for key in keys))
+    groups = members or group_rows(*(edges[key] for key in keys), ordered=False)
     if len(groups.starts) == len(edges):
         result = edges[names].reset_index(drop=True)
     else:
@@ -716,7 +766,11 @@ def check_total(edges: pd.DataFrame, name: Hashable = "weight") -> None:
         return
     # Only weights are known to be positive.
     sizes = column if name == "weight" else np.abs(column.astype(np.float64))
-    total = float(sizes.sum(dtype=np.float64))
+    require_total(float(sizes.sum(dtype=np.float64)), name)
+
+
+def require_total(total: float, name: Hashable = "weight") -> None:
+    """Raise an error if the sum of a column does not fit into 64 bits."""
     if total >= 2.0**63:
         which = "weights" if name == "weight" else f"column {name!r}"
         raise InvalidEdgesError(
@@ -794,7 +848,7 @@ def threshold(
 
 def _per_pair(edges: pd.DataFrame) -> Int64Array:
     """Return the weight of the pair of each row."""
-    groups = group_rows(edges["pre"], edges["post"])
+    groups = group_rows(edges["pre"], edges["post"], ordered=False)
     totals = np.empty(len(edges), np.int64)
     if len(edges):
         sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
@@ -805,7 +859,7 @@ def _per_pair(edges: pd.DataFrame) -> Int64Array:
 def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> pd.DataFrame:
     check_choice("of", of, (None, *END_OF))
     share = as_share(share, "min_weight")
-    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
+    codes, ids = codes_of(edges[END_OF[of]].to_numpy())
     warn_of_missing_edges(edges, of, len(ids))
     weight = edges["weight"].to_numpy()
     totals = sums_by_code(codes, weight, len(ids))[codes]
@@ -894,7 +948,7 @@ def annotate(
     edges : DataFrame
         An edge table.
     nodes : DataFrame, Series or mapping
-        A table with one row per neuron, or a label for each ID.
+        A table with one row per neuron, also of DuckDB, polars or pyarrow; or a label for each ID.
     columns : hashable or list, optional
         Columns of ``nodes``. Default: all but the IDs.
     on : hashable, optional
@@ -931,6 +985,7 @@ def annotate(
     """
     edges = require_edges(edges)
     ends = checked_suffixes(suffixes)
+    nodes = to_pandas(nodes)
     if not isinstance(nodes, pd.DataFrame):
         name = columns if isinstance(columns, Hashable) and columns else getattr(nodes, "name", None)
         added = _at_both_ends(name or "group", edges, nodes, ends)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro.tables.edges import collapse, require_edges
-from pdneuro.tables.grouping import sums_by_code
+from pdneuro.tables.grouping import number_ids, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import add_columns
 from pdneuro.tables.node_names import Nodes
@@ -57,42 +57,14 @@ def degree(edges: pd.DataFrame) -> pd.DataFrame:
 
 def coded_ends(edges: pd.DataFrame) -> tuple[Nodes, Any, Any]:
     """Return the sorted neurons of an edge table, and the positions of each edge's two ends in them."""
-    both = [edges[end].to_numpy() for end in ("pre", "post")]
-    found = _close_ids(both)
-    if found is not None:
-        small = np.int32 if len(found) < 2**31 else np.int64
-        lowest, span = int(found[0]), int(found[-1] - found[0]) + 1
-        if span > 8 * len(both[0]):
-            first, second = (np.searchsorted(found, of_end).astype(small) for of_end in both)
-            return found, first, second
-        # A table of positions is faster than a search; it is at most as large as the IDs themselves.
-        places = np.empty(span, small)
-        places[found - lowest] = np.arange(len(found), dtype=small)
-        return found, places[both[0] - lowest], places[both[1] - lowest]
-    (pre, starts), (post, ends) = (pd.factorize(of_end) for of_end in both)
-    ids = np.union1d(starts, ends)
-    ids = ids if ids.dtype == object else ids.astype(np.int64, copy=False)
-    kind = np.int32 if len(ids) < 2**31 else np.int64
-    positions = [np.searchsorted(ids, distinct).astype(kind) for distinct in (starts, ends)]
-    return ids, positions[0][pre], positions[1][post]
-
-
-def _close_ids(ends: list[Any]) -> Int64Array | None:
-    """Return the sorted distinct IDs by marking them in an array; None if they are too far apart.
-
-    For millions of edges, this is faster than a hash table.
-    """
-    rows = len(ends[0])
-    if not rows or any(of_end.dtype != np.int64 for of_end in ends):
-        return None
-    lowest = min(int(of_end.min()) for of_end in ends)
-    span = max(int(of_end.max()) for of_end in ends) - lowest + 1
-    if span > min(2**29, 64 * rows):
-        return None
-    present = np.zeros(span, bool)
-    for of_end in ends:
-        present[of_end - lowest] = True
-    return np.flatnonzero(present) + lowest
+    pre, post = (edges[end].to_numpy() for end in ("pre", "post"))
+    if pre.dtype == post.dtype == np.int64:
+        ids, (starts, ends) = number_ids(pre, post)
+        return ids, starts, ends
+    (first, starts), (second, ends) = (pd.factorize(names) for names in (pre, post))
+    names = np.union1d(starts, ends)
+    positions = [np.searchsorted(names, distinct).astype(np.int32) for distinct in (starts, ends)]
+    return names, positions[0][first], positions[1][second]
 
 
 def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +91,12 @@ def reciprocal(edges: pd.DataFrame) -> pd.DataFrame:
     2    2     1       5                  3
     """
     edges = require_edges(edges)
-    return add_columns(edges, {"reciprocal_weight": _opposite(edges, collapse(edges))}, overwrite=True)
+    return add_reciprocal(edges, collapse(edges))
+
+
+def add_reciprocal(edges: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add the weight of the opposite edge to each edge, from a table with one row per pair."""
+    return add_columns(edges, {"reciprocal_weight": _opposite(edges, pairs)}, overwrite=True)
 
 
 def _opposite(edges: pd.DataFrame, pairs: pd.DataFrame) -> Int64Array:

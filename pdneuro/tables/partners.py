@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.edges import as_share, edge_table, with_all_categories
-from pdneuro.tables.grouping import group_rows
+from pdneuro.tables.grouping import group_rows, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.provenance import inherit, note
@@ -31,6 +31,7 @@ def partners(
     dropna: bool = False,
     sort: bool = False,
     observed: bool = True,
+    once: bool = False,
 ) -> pd.DataFrame:
     """List the partners of some neurons taken together, from an edge table.
 
@@ -48,6 +49,8 @@ def partners(
         Number, or share of the weight, of the strongest partners of each side. Default: all partners.
     dropna, sort, observed : bool
         Drop partners without a label; sort by partner instead of weight; list only labels in use.
+    once : bool
+        Whether each pair is known to have one row, which spares a sort.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def partners(
     own = pd.Index(ids)
     ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))
     sides = [
-        _partners(edges[edges[neuron].isin(own)], neuron, partner, group_by).assign(side=number)
+        _partners(edges, own, neuron, partner, group_by, once).assign(side=number)
         for number, (wanted, neuron, partner) in enumerate(ends)
         if wanted
     ]
@@ -130,31 +133,50 @@ def _are_strongest(
     return chosen
 
 
-def _partners(edges: pd.DataFrame, neuron: str, partner: str, group_by: Labels | None) -> pd.DataFrame:
-    """Return one row per partner, or per label of partners."""
-    others = edges[partner].reset_index(drop=True)
-    key = others if group_by is None else pd.Series(labels_of(others.to_numpy(), group_by))
-    groups = group_rows(key)
-    weight = edges["weight"].to_numpy()[groups.rows]
-    group = np.empty(len(key), np.int64)
-    group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
-
-    def distinct(end: str) -> Int64Array:
-        once = group_rows(pd.Series(group), edges[end]).first
-        return np.bincount(group[once], minlength=len(groups.starts))
-
+def _partners(
+    edges: pd.DataFrame,
+    ids: pd.Index[Any],
+    neuron: str,
+    partner: str,
+    group_by: Labels | None,
+    once: bool,
+) -> pd.DataFrame:
+    """Return one row per partner of some neurons, or per label of partners."""
+    own = ids.get_indexer(pd.Index(edges[neuron]))
+    others, weight = edges[partner].to_numpy(), edges["weight"].to_numpy()
+    if len(own) and own.min() < 0:
+        rows = np.flatnonzero(own >= 0)
+        own, others, weight = own[rows], others[rows], weight[rows]
+    code, distinct = pd.factorize(others)
+    key, sizes = pd.Series(distinct), np.ones(len(distinct), np.int64)
+    if group_by is not None:
+        labels = pd.Series(labels_of(distinct, group_by))
+        groups = group_rows(labels)
+        group = np.empty(len(labels), np.int64)
+        group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
+        key, sizes, code = labels.iloc[groups.first].reset_index(drop=True), groups.sizes, group[code]
+    links = code
+    if group_by is not None or not once:  # a neuron may have several partners with the same label
+        links, sorted_own = sort_rows(code, own)
+        new = np.ones(len(code), bool)
+        new[1:] = (links[1:] != links[:-1]) | (sorted_own[1:] != sorted_own[:-1])
+        links = links[new]
     found = pd.DataFrame(
         {
-            "partner": key.iloc[groups.first].reset_index(drop=True),
-            "weight": np.add.reduceat(weight, groups.starts) if len(weight) else weight,
-            "n_neurons": distinct(neuron),
+            "partner": key,
+            "weight": sums_by_code(code, weight, len(key)),
+            "n_neurons": np.bincount(links, minlength=len(key)),
         }
     )
-    return found if group_by is None else found.assign(n_partners=distinct(partner))
+    return found if group_by is None else found.assign(n_partners=sizes)
 
 
 #: A packed partner: its ID, and twice the number of synapses, plus one if it is presynaptic.
 _RECORD = np.dtype([("partner", np.int64), ("code", np.int32)])
+
+
+#: Number of records that are converted at once: their arrays stay in the processor's cache.
+_CHUNK = 65_536
 
 
 class PartnerLists(NamedTuple):
@@ -167,6 +189,10 @@ class PartnerLists(NamedTuple):
     weight: npt.NDArray[np.integer[Any]]
     #: Whether the partner is presynaptic.
     incoming: npt.NDArray[np.bool_]
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> PartnerLists:
+        """Return some of the entries."""
+        return self if keep.all() else PartnerLists(*(cells[keep] for cells in self))
 
 
 def pack(sizes: Any, partner: Int64Array, weight: Int64Array, incoming: Any) -> list[bytes]:
@@ -217,6 +243,20 @@ def unpack(bodies: Iterable[bytes | None]) -> PartnerLists:
     )
 
 
+def unpack_in_parts(bodies: Sequence[bytes | None]) -> Iterator[PartnerLists]:
+    """Return the same as :func:`unpack`, for some of the neurons after the others."""
+    sizes = np.array([len(body or b"") for body in bodies], np.intp) // _RECORD.itemsize
+    starts = np.flatnonzero(np.diff((np.cumsum(sizes) - sizes) // _CHUNK, prepend=-1)).tolist()
+    for start, end in pairwise([*starts, len(sizes)]):
+        part = unpack(bodies[start:end])
+        yield part._replace(rows=part.rows + start)
+
+
+def partner_count(bodies: Iterable[bytes | None]) -> int:
+    """Return the number of partners of all neurons."""
+    return sum(len(body or b"") for body in bodies) // _RECORD.itemsize
+
+
 def partner_counts(bodies: Iterable[bytes | None]) -> tuple[Int64Array, Int64Array]:
     """Return the number of downstream and of upstream partners of each neuron."""
     records, sizes = _records(bodies)
@@ -233,25 +273,17 @@ def _records(bodies: Iterable[bytes | None]) -> tuple[npt.NDArray[np.void], npt.
     return np.frombuffer(b"".join(present), _RECORD), sizes
 
 
-def from_partners(
-    ids: Int64Array,
-    rows: npt.NDArray[np.intp],
-    partner: Int64Array,
-    weight: npt.NDArray[np.integer[Any]],
-    incoming: npt.NDArray[np.bool_],
-) -> pd.DataFrame:
+def from_partners(ids: Int64Array, parts: Iterable[PartnerLists], count: int) -> pd.DataFrame:
     """Build an edge table from partner lists. An edge listed by both neurons appears once.
 
     Parameters
     ----------
     ids : array of int64
         The neurons that have a list, each once.
-    rows : array of int
-        For each record, the position in ``ids`` of the neuron whose list has it.
-    partner, weight : array of int
-        The other neuron, and the number of synapses. Partners without a segment (0) are left out.
-    incoming : array of bool
-        Whether the partner is presynaptic.
+    parts : iterable of PartnerLists
+        Their lists, with positions in ``ids``. Partners without a segment (0) are left out.
+    count : int
+        Number of records, or more.
 
     Returns
     -------
@@ -259,35 +291,63 @@ def from_partners(
         ``pre, post, weight`` (int64) in the order of the records. If both neurons list an edge, the
         record of the presynaptic one is taken.
     """
-    keep = partner > 0
-    doubles = _doubles(ids, rows, partner, weight, incoming)
-    keep[doubles] = False
-    if not keep.all():
-        rows, partner, weight, incoming = rows[keep], partner[keep], weight[keep], incoming[keep]
-    own = ids[rows]
-    return edge_table(np.where(incoming, partner, own), np.where(incoming, own, partner), weight)
-
-
-def _doubles(
-    ids: Int64Array,
-    rows: npt.NDArray[np.intp],
-    partner: Int64Array,
-    weight: npt.NDArray[np.integer[Any]],
-    incoming: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.intp]:
-    """Return the positions of incoming records whose edge an outgoing record has as well."""
+    pre, post, weight = (np.empty(count, np.int64) for _ in range(3))
+    known = pd.Index(ids)
     # Only an edge with both ends among ``ids`` can be listed twice. The sieve by low bits spares most
     # of the others the slower lookup.
     bits = (1 << max(10, int(8 * len(ids)).bit_length())) - 1
     sieve = np.zeros(bits + 1, bool)
     sieve[ids & bits] = True
-    places = np.flatnonzero(sieve[partner & bits])
-    codes = pd.Index(ids).get_indexer(pd.Index(partner[places]))
-    places, codes = places[codes >= 0], codes[codes >= 0]
-    is_in = incoming[places]
-    starts, ends = np.where(is_in, codes, rows[places]), np.where(is_in, rows[places], codes)
-    pairs = starts * len(ids) + ends
-    out_code, distinct = pd.factorize(pairs[~is_in])
+    inner, end = [], 0
+    for whole in parts:
+        part = whole.where(whole.partner > 0)
+        rows, partner, counts, incoming = part
+        here = slice(end, end + len(rows))
+        own = ids[rows]
+        pre[here], post[here] = np.where(incoming, partner, own), np.where(incoming, own, partner)
+        weight[here] = counts
+        places = np.flatnonzero(sieve[partner & bits])
+        codes = known.get_indexer(pd.Index(partner[places]))
+        places, codes = places[codes >= 0], codes[codes >= 0]
+        inner.append((end + places, rows[places], codes, incoming[places]))
+        end = here.stop
+    doubles = _doubles(len(ids), *map(np.concatenate, zip(*inner, strict=True)), weight) if inner else []
+    if len(doubles):
+        keep = np.ones(end, bool)
+        keep[doubles] = False
+        # In place: three more arrays of this size would take longer than all the rest.
+        for column in (pre, post, weight):
+            done = 0
+            for start in range(0, end, _CHUNK):
+                chunk = slice(start, min(start + _CHUNK, end))
+                kept = column[chunk][keep[chunk]]
+                column[done : done + len(kept)] = kept
+                done += len(kept)
+        end -= len(doubles)
+    return edge_table(pre[:end], post[:end], weight[:end])
+
+
+def _doubles(
+    count: int,
+    places: npt.NDArray[np.intp],
+    rows: npt.NDArray[np.intp],
+    codes: npt.NDArray[np.intp],
+    is_in: npt.NDArray[np.bool_],
+    weight: Int64Array,
+) -> npt.NDArray[np.intp]:
+    """Return the positions of incoming records whose edge an outgoing record has as well.
+
+    Parameters
+    ----------
+    count : int
+        Number of neurons.
+    places, rows, codes, is_in : array
+        Records between two of the neurons: position, neuron, partner, and whether that is presynaptic.
+    weight : array of int64
+        The weights of all records.
+    """
+    pairs = np.where(is_in, codes, rows) * count + np.where(is_in, rows, codes)
+    out_code, distinct = pd.factorize(pairs[~is_in])  # argsort takes twice as long
     in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[is_in]))
     doubles: npt.NDArray[np.intp] = places[is_in][in_code >= 0]
     if len(doubles):

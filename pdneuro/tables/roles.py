@@ -16,6 +16,7 @@ from pdneuro.errors import (
     did_you_mean,
     listing,
 )
+from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.ids import as_series, id_array
 
 #: Columns of segment IDs. ``id`` counts only without another name: CAVE's annotations have both.
@@ -151,6 +152,7 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     TypeError
         ``on`` is given for something other than a DataFrame.
     """
+    frame = to_pandas(frame)
     if not isinstance(frame, pd.DataFrame):
         return with_prefix(_only_column(frame, on))
     if on is None:

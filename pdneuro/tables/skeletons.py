@@ -176,11 +176,11 @@ def _labels() -> pd.Index[Any]:
 
 
 def frame(nodes: Nodes, extras: list[list[str]], name: str) -> pd.DataFrame:
-    """Return the table of one neuron; ``extras`` are the words after the seven numbers of each row."""
+    """Return the table of one neuron, with the arrays of ``nodes``; ``extras`` are further words."""
     # Labels are cached or objects, since creating an index of text takes more time than the rest.
     dtype = pd.CategoricalDtype(pd.Index([name], dtype=object))
     neuron = pd.Categorical.from_codes(np.zeros(len(nodes.node), np.int8), dtype=dtype)
-    table = pd.DataFrame(dict(enumerate([neuron, *nodes[1:]])))
+    table = pd.DataFrame(dict(enumerate([neuron, *nodes[1:]])), copy=False)
     table.columns = _labels()
     for number in range(max(map(len, extras), default=0)):
         words = [row[number] if number < len(row) else None for row in extras]
@@ -208,7 +208,7 @@ def unpack_nodes(body: bytes | None) -> Nodes:
         packed = np.frombuffer(zlib.decompress(body or b""), DTYPE)
     except (zlib.error, ValueError) as error:
         raise ValueError(f"an encoded skeleton is damaged: {error}") from error
-    return Nodes(None, *(packed[name] for name in COLUMNS))
+    return Nodes(None, *(packed[name].copy() for name in COLUMNS))
 
 
 def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable] | None = None) -> pd.DataFrame:
@@ -216,6 +216,8 @@ def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable] | None = 
     if not tables:
         return empty()
     names = dict.fromkeys(name for table in tables for name in table.columns[1:])
+    if neurons is None and all(len(table) and _is_one_name(table[NEURON]) for table in tables):
+        neurons = [table[NEURON].iloc[0] for table in tables]
     if neurons is None:
         of_rows = neuron_column([name for table in tables for name in table[NEURON].tolist()])
     else:
@@ -230,7 +232,11 @@ def joined(tables: Sequence[pd.DataFrame], neurons: Sequence[Hashable] | None = 
                 for table in tables
             ]
             parts[name] = pd.concat(columns).array
-    return pd.DataFrame(parts)
+    return pd.DataFrame(parts, copy=False)
+
+
+def _is_one_name(neuron: pd.Series[Any]) -> bool:
+    return isinstance(neuron.dtype, pd.CategoricalDtype) and len(neuron.cat.categories) == 1
 
 
 def neuron_column(names: Sequence[Hashable]) -> Any:

@@ -92,6 +92,21 @@ def parse(data: bytes, name: str, *, strict: bool = False, own_names: bool = Fal
     return table
 
 
+def parse_at_once(files: Sequence[tuple[str, bytes]]) -> pd.DataFrame | None:
+    """Return the node table of several files, by name; None if a line is not seven plain numbers.
+
+    One call of the reader for all files takes less time than one call for each.
+    """
+    rows = [_rows_in_order(_as_ascii(data), name) for name, data in files]
+    lines = [b"" if part is None else part.strip() for part in rows]
+    nodes = _by_arrow(b"\n".join(lines)) if all(lines) else None
+    counts = [part.count(b"\n") + 1 for part in lines]
+    if nodes is None or len(nodes.node) != sum(counts):  # a blank line is not a row
+        return None
+    neurons = neuron_column([name for name, _ in files]).repeat(counts)
+    return pd.DataFrame({NEURON: neurons, **dict(zip(COLUMNS, nodes[1:], strict=True))}, copy=False)
+
+
 def whole_nodes(data: bytes, name: str) -> Nodes:
     """Return the nodes of an SWC file in which each line is a node or a comment.
 
@@ -115,13 +130,31 @@ def _read(data: bytes, name: str) -> tuple[Nodes, list[list[str]], list[str], An
     content = _as_ascii(data)
     if content.lstrip()[:1] == b"<":
         raise InvalidSwcError(f"{name} is an HTML or XML page, not an SWC file.")
-    lines = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    rows = _rows_in_order(content, name)
+    nodes = None if rows is None else _by_arrow(rows)
+    if nodes is not None:
+        return nodes, [], [], None
+    lines = _lines(content)
     layout = _layout(lines, name)
     try:
         nodes = _quick(content) if layout is None else None
         return _line_by_line(lines, name, layout) if nodes is None else (nodes, [], [], None)
     except (PrecisionLossError, InvalidIdError) as error:
         raise type(error)(f"{name} cannot be read exactly: {error}") from None
+
+
+def _lines(content: bytes) -> list[str]:
+    return content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _rows_in_order(content: bytes, name: str) -> bytes | None:
+    """Return the lines after the first comments; None if a header names columns in another order."""
+    start = 0
+    while content.startswith(b"#", start) and content.find(b"\n", start) > 0:
+        start = content.find(b"\n", start) + 1
+    end = content.find(b"\n", start)
+    head = _lines(content[:end] if end > 0 else content)
+    return content[start:] if _layout(head, name) is None else None
 
 
 def _as_ascii(data: bytes) -> bytes:
@@ -225,6 +258,31 @@ _OTHER_LINE = re.compile(
     rb"(?![ \t\r]*+(?:#|$))",
     re.M,
 )
+
+
+def _by_arrow(rows: bytes) -> Nodes | None:
+    """Return the nodes of rows of seven plain numbers; None for other rows, or without pyarrow."""
+    if rows.translate(None, b"0123456789+-.eE \t\r\n"):
+        return None
+    try:
+        import pyarrow
+        from pyarrow import csv as reader
+    except ImportError:
+        return None
+    types = {name: pyarrow.from_numpy_dtype(DTYPE[name]) for name in COLUMNS}
+    try:
+        table = reader.read_csv(
+            pyarrow.BufferReader(rows),
+            reader.ReadOptions(use_threads=len(rows) > 2**21, column_names=COLUMNS),
+            reader.ParseOptions(delimiter=" ", quote_char=False),
+            reader.ConvertOptions(column_types=types, null_values=[]),
+        )
+    except pyarrow.ArrowInvalid:
+        # Several blanks, or blanks at the ends of a line, are rare, and a search for them is slow.
+        spaced = re.sub(rb"[ \t]+", b" ", rows).replace(b"\r\n", b"\n")
+        spaced = spaced.replace(b"\n ", b"\n").replace(b" \n", b"\n").strip(b" ")
+        return None if spaced == rows else _by_arrow(spaced)
+    return Nodes.of([table[name].to_numpy() for name in COLUMNS])
 
 
 def _quick(content: bytes) -> Nodes | None:

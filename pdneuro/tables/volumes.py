@@ -207,7 +207,7 @@ def structure_means(
     >>> density = pdneuro.allen.projection_data(100140756, resolution=100)
     >>> means = density.neuro.structure_means(pdneuro.allen.annotation_volume(100))
     >>> means.loc[385].round(2).tolist()
-    [0.45, 96.0]
+    [0.06, 96.0]
     """
     array, structures = in_order(volume), in_order(annotation)
     axes = []

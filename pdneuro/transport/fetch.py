@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pdneuro import tracebacks
 from pdneuro.errors import (
     AuthenticationError,
     BatchRefusedError,
@@ -77,6 +78,7 @@ class BatchQuery(NamedTuple):
     hint: str = "They may be outdated, of another dataset, or no segment IDs (supervoxels, nuclei)."
 
 
+@tracebacks.stoppable()
 def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> Answers:
     """Fetch one value per distinct ID, from the cache and from the service.
 
@@ -111,7 +113,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
         scope = store.run(lambda opened: opened.scope_id(query.scope)) or 0
         if not fetch.refresh or fetch.offline:
             # Offline, an expired value is better than none.
-            limit = None if fetch.offline else fetch.expire_after
+            limit = None if fetch.offline else fetch.max_age
             stored = store.run(lambda opened: opened.get(scope, ids, limit))
             if stored is not None:
                 answers.take(*_readable(stored, query), from_cache=True)
@@ -122,8 +124,8 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
             raise OfflineError(
                 f"{len(open_ids):,} of {len(ids):,} IDs have no stored {query.scope.property!r} of "
                 f"{query.source} (the first: {listing(answers.shown(open_ids[:5].tolist()))}), and "
-                "pdneuro is offline. Call once with pdneuro.set_options(offline=False) and the same "
-                "token."
+                "pdneuro is offline. Call once with the same token and "
+                "pdneuro.set_options(offline=False)."
             )
         batches = _Batches(answers, query, fetch, store, scope)
         batches.run(open_ids.tolist())
@@ -243,14 +245,20 @@ class _Batches:
                 self._abandon(pool, patience=0.0)
                 error.add_note(self._progress())
                 raise
-        pool.shutdown()
-        self._enter_all()
+            pool.shutdown()
+            self._enter_all()
+            self._show(bar, len(ids))
+            bar.set_postfix_str(self._origin(), refresh=False)
         self._raise_failed()
 
     def _show(self, bar: Any, total: int) -> None:
         if not bar.disable:
             batches = (*self.waiting, *self.under_way.values())
             bar.update(total - sum(len(batch.ids) for batch in batches) - len(self.elsewhere) - bar.n)
+
+    def _origin(self) -> str:
+        cached, answered = self.answers.from_cache.sum(), (self.answers.status < FAILED).sum()
+        return f"{cached:,} from the cache, {answered - cached:,} downloaded"
 
     def _queue(self, ids: list[int]) -> None:
         size = self.fetch.batch_size
@@ -289,7 +297,7 @@ class _Batches:
         self.others_write |= bool(self.store.run(lambda opened: opened.is_changed()))
         cached: set[int] = set()
         if self.others_write:
-            wanted, age = np.array(ids, np.int64), self.fetch.expire_after
+            wanted, age = np.array(ids, np.int64), self.fetch.max_age
             stored = self.store.run(lambda opened: opened.get(self.scope, wanted, age))
             if stored is not None:
                 stored = _readable(stored, self.query)

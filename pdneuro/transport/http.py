@@ -24,6 +24,7 @@ import requests
 import requests_cache
 import urllib3
 
+from pdneuro import tracebacks
 from pdneuro._version import __version__
 from pdneuro.errors import (
     CacheWarning,
@@ -61,6 +62,10 @@ _SERVERS = 16
 #: Headers of a request for JSON.
 JSON: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+
+#: Limits the requests at the same time of several calls together; None for no limit.
+slots: ContextVar[threading.Semaphore | None] = ContextVar("pdneuro_slots", default=None)
+_sending = threading.local()
 
 T = TypeVar("T")
 Job = TypeVar("Job")
@@ -126,6 +131,21 @@ def all_or_none() -> Iterator[None]:
 def _drop(documents: Iterable[tuple[DocumentCache, str]]) -> None:
     for cache, key in documents:
         cache.delete(key)
+
+
+@contextlib.contextmanager
+def slot() -> Iterator[None]:
+    """Wait until one more request may be sent at the same time; see :data:`slots`."""
+    semaphore = slots.get()
+    if semaphore is None or getattr(_sending, "now", False):  # a redirect is part of its request
+        yield
+        return
+    with semaphore:
+        _sending.now = True
+        try:
+            yield
+        finally:
+            _sending.now = False
 
 
 # -- servers --------------------------------------------------------------------------------------
@@ -199,7 +219,8 @@ class _Session(requests.Session):
         """Send a request after ``wait()``, which a cached document does not need."""
         if wait is not None:
             wait()
-        return super().send(request, **options)
+        with slot():
+            return super().send(request, **options)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -331,7 +352,7 @@ class Client:
         session, cache = self.server.documents(cache_folder())
         _used.get([]).append((cache, key))
         age = cache.age(key)
-        expired = age is not None and fetch.expire_after is not None and age >= fetch.expire_after
+        expired = age is not None and fetch.max_age is not None and age >= fetch.max_age
         send = functools.partial(
             session.send,
             only_if_cached=fetch.offline,
@@ -446,6 +467,7 @@ class Client:
         if self.per_second and not self.server.wait_turn(self.per_second, self._cancelled):
             raise Cancelled
 
+    @tracebacks.stoppable()
     def retry(self, attempt: Callable[[], T], url: str, retries: int | None = None) -> T:
         """Call ``attempt`` until it succeeds, with pauses, as long as a retry may help."""
         most = self.fetch.retries if retries is None else retries
@@ -513,13 +535,18 @@ def run_parallel(function: Callable[[Job], T], jobs: Iterable[Job], workers: int
     ------
     object
         The results, in the order of the jobs. The first error cancels the jobs that have not started.
+        An interrupt does not wait for the others either.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="pdneuro") as pool:
-        # One context per job: two threads cannot use one at the same time.
-        futures = [pool.submit(contextvars.copy_context().run, function, job) for job in jobs]
-        try:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pdneuro")
+    finish = True
+    try:
+        with tracebacks.stoppable():
+            # One context per job: two threads cannot use one at the same time.
+            futures = [pool.submit(contextvars.copy_context().run, function, job) for job in jobs]
             for future in futures:
                 yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+    except KeyboardInterrupt:
+        finish = False
+        raise
+    finally:
+        pool.shutdown(wait=finish, cancel_futures=True)

@@ -281,6 +281,16 @@ def collect_report(fetch: Fetch, hint: Callable[[], str] | None = None) -> Itera
     report.warn_about(fetch)
 
 
+def latest() -> Report | None:
+    """Return the report of this thread's latest call."""
+    return getattr(_latest, "report", None)
+
+
+def publish(report: Report | None) -> None:
+    """Make a report that of this thread's latest call."""
+    _latest.report = report
+
+
 def add(answers: Answers) -> None:
     """Add a fetch to the report of the current call."""
     report = _current.get()
@@ -310,5 +320,4 @@ def last_report() -> pd.DataFrame:
     0  found       False  link_pre
     1  found       False  link_pre
     """
-    report: Report = getattr(_latest, "report", None) or Report()
-    return report.table()
+    return (latest() or Report()).table()

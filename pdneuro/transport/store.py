@@ -1,8 +1,9 @@
 """The cache file: one SQLite file with values per ID, and with documents.
 
-A value belongs to a service address, credential fingerprint, project, property and ID. Each such scope
-has its own table with the ID as integer primary key, so that sorted writes append and reads are one
-join. The store does not read a payload: ``encoding`` says how its service encoded it.
+A value belongs to a service address, credential fingerprint, project, property and ID. The values of
+one response are stored together, as a few pieces of sorted IDs with their payloads one after the other:
+a row per value would cost more than the service's own decoding. Each ID of a scope is in one piece
+only. The store does not read a payload: its encoding says how its service encoded it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pdneuro.errors import CacheSetAsideWarning, CacheWarning, warn
 from pdneuro.options import get_option
@@ -27,27 +29,30 @@ from pdneuro.transport.report import Batch
 T = TypeVar("T")
 
 _APPLICATION_ID = 0x70646E72
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS scope (
     scope INTEGER PRIMARY KEY, address TEXT, credential TEXT, project TEXT, property TEXT,
     UNIQUE (address, credential, project, property)
 );
-CREATE TABLE IF NOT EXISTS batch (
-    batch INTEGER PRIMARY KEY, scope INTEGER NOT NULL, fetched REAL NOT NULL, snapshot INTEGER
+CREATE TABLE IF NOT EXISTS piece (
+    piece INTEGER PRIMARY KEY, scope INTEGER NOT NULL, fetched REAL NOT NULL, snapshot INTEGER,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    ids BLOB NOT NULL, encodings BLOB NOT NULL, lengths BLOB NOT NULL, bodies BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS batch_scope ON batch (scope);
+CREATE INDEX IF NOT EXISTS piece_range ON piece (scope, last, first);
 CREATE TABLE IF NOT EXISTS document (
     key TEXT PRIMARY KEY, address TEXT, credential TEXT, url TEXT, fetched REAL NOT NULL,
     status INTEGER, content_type TEXT, body BLOB
 );
+CREATE TABLE IF NOT EXISTS claim (scope INTEGER, owner TEXT, until REAL, ids BLOB);
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 """
 #: Property of documents in :meth:`Store.overview`.
 DOCUMENTS = "documents"
-# Maximum number of IDs in one json_each() join; their text is about 2 MB.
-_READ_CHUNK = 100_000
+# Bytes of payloads of one piece: a read of one value reads its whole piece.
+_PIECE_BYTES = 65_536
 #: Seconds after which a claim ends unless it is extended, so that a killed process blocks no other.
 CLAIM_SECONDS = 10.0
 
@@ -66,8 +71,23 @@ class Stored(NamedTuple):
 
     ids: npt.NDArray[np.int64]
     encodings: npt.NDArray[np.int8]
-    payloads: list[bytes | None]
+    payloads: Sequence[bytes | None]
     snapshots: npt.NDArray[np.int64]
+
+
+class _Piece(NamedTuple):
+    """Values of one response, ordered by ID."""
+
+    fetched: float
+    snapshot: int | None
+    ids: npt.NDArray[np.int64]
+    encodings: npt.NDArray[np.int8]
+    payloads: list[bytes | None]
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> _Piece:
+        """Return some of the values."""
+        payloads = [body for body, kept in zip(self.payloads, keep.tolist(), strict=True) if kept]
+        return self._replace(ids=self.ids[keep], encodings=self.encodings[keep], payloads=payloads)
 
 
 class Document(NamedTuple):
@@ -169,82 +189,60 @@ class Store:
                 "SELECT scope FROM scope WHERE (address, credential, project, property) = (?, ?, ?, ?)",
                 scope,
             ).fetchone()[0]
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS answers_{number} ("
-                "id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, encoding INTEGER NOT NULL, "
-                "payload BLOB)"
-            )
         return int(number)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Change everything or nothing; wait for other writers."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(self._connection):
             yield self._connection
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
     def put(self, scope: int, batches: Sequence[Batch]) -> None:
-        """Save the values of batches in one transaction."""
+        """Save the values of batches in one transaction, in place of earlier values of their IDs."""
         with self.transaction() as connection:
-            cells: list[Any] = []
-            for snapshot in {batch.snapshot for batch in batches}:
-                number = connection.execute(
-                    "INSERT INTO batch (scope, fetched, snapshot) VALUES (?, ?, ?)",
-                    (scope, time.time(), snapshot),
-                ).lastrowid
-                for batch in batches:
-                    if batch.snapshot == snapshot:
-                        rows = zip(
-                            batch.ids, repeat(number), batch.encodings, batch.payloads, strict=False
-                        )
-                        cells += chain.from_iterable(rows)
-            # Many rows a statement: executemany() would give up the interpreter lock for each row,
-            # and wait for the threads that fetch to hand it back.
-            size = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // 4 * 4
-            for start in range(0, len(cells), size):
-                part = cells[start : start + size]
-                marks = ",".join(["(?,?,?,?)"] * (len(part) // 4))
-                connection.execute(f"INSERT OR REPLACE INTO answers_{scope} VALUES {marks}", part)
+            for batch in batches:
+                ids, encodings = np.array(batch.ids, np.int64), np.array(batch.encodings, np.int8)
+                order = np.argsort(ids, kind="stable")
+                payloads = [batch.payloads[place] for place in order.tolist()]
+                piece = _Piece(time.time(), batch.snapshot, ids[order], encodings[order], payloads)
+                _add(connection, scope, piece)
 
     def get(self, scope: int, ids: npt.NDArray[np.int64], expire_after: float | None = None) -> Stored:
-        """Return the values of ``ids`` that are cached and not older than ``expire_after`` seconds."""
+        """Return the values of ``ids`` that are cached and not older than ``expire_after`` seconds.
+
+        ``ids`` are distinct.
+        """
         oldest = 0.0 if expire_after is None else time.time() - expire_after
-        batches = self._connection.execute(
-            "SELECT batch, snapshot FROM batch WHERE scope = ? AND fetched >= ?", (scope, oldest)
-        ).fetchall()
-        snapshots = {batch: -1 if snapshot is None else snapshot for batch, snapshot in batches}
-        rows: list[tuple[int, int, int, bytes | None]] = []
-        ordered = np.sort(ids) if snapshots else ids[:0]
-        for start in range(0, len(ordered), _READ_CHUNK):
-            chunk = ordered[start : start + _READ_CHUNK].tolist()
-            rows += self._connection.execute(
-                f"SELECT known.id, batch, encoding, payload FROM json_each(?) AS asked "
-                f"CROSS JOIN answers_{scope} AS known ON known.id = asked.value",
-                (str(chunk),),
-            )
-        valid = [row for row in rows if row[1] in snapshots]
-        found, batch, encodings, payloads = zip(*valid, strict=True) if valid else ((), (), (), ())
-        return Stored(
-            np.array(found, np.int64),
-            np.array(encodings, np.int8),
-            list(payloads),
-            np.array([snapshots[number] for number in batch], np.int64),
+        pieces = []
+        with _transaction(self._connection, "DEFERRED"):  # another process may move values
+            overlapping = _overlapping(self._connection, scope, ids, oldest)
+            every = np.concatenate([ids[:0], *(known.ids for known in overlapping)])
+            are_asked = pd.Index(ids).get_indexer(pd.Index(every)) >= 0
+            ends = np.cumsum([len(known.ids) for known in overlapping], dtype=np.intp)
+            for known, asked in zip(overlapping, np.split(are_asked, ends), strict=False):
+                if asked.any():
+                    piece = _read(self._connection, known.number)
+                    pieces.append(piece if asked.all() else piece.where(asked))
+        pieces.sort(key=lambda piece: piece.ids[0])
+        found = np.concatenate([ids[:0], *(piece.ids for piece in pieces)])
+        times = [-1 if piece.snapshot is None else piece.snapshot for piece in pieces]
+        stored = Stored(
+            found,
+            np.concatenate([np.empty(0, np.int8), *(piece.encodings for piece in pieces)]),
+            [*chain.from_iterable(piece.payloads for piece in pieces)],
+            np.repeat(np.array(times, np.int64), [len(piece.ids) for piece in pieces]),
         )
+        if (np.diff(found) > 0).all():
+            return stored
+        order = np.argsort(found)
+        payloads = [stored.payloads[place] for place in order.tolist()]
+        return Stored(found[order], stored.encodings[order], payloads, stored.snapshots[order])
 
     # -- several processes ------------------------------------------------------------------------
 
     def claim(self, scope: int, ids: Sequence[int], owner: str) -> list[int]:
         """Claim the IDs that no other owner requests at this moment, and return them."""
         with self.transaction() as connection:
-            # Not in the schema: files of earlier releases do not have the table.
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS claim (scope INTEGER, owner TEXT, until REAL, ids BLOB)"
-            )
             now = time.time()
             connection.execute("DELETE FROM claim WHERE until < ?", (now,))
             others = connection.execute(
@@ -278,14 +276,11 @@ class Store:
 
         The documents of a server and credential are one entry, with the property ``"documents"``.
         """
-        found = []
-        for number, *scope in self._connection.execute("SELECT * FROM scope ORDER BY scope").fetchall():
-            count, size, oldest, newest = self._connection.execute(
-                f"SELECT count(*), coalesce(sum(length(payload)), 0), min(fetched), max(fetched) "
-                f"FROM answers_{number} JOIN batch USING (batch)"
-            ).fetchone()
-            if count:
-                found.append((Scope(*scope), count, size, oldest, newest))
+        sums = self._connection.execute(
+            "SELECT scope.*, sum(count), sum(length(bodies)), min(fetched), max(fetched) "
+            "FROM scope JOIN piece USING (scope) GROUP BY scope ORDER BY scope"
+        )
+        found = [(Scope(*row[1:5]), *row[5:]) for row in sums]
         documents = self._connection.execute(
             "SELECT address, credential, count(*), sum(length(body)), min(fetched), max(fetched) "
             "FROM document GROUP BY address, credential ORDER BY address, credential"
@@ -306,24 +301,20 @@ class Store:
         """
         condition = "(?1 IS NULL OR project = ?1) AND (?2 IS NULL OR property = ?2)"
         limit = float("inf") if older_than is None else time.time() - older_than
-        removed = 0
         with self.transaction() as connection:
-            for (number,) in connection.execute(
-                f"SELECT scope FROM scope WHERE {condition}", (project, property)
-            ).fetchall():
-                removed += connection.execute(
-                    f"DELETE FROM answers_{number} WHERE batch IN "
-                    "(SELECT batch FROM batch WHERE scope = ? AND fetched < ?)",
-                    (number, limit),
-                ).rowcount
-                connection.execute("DELETE FROM batch WHERE scope = ? AND fetched < ?", (number, limit))
+            some = f"fetched < ?3 AND scope IN (SELECT scope FROM scope WHERE {condition})"
+            values = (project, property, limit)
+            removed = connection.execute(
+                f"SELECT coalesce(sum(count), 0) FROM piece WHERE {some}", values
+            ).fetchone()[0]
+            connection.execute(f"DELETE FROM piece WHERE {some}", values)
             if not project and property in (None, DOCUMENTS):
                 removed += connection.execute(
                     "DELETE FROM document WHERE fetched < ?", (limit,)
                 ).rowcount
         with contextlib.suppress(sqlite3.OperationalError):  # another process is reading
             self._connection.execute("VACUUM")
-        return removed
+        return int(removed)
 
     # -- documents --------------------------------------------------------------------------------
 
@@ -369,40 +360,126 @@ class Store:
         """Add the values and documents of an exported file; of two the newer one stays. Count them."""
         address = f"{path.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as other:
-            if _is_empty(other):
+            version = _version_of(other)
+            if not version:
                 raise sqlite3.DatabaseError("it is empty")
             scopes = other.execute("SELECT * FROM scope").fetchall()
-        added = 0
-        numbers = [(scope[0], self.scope_id(Scope(*scope[1:]))) for scope in scopes]
-        self._connection.execute("ATTACH ? AS other", (address,))
-        try:
+            numbers = [(scope[0], self.scope_id(Scope(*scope[1:]))) for scope in scopes]
+            added = 0
             with self.transaction() as connection:
                 for theirs, ours in numbers:
-                    shift = connection.execute(
-                        "SELECT coalesce(max(batch), 0) FROM main.batch"
-                    ).fetchone()[0]
-                    connection.execute(
-                        "INSERT INTO main.batch SELECT batch + ?, ?, fetched, snapshot "
-                        "FROM other.batch WHERE scope = ?",
-                        (shift, ours, theirs),
-                    )
-                    added += connection.execute(
-                        f"INSERT OR REPLACE INTO main.answers_{ours} "
-                        f"SELECT new.id, new.batch + ?, new.encoding, new.payload "
-                        f"FROM other.answers_{theirs} AS new JOIN other.batch AS theirs USING (batch) "
-                        f"LEFT JOIN main.answers_{ours} AS old ON old.id = new.id "
-                        "LEFT JOIN main.batch AS mine ON mine.batch = old.batch "
-                        "WHERE mine.fetched IS NULL OR mine.fetched < theirs.fetched",
-                        (shift,),
-                    ).rowcount
-                added += connection.execute(
-                    "INSERT OR REPLACE INTO main.document SELECT new.* FROM other.document AS new "
-                    "LEFT JOIN main.document AS old USING (key) "
-                    "WHERE old.fetched IS NULL OR old.fetched < new.fetched"
+                    for piece in _pieces(other, theirs, version):
+                        added += _add(connection, ours, piece, only_newer=True)
+                documents = other.execute("SELECT * FROM document")
+                added += connection.executemany(
+                    "INSERT OR REPLACE INTO document SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT "
+                    "EXISTS (SELECT 1 FROM document WHERE key = ?1 AND fetched >= ?5)",
+                    documents,
                 ).rowcount
-        finally:
-            self._connection.execute("DETACH other")
         return added
+
+
+class _Known(NamedTuple):
+    """Where the values of some IDs are."""
+
+    number: int
+    fetched: float
+    ids: npt.NDArray[np.int64]
+
+
+def _overlapping(
+    connection: sqlite3.Connection, scope: int, ids: npt.NDArray[np.int64], oldest: float = 0.0
+) -> list[_Known]:
+    """Return the pieces of a scope that may have values of some IDs."""
+    if not len(ids):
+        return []
+    rows = connection.execute(
+        "SELECT piece, fetched, ids FROM piece "
+        "WHERE scope = ? AND last >= ? AND first <= ? AND fetched >= ?",
+        (scope, int(ids.min()), int(ids.max()), oldest),
+    )
+    return [_Known(number, fetched, _numbers(own, np.int64)) for number, fetched, own in rows]
+
+
+def _read(connection: sqlite3.Connection, number: int) -> _Piece:
+    """Return a piece; raise DatabaseError if its parts do not agree."""
+    fetched, snapshot, *parts, bodies = connection.execute(
+        "SELECT fetched, snapshot, ids, encodings, lengths, bodies FROM piece WHERE piece = ?", (number,)
+    ).fetchone()
+    ids, encodings, lengths = map(_numbers, parts, (np.int64, np.int8, np.int32))
+    ends = np.cumsum(np.maximum(lengths, 0), dtype=np.intp)
+    if not len(ids) == len(encodings) == len(lengths) or int(ends[-1]) != len(bodies):
+        raise _damaged("the lengths of cached values do not agree")
+    payloads = [
+        None if length < 0 else bodies[end - length : end]
+        for length, end in zip(lengths.tolist(), ends.tolist(), strict=True)
+    ]
+    return _Piece(fetched, snapshot, ids, encodings, payloads)
+
+
+def _numbers(body: bytes, dtype: Any) -> npt.NDArray[Any]:
+    try:
+        return np.frombuffer(body, dtype)
+    except (TypeError, ValueError) as error:
+        raise _damaged(f"cached numbers are damaged: {error}") from error
+
+
+def _damaged(message: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(message)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _add(connection: sqlite3.Connection, scope: int, piece: _Piece, *, only_newer: bool = False) -> int:
+    """Add values, in place of others of their IDs, and return their number."""
+    for known in _overlapping(connection, scope, piece.ids):
+        twice = np.isin(known.ids, piece.ids)
+        if not twice.any():
+            continue
+        if only_newer and known.fetched >= piece.fetched:
+            piece = piece.where(~np.isin(piece.ids, known.ids))
+            continue
+        rest = _read(connection, known.number).where(~twice)
+        connection.execute("DELETE FROM piece WHERE piece = ?", (known.number,))
+        _insert(connection, scope, rest)
+    _insert(connection, scope, piece)
+    return len(piece.ids)
+
+
+def _insert(connection: sqlite3.Connection, scope: int, whole: _Piece) -> None:
+    """Insert values in pieces that are not too large."""
+    fetched, snapshot, ids, encodings, payloads = whole
+    if not len(ids):
+        return
+    lengths = np.array([-1 if body is None else len(body) for body in payloads], np.int32)
+    before = np.cumsum(np.maximum(lengths, 0), dtype=np.intp) - np.maximum(lengths, 0)
+    bounds = np.flatnonzero(np.diff(before // _PIECE_BYTES, prepend=-1)).tolist()
+    for start, end in zip(bounds, [*bounds[1:], len(ids)], strict=True):
+        part = slice(start, end)
+        bodies = b"".join(body for body in payloads[part] if body is not None)
+        arrays = (array[part].tobytes() for array in (ids, encodings, lengths))
+        connection.execute(
+            "INSERT INTO piece VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (scope, fetched, snapshot, int(ids[start]), int(ids[end - 1]), end - start, *arrays, bodies),
+        )
+
+
+def _pieces(connection: sqlite3.Connection, scope: int, version: int) -> Iterator[_Piece]:
+    """Return the values of a scope. A file of version 2 has a row per value."""
+    if version == _VERSION:
+        rows = connection.execute("SELECT piece FROM piece WHERE scope = ?", (scope,)).fetchall()
+        for (number,) in rows:
+            yield _read(connection, number)
+        return
+    values = connection.execute(
+        f"SELECT batch, fetched, snapshot, id, encoding, payload FROM answers_{scope} "
+        "JOIN batch USING (batch) ORDER BY batch, id"
+    )
+    for (_, fetched, snapshot), rows in groupby(values, lambda row: row[:3]):
+        _, _, _, ids, encodings, payloads = zip(*rows, strict=True)
+        yield _Piece(
+            fetched, snapshot, np.array(ids, np.int64), np.array(encodings, np.int8), list(payloads)
+        )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -422,15 +499,24 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _create(connection: sqlite3.Connection, patience: float = 30.0) -> None:
-    """Make the tables of an empty file; other threads and processes may do the same."""
+    """Make the tables of an empty file, or bring those of version 2 up to date.
+
+    Other threads and processes may do the same.
+    """
     until = time.monotonic() + patience
-    while _is_empty(connection):
+    while (version := _version_of(connection)) != _VERSION:
         try:
-            connection.execute("PRAGMA page_size = 16384")  # a neuron's partners fit one page
-            # SQLite does not wait for others here, whatever the timeout.
-            connection.execute("PRAGMA journal_mode = WAL")
+            if not version:
+                connection.execute("PRAGMA page_size = 16384")
+                # SQLite does not wait for others here, whatever the timeout.
+                connection.execute("PRAGMA journal_mode = WAL")
             # In one transaction: another process never sees a file without its marks.
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            with _transaction(connection):
+                if _version_of(connection) == version:
+                    for statement in _SCHEMA.split(";"):
+                        connection.execute(statement)
+                    if version:
+                        _move_values(connection, version)
         except sqlite3.OperationalError as error:
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() > until:
@@ -438,17 +524,37 @@ def _create(connection: sqlite3.Connection, patience: float = 30.0) -> None:
             time.sleep(0.02)
 
 
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Return whether the file is empty; raise DatabaseError if it is not pdneuro's."""
+def _move_values(connection: sqlite3.Connection, version: int) -> None:
+    for (scope,) in connection.execute("SELECT scope FROM scope").fetchall():
+        for piece in _pieces(connection, scope, version):
+            _insert(connection, scope, piece)
+        connection.execute(f"DROP TABLE answers_{scope}")
+    connection.execute("DROP TABLE batch")
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of a file that can be read, 0 if it is empty; else raise DatabaseError."""
     # The tables first: a reader that sees tables also sees the marks that were written with them.
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        return True
-    marks = connection.execute(
+        return 0
+    mark, version = connection.execute(
         "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
     ).fetchone()
-    if marks != (_APPLICATION_ID, _VERSION):
+    if mark != _APPLICATION_ID or version not in (2, _VERSION):
         raise sqlite3.DatabaseError("it is not a pdneuro store of this version")
-    return False
+    return int(version)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 class OptionalStore:

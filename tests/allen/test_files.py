@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pdneuro
@@ -526,7 +526,7 @@ CELLS = st.recursive(
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 @given(cells=st.lists(CELLS, min_size=1, max_size=6), texts=st.lists(st.text(), min_size=6, max_size=6))
 @example(cells=[None, ""], texts=[""] * 6)
 def test_any_cells_are_read_back_unchanged(

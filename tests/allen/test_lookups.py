@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdneuro import allen, errors
@@ -336,7 +336,7 @@ class TestSpaces:
 LABELS = [ROOT, CTX, TH, VISP, VISP5, VISP6A, 8, ABSENT, 4]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(max_examples=40)
 @given(
     ids=st.lists(st.sampled_from([0, *LABELS, *(-label for label in LABELS)]), min_size=8, max_size=8),
     to=st.lists(st.sampled_from([CTX, -CTX, TH, -TH, VISP, -VISP, 8]), min_size=1, max_size=3),

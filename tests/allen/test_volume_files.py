@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdneuro import allen, errors
@@ -138,7 +138,7 @@ flips = st.tuples(*[st.sampled_from([1, -1])] * 3)
 
 
 class TestAxes:
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40)
     @given(
         order=orders,
         flip=flips,

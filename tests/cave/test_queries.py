@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pdneuro.cave import parse
 from pdneuro.cave.payload import Table, table_query
@@ -93,3 +96,72 @@ def test_the_status_of_a_root_id_follows_from_the_roots_of_its_chunks(
 ) -> None:
     counts = {4: 2, 6: 3}
     assert parse.successor(3, np.array(roots), counts.__getitem__).status == status
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@st.composite
+def tables_of_cells(draw: st.DrawFn) -> pd.DataFrame:
+    """A table with numbers, truth values and text, some of which is long, missing or mixed."""
+    count = draw(st.integers(1, 6))
+
+    def cells(values: st.SearchStrategy[Any]) -> list[Any]:
+        return draw(st.lists(values, min_size=count, max_size=count))
+
+    columns = {
+        "id": cells(st.integers(1, 2**62)),
+        "pt_root_id": cells(st.integers(ROOT, ROOT + 3)),
+        "volume": cells(st.floats(allow_infinity=False)),
+        "valid": cells(st.booleans()),
+        "cell_type": cells(texts),
+    }
+    if draw(st.booleans()):
+        columns["tag"] = cells(st.one_of(texts, st.none(), st.integers(0, 9), st.just("x" * 100)))
+    table = pd.DataFrame({name: columns[name] for name in draw(st.permutations(list(columns)))})
+    return table.astype({"cell_type": object})
+
+
+@given(st.lists(tables_of_cells(), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_rows_are_read_as_they_were_sent(tables: list[pd.DataFrame]) -> None:
+    """The tables are responses for other IDs each, and have columns of their own."""
+    encodings, payloads, expected = [], [], []
+    for table in tables:
+        ids = [*range(ROOT, ROOT + 5)]
+        batch = parse.rows_batch(ids, table, "pt_root_id")
+        assert batch.ids == ids
+        parse.check(batch.encodings, batch.payloads)
+        encodings += batch.encodings
+        payloads += batch.payloads
+        plain = table.astype(object).where(table.notna(), None)
+        for number in ids:
+            rows = plain[table["pt_root_id"] == number].to_dict("records")
+            expected.append(rows or None)
+    cells = np.empty(len(payloads), object)
+    cells[:] = payloads
+    found = parse.TableRows(np.array(encodings, np.int8), cells)
+    assert found.lists() == expected
+    only = found.columns()
+    if only is not None:
+        assert only["id"].tolist() == [rows[0]["id"] for rows in expected if rows]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"\xff\xff\xff\xff123", None])
+def test_damaged_rows_are_an_error(damage: bytes | None) -> None:
+    table = pd.DataFrame({"pt_root_id": [ROOT, ROOT + 1], "cell_type": ["BC", "23P"]})
+    batch = parse.rows_batch([ROOT, ROOT + 1], table, "pt_root_id")
+    assert set(batch.encodings) == {parse.RECORDS_ENCODING}
+    whole = batch.payloads[1]
+    assert whole is not None
+    body = whole[:-1] if damage is None else damage
+    with pytest.raises(ShapeError, match="damaged"):
+        parse.check(batch.encodings, [batch.payloads[0], body])
+
+
+def test_rows_that_an_earlier_version_cached_as_json_are_read() -> None:
+    cells = np.empty(2, object)
+    cells[:] = [b'[{"id":3,"cell_type":"BC"}]', None]
+    rows = parse.TableRows(np.array([parse.JSON_ENCODING, 1], np.int8), cells)
+    assert rows.columns() is None
+    assert rows.lists() == [[{"id": 3, "cell_type": "BC"}], None]

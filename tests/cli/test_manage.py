@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -83,8 +84,9 @@ def test_the_cache_by_command(
     assert "10 cached responses deleted" in capsys.readouterr().out
     assert main(["cache", "load", str(tmp_path / "kept")]) == 0
     assert "10 responses added" in capsys.readouterr().out
-    assert main(["cache", "export"]) == 1
-    assert "requires a file" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["cache", "export"])
+    assert "required: file" in capsys.readouterr().err
 
 
 def test_an_invalid_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,6 +198,35 @@ class TestSandbox:
         assert tokens.get("braincircuits") is None
         assert not folder.exists()
 
+    def test_a_kept_sandbox_has_the_same_address_and_cache(self, tmp_path: Path) -> None:
+        ids = pdneuro.sandbox.neurons()["root_id"]
+        before = pdneuro.get_options()
+        with pdneuro.sandbox.start(keep=True, cache_dir=tmp_path) as first:
+            ids.neuro.properties("size")
+            assert first.requests
+        with pdneuro.sandbox.start(keep=True, cache_dir=tmp_path) as again:
+            assert again.url == first.url
+            ids.neuro.properties("size")
+            assert again.requests == []
+            repeated = pdneuro.sandbox.start(keep=True, cache_dir=tmp_path)  # the cell runs again
+            assert repeated.url == first.url
+            repeated.forget()
+        assert not (tmp_path / "kept-sandbox").exists()
+        assert pdneuro.get_options() == before
+
+    def test_two_kept_sandboxes_have_their_own_addresses(self, tmp_path: Path) -> None:
+        with pdneuro.sandbox.start(keep=True, cache_dir=tmp_path) as sandbox:
+            first = sandbox.url
+        with socket.create_server(("127.0.0.1", int(first.rpartition(":")[2]))):  # another notebook
+            with pdneuro.sandbox.start(keep=True, cache_dir=tmp_path) as sandbox:
+                second = sandbox.url
+            with pdneuro.sandbox.start(keep=True, cache_dir=tmp_path) as sandbox:
+                assert sandbox.url == second != first
+        with pdneuro.sandbox.start(keep=True, cache_dir=tmp_path) as sandbox:
+            assert sandbox.url == first
+        with pytest.raises(ValueError, match="requires cache_dir="):
+            pdneuro.sandbox.start(keep=True, edges=pdneuro.sandbox.edges())
+
     def test_sums_agree_as_in_the_service(self) -> None:
         with pdneuro.sandbox.start():
             found = pdneuro.sandbox.neurons()["root_id"].neuro.properties("link_pre", "link_post")
@@ -225,7 +256,7 @@ class TestSandbox:
         }
         path, method = options.pop("path", "size"), options.pop("method", "POST")
         url = f"{sandbox.url}/braincircuits/circuit/segment/property/{path}"
-        with requests.request(method, url, timeout=5, **options) as answer:
+        with requests.request(method, url, timeout=60, **options) as answer:
             assert answer.status_code == status
             if status >= 400:
                 assert "detail" in answer.json()

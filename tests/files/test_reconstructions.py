@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import sys
+import warnings
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import errors
@@ -60,3 +65,97 @@ def test_several_neurons_do_not_fit_in_one_file(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidSwcError, match="has 2 neurons"):
         nodes.neuro.to_swc(tmp_path / "out.SWC")
     assert not (tmp_path / "out.SWC").exists()
+
+
+_WORDS = st.sampled_from(
+    [
+        "1",
+        "2",
+        "3",
+        "-1",
+        "0",
+        "007",
+        "+1",
+        "1.0",
+        "2.5",
+        "-0.25",
+        ".5",
+        "3.",
+        "1e-7",
+        "0.1234567890123456789",
+        "1e400",
+        "nan",
+        "inf",
+        "0x1F",
+        "7.2E+17",
+        "720575940621522189",
+        "9223372036854775808",
+        "1_0",
+        "#",
+        "x",
+    ]
+)
+_ROW = st.builds(
+    lambda blanks, words, end: blanks[0] + blanks[1].join(words) + end,
+    st.tuples(st.sampled_from(["", "", " ", "\t"]), st.sampled_from([" ", " ", "  ", "\t", ","])),
+    st.one_of(
+        st.just(["1", "3", "0.5", "1", "2", "0.1", "-1"]), st.lists(_WORDS, min_size=6, max_size=8)
+    ),
+    st.sampled_from(["", "", " ", "\r", " # end", "\n"]),
+)
+_FILE = st.builds(
+    lambda head, rows: "\n".join(head + rows).encode(),
+    st.lists(st.sampled_from(["# a comment", "# id type x y z radius parent", ""]), max_size=2),
+    st.lists(_ROW, min_size=1, max_size=4),
+)
+
+
+def _read(contents: list[bytes]) -> Any:
+    """Return the table, or the error, and the warnings."""
+    named = [(f"{number}.swc", content) for number, content in enumerate(contents)]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            found = read_swc([_file(*one) for one in named])
+        except errors.PdneuroError as error:
+            found = (type(error), str(error))
+    return found, [str(warning.message) for warning in warned]
+
+
+def _file(name: str, content: bytes) -> io.BytesIO:
+    file = io.BytesIO(content)
+    file.name = name
+    return file
+
+
+@settings(max_examples=150)
+@given(contents=st.lists(_FILE, min_size=1, max_size=3))
+def test_files_are_the_same_with_and_without_pyarrow(contents: list[bytes]) -> None:
+    found, warned = _read(contents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "pyarrow", None)
+        expected, warned_before = _read(contents)
+    assert warned == warned_before
+    if isinstance(expected, tuple):
+        assert found == expected
+    else:
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_the_table_of_several_files_is_that_of_each(tmp_path: Path) -> None:
+    for number in range(3):
+        rows = "".join(f"{node} 3 {node / 7} 0 {number} 0.5 {node - 1}\n" for node in range(2, 9))
+        (tmp_path / f"n{number}.CNG.swc").write_text(f"# a file\n1 1 0 0 0 5 -1\n{rows}")
+    table = read_swc(tmp_path)
+    assert table["neuron"].unique().tolist() == ["n0", "n1", "n2"]
+    for name, part in table.groupby("neuron", observed=True):
+        one = read_swc(tmp_path / f"{name}.CNG.swc")
+        pd.testing.assert_frame_equal(
+            part.reset_index(drop=True).drop(columns="neuron"),
+            one.drop(columns="neuron"),
+            check_exact=True,
+        )
+    table["x"] += 1  # the columns can be modified
+    (tmp_path / "n1.CNG.swc").write_text("1 1 0 0 0 5 -1\n2 3 0 0 0 1 9\n")
+    with pytest.raises(errors.InvalidSwcError, match=r"n1 .*missing parent"):
+        read_swc(tmp_path, strict=True)

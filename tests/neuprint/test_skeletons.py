@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +9,8 @@ import pytest
 import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
-from pdneuro.sandbox.server import Request, Response
+from pdneuro.sandbox.server import Response
+from tests.conftest import at_once
 
 SOURCE = "neuprint:hemibrain:v1.2.1"
 ROUTE = "/api/skeletons/skeleton/"
@@ -78,23 +76,10 @@ def test_each_body_is_requested_once(server: Sandbox, ids: pd.Series) -> None:
     assert len(requested(server)) == 6
 
 
-def test_at_most_three_requests_at_once(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    app, lock, running, most = server.neuprint, threading.Lock(), set(), []
-
-    def counting(request: Request) -> Response:
-        if ROUTE not in request.path:
-            return app(request)
-        with lock:
-            running.add(request.path)
-            most.append(len(running))
-        time.sleep(0.02)
-        with lock:
-            running.remove(request.path)
-        return app(request)
-
-    monkeypatch.setattr(server, "neuprint", counting)
-    pdneuro.sandbox.neurons().head(20).neuro.skeletons(max_workers=16)
-    assert max(most) == 3
+def test_at_most_three_requests_at_once(server: Sandbox) -> None:
+    with at_once(server, ROUTE, 3) as seen:
+        pdneuro.sandbox.neurons().head(20).neuro.skeletons(max_workers=16)
+    assert max(seen) == 3
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ def test_colors_are_those_of_the_clusters() -> None:
     colors = [to_hex(color).upper() for color in ax.collections[0].get_colors()]
     several = labels.value_counts().loc[lambda sizes: sizes > 1].index
     wanted = {style.PALETTE[(number - 1) % len(style.PALETTE)] for number in several}
-    assert set(colors) == wanted | {"#666666"}
+    assert set(colors) == wanted | {"#888888"}
     # Each cluster has one merge less than neurons; the merges above are gray.
-    assert colors.count("#666666") == 3
+    assert colors.count("#888888") == 3
 
 
 def test_a_clustermap_has_the_cells_of_the_matrix() -> None:

@@ -22,7 +22,7 @@ from pdneuro.sandbox import Sandbox
 from tests.conftest import shared
 
 pytestmark = pytest.mark.usefixtures("sandbox")
-picture = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 80})
+picture = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 48})
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,117 @@ def test_slice_of_an_annotation() -> Any:
     return pdneuro.allen.annotation_volume(100).neuro.plot.slices(dim="lr").figure
 
 
+# -- large and odd data ----------------------------------------------------------------------------
+
+large = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 38})
+dark = pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 38}, style="dark_background")
+
+
+@pytest.fixture(scope="module")
+def many() -> pd.DataFrame:
+    """Return 8,000 edges among 2,000 neurons of 300 types with names of different lengths."""
+    rng = np.random.default_rng(7)
+    pre, target = rng.integers(2000, size=(2, 8000))
+    post = np.where(rng.random(8000) < 0.7, (pre % 300 * 7 + target % 6) % 2000, target)
+    names = [
+        f"{'LHPV' if number % 3 else 'AVLP'}{number:03}" + "_with_a_long_name" * (number % 9 == 0)
+        for number in range(300)
+    ]
+    ids = 720575940600000000 + np.arange(2000) * 7919
+    ends = {"pre": ids[pre], "post": ids[post], "weight": rng.geometric(0.08, 8000)}
+    types = {
+        f"cell_type_{end}": np.array(names)[rows % 300] for end, rows in (("pre", pre), ("post", post))
+    }
+    return pd.DataFrame(ends | types).groupby(["pre", "post"], as_index=False).first()
+
+
+def a_hundred() -> pd.DataFrame:
+    numbers = [number for number in range(1, 102) if number != 60]  # a neuron without a reconstruction
+    nodes = pdneuro.neuromorpho.swc(numbers)
+    row = nodes["neuron"] - 1
+    return nodes.assign(x=nodes["x"] + row % 10 * 60, y=nodes["y"] + row // 10 * 60)
+
+
+@large
+def test_matrix_of_300_types(many: pd.DataFrame) -> Any:
+    return many.neuro.plot.matrix("cell_type").figure
+
+
+@large
+def test_fractions_of_300_types(many: pd.DataFrame) -> Any:
+    return many.neuro.plot.fractions(group_by="cell_type").figure
+
+
+@large
+def test_graph_of_2000_nodes(many: pd.DataFrame) -> Any:
+    return many.neuro.plot.graph(layout="circular").figure
+
+
+@large
+def test_degree_of_2000_neurons(many: pd.DataFrame) -> Any:
+    return many.neuro.plot.degree(weighted=True).figure
+
+
+@large
+def test_skeletons_of_100_neurons() -> Any:
+    return a_hundred().neuro.plot.skeleton().figure
+
+
+@large
+def test_matrix_of_one_edge() -> Any:
+    edge = pd.DataFrame({"pre": [720575940621234567], "post": [720575940629876543], "weight": [5]})
+    return edge.neuro.plot.matrix().figure
+
+
+@large
+def test_graph_of_one_edge() -> Any:
+    edge = pd.DataFrame({"pre": [720575940621234567], "post": [720575940629876543], "weight": [5]})
+    return edge.neuro.plot.graph(layout="circular").figure
+
+
+@large
+def test_matrix_without_edges(many: pd.DataFrame) -> Any:
+    return many.head(0).neuro.plot.matrix("cell_type").figure
+
+
+@large
+def test_layers_from_seeds(many: pd.DataFrame) -> Any:
+    return many.iloc[::200].neuro.plot.graph(seeds=many["pre"].iloc[:4000:800]).figure
+
+
+@large
+def test_similarity(many: pd.DataFrame) -> Any:
+    chosen = many["pre"].unique()[::20]
+    return many.neuro.plot.similarity(of="output", ids=chosen, n=6).figure
+
+
+@dark
+def test_dark_matrix(many: pd.DataFrame) -> Any:
+    some = many.nlargest(50, "weight")
+    groups = {
+        number: "ABCD"[number % 4] for number in pd.unique(some[["pre", "post"]].to_numpy().ravel())
+    }
+    return some.neuro.plot.matrix(bars=groups).figure
+
+
+@dark
+def test_dark_graph(many: pd.DataFrame) -> Any:
+    some = pd.concat([many.head(20), many.head(2).assign(post=many["pre"].head(2))])
+    cells = pd.DataFrame({"root_id": pd.unique(some[["pre", "post"]].to_numpy().ravel())})
+    cells["side"] = np.where(cells.index % 3, "left", "right")
+    return some.neuro.plot.graph(cells, color="side", layout="circular").figure
+
+
+@dark
+def test_dark_fractions(many: pd.DataFrame) -> Any:
+    return many.neuro.plot.fractions(group_by="cell_type", most=8).figure
+
+
+@dark
+def test_dark_skeletons() -> Any:
+    return pdneuro.neuromorpho.swc([1, 2, 3]).neuro.plot.skeleton().figure
+
+
 # -- all plots -------------------------------------------------------------------------------------
 
 
@@ -163,8 +274,9 @@ def drawn(neurons: pd.DataFrame, brain: pd.DataFrame, cells: pd.DataFrame) -> di
     hopped = brain.assign(hop=1)
     volume = pdneuro.allen.annotation_volume(100)
     return {
-        "matrix": (brain, "postsynaptic (159)"),
-        "clustermap": (brain, "postsynaptic (159)"),
+        "matrix": (brain, "postsynaptic (159, clustered, 1 label per 8)"),
+        "clustermap": (brain, "postsynaptic (159, 1 label per 8)"),
+        "similarity": (brain, "id (159, 1 label per 8)"),
         "degree": (brain, "partners"),
         "graph": (brain.neuro.threshold(30), ""),
         "fractions": (brain, "share of input"),
@@ -283,6 +395,129 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
     assert bar.txt_label.get_text() == "25 µm"
 
 
+def test_there_is_a_scale_bar_or_axes_but_not_both() -> None:
+    nodes = pdneuro.neuromorpho.swc([1, 2])
+    for bar in (None, True, 25, False):
+        ax = nodes.neuro.plot.skeleton(bar=bar)
+        has_bar = any(hasattr(artist, "size_bar") for artist in ax.artists)
+        assert has_bar is not ax.axison
+        assert has_bar is (bar is not False)
+
+
+def test_somas_are_on_top_and_each_neuron_has_its_color() -> None:
+    nodes = pdneuro.neuromorpho.swc(list(range(1, 13)))
+    ax = nodes.neuro.plot.skeleton()
+    somas = ax.patches
+    assert len(somas) == 12
+    assert min(soma.zorder for soma in somas) > max(lines.zorder for lines in ax.collections)
+    assert len({soma.get_facecolor() for soma in somas}) == 12
+    assert "12 neurons" in ax.get_title()
+
+
+def test_labels_of_a_graph_are_the_strongest_and_do_not_overlap(many: pd.DataFrame) -> None:
+    ax = many.neuro.plot.graph(layout="circular")
+    both = pd.concat([many.set_index(end)["weight"] for end in ("pre", "post")]).groupby(level=0).sum()
+    labels = [int(text.get_text()) for text in ax.texts]
+    assert set(labels) <= set(both.nlargest(25).index)
+    assert both.idxmax() in labels
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    pairs = [(one, other) for row, one in enumerate(boxes) for other in boxes[:row]]
+    assert len(boxes) > 5
+    assert not any(one.overlaps(other) for one, other in pairs)
+    keys = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sum("synapse" in key for key in keys) == 3
+
+
+def test_layers_are_hops_from_the_seeds() -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3, 9, 7], "post": [2, 3, 4, 1, 8], "weight": 1})
+    ax = edges.neuro.plot.graph(seeds=[1], labels=True)
+    columns = {int(text.get_text()): text.xy[0] for text in ax.texts if hasattr(text, "xy")}
+    assert columns == {9: -1, 1: 0, 2: 1, 3: 2, 4: 3, 7: 5, 8: 5}
+    below = [text.get_text() for text in ax.texts if not hasattr(text, "xy")]
+    assert below == ["-1", "seeds", "+1", "+2", "+3", "no path"]
+
+
+def test_fractions_show_the_top_partners_of_each_bar(many: pd.DataFrame) -> None:
+    ax = many.neuro.plot.fractions(group_by="cell_type", top=3, most=5)
+    rows = pd.Series([round(bar.get_y() + bar.get_height() / 2) for bar in ax.patches]).value_counts()
+    assert rows.max() == 4
+    shares = many.groupby(["cell_type_post", "cell_type_pre"])["weight"].sum()
+    shares = shares / shares.groupby(level=0).transform("sum")
+    for row, label in enumerate(ax.get_yticklabels()):
+        name = next(
+            name for name in shares.index.levels[0] if style.short_labels([name])[0] == label.get_text()
+        )
+        widths = sorted(
+            bar.get_width() for bar in ax.patches if round(bar.get_y() + bar.get_height() / 2) == row
+        )
+        expected = shares[name].nlargest(3)
+        assert widths == pytest.approx(sorted([*expected, 1 - expected.sum()]))
+
+
+def test_the_axes_of_few_partners_are_linear(many: pd.DataFrame) -> None:
+    few = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 3], "weight": [1, 5, 9]})
+    assert few.neuro.plot.degree().get_xscale() == "linear"
+    ax = many.neuro.plot.degree(weighted=True)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_a_scale_is_logarithmic_if_the_weights_differ_much() -> None:
+    from matplotlib import colors
+
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [1000, 1500, 1900]})
+    assert not isinstance(edges.neuro.plot.matrix().images[0].norm, colors.LogNorm)
+    wide = edges.assign(weight=[5, 50, 500]).neuro.plot.matrix()
+    assert isinstance(wide.images[0].norm, colors.LogNorm)
+    ticks = [text.get_text() for text in wide.images[0].colorbar.ax.get_yticklabels()]
+    assert "100" in ticks
+    assert not any("$" in tick for tick in ticks)
+
+
+@pytest.mark.parametrize("background", ["default", "dark_background"])
+def test_every_color_differs_from_the_background(background: str) -> None:
+    from matplotlib import pyplot
+
+    with pyplot.style.context(background):
+        paper = lightness(style.paper())
+        shades = [*style.colors(), style.ink(), *style.series(100), style.OTHER]
+        ends = [
+            style.sequential()(0.0),
+            style.sequential()(1.0),
+            style.diverging()(0.0),
+            style.diverging()(1.0),
+        ]
+        assert min(abs(lightness(shade) - paper) for shade in [*shades, *ends]) > 5
+
+
+def test_an_interactive_figure_has_ids_and_types_under_the_pointer(
+    neurons: pd.DataFrame, brain: pd.DataFrame
+) -> None:
+    pytest.importorskip("plotly", reason="plotly is not installed (extra interactive)")
+    edges = brain.neuro.threshold(12)
+    figure = edges.neuro.plot.graph(neurons, color="side", backend="plotly")
+    texts = [text for trace in figure.data if trace.mode == "markers" for text in trace.text]
+    ids = pd.unique(edges[["pre", "post"]].to_numpy().ravel())
+    types = neurons.set_index("root_id")["cell_type"]
+    assert len(texts) == len(ids)
+    for number in ids:
+        (text,) = [text for text in texts if f"<b>{number}</b>" in text]
+        assert f"cell_type: {types[number]}" in text
+    assert {trace.name for trace in figure.data if trace.showlegend} == {"left", "right"}
+    groups = brain.neuro.plot.graph(group_by="cell_type", seeds=["T050"], backend="plotly")
+    assert all(trace.type == "scatter3d" for trace in groups.data)
+    nodes = pdneuro.neuromorpho.swc([1, 2])
+    figure = nodes.neuro.plot.skeleton(backend="plotly")
+    lines = [trace for trace in figure.data if trace.mode == "lines"]
+    segments = sum(np.isfinite(np.asarray(trace.x, float)).sum() // 2 for trace in lines)
+    assert segments == (nodes["parent"] > 0).sum()
+    assert set(lines[0].text) == {"<b>1</b><br>basal dendrite"}
+    (somas,) = [trace for trace in figure.data if trace.mode == "markers"]
+    assert list(somas.text) == ["<b>1</b><br>soma", "<b>2</b><br>soma"]
+    with pytest.raises(ValueError, match="plotly returns a new figure"):
+        nodes.neuro.plot.skeleton(backend="plotly", ax=nodes.neuro.plot.skeleton())
+
+
 def test_outlines_lie_between_structures() -> None:
     annotation = pdneuro.allen.annotation_volume(100)
     ax = annotation.neuro.plot.slices(annotation, dim="dv", at=450)
@@ -374,8 +609,8 @@ def test_neighboring_colors_differ_in_lightness() -> None:
 
 
 def test_too_large_to_read_is_an_error_with_advice(brain: pd.DataFrame) -> None:
-    many = pd.DataFrame({"pre": range(1, 302), "post": range(2, 303), "weight": 1})
-    with pytest.raises(errors.TooLargeError, match=r"302 neurons.*the maximum is 300.*group_by"):
+    many = pd.DataFrame({"pre": range(1, 2002), "post": range(2, 2003), "weight": 1})
+    with pytest.raises(errors.TooLargeError, match=r"2,002 neurons.*the maximum is 2,000.*group_by"):
         many.neuro.plot.graph()
     wide = pd.DataFrame({"pre": 1, "post": range(2, 3003), "weight": 1})
     with pytest.raises(errors.TooLargeError, match="group_by"):
@@ -393,6 +628,9 @@ def test_too_large_to_read_is_an_error_with_advice(brain: pd.DataFrame) -> None:
         (lambda e: e.neuro.plot.graph(color="side"), ValueError, "nodes="),
         (lambda e: e.neuro.plot.graph(e.assign(root_id=e.pre).head(1), color="sid"), errors.MissingColumnsError, "side"),
         (lambda e: e.neuro.plot.graph(layout="round"), ValueError, "circular"),
+        (lambda e: e.neuro.plot.graph(layout="layered"), ValueError, "seeds="),
+        (lambda e: e.neuro.plot.graph(layout="shell", seeds=[1]), ValueError, "layered"),
+        (lambda e: e.neuro.plot.graph(seeds=[1, 2]), ValueError, "none of the seeds has an edge: 1, 2"),
         (lambda e: e.neuro.plot.fractions("both"), ValueError, "'input' or 'output'"),
         (lambda e: e.neuro.plot.fractions(group_by="type"), errors.MissingColumnsError, "annotate"),
         (lambda e: e.neuro.plot.fractions(top=9), ValueError, "1 to 8"),
@@ -422,6 +660,8 @@ def test_wrong_reconstructions_and_volumes_are_named() -> None:
     volume = pdneuro.allen.annotation_volume(100)
     with pytest.raises(ValueError, match=r"at=5000 is outside the volume: ap is 0 to 1200 µm"):
         volume.neuro.plot.slices(at=5000)
+    with pytest.raises(ValueError, match="'matplotlib' or 'plotly', not 'bokeh'"):
+        nodes.neuro.plot.skeleton(backend="bokeh")
     one = volume.neuro.plot.slices()
     with pytest.raises(ValueError, match="one axes per slice, 2, not 1"):
         volume.neuro.plot.slices(at=[100, 200], ax=one)
@@ -462,8 +702,8 @@ def test_any_matrix_of_numbers_is_drawn() -> None:
     ax = matrix.neuro.plot.matrix()
     assert ax.get_ylabel() == of_edges.get_ylabel() == "presynaptic (2)"
     label = of_edges.figure.axes[-1].get_ylabel()
-    assert label == "share of input (white: none)"
-    assert ax.figure.axes[-1].get_ylabel() == "share of input (white: 0)"
+    assert label == "share of input (blank: none)"
+    assert ax.figure.axes[-1].get_ylabel() == "share of input (blank: 0)"
     drawn, expected = (axes.images[0].get_array() for axes in (ax, of_edges))
     assert np.array_equal(drawn.filled(0), expected.filled(0))
     assert drawn.max() == ax.images[0].norm.vmax == 1

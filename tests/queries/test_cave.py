@@ -25,7 +25,7 @@ from pdneuro.sandbox import cave as cave_app
 from pdneuro.sandbox.cave_data import RESOLUTION, SYNAPSES, Datastack, datastack
 from pdneuro.sandbox.server import LocalServer, Response
 from pdneuro.transport import tokens
-from tests.conftest import shared
+from tests.conftest import answered, eventually, held, shared
 
 pytest.importorskip("caveclient", reason="caveclient holds pandas below 3: the other environment has it")
 
@@ -485,9 +485,10 @@ class TestTrouble:
     def test_slow(self, sandbox: Sandbox, roots: pd.Series) -> None:
         roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW, max_workers=3)
         with pdneuro.set_options(timeout=0.3):
-            roots.head(1).neuro.cave(NUCLEI, ["id"], source=NEW)
-            sandbox.fail(delay=2, path="/query")
-            with pytest.raises(errors.ConnectionFailedError):
+            assert eventually(
+                lambda: answered(lambda: roots.head(1).neuro.cave(NUCLEI, ["id"], source=NEW))
+            )
+            with held(sandbox, "/query"), pytest.raises(errors.ConnectionFailedError):
                 roots.head(2).neuro.cave(NUCLEI, ["id"], source=NEW)
 
 
@@ -641,10 +642,12 @@ class TestStrict:
         assert token not in str(caught.value)
 
     def test_no_wait_without_end(self, sandbox: Sandbox, roots: pd.Series) -> None:
-        with pdneuro.set_options(timeout=0.4):
-            sandbox.fail(delay=5, path="/materialize/version")
-            with pytest.raises(errors.ConnectionFailedError):
-                roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW)
+        with (
+            pdneuro.set_options(timeout=0.4),
+            held(sandbox, "/materialize/version"),
+            pytest.raises(errors.ConnectionFailedError),
+        ):
+            roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW)
         with pdneuro.set_options(retries=2):
             roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW)
             sandbox.fail(status=503, retry_after=3600, path="/query")

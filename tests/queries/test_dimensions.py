@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from xarray.backends import BackendArray
 from xarray.core.indexing import LazilyIndexedArray
@@ -128,7 +128,7 @@ def check_coordinate(coordinate: xr.DataArray, column: pd.Series) -> None:
 
 @pytest.mark.parametrize("backend", ["numpy", "dask", ZARR])
 @pytest.mark.parametrize("name", JOINS)
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6)
 @given(data=st.data())
 def test_a_coordinate_equals_the_column_of_the_same_join(
     sandbox: Sandbox, name: str, backend: str, data: st.DataObject
@@ -457,7 +457,7 @@ def paths() -> dict[int, str]:
 
 
 @pytest.mark.parametrize("how", ["sum", "mean"])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_aggregate_is_a_loop_over_the_targets(
     sandbox: Sandbox, paths: dict[int, str], how: str, data: st.DataObject

@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pdneuro
@@ -54,7 +54,7 @@ small = st.lists(
     within=st.booleans(),
     autapses=st.booleans(),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 def test_edges_agree_with_a_plain_breadth_first_search(
     sandbox: Sandbox,
     pairs: list[tuple[int, int, int]],

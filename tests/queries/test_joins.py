@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pdneuro
@@ -246,7 +246,7 @@ def test_the_columns_of_a_join_with_copy_on_write(sandbox: Sandbox, case: Any) -
     pd.testing.assert_frame_equal(once, before)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(max_examples=25)
 @given(rows=st.lists(st.tuples(*[st.integers(0, 6)] * 2), max_size=12))
 def test_an_inner_join_to_both_ends_equals_two_inner_joins(
     sandbox: Sandbox, rows: list[tuple[int, int]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pdneuro
@@ -316,7 +316,7 @@ class TestJoin:
     rows=st.lists(st.integers(0, 11), max_size=40),
     carrier=st.sampled_from(["Int64", "int64[pyarrow]", "string", "category", "object"]),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 def test_a_join_equals_a_lookup_row_by_row(
     sandbox: Sandbox, ids: pd.Series, rows: list[int], carrier: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pdneuro
@@ -197,7 +197,7 @@ def test_missing_unknown_void_and_the_left_hemisphere(sandbox: Sandbox) -> None:
         pd.Series(["Thalamus"]).neuro.structures("id")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None)
 @given(ids=st.lists(st.sampled_from([385, -385, 549, 778, 997, 0, 614454277, None]), max_size=30))
 def test_each_method_keeps_rows_and_agrees_with_single_lookups(
     ids: list[int | None], sandbox: Sandbox

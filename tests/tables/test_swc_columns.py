@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdneuro import errors
@@ -159,7 +159,7 @@ class TestHeaders:
 
     @pytest.mark.parametrize("lead", ["", "# ", "#", "## "])
     @pytest.mark.parametrize("separator", [" ", ",", "\t", ", "])
-    @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=12)
     @given(order=st.permutations(COLUMNS), alias=st.booleans(), index=st.booleans())
     def test_columns_in_any_order_are_read_by_name(
         self, order: list[str], alias: bool, index: bool, lead: str, separator: str

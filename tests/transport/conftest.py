@@ -10,8 +10,8 @@ import pytest
 
 
 @contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Fail where the block takes longer, so that a test that fails does not wait for minutes."""
+def deadline(seconds: float = 100) -> Iterator[None]:
+    """Fail where the block takes longer, so that a test that fails does not wait for hours."""
 
     def end(*_: object) -> None:
         # Not a TimeoutError, which urllib3 would take for the timeout of a socket.

@@ -111,7 +111,7 @@ def make_older(*, ids_by: float) -> None:
     """Date everything in the cache back, as if it were fetched earlier."""
     path = Path(pdneuro.get_options()["cache_dir"]) / "answers.sqlite"
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE batch SET fetched = fetched - ?", (ids_by,))
+    connection.execute("UPDATE piece SET fetched = fetched - ?", (ids_by,))
     connection.commit()
     connection.close()
 
@@ -366,7 +366,7 @@ class TestFork:
             env={**os.environ, **sandbox.settings()},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stderr

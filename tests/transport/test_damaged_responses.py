@@ -190,19 +190,19 @@ def test_a_damaged_response_is_an_error_or_a_warning_and_is_not_cached(
     path, call = QUERIES[name]
     print(f"PDNEURO_SEED={SEED}")
     number = iter(range(10**9))
-    with pdneuro.set_options(cache_dir=tmp_path / "truth", neuromorpho_rate=None, timeout=20):
+    with pdneuro.set_options(cache_dir=tmp_path / "truth", neuromorpho_rate=None, timeout=200):
         truth = call()
 
     @seed(SEED)
     @settings(max_examples=COUNT, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(damages)
     def check(damage: Damage) -> None:
-        options = {"cache_dir": tmp_path / str(next(number)), "neuromorpho_rate": None, "timeout": 20}
+        options = {"cache_dir": tmp_path / str(next(number)), "neuromorpho_rate": None, "timeout": 200}
         failed = False
         with (
             pdneuro.set_options(**options),
             warnings.catch_warnings(record=True) as caught,
-            deadline(60),
+            deadline(300),
         ):
             warnings.simplefilter("always")
             with damaged(sandbox, path, damage):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import pdneuro
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
+from tests.conftest import eventually
 
 HANDLES = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
 
@@ -60,8 +60,7 @@ def test_a_folder_in_use_stays_open_while_others_are_used(
         with pdneuro.set_options(cache_dir=tmp_path / "slow"):
             in_context = contextvars.copy_context().run  # the thread sees the options of this block
             slow = pool.submit(in_context, pdneuro.allen.OntologiesApi().get_structure_sets)
-            while not sandbox.requests:
-                time.sleep(0.01)
+            assert eventually(lambda: sandbox.requests)
         for number in range(4):
             with pdneuro.set_options(cache_dir=tmp_path / f"quick-{number}"):
                 pdneuro.neuromorpho.swc([1])
@@ -92,5 +91,5 @@ def test_a_stopped_sandbox_leaves_no_thread(ids: pd.Series, tmp_path: Path) -> N
         use_every_service(ids, tmp_path / "cache")
     left = set(threading.enumerate()) - before
     for thread in left:  # a connection's thread ends on its own once its socket is shut down
-        thread.join(10)
+        thread.join(60)
     assert not [thread.name for thread in left if thread.is_alive()]

@@ -358,8 +358,8 @@ class TestThreads:
             raise ValueError(number)
 
         with pytest.raises(ValueError, match="0"):
-            [*run_parallel(job, range(1000), 1)]
-        assert len(started) < 1000
+            [*run_parallel(job, range(10_000), 1)]
+        assert len(started) < 10_000
 
 
 @pytest.mark.parametrize(

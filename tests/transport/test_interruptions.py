@@ -18,7 +18,11 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
+from tests.conftest import eventually
 from tests.transport.conftest import deadline
+
+#: Seconds that a server asks to wait, almost as many as pdneuro waits.
+PAUSE = "110"
 
 
 def serve(sandbox: Sandbox, first: int, answer: Callable[[str, Request], Response | None]) -> list[str]:
@@ -35,14 +39,13 @@ def serve(sandbox: Sandbox, first: int, answer: Callable[[str, Request], Respons
 
 
 def workers_end() -> bool:
-    """Return whether all threads of pdneuro's pools end soon; dask has other threads."""
-    until = time.monotonic() + 8
-    while time.monotonic() < until:
-        threads = [thread for thread in threading.enumerate() if not thread.daemon]
-        if not any(thread.name.startswith("pdneuro") for thread in threads):
-            return True
-        time.sleep(0.05)
-    return False
+    """Return whether all threads of pdneuro's pools end before the next try; dask has other threads."""
+
+    def ended() -> bool:
+        names = [thread.name for thread in threading.enumerate() if not thread.daemon]
+        return not any(name.startswith("pdneuro") for name in names)
+
+    return eventually(ended, int(PAUSE) / 2)
 
 
 class TestFailure:
@@ -52,7 +55,7 @@ class TestFailure:
 
         def answer(which: str, request: Request) -> Response | None:
             if which == "first":
-                others.wait(20)
+                others.wait(600)
                 return Response({"detail": "no"}, 401)
             others.set()
             time.sleep(0.5)
@@ -73,13 +76,13 @@ class TestFailure:
 
         def answer(which: str, request: Request) -> Response:
             if which == "first":
-                others.wait(20)
+                others.wait(600)
                 return Response({"detail": "no"}, 401)
             others.set()
-            return Response({"detail": "busy"}, 503, {"Retry-After": "30"})
+            return Response({"detail": "busy"}, 503, {"Retry-After": PAUSE})
 
         arrived = serve(sandbox, neurons.iloc[0], answer)
-        with pdneuro.set_options(retries=1, timeout=30), pytest.raises(errors.AuthenticationError):
+        with pdneuro.set_options(retries=1, timeout=600), pytest.raises(errors.AuthenticationError):
             neurons.neuro.properties("size", batch_size=10, max_workers=2)
         assert workers_end()
         assert sorted(arrived) == ["first", "other"]
@@ -90,13 +93,13 @@ class TestFailure:
 
         def answer(which: str, request: Request) -> Response:
             threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
-            return Response({"detail": "busy"}, 503, {"Retry-After": "30"})
+            return Response({"detail": "busy"}, 503, {"Retry-After": PAUSE})
 
         arrived = serve(sandbox, neurons.iloc[0], answer)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with (
-                pdneuro.set_options(retries=1, timeout=30),
+                pdneuro.set_options(retries=1, timeout=600),
                 pytest.raises(KeyboardInterrupt) as caught,
             ):
                 neurons.neuro.properties("size", max_workers=1)
@@ -184,7 +187,7 @@ class TestRetries:
         sandbox.fail(status=503, retry_after=pause, times=9)
         with (
             pdneuro.set_options(retries=3),
-            deadline(20),
+            deadline(),
             pytest.raises(errors.ServiceUnavailableError, match="asks to wait"),
         ):
             ids.neuro.properties("size")
@@ -194,6 +197,6 @@ class TestRetries:
         self, sandbox: Sandbox, ids: pd.Series
     ) -> None:
         sandbox.fail(status=503, retry_after="soon")
-        with pdneuro.set_options(retries=1), deadline(20):
+        with pdneuro.set_options(retries=1), deadline():
             ids.neuro.properties("size")
         assert len(sandbox.requests) == 2

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,6 +21,9 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
+from pdneuro.transport import timing
+from pdneuro.transport.report import Batch
+from pdneuro.transport.store import Store
 from tests.transport.conftest import deadline
 
 BC = "/braincircuits"
@@ -80,17 +84,24 @@ def test_an_invalid_value_is_an_error_and_is_not_cached(
     call()
 
 
-@pytest.mark.parametrize(
-    "payload", [b"\xff", b'{"nr_pre": -1}', b'{"nr_pre":', b"1,2", b"", "text", None]
-)
+def damage(file: Path, number: int, payload: bytes | None) -> None:
+    """Replace the cached values of an ID."""
+    with Store(file) as store:
+        for scope in [store.scope_id(scope) for scope, *_ in store.overview()]:
+            found = store.get(scope, np.array([number]))
+            if len(found.ids):
+                snapshot = int(found.snapshots[0])
+                batch = Batch([number], found.encodings.tolist(), [payload], max(snapshot, 0) or None)
+                store.put(scope, [batch])
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b'{"nr_pre": -1}', b'{"nr_pre":', b"1,2", b"", None])
 def test_a_cached_value_that_cannot_be_read_is_requested_again(
     sandbox: Sandbox, ids: pd.Series, payload: Any
 ) -> None:
     truth = ids.neuro.properties("link_pre")
     (file,) = Path(pdneuro.get_options()["cache_dir"]).glob("*.sqlite")
-    with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE answers_1 SET payload = ? WHERE id = ?", (payload, int(ids[3])))
-    connection.close()
+    damage(file, int(ids[3]), payload)
     with (
         pdneuro.set_options(offline=True),
         pytest.warns(errors.CacheWarning, match="cannot be read"),
@@ -109,11 +120,7 @@ def test_a_cached_record_without_its_id_is_requested_again(sandbox: Sandbox, pay
     neurons = pd.Series([1, 2, 3], name="neuron_id")
     truth = neurons.neuro.neuromorpho("species")
     (file,) = Path(pdneuro.get_options()["cache_dir"]).glob("*.sqlite")
-    with sqlite3.connect(file) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'answers_%'")
-        for (table,) in tables.fetchall():
-            connection.execute(f"UPDATE {table} SET payload = ? WHERE id = 2", (payload,))
-    connection.close()
+    damage(file, 2, payload)
     with pytest.warns(errors.CacheWarning, match="1 cached values .* 2"):
         found = neurons.neuro.neuromorpho("species")
     pd.testing.assert_frame_equal(found, truth)
@@ -230,48 +237,71 @@ def test_a_tls_handshake_that_breaks_off_is_tried_again(
     assert len(tries) == 3
 
 
+class Clock:
+    """The clock of the time limit, which a server puts forward once a response is timed."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self.used = threading.Event()
+
+    def monotonic(self) -> float:
+        """Return the seconds of this clock."""
+        self.used.set()
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Put another clock in place of that of the time limit, so that no test waits for it."""
+    made = Clock()
+    monkeypatch.setattr(timing, "time", made)
+    return made
+
+
 @pytest.mark.parametrize("part", ["body", "header"])
 def test_a_response_has_a_total_time_limit(
-    sandbox: Sandbox, ids: pd.Series, listener: socket.socket, part: str
+    sandbox: Sandbox, ids: pd.Series, listener: socket.socket, clock: Clock, part: str
 ) -> None:
     def drip(connection: socket.socket) -> None:
         connection.recv(65536)
         head = (
             b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" if part == "body" else b"HTTP/1.1 200 "
         )
-        try:
-            connection.sendall(head)
-            while True:  # each byte comes within the timeout
-                connection.sendall(b"a")
-                time.sleep(0.05)
-        except OSError:
-            connection.close()
+        connection.sendall(head)
+        clock.used.wait(60)
+        for _ in range(6):  # each byte comes within the timeout
+            clock.ahead += 55
+            connection.sendall(b"a")
+        while connection.recv(65536):  # until the other side gives up
+            pass
+        connection.close()
 
     accept(listener, drip)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with (
-        deadline(30),
-        pdneuro.set_options(braincircuits_url=address, timeout=0.4),
+        deadline(),
+        pdneuro.set_options(braincircuits_url=address, timeout=60),
         pytest.raises(errors.ConnectionFailedError, match="5 times the timeout"),
     ):
         ids.neuro.properties("size")
 
 
 def test_a_response_that_is_fast_enough_may_take_longer(
-    sandbox: Sandbox, listener: socket.socket
+    sandbox: Sandbox, listener: socket.socket, clock: Clock
 ) -> None:
-    body = results(_1={"size": 5}) + b" " * 200_000
+    body = results(_1={"size": 5}) + b" " * 5_000_000
 
     def send(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
-        for start in range(0, len(body), 10_000):  # 100 kB per second
-            connection.sendall(body[start : start + 10_000])
-            time.sleep(0.1)
+        clock.used.wait(60)
+        for start in range(0, len(body), 500_000):  # 11 kB per second
+            clock.ahead += 45
+            connection.sendall(body[start : start + 500_000])
 
     accept(listener, send)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with pdneuro.set_options(braincircuits_url=address, timeout=0.3):
+    with pdneuro.set_options(braincircuits_url=address, timeout=60):
         assert pd.Series([1]).neuro.properties("size")["size"].tolist() == [5]
 
 
@@ -475,7 +505,7 @@ class TestNeuroMorpho:
 
         sandbox.neuromorpho = many  # type: ignore[assignment]
         count = len(sandbox.requests)
-        with deadline(60):
+        with deadline():
             pd.testing.assert_frame_equal(pdneuro.neuromorpho.select(species="rat", refresh=True), truth)
             assert "rat" in pdneuro.neuromorpho.field_values("species")
         assert len(sandbox.requests) < count + 100
@@ -547,9 +577,17 @@ def test_the_claims_of_a_killed_process_end(
         scope = store.overview()[0][0]
         store.claim(store.scope_id(scope), ids.tolist(), "killed")
         with store.transaction() as connection:
-            connection.execute("UPDATE claim SET until = ?", (time.time() + 1,))
-    begun = time.monotonic()
-    with deadline(30):
+            until = time.time() + 1
+            connection.execute("UPDATE claim SET until = ?", (until,))
+    app, arrived = sandbox.braincircuits, []
+
+    def timed(request: Request) -> Response:
+        arrived.append(time.time())
+        return app(request)
+
+    sandbox._server.apps["/braincircuits"] = timed
+    with deadline():
         assert ids.neuro.properties("size")["size"].notna().all()
-    assert time.monotonic() - begun > 0.5  # it waited for the other process, and then sent the request
+    # The claim of the other process ends, and then one more request is sent.
+    assert min(arrived) >= until
     assert sorted(number for batch in sent(sandbox) for number in batch) == sorted(ids)

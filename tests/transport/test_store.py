@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sqlite3
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -134,7 +136,7 @@ def test_a_store_without_its_table_is_set_aside(
 ) -> None:
     ids.neuro.properties("size")
     connection = sqlite3.connect(tmp_path / "cache" / "answers.sqlite")
-    connection.execute("DROP TABLE answers_1")
+    connection.execute("DROP TABLE piece")
     connection.commit()
     connection.close()
     with pytest.raises(errors.CacheError, match="no such table"):
@@ -288,9 +290,114 @@ class TestCache:
         assert file.exists() == (content is not None)
 
 
+VERSION_2 = f"""
+CREATE TABLE scope (
+    scope INTEGER PRIMARY KEY, address TEXT, credential TEXT, project TEXT, property TEXT,
+    UNIQUE (address, credential, project, property)
+);
+CREATE TABLE batch (
+    batch INTEGER PRIMARY KEY, scope INTEGER NOT NULL, fetched REAL NOT NULL, snapshot INTEGER
+);
+CREATE INDEX batch_scope ON batch (scope);
+CREATE TABLE document (
+    key TEXT PRIMARY KEY, address TEXT, credential TEXT, url TEXT, fetched REAL NOT NULL,
+    status INTEGER, content_type TEXT, body BLOB
+);
+CREATE TABLE answers_1 (
+    id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, encoding INTEGER NOT NULL, payload BLOB
+);
+INSERT INTO scope VALUES (1, 'https://host', 'me', 'fly', 'size');
+INSERT INTO batch VALUES (1, 1, 1000.0, 1674644403), (2, 1, 2000.0, NULL);
+INSERT INTO answers_1 VALUES (7, 2, {FIRST_ENCODING}, x'35'), (3, 1, {FIRST_ENCODING}, x'3132'),
+    (5, 1, {NONE_ENCODING}, NULL), (9, 1, {FIRST_ENCODING}, x'');
+INSERT INTO document VALUES ('k', 'https://host', '', 'https://host/a', 1000.0, 200, 'text', x'31');
+PRAGMA application_id = {0x70646E72};
+PRAGMA user_version = 2;
+"""
+
+
+class TestOlderFiles:
+    """Files of version 2, which has a row per value."""
+
+    def write(self, folder: Path) -> Path:
+        folder.mkdir()
+        with contextlib.closing(sqlite3.connect(folder / "answers.sqlite")) as connection:
+            connection.executescript(VERSION_2)
+        return folder / "answers.sqlite"
+
+    def check(self, store: Store) -> None:
+        scope = store.scope_id(SCOPE)
+        found = store.get(scope, np.arange(10))
+        assert found.ids.tolist() == [3, 5, 7, 9]
+        assert found.encodings.tolist() == [*[FIRST_ENCODING, NONE_ENCODING], *[FIRST_ENCODING] * 2]
+        assert list(found.payloads) == [b"12", None, b"5", b""]
+        assert found.snapshots.tolist() == [1674644403, 1674644403, -1, 1674644403]
+        assert store.get(scope, np.arange(10), time.time() - 1500).ids.tolist() == [7]
+        document = store.document("k")
+        assert document is not None
+        assert document.body == b"1"
+
+    def test_values_are_moved_once(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "old")
+        for _ in range(2):
+            with Store(path) as store:
+                self.check(store)
+                assert store.overview()[0] == (SCOPE, 4, 3, 1000.0, 2000.0)
+
+    def test_two_threads_move_them_together(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "old")
+        with ThreadPoolExecutor(4) as pool:
+            stores = list(pool.map(Store, [path] * 4))
+        for store in stores:
+            self.check(store)
+            store.close()
+
+    def test_an_exported_file_is_loaded(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "old")
+        before = path.read_bytes()
+        with pdneuro.set_options(cache_dir=tmp_path / "new"):
+            assert pdneuro.cache.load(path) == 5
+            assert pdneuro.cache.load(path) == 0
+            with Store.open() as store:
+                self.check(store)
+        assert path.read_bytes() == before
+
+
+def test_large_values_are_in_several_pieces(tmp_path: Path) -> None:
+    """Values of many sizes are replaced one by one, and stay in files of their own order."""
+    rng = np.random.default_rng(0)
+    ids = rng.permutation(400) + 1
+    bodies = {number: bytes(int(rng.integers(0, 5000))) for number in ids.tolist()}
+    bodies[7] = b"x" * 300_000
+    with Store(tmp_path / "answers.sqlite") as store:
+        scope = store.scope_id(SCOPE)
+        store.put(scope, [Batch([*bodies], [FIRST_ENCODING] * 400, [*bodies.values()], 1)])
+        for number in range(1, 400, 5):
+            bodies[number] = b"new %d" % number
+        some = [*range(1, 400, 5)]
+        store.put(scope, [Batch(some, [FIRST_ENCODING] * 80, [bodies[n] for n in some], 2)])
+        found = store.get(scope, ids)
+        assert found.ids.tolist() == sorted(bodies)
+        assert list(found.payloads) == [bodies[number] for number in sorted(bodies)]
+        assert (found.snapshots == np.where(found.ids % 5 == 1, 2, 1)).all()
+        ((_, count, size, *_),) = store.overview()
+        assert (count, size) == (400, sum(map(len, bodies.values())))
+        assert list(store.get(scope, np.array([7])).payloads) == [bodies[7]]
+
+
+def test_values_whose_lengths_do_not_agree_are_set_aside(
+    sandbox: Sandbox, ids: pd.Series, tmp_path: Path
+) -> None:
+    truth = ids.neuro.properties("size")
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "answers.sqlite")) as connection:
+        connection.execute("UPDATE piece SET bodies = substr(bodies, 2)")
+        connection.commit()
+    with pytest.warns(errors.CacheSetAsideWarning, match="lengths"):
+        pd.testing.assert_frame_equal(ids.neuro.properties("size"), truth)
+
+
 def test_many_threads_may_begin_a_store_at_once(tmp_path: Path) -> None:
     """Each of them finds it made, in any order."""
-    from concurrent.futures import ThreadPoolExecutor
 
     def put(path: Path, number: int) -> None:
         with Store(path) as store:

@@ -104,7 +104,7 @@ def start(tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 
 def ask(url: str, **options: Any) -> Any:
     """One neuron of a service at this address, by pdneuro."""
-    quiet = {"neuromorpho_rate": None, "retries": 0, "timeout": 5, "progress": False}
+    quiet = {"neuromorpho_rate": None, "retries": 0, "timeout": 60, "progress": False}
     with pdneuro.set_options(neuromorpho_url=url, **quiet, **options):
         return pdneuro.neuromorpho.neuron(1)["neuron_name"]
 
@@ -113,7 +113,7 @@ def test_plain_requests_fail_and_pdneuro_steps_down(start: Start, authority: tru
     url = start(DHE)
     for verify in (None, False):  # switching the check off does not help
         with pytest.raises(requests.exceptions.SSLError, match=tls.SHORT_KEY):
-            requests.get(f"{url}/neuron/id/1", timeout=5, verify=verify)
+            requests.get(f"{url}/neuron/id/1", timeout=60, verify=verify)
     with pytest.warns(errors.WeakEncryptionWarning) as caught:
         assert ask(url) == "a"
     said = [str(warning.message) for warning in caught]
@@ -167,7 +167,7 @@ def test_other_hosts_do_not_profit(start: Start) -> None:
     url = start(DHE)
     server = Server("local", short_keys=True)
     with pytest.raises(requests.exceptions.SSLError, match=tls.SHORT_KEY):
-        server.session.get(url, timeout=5)
+        server.session.get(url, timeout=60)
 
 
 def test_a_bundle_stays_with_its_connections(

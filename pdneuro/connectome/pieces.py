@@ -1,0 +1,459 @@
+"""Methods of an edge table for all edges of a local connectome, with one piece in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pdneuro import graphs
+from pdneuro._compat import optional
+from pdneuro.connectome.index import Index
+from pdneuro.connectome.properties import Neurons
+from pdneuro.tables import edges as edge_tables
+from pdneuro.tables import pairs, roles, weights
+from pdneuro.tables.edges import END_OF, as_share, edge_table, group_names, warn_of_missing_edges
+from pdneuro.tables.grouping import sums_by_code
+from pdneuro.tables.ids import distinct_ids
+from pdneuro.tables.joins import Labels, labels_of
+from pdneuro.tables.provenance import note
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+#: Number of edges in memory at once.
+PIECE = 2**21
+
+Step = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+class EdgeMethods:
+    """Methods of an edge table; see :class:`LazyEdges`."""
+
+    _index: Index
+    _neurons: Neurons
+    _steps: tuple[Step, ...] = ()
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _ranges(self, upstream: bool = False) -> list[tuple[int, int]]:
+        """Return ranges of neurons whose edges, by one of their ends, are a piece each."""
+        counts = np.diff(self._index.start).reshape(-1, 2)[:, int(upstream)]
+        ends = np.cumsum(counts)
+        bounds = np.searchsorted(ends, np.arange(PIECE, self._index.pairs, PIECE))
+        bounds = np.unique([0, *bounds, len(counts)])
+        return list(zip(bounds.tolist(), bounds[1:].tolist(), strict=False))
+
+    def _piece(self, bounds: tuple[int, int], upstream: bool = False) -> pd.DataFrame:
+        """Return the edges of a range of neurons: their outputs, or their inputs."""
+        places = np.arange(*bounds)
+        counts, partner, weight, _ = self._index.records(
+            places, upstream=upstream, downstream=not upstream
+        )
+        own, other = np.repeat(self._index.ids[places], counts), self._index.ids[partner]
+        piece = edge_table(*((other, own) if upstream else (own, other)), weight)
+        for step in self._steps:
+            piece = step(piece)
+        return piece
+
+    def _pieces(self, upstream: bool = False) -> Iterator[pd.DataFrame]:
+        for bounds in self._ranges(upstream) or [(0, 0)]:
+            yield self._piece(bounds, upstream)
+
+    def _then(self, step: Step) -> LazyEdges:
+        return LazyEdges(self._index, self._neurons, [*self._steps, step])
+
+    # -- results with one row per edge -------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all edges as one DataFrame, sorted by presynaptic neuron and by falling weight.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).threshold(4).to_frame()
+           pre  post  weight
+        0   11    12       5
+        1   13    11       4
+        """
+        parts = list(self._pieces())
+        result = pd.concat(parts, ignore_index=True)
+        result.attrs = parts[0].attrs
+        return result
+
+    def batches(self) -> Any:
+        """Return a ``pyarrow.RecordBatchReader`` of all edges, for DuckDB, polars or a parquet file.
+
+        Raises
+        ------
+        MissingDependencyError
+            pyarrow is not installed (extra ``files``).
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).fractions().batches().read_all().num_rows
+        3
+        """
+        arrow = optional("pyarrow", "files")
+        pieces = self._pieces()
+        first = arrow.Table.from_pandas(next(pieces), preserve_index=False)
+        # A column without values in the first piece has no type yet.
+        kinds = [
+            field.with_type(arrow.string()) if arrow.types.is_null(field.type) else field
+            for field in first.schema
+        ]
+        schema = arrow.schema(kinds)
+
+        def batches() -> Iterator[Any]:
+            yield from first.cast(schema).to_batches()
+            for piece in pieces:
+                table = arrow.Table.from_pandas(piece, schema=schema, preserve_index=False)
+                yield from table.cast(schema).to_batches()
+
+        return arrow.RecordBatchReader.from_batches(schema, batches())
+
+    def to_dask(self) -> Any:
+        """Return a dask DataFrame with a partition per piece.
+
+        Raises
+        ------
+        MissingDependencyError
+            dask is not installed (extra ``dask``).
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> len(pdneuro.Connectome(edges).edges().to_dask())
+        3
+        """
+        frames = optional("dask.dataframe", "dask")
+        return frames.from_map(self._piece, self._ranges() or [(0, 0)], meta=self._piece((0, 0)))
+
+    def threshold(self, min_weight: float, *, of: str | None = None) -> LazyEdges:
+        """Keep strong edges; see :func:`pdneuro.tables.threshold`.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).threshold(0.5, of="output").to_frame().weight.tolist()
+        [5, 4]
+        """
+        # A pair has one row.
+        if of is None:
+            edge_tables.threshold(self._piece((0, 0)), min_weight, "row")
+            return self._then(lambda piece: edge_tables.threshold(piece, min_weight, "row"))
+        edge_tables.threshold(self._piece((0, 0)), min_weight, "row", of=of)
+        share, totals = as_share(min_weight, "min_weight"), self._totals(of)
+
+        def strong(piece: pd.DataFrame) -> pd.DataFrame:
+            total = labels_of(piece[END_OF[of]].to_numpy(), totals)
+            kept = piece[piece["weight"].to_numpy() / np.maximum(total, 1) >= share]
+            return note(kept, min_share=share, min_share_of=of)
+
+        return self._then(strong)
+
+    def annotate(
+        self,
+        nodes: pd.DataFrame | Labels | None = None,
+        columns: Hashable | Sequence[Hashable] | None = None,
+        **options: Any,
+    ) -> LazyEdges:
+        """Add columns of the neurons for both ends; see :func:`pdneuro.tables.annotate`.
+
+        Parameters
+        ----------
+        nodes : DataFrame, Series or mapping, optional
+            Default: the table of neurons of the connectome.
+        columns, **options
+            See :func:`pdneuro.tables.annotate`.
+
+        Returns
+        -------
+        LazyEdges
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).annotate({11: "KC"}).to_frame().group_pre.tolist()[:2]
+        ['KC', 'KC']
+        """
+        if nodes is None:
+            listed = isinstance(columns, list | tuple | pd.Index)
+            names = columns if columns is None or listed else [columns]
+            for name in names if isinstance(names, list | tuple | pd.Index) else ():
+                roles.named_column(pd.DataFrame(columns=self._neurons.columns), name)
+            nodes = self._neurons.frame(names)  # type: ignore[arg-type]
+            options = {"on": self._neurons.on, **options}
+        edge_tables.annotate(self._piece((0, 0)), nodes, columns, **options)
+        return self._then(lambda piece: edge_tables.annotate(piece, nodes, columns, **options))
+
+    def fractions(
+        self, of: str = "input", total: str | Labels = "present", *, overwrite: bool = False
+    ) -> LazyEdges:
+        """Add each edge's share of an input or output; see :func:`pdneuro.tables.fractions`.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 12], "weight": [5, 2, 15]})
+        >>> pdneuro.Connectome(edges).fractions().to_frame().input_fraction.tolist()
+        [0.25, 1.0, 0.75]
+        """
+        weights.fractions(self._piece((0, 0)), of, total, overwrite=overwrite)
+        if not isinstance(total, str):
+            return self._then(lambda piece: weights.fractions(piece, of, total, overwrite=overwrite))
+        totals = self._totals(of)
+
+        def divided(piece: pd.DataFrame) -> pd.DataFrame:
+            return note(
+                weights.fractions(piece, of, totals, overwrite=overwrite), fractions_total="present"
+            )
+
+        return self._then(divided)
+
+    def reciprocal(self) -> LazyEdges:
+        """Add the weight of the edge in the opposite direction; see :func:`pdneuro.tables.reciprocal`.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).reciprocal().to_frame().reciprocal_weight.tolist()
+        [0, 4, 2]
+        """
+        before = LazyEdges(self._index, self._neurons, self._steps)
+        return self._then(lambda piece: pairs.add_reciprocal(piece, before._opposite(piece)))
+
+    def _opposite(self, piece: pd.DataFrame) -> pd.DataFrame:
+        """Return edges with those that are opposite to a piece, which is a range of pre or post."""
+        if not len(piece):
+            return self._piece((0, 0))
+        places = {end: self._index.places(np.unique(piece[end])) for end in ("pre", "post")}
+        end = min(places, key=lambda name: np.ptp(places[name]))
+        found = self._piece((int(places[end][0]), int(places[end][-1]) + 1), upstream=end == "pre")
+        return found[found["pre"].isin(piece["post"]) & found["post"].isin(piece["pre"])]
+
+    def sign(self, nt: Hashable = "nt_pre", **options: Any) -> LazyEdges:
+        """Add the sign of each edge, by its transmitter; see :func:`pdneuro.tables.sign`.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> neurons = pd.DataFrame({"root_id": [11, 13], "nt": ["ACH", "GABA"]})
+        >>> signed = pdneuro.Connectome(edges, neurons).sign(inhibitory="GABA", excitatory="ACH")
+        >>> signed.to_frame().signed_weight.tolist()
+        [5, 2, -4]
+        """
+        lazy = self
+        if nt == "nt_pre" and nt not in self._piece((0, 0)).columns:
+            lazy = self.annotate(columns="nt")
+        # A transmitter may be absent from a piece.
+        check = options.pop("check", True)
+        if check:
+            names = lazy._values(nt)
+            weights.sign(names, nt, check=True, **options)
+        return lazy._then(lambda piece: weights.sign(piece, nt, check=False, **options))
+
+    def _values(self, name: Hashable) -> pd.DataFrame:
+        """Return an edge for each distinct value of a column."""
+        roles.named_column(self._piece((0, 0)), name)
+        parts = [piece.drop_duplicates(name) for piece in self._pieces()]
+        return pd.concat(parts, ignore_index=True).drop_duplicates(name)
+
+    # -- results for all edges ---------------------------------------------------------------------
+
+    def degree(self) -> pd.DataFrame:
+        """Count the partners and synapses of each neuron; see :func:`pdneuro.tables.degree`.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> pdneuro.Connectome(edges).degree().out_weight.tolist()
+        [7, 0, 4]
+        """
+        ids = pd.Index(self._index.ids)
+        names = ("in_degree", "out_degree", "in_weight", "out_weight")
+        counts = {name: np.zeros(len(ids), np.int64) for name in names}
+        for piece in self._pieces():
+            weight = piece["weight"].to_numpy()
+            for side, end in (("in", "post"), ("out", "pre")):
+                places = ids.get_indexer(pd.Index(piece[end]))
+                counts[f"{side}_degree"] += np.bincount(places, minlength=len(ids))
+                counts[f"{side}_weight"] += sums_by_code(places, weight, len(ids))
+        table = pd.DataFrame(counts, index=ids.rename("id"), dtype="int64")
+        return table[(table["in_degree"] > 0) | (table["out_degree"] > 0)]
+
+    def _totals(self, of: str) -> pd.Series[Any]:
+        """Return all input, or all output, of each neuron."""
+        warn_of_missing_edges(self._piece((0, 0)), of, 0)
+        degrees = self.degree()
+        return degrees["in_weight" if of == "input" else "out_weight"]
+
+    def collapse(
+        self,
+        group_by: Any = None,
+        *,
+        per_neuron: bool = False,
+        dropna: bool = False,
+        sort: bool = False,
+        observed: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Sum the edges of each pair of groups; see :func:`pdneuro.tables.collapse`.
+
+        A column of ``group_by`` may also be one of the table of neurons. Without ``group_by``, the lazy
+        table is returned, as each pair has one row.
+
+        Examples
+        --------
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> brain.collapse("side").n_pairs.tolist()
+        [11243, 11237, 11420, 11100]
+        """
+        if group_by is None:
+            edge_tables.collapse(self._piece((0, 0)), per_neuron=per_neuron, **options)
+            return LazyEdges(self._index, self._neurons, self._steps)
+        lazy = self._with_groups(group_by)
+        parts = [edge_tables.collapse(piece, group_by, **options) for piece in lazy._pieces()]
+        keys = list(parts[0].columns[: parts[0].columns.get_loc("weight")])
+        sums = [name for name in parts[0].columns if name not in (*keys, "weight", "n_post")]
+        totals = edge_tables.sum_rows(pd.concat(parts, ignore_index=True), keys, also=sums)
+        # A neuron is in one piece of the edges that are divided by this end of them.
+        received = [
+            edge_tables.collapse(piece, group_by, **options)[[*keys, "weight", "n_post"]]
+            for piece in lazy._pieces(upstream=True)
+        ]
+        counts = edge_tables.sum_rows(pd.concat(received, ignore_index=True), keys, also=["n_post"])
+        both = pd.concat([totals.assign(n_post=0), counts], ignore_index=True)
+        totals["n_post"] = edge_tables.sum_rows(both, keys, also=["n_post"])["n_post"]
+        totals = totals[parts[0].columns]
+        if per_neuron:
+            totals = edge_tables.with_weight_per_neuron(
+                totals, lazy._one_edge_per_neuron(), group_by, keys
+            )
+        return edge_tables.arranged(totals, keys, dropna, sort, observed)
+
+    def _one_edge_per_neuron(self) -> pd.DataFrame:
+        """Return for each end of the edges one edge per neuron."""
+        parts = [
+            piece.drop_duplicates(end)
+            for upstream, end in ((False, "pre"), (True, "post"))
+            for piece in self._pieces(upstream)
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    def _with_groups(self, group_by: Any) -> LazyEdges:
+        """Add the columns of the table of neurons that ``group_by`` names."""
+        present = set(self._piece((0, 0)).columns)
+        stems = [
+            stem
+            for stem in dict.fromkeys(group_names(group_by))
+            if stem in self._neurons.columns and not {f"{stem}_pre", f"{stem}_post"} <= present
+        ]
+        return self.annotate(columns=stems, overwrite=True) if stems else self
+
+    def to_matrix(
+        self,
+        group_by: Any = None,
+        *,
+        values: str = "weight",
+        normalize: str | None = None,
+        ids: Any = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Return the adjacency matrix as a DataFrame; see :func:`pdneuro.graphs.to_matrix`.
+
+        Examples
+        --------
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+        >>> brain.to_matrix("side").shape
+        (2, 2)
+        """
+        if group_by is None:
+            return graphs.to_matrix(
+                self._edges_of(ids), values=values, normalize=normalize, ids=ids, **options
+            )
+        if ids is not None:
+            raise ValueError("ids= cannot be combined with group_by=.")
+        counts = (*edge_tables.GROUP_COUNTS, edge_tables.PER_NEURON, "weight")
+        groups = self.collapse(
+            group_by,
+            per_neuron=values == edge_tables.PER_NEURON,
+            values=None if values in counts else values,
+        )
+        return graphs.matrix.matrix_of_groups(groups, values=values, normalize=normalize, **options)
+
+    def to_sparse(self, values: str = "weight", ids: Any = None) -> tuple[csr_array, pd.Index[Any]]:
+        """Return the adjacency matrix as a SciPy sparse array; see :func:`pdneuro.graphs.to_sparse`.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> matrix, ids = pdneuro.Connectome(edges).to_sparse()
+        >>> matrix.sum(), ids.tolist()
+        (np.int64(11), [11, 12, 13])
+        """
+        if ids is not None:
+            return graphs.to_sparse(self._edges_of(ids), values=values, ids=ids)
+        sparse = optional("scipy.sparse", "graph")
+        known = self.degree().index
+        entries: list[Any] = []
+        ends: list[Any] = []
+        for piece in self._pieces():
+            entries.append(edge_tables.numbers(piece, values))
+            places = [known.get_indexer(pd.Index(piece[end])) for end in ("pre", "post")]
+            ends.append(np.array(places, np.int32 if len(known) < 2**31 else np.int64))
+        shape = (len(known), len(known))
+        matrix = sparse.csr_array((np.concatenate(entries), np.concatenate(ends, axis=1)), shape=shape)
+        return matrix, known
+
+    def similarity(self, *, ids: Any = None, **options: Any) -> Any:
+        """Return the similarity of the partners of neurons; see :func:`pdneuro.graphs.similarity`.
+
+        Only the edges of ``ids`` are read.
+
+        Examples
+        --------
+        >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges())
+        >>> brain.similarity(ids=brain.ids.head(3)).shape
+        (3, 3)
+        """
+        return graphs.similarity(self._edges_of(ids), ids=ids, **options)
+
+    def _edges_of(self, ids: Any) -> pd.DataFrame:
+        """Return the edges of some neurons at either end, or all edges."""
+        if ids is None:
+            return self.to_frame()
+        chosen = pd.Index(distinct_ids(roles.id_column(ids)))
+        parts = [
+            piece[piece["pre"].isin(chosen) | piece["post"].isin(chosen)] for piece in self._pieces()
+        ]
+        result = pd.concat(parts, ignore_index=True)
+        result.attrs = parts[0].attrs
+        return result
+
+
+class LazyEdges(EdgeMethods):
+    """All edges of a :class:`pdneuro.Connectome`, one row per pair, read when a result is requested.
+
+    ``threshold``, ``annotate``, ``fractions``, ``reciprocal`` and ``sign`` return another lazy table.
+    ``collapse``, ``degree``, ``to_matrix``, ``to_sparse`` and ``similarity`` return the result for all
+    edges. Parameters and results are those of the methods of a DataFrame of edges.
+
+    Examples
+    --------
+    >>> brain = pdneuro.Connectome(pdneuro.sandbox.edges(), pdneuro.sandbox.neurons())
+    >>> strong = brain.edges().threshold(50).annotate(columns="side")
+    >>> strong.collapse("side").n_pairs.tolist()
+    [160, 163, 181, 169]
+    >>> strong.to_frame().columns.tolist()
+    ['pre', 'post', 'weight', 'side_pre', 'side_post']
+    """
+
+    def __init__(self, index: Index, neurons: Neurons, steps: Sequence[Step] = ()) -> None:
+        self._index, self._neurons, self._steps = index, neurons, tuple(steps)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(map(str, self._piece((0, 0)).columns))
+        return f"<LazyEdges of {self._index.pairs:,} pairs: {columns}. Call .to_frame() or .batches()>"
