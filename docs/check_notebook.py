@@ -29,9 +29,7 @@ CHECKS = ("cells", "progress", "completion", "tooltip", "light", "dark")
 #: Seconds to wait for anything, also on a busy machine.
 _PATIENCE = 600
 _THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-_OPENED = (
-    "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-)
+_OPENED = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 _RUN = """command => {
   window.done = false;
   jupyterapp.commands.execute(...command).then(() => { window.done = true; });
@@ -50,10 +48,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
     options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
     options += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder / 'work'}"]
-    options += [
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
+    options += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *options],
@@ -93,11 +88,7 @@ def of_outputs(cells: list[dict[str, Any]]) -> Iterator[str]:
         "".join(output["data"]["text/plain"]) for output in outputs if kinds and output.get("data", {}).keys() == {"text/plain"}
     ]  # fmt: skip
     bars = [line for line in lines if "from the cache" in line]
-    if (
-        len(bars) != 1
-        or len(bars[0].splitlines()) != 1
-        or "0 from the cache, 3,000 downloaded" not in bars[0]
-    ):
+    if len(bars) != 1 or len(bars[0].splitlines()) != 1 or "0 from the cache, 3,000 downloaded" not in bars[0]:
         yield f"progress: {bars}"
 
 
