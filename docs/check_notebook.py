@@ -2,16 +2,16 @@
 
 python docs/check_notebook.py [--pictures FOLDER]
 
-The checks: all cells run, progress is one line, nothing is in a red box, tab completion lists methods, the tooltip
-lists parameters, and the output is legible in the light and the dark theme. Without Chromium, they are
-skipped and counted.
+The checks: all cells run, progress is one line, nothing is in a red box, tab completion lists methods,
+the tooltip lists parameters, and the output is legible in the light and the dark theme. Without
+Chromium, they are skipped and counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,9 +27,12 @@ import check_browser
 NOTEBOOK = Path(__file__).parent / "first_look.ipynb"
 CHECKS = ("cells", "progress", "completion", "tooltip", "light", "dark")
 #: Seconds to wait for anything, also on a busy machine.
-_PATIENCE = 600
+_PATIENCE = 200
 _THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-_OPENED = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+_OPENED = """() => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.status === "idle";
+}"""
 _RUN = """command => {
   window.done = false;
   jupyterapp.commands.execute(...command).then(() => { window.done = true; });
@@ -48,7 +51,8 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
     options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
     options += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder / 'work'}"]
-    options += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    options += ["--LabApp.news_url=None"]
+    options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *options],
@@ -58,11 +62,11 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         )
     try:
         until = time.monotonic() + _PATIENCE
-        while not (found := list((folder / "runtime").glob("jpserver-*.json"))):
+        while not (found := re.search(r"http://127[.\d]+:\d+/", (folder / "log.txt").read_text())):
             if server.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((folder / "log.txt").read_text())
             time.sleep(0.2)
-        yield json.loads(found[0].read_text())["url"]
+        yield found[0]
     finally:
         server.terminate()  # with its kernels
         server.wait(_PATIENCE)
@@ -84,16 +88,17 @@ def of_outputs(cells: list[dict[str, Any]]) -> Iterator[str]:
         yield "cells: a red box"
     if not cells[-1].get("execution_count"):
         yield "cells: the last one did not run"
-    lines = [
-        "".join(output["data"]["text/plain"]) for output in outputs if kinds and output.get("data", {}).keys() == {"text/plain"}
-    ]  # fmt: skip
+    texts = [output["data"] for output in outputs if "data" in output]
+    lines = ["".join(data["text/plain"]) for data in texts if data.keys() == {"text/plain"}]
     bars = [line for line in lines if "from the cache" in line]
-    if len(bars) != 1 or len(bars[0].splitlines()) != 1 or "0 from the cache, 3,000 downloaded" not in bars[0]:
+    if len(bars) != 1 or "\n" in bars[0] or "0 from the cache, 3,000 downloaded" not in bars[0]:
         yield f"progress: {bars}"
 
 
 def of_help(page: Any) -> Iterator[str]:
     """Yield the problems of tab completion and of the tooltip."""
+    from playwright import sync_api
+
     for check, text, key, box, word in (
         ("completion", "neurons.neuro.", "Tab", ".jp-Completer", "join_properties"),
         ("tooltip", "neurons.neuro.edges(", "Shift+Tab", ".jp-Tooltip", "min_weight"),
@@ -105,7 +110,7 @@ def of_help(page: Any) -> Iterator[str]:
         found = page.locator(box, has_text=word)
         try:
             found.wait_for()
-        except TimeoutError:
+        except sync_api.TimeoutError:
             yield f"{check}: {word!r} is not in the box"
         page.keyboard.press("Escape")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 #: Python argument or option -> flag.
 _FLAGS = {
@@ -24,7 +25,7 @@ _FLAGS = {
 _VALUE = r"""=(True|False|\.\.\.|"[^"]*"|'[^']*'|[\w.]*\w)"""
 #: Not in an address or a query string.
 _ARGUMENT = re.compile(rf"(?<![\w?&/.-])({'|'.join(_FLAGS)}){_VALUE}")
-_CALLS = [
+_CALLS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"`pdneuro token set` or `pdneuro\.tokens\.save\(service, token\)`", "`pdneuro token set SERVICE`"),
     (r"`?pdneuro\.set_options\(([^()]*)\)`?", lambda call: _options(call[1])),
     (r"`?pdneuro\.tokens\.save\(['\"]?([^'\",]+)['\"]?, token\)`?", r"`pdneuro token set \1`"),

@@ -241,8 +241,8 @@ def start(
         Folder for the cache. Default: a temporary folder that is deleted at the end.
     keep : bool, default False
         Use the same address and cache after a restart of Python or of a notebook's kernel, so that what
-        was downloaded is still cached. Both are in a folder ``kept-sandbox`` of ``cache_dir``, by default of
-        the user's cache; :meth:`Sandbox.forget` deletes it. Your own data require ``cache_dir``.
+        was downloaded is still cached. Both are in the folder ``kept-sandbox`` of ``cache_dir``, or of
+        the user's cache. :meth:`Sandbox.forget` deletes it. Your own data require ``cache_dir``.
 
     Returns
     -------

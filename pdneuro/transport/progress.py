@@ -37,7 +37,7 @@ _latest: tuple[_Line, Any] | None = None
 def _line() -> _Line | None:
     """Return a line of the current cell, which its bars use in turn; None outside of notebooks."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if not hasattr(shell, "get_parent"):
+    if shell is None or not hasattr(shell, "get_parent"):
         return None
     cell = shell.get_parent().get("header", {}).get("msg_id", "")
     if _latest is not None and _latest[0].cell == cell and _latest[1].disable:
