@@ -111,9 +111,9 @@ def graph(
     }
     if layout is None:
         layout = "spring" if seeds is None else "layered"
+    check_choice("layout", layout, layouts)
     if (layout == "layered") != (seeds is not None):
         raise ValueError("layout='layered' and seeds=, the IDs where it starts, go together.")
-    check_choice("layout", layout, layouts)
     if group_by is not None and (color is not None or nodes is not None):
         raise ValueError("group_by= cannot be combined with nodes= and color=, which are per neuron.")
     for argument, column in (("color", color), ("labels", None if isinstance(labels, bool) else labels)):
