@@ -91,7 +91,9 @@ _VOXELS = 96
 
 def _space(resolution: int) -> tuple[list[Any], Any, Any]:
     """Return positions in µm, the depth below the surface, and the distance from the brain stem."""
-    axes = [np.arange(size // resolution) * resolution + resolution / 2 for size in _SIZE]
+    # The center of a voxel of 100 µm is a corner of finer ones, which have the same structure.
+    inside = resolution / 2 if resolution >= 100 else 0
+    axes = [np.arange(size // resolution) * resolution + inside for size in _SIZE]
     ap, dv, lr = np.meshgrid(*axes, indexing="ij", sparse=True)
     # Two hemispheres, which are narrow at the front and separated by a notch at the top.
     narrow = 1 + np.clip(600 - ap, 0, None) / 2000
