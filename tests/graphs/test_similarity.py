@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pdneuro
+
 EDGES = pd.DataFrame({"pre": [1, 1, 2, 2], "post": [3, 4, 3, 4], "weight": [3, 4, 3, 0]})
 
 
@@ -189,3 +191,9 @@ class TestDataSets:
     def test_partners_have_labels_of_neurons(self) -> None:
         with pytest.raises(ValueError, match="column of edges"):
             self.EDGES.assign(nt="x").neuro.similarity(group_by="nt")
+
+
+def test_labels_of_edges_are_no_labels_of_partners() -> None:
+    edges = pdneuro.sandbox.edges().head(50).assign(region="a")
+    with pytest.raises(ValueError, match="'region' is a column of edges"):
+        edges.neuro.similarity(group_by="region")

@@ -525,6 +525,10 @@ def test_aggregate_of_a_dataset_and_of_acronyms(sandbox: Sandbox) -> None:
     assert found["age"].values.tolist() == [9.0]
     skipped = dataset.neuro.aggregate(["VIS", "TH"], how="sum", skipna=True)
     assert skipped["area"].values.tolist() == [1.0, 3.0]
+    of_nothing = dataset.neuro.aggregate(["VISl", "TH"], how="sum", skipna=True)["area"]
+    assert np.isnan(of_nothing.values).tolist() == [True, False]  # not zero
+    means = dataset.neuro.aggregate(["VIS", "TH"], how="mean", skipna=True)["area"]
+    assert means.values.tolist() == [1.0, 3.0]
     with pytest.raises(ValueError, match="'sum' or 'mean', not 'max'"):
         cells.neuro.aggregate(["VIS"], how="max")
     with pytest.raises(TypeError, match="how"):
