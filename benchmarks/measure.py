@@ -36,10 +36,17 @@ def timed(action: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+#: Range of the times of the last action of each measurement, the yardstick, divided by their median.
+spreads: list[float] = []
+
+
 def in_turn(rounds: int, *actions: Callable[[], Any], warm: bool = True) -> list[float]:
     """Return the median seconds of each action; actions alternate, after one warm-up round."""
     times = [[timed(action) for action in actions] for _ in range(rounds + warm)][int(warm) :]
-    return [statistics.median(column) for column in zip(*times, strict=True)]
+    columns = list(zip(*times, strict=True))
+    medians = [statistics.median(column) for column in columns]
+    spreads.append((max(columns[-1]) - min(columns[-1])) / medians[-1])
+    return medians
 
 
 def peak(action: Callable[[], Any]) -> float:

@@ -31,10 +31,13 @@ import neuromorpho
 import numpy as np
 import pandas as pd
 import server
-from measure import Row
+import tables
+from measure import Row, spreads
 
 from pdneuro.transport import tokens
 
+#: Above this spread of a yardstick, ratios are uncertain.
+MAX_SPREAD = 0.3
 #: Numbers of rows of the files of ``big``.
 SIZES = [5_000_000]
 JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
@@ -48,6 +51,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "to_networkx": lambda rounds, rows: graphs.to_networkx(rounds),
     "collapse": lambda rounds, rows: graphs.collapse(rounds),
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
+    "tables": lambda rounds, rows: tables.sums(rounds),
     "similarity": lambda rounds, rows: graphs.similarity(rounds),
     "analysis": lambda rounds, rows: analysis.methods(rounds),
     "analysis_peers": lambda rounds, rows: analysis.peers(rounds),
@@ -72,9 +76,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=JOBS, nargs="+", default=list(JOBS))
     parser.add_argument("--rows", help="parquet file with a column flywire_id")
+    parser.add_argument("--sizes", type=int, nargs="+", help="rows of the synthetic edge tables, rising")
     parser.add_argument("--rows-big", type=int, nargs="+", default=SIZES, help="sizes of the job big")
     chosen = parser.parse_args()
     SIZES[:] = chosen.rows_big
+    graphs.SIZES = tuple(chosen.sizes or graphs.SIZES)
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}; "
         f"Python {platform.python_version()}, pandas {pd.__version__}, numpy {np.__version__}, "
@@ -84,11 +90,18 @@ def main() -> None:
     words = {True: "yes", False: "**no**", None: "-"}
     with tokens.overridden(braincircuits=server.TOKEN):
         for name in chosen.only:
+            spreads.clear()
             for row in JOBS[name](chosen.rounds, chosen.rows):
                 print(
                     f"| {row.what} | {row.ours} | {row.yardstick} | {row.ratio:.2f} | {row.goal} "
                     f"| {words[row.met]} |",
                     flush=True,
+                )
+            if max(spreads, default=0) > MAX_SPREAD:
+                print(
+                    f"{name}: the machine was too busy; the times of a yardstick differ by "
+                    f"{max(spreads):.0%} of their median, so the ratios are uncertain.",
+                    file=sys.stderr,
                 )
 
 

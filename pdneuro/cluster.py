@@ -25,32 +25,40 @@ from pdneuro.transport import tokens
 #: Maximum number of queries at the same time; ``max_workers`` limits their requests.
 _QUERIES = 32
 #: Seconds after which a client must have taken a query.
-_PATIENCE = 60
-#: Clients of clusters whose queries this process takes.
-_clients: set[str] = set()
+_PATIENCE = 300
+#: Names of the queues that this process reads, one per client.
+_queues: set[str] = set()
 _lock = threading.Lock()
 
 
-def listen(name: str) -> None:
-    """Take the queries of tasks from the current cluster, if there is one."""
+def listen(process: str) -> str | None:
+    """Take the queries of tasks from the current cluster, if there is one; return the queue's name."""
     try:
-        client = distributed.default_client()
+        client: Any = distributed.default_client()  # type: ignore[no-untyped-call]
     except ValueError:
-        return
+        return None
+    # The scheduler may give an item to a client that was closed, so no two clients share a queue.
+    name = f"{process}-{client.id}"
     with _lock:
-        if client.id not in _clients:
-            _clients.add(client.id)
+        if name not in _queues:
+            _queues.add(name)
             threading.Thread(target=_serve, args=(client, name), name=name, daemon=True).start()
+    return name
+
+
+def _queue(name: str, client: Any) -> Any:
+    return distributed.Queue(name, client=client)  # type: ignore[no-untyped-call]
 
 
 def _serve(client: Any, name: str) -> None:
     """Run the queries in the queue of a cluster until its client is closed."""
     # A closed client ends the wait with one of several errors.
     with ThreadPoolExecutor(_QUERIES, thread_name_prefix=name) as pool, contextlib.suppress(Exception):
-        queue = distributed.Queue(name, client=client)
+        queue = _queue(name, client)
         while client.status == "running":
             pool.submit(_answer, client, *queue.get())
-    _clients.discard(client.id)
+    with _lock:
+        _queues.discard(name)
 
 
 def _answer(client: Any, worker: str, reply: str, query: bytes) -> None:
@@ -67,7 +75,7 @@ def _answer(client: Any, worker: str, reply: str, query: bytes) -> None:
     # A worker that has ended needs no result: the task runs again elsewhere.
     with contextlib.suppress(Exception):
         [future] = client.scatter([result], workers=[worker], hash=False)
-        distributed.Queue(reply, client=client).put(future)
+        _queue(reply, client).put(future)
 
 
 class _Failure:
@@ -88,15 +96,14 @@ def on_worker() -> bool:
 
 def plugin() -> WorkerPlugin | None:
     """Return the plugin of this worker by which it sends its own requests."""
-    found: WorkerPlugin | None = distributed.get_worker().plugins.get(WorkerPlugin.name)
-    return found
+    found = distributed.get_worker().plugins.get(WorkerPlugin.name)
+    return found if isinstance(found, WorkerPlugin) else None
 
 
 def ask(name: str, query: bytes) -> Any:
-    """Return the result of a query that runs in the process with a name; called by a task."""
+    """Return the result of a query, sent through the queue with a name; called by a task."""
     client, worker = distributed.get_client(), distributed.get_worker()
-    queue = distributed.Queue(name, client=client)
-    reply = distributed.Queue(f"{name}-{secrets.token_hex(8)}", client=client)
+    queue, reply = _queue(name, client), _queue(f"{name}-{secrets.token_hex(8)}", client)
     try:
         queue.put((worker.address, reply.name, query))
         result = _result(reply, queue)

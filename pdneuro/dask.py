@@ -18,17 +18,18 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
 from dask import dataframe as dd
-from dask import delayed
 from dask.callbacks import Callback
 from dask.dataframe import extensions
+from dask.delayed import delayed
 
 from pdneuro import citations, graphs, neuroglancer, queries, tables
 from pdneuro._compat import TEXT
@@ -123,7 +124,7 @@ def _start(*_: Any) -> None:
     _run = _Run(report.latest(), contextvars.copy_context())  # type: ignore[arg-type]
 
 
-Callback(start=_start).register()
+Callback(start=_start).register()  # type: ignore[no-untyped-call]
 
 
 class Fetcher:
@@ -147,38 +148,40 @@ class Fetcher:
         self.process = None if on_workers else _process()
         self.since = time.time() if refresh else None
         self.is_copy = False
+        self.queue: str | None = None
         self.thread = threading.get_ident()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a copy. dask copies the original when it sends a graph to a cluster."""
+        queue = self.queue
         if not self.is_copy and self.process is not None:
             if self.thread == threading.get_ident():  # other threads send the tasks of the graph
                 _start()
             if "distributed" in sys.modules:
                 from pdneuro import cluster
 
-                cluster.listen(self.process)
-        return {**vars(self), "is_copy": True}
+                queue = cluster.listen(self.process)
+        return {**vars(self), "is_copy": True, "queue": queue}
 
     def __dask_tokenize__(self) -> Any:
         from dask.base import normalize_token
 
         return normalize_token((sorted(self.options.items(), key=str), self.since))
 
-    def fetch(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
+    def fetch(self, query: Callable[[Any], Any], ids: Any) -> Any:
         """Return the result of a query for a column."""
-        if self.process not in (None, _process()) and "distributed" in sys.modules:
+        if self.queue is not None and self.process != _process():
             from pdneuro import cluster
 
             if cluster.on_worker():
                 plugin = cluster.plugin()
                 if plugin is None:
-                    return cluster.ask(self.process, cloudpickle.dumps(partial(self.run, query, ids)))
+                    return cluster.ask(self.queue, cloudpickle.dumps(partial(self.run, query, ids)))
                 if plugin.cache_dir is not None:
                     self.options["cache_dir"] = Path(plugin.cache_dir)
         return self.run(query, ids)
 
-    def look_up(self, query: Callable[[pd.Series[Any]], Any], column: pd.Series[Any]) -> Any:
+    def look_up(self, query: Callable[[Any], Any], column: pd.Series[Any]) -> Any:
         """Return the result of a query with one row per row of a column; each value is sent once."""
         try:
             codes, _ = pd.factorize(array_of(column), use_na_sentinel=False)
@@ -191,12 +194,12 @@ class Fetcher:
             return Found(found.table.take(codes).set_axis(column.index), lambda: status)
         return found.take(codes).set_axis(column.index)
 
-    def run(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
+    def run(self, query: Callable[[Any], Any], ids: Any) -> Any:
         """Run a query in this process, in the context of the computation."""
         context = contextvars.Context() if _run is None else _run.context.copy()
         return context.run(self._run, query, ids)
 
-    def _run(self, query: Callable[[pd.Series[Any]], Any], ids: pd.Series[Any]) -> Any:
+    def _run(self, query: Callable[[Any], Any], ids: Any) -> Any:
         refreshed_since.set(self.since)
         slots.set(_shared_slots(self.options["max_workers"]))
         before = report.latest()
@@ -221,7 +224,8 @@ def _shared_slots(count: int) -> threading.Semaphore:
     return threading.Semaphore(count)
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True)
+class Call:
     """A function with the arguments that follow a column."""
 
     function: Callable[..., Any]
@@ -332,9 +336,9 @@ def by_row(
             dtypes = {**{name: _nullable(empty[name].dtype) for name in new}, **extra}
             empty = empty.reindex(columns=[*empty.columns, *(n for n in extra if n not in empty)])
             empty = empty.astype(dtypes)
-        columns = list(empty) if isinstance(empty, pd.DataFrame) else []
+        labels = list(empty.columns) if isinstance(empty, pd.DataFrame) else []
         action = run or (_called if join else _looked_up)
-        work = WithOptions(fetcher, action, Call(function, names, options), dtypes, columns)
+        work = WithOptions(fetcher, action, Call(function, names, options), dtypes, labels)
         return lazy.map_partitions(work, meta=empty)
 
     if meta:
@@ -609,7 +613,7 @@ def _edges(
             f"hop {hop} would query {len(everyone):,} neurons, {total:,} in total: more than "
             f"max_nodes={max_nodes:,}. Raise min_weight, follow fewer hops, or pass a larger max_nodes."
         )
-    found = _fetcher.get().fetch(query, own)
+    found: pd.DataFrame = _fetcher.get().fetch(query, own)
     if within:
         found = found[found["pre"].isin(everyone) & found["post"].isin(everyone)]
     if query.kwargs["upstream"] and query.kwargs["downstream"]:
@@ -622,7 +626,8 @@ def _edges(
 
 def _of_start(found: pd.DataFrame, own: pd.Series[Any], everyone: pd.Series[Any]) -> pd.DataFrame:
     """Keep a row between the neurons of two partitions only in the partition with its start."""
-    return found[found["pre"].isin(own) | ~found["pre"].isin(everyone)]
+    kept: pd.DataFrame = found[found["pre"].isin(own) | ~found["pre"].isin(everyone)]
+    return kept
 
 
 def synapses(
@@ -964,7 +969,7 @@ def _annotated(
 
 def _sent(value: Any) -> Any:
     """Return a value as a task of its own, so that each worker receives it once."""
-    return delayed(value, pure=True)  # type: ignore[no-untyped-call]
+    return delayed(value, pure=True)
 
 
 def fractions(
@@ -1093,6 +1098,7 @@ def __getattr__(name: str) -> Any:
 
 def to_matrix(
     edges: Lazy,
+    /,
     group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
     *,
     values: str = "weight",
@@ -1136,7 +1142,7 @@ def _representatives(
     return summed[list(dict.fromkeys(["pre", "post", "weight", *values, *groups]))]
 
 
-def to_sparse(edges: Lazy, *, values: str = "weight", ids: Any = None) -> Any:
+def to_sparse(edges: Lazy, /, *, values: str = "weight", ids: Any = None) -> Any:
     """Return the sparse matrix and its IDs, when computed; see :func:`pdneuro.graphs.to_sparse`."""
     standard = _standard(edges)
     pairs = _whole_pairs(standard, [], value_columns(standard._meta, values), ids)
@@ -1145,6 +1151,7 @@ def to_sparse(edges: Lazy, *, values: str = "weight", ids: Any = None) -> Any:
 
 def similarity(
     edges: Lazy,
+    /,
     metric: str = "cosine",
     of: str = "both",
     *,

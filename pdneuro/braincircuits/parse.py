@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, compress
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
@@ -315,12 +315,14 @@ def edges(
     encodings, payloads = packed(encodings, payloads)
     places = np.flatnonzero(encodings == PARTNERS_ENCODING)
     others = np.flatnonzero(encodings == JSON_ENCODING)
-    bodies = payloads[places]
-    parts = (part._replace(rows=places[part.rows]) for part in unpack_in_parts(bodies))
+    bodies = payloads[places].tolist()
+    parts: Iterator[PartnerLists] = (
+        part._replace(rows=places[part.rows]) for part in unpack_in_parts(bodies)
+    )
     count = partner_count(bodies)
     if len(others):
         neuron, *cells = _edges_by_shape(ids[others], payloads[others].tolist())
-        rest = PartnerLists(pd.Index(ids).get_indexer(pd.Index(neuron)), *cells)
+        rest = PartnerLists._make([pd.Index(ids).get_indexer(pd.Index(neuron)), *cells])
         parts, count = chain(parts, [rest]), count + len(neuron)
     if not (upstream and downstream):
         parts = (part.where(part.incoming == upstream) for part in parts)

@@ -242,7 +242,8 @@ def plain(cells: npt.NDArray[Any]) -> list[Any]:
         return [text.decode() for text in cells.tolist()]
     if cells.dtype.kind == "f" and np.isnan(cells).any():
         return [None if value != value else value for value in cells.tolist()]
-    return cells.tolist()
+    values: list[Any] = cells.tolist()
+    return values
 
 
 def _cells_of_record(cells: pd.Series[Any]) -> npt.NDArray[Any] | None:

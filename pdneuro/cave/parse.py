@@ -241,7 +241,7 @@ class TableRows(NamedTuple):
         for place, value in zip(places.tolist(), decoded, strict=True):
             found[place] = value
         places = np.flatnonzero(self.encodings == RECORDS_ENCODING)
-        for part in packed_rows.unpack_records(self.payloads[places]):
+        for part in packed_rows.unpack_records(self.payloads[places].tolist()):
             cells = map(packed_rows.plain, part.columns.values())
             rows = [dict(zip(part.columns, row, strict=True)) for row in zip(*cells, strict=True)]
             ends = np.cumsum(part.sizes)
@@ -254,7 +254,8 @@ class TableRows(NamedTuple):
         forms = self.encodings[self.encodings >= FIRST_ENCODING]
         if not len(forms) or (forms != RECORDS_ENCODING).any():
             return None
-        return packed_rows.one_record_each(self.payloads[self.encodings == RECORDS_ENCODING])
+        payloads = self.payloads[self.encodings == RECORDS_ENCODING]
+        return packed_rows.one_record_each(payloads.tolist())
 
 
 def first_rows(values: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:

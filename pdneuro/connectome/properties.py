@@ -72,7 +72,7 @@ class Neurons:
         """Return the rows with an ID, and the name of the column that holds the exact IDs."""
         table = self.frame()
         column = self._ids(table)
-        kept = (column.notna() & (column != 0)).to_numpy(bool, na_value=False)
+        kept = (column.notna() & (column != 0)).to_numpy(bool)
         name = "root_id" if self._on is None else str(self._on)
         return table[kept].assign(**{name: column[kept].to_numpy(dtype=np.int64)}), name
 

@@ -176,6 +176,11 @@ def _sides(edges: pd.DataFrame, side: Any) -> tuple[list[pd.DataFrame], list[str
     pre, post = (edges[name].astype(object) for name in label_columns(edges, [side]))
     values = pd.concat([pre, post]).dropna().unique().tolist()
     texts = {str(value).strip().casefold(): value for value in values}
+    if not values:
+        raise InvalidEdgesError(
+            f"column {side!r} has no values; it must contain left and right (or L and R)."
+            + ("" if len(edges) else " The table has no rows.")
+        )
     known = [pair for pair in _SIDES if set(pair) <= set(texts)]
     if not known:
         raise InvalidEdgesError(

@@ -12,7 +12,7 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs.paths import Codes, Ids
-from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions
+from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions, product
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import label_columns, require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
@@ -25,6 +25,10 @@ _MAX_PAIRS = 50_000_000
 _MAX_CELLS = 200_000_000
 #: From this share of entries that are not 0, a dense matrix is faster than a sparse one.
 _DENSE = 0.2
+#: Above this share of neurons that matter, leaving out the others costs more than it saves.
+_MOST = 0.5
+#: Maximum number of edges times columns that is computed in float64; more are in float32.
+_MAX_PRECISE = 300_000_000
 _EFFECTS = ("excitatory", "inhibitory")
 
 
@@ -87,7 +91,9 @@ def effective(
 
     This is ``compress_paths`` and ``compress_paths_signed`` with ``result_summary`` of
     connectome-interpreter (Yin et al.), which computes in float32 and drops values below 1e-4. Here
-    nothing is dropped, in float64. coconat's ``effective_connectivity`` sums over targets instead.
+    nothing is dropped, in float64; if edges times sources (or targets, if they are fewer) exceed 300
+    million, in float32 with a relative error below 1e-5. coconat's ``effective_connectivity`` sums over
+    targets instead.
 
     Examples
     --------
@@ -186,12 +192,17 @@ def _contributions(shares: Shares, sources: _Ends, targets: _Ends, max_hops: int
         first, last = sources.matrix(size, mean=False), targets.matrix(size, mean=True)
         goal = targets.positions
     signs = (None,) if shares.sign is None else (1, -1)
-    steps = [shares.matrix(shares.share, slice(None) if s is None else shares.sign == s) for s in signs]
-    state = [first] if len(signs) == 1 else [first, first * 0]
+    width = first.shape[1]
+    kind = np.float32 if len(shares.pre) * width > _MAX_PRECISE else np.float64
+    share = shares.share.astype(kind, copy=False)
+    steps = [shares.matrix(share, slice(None) if s is None else shares.sign == s) for s in signs]
+    # Excitation and inhibition are side by side, so that one product reads each edge once.
+    state = optional("scipy.sparse", "graph").hstack([first, *[first * 0] * (len(signs) - 1)], "csr")
+    state = state.astype(kind)
     lengths = []
     for rows in _needed(shares, goal, max_hops):
         state = _step([_rows(matrix, rows) for matrix in steps], state)
-        found = [_dense(part, last) for part in state]
+        found = np.split(_dense(state, last), len(signs))
         lengths.append([part.T for part in found] if backward else found)
     return lengths
 
@@ -202,6 +213,9 @@ def _needed(shares: Shares, goal: Codes, max_hops: int) -> list[Any]:
     needed[goal] = True
     masks = [needed]
     for _ in range(max_hops - 1):
+        if needed.mean() > _MOST:
+            masks.append(needed)
+            continue
         before = needed.copy()  # shorter paths end at the goal, too
         before[shares.pre[needed[shares.post]]] = True
         needed = before
@@ -211,7 +225,7 @@ def _needed(shares: Shares, goal: Codes, max_hops: int) -> list[Any]:
 
 def _rows(matrix: Any, rows: Any) -> Any:
     """Return the matrix without the entries of other rows; unchanged if most rows matter."""
-    if rows.mean() > 0.5:
+    if rows.mean() > _MOST:
         return matrix
     sparse = optional("scipy.sparse", "graph")
     places = np.flatnonzero(rows)
@@ -221,20 +235,12 @@ def _rows(matrix: Any, rows: Any) -> Any:
     return sparse.csr_array((kept.data, kept.indices, np.cumsum(starts)), shape=matrix.shape)
 
 
-def _step(steps: list[Any], state: list[Any]) -> list[Any]:
+def _step(steps: list[Any], state: Any) -> Any:
     """Return the state one edge further: an inhibitory edge exchanges excitation and inhibition."""
+    moved = [product(step, state) if isinstance(state, np.ndarray) else step @ state for step in steps]
     if len(steps) == 1:
-        return [_compact(steps[0] @ state[0])]
-    if all(isinstance(part, np.ndarray) for part in state):
-        # One product for both parts reads each edge once.
-        width = state[0].shape[1]
-        moved = steps[0] @ np.hstack(state)
-        moved += steps[1] @ np.hstack(state[::-1])
-        return [moved[:, :width], moved[:, width:]]
-    excite, inhibit = state
-    parts = [steps[0] @ one + steps[1] @ other for one, other in ((excite, inhibit), (inhibit, excite))]
-    dense = any(isinstance(_compact(part), np.ndarray) for part in parts)
-    return [part.toarray() if dense and not isinstance(part, np.ndarray) else part for part in parts]
+        return _compact(moved[0])
+    return _compact(moved[0] + moved[1][:, np.roll(np.arange(state.shape[1]), state.shape[1] // 2)])
 
 
 def _compact(state: Any) -> Any:

@@ -10,15 +10,17 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import NotConvergedError
 from pdneuro.graphs.paths import Ids, distinct_neurons
-from pdneuro.graphs.shares import FloatArray, Signed, input_shares, known_positions
+from pdneuro.graphs.shares import FloatArray, Signed, input_shares, known_positions, product
 from pdneuro.tables.provenance import inherit, note
 
 #: Largest real part of the eigenvalues after scaling.
 _GAIN = 0.99
 #: Added to the logarithm of an influence; a smaller influence than ``exp(-24)`` counts as none.
 _OFFSET = 24.0
-#: Cycles of at most this number of neurons are solved with dense matrices, which find all eigenvalues.
-_SMALL = 300
+#: Components of at most this number of neurons are solved with dense matrices; and those that are hard.
+_SMALL, _MEDIUM = 300, 3_000
+#: Larger components are factorized if they have at most this number of edges per neuron.
+_SPARSE = 4
 #: Below this, an eigenvalue is rounding: shares add up to at most 1 per neuron.
 _ZERO = 1e-10
 
@@ -128,42 +130,68 @@ def largest_eigenvalue(matrix: Any) -> float:
     """Return the largest real part of the eigenvalues of a sparse array; 0 if it is not positive."""
     sparse = optional("scipy.sparse", "graph")
     csgraph = optional("scipy.sparse.csgraph", "graph")
-    linalg = optional("scipy.sparse.linalg", "graph")
     # Several entries of a pair make the search for components of SciPy 1.17 endless.
     entries = (np.ones(matrix.nnz, np.int8), matrix.indices.copy(), matrix.indptr.copy())
     pairs = sparse.csr_array(entries, shape=matrix.shape)
     pairs.sum_duplicates()
     # Without cycles, all eigenvalues are 0, but rounding would give other values.
     _, labels = csgraph.connected_components(pairs, connection="strong")
-    in_cycle = (np.bincount(labels)[labels] > 1) | (matrix.diagonal() != 0)
-    count = int(in_cycle.sum())
-    if not count:
-        return 0.0
-    if count <= _SMALL:
-        dense = matrix[in_cycle][:, in_cycle].toarray()
-        own = labels[in_cycle]
-        dense[own[:, None] != own] = 0.0
-        largest = float(np.linalg.eigvals(dense).real.max())
-    else:
-        start = np.random.default_rng(0).random(matrix.shape[0])
-        options = {"k": 1, "which": "LR", "v0": start, "return_eigenvectors": False}
-        try:
-            largest = float(linalg.eigs(matrix, **options).real.max())
-        except linalg.ArpackNoConvergence:
-            largest = _slow_eigenvalue(matrix, options)
+    in_cycle = np.flatnonzero((np.bincount(labels)[labels] > 1) | (matrix.diagonal() != 0))
+    own = in_cycle[np.argsort(labels[in_cycle], kind="stable")]
+    components = np.split(own, np.flatnonzero(np.diff(labels[own])) + 1) if len(own) else []
+    size, largest = matrix.shape[0], 0.0
+    for part in components:
+        # Most of a large matrix takes longer to select than it saves; the other eigenvalues count too.
+        whole = len(part) > size / 2 and size > _MEDIUM and matrix.nnz > _SPARSE * size
+        largest = max(largest, _of_component(matrix if whole else matrix[part][:, part]))
     return largest if largest > _ZERO else 0.0
 
 
-def _slow_eigenvalue(matrix: Any, options: dict[str, Any]) -> float:
-    """Return the largest real part, with a larger subspace and a lower accuracy."""
+def _of_component(matrix: Any) -> float:
+    """Return the largest real part of the eigenvalues of a strongly connected component."""
     linalg = optional("scipy.sparse.linalg", "graph")
-    try:
-        return float(linalg.eigs(matrix, **options, ncv=100, tol=1e-9).real.max())
-    except linalg.ArpackNoConvergence as error:
-        raise NotConvergedError(
-            f"the largest eigenvalue of a matrix of {matrix.shape[0]:,} neurons was not found in "
-            "several thousand iterations. Drop weak edges with .threshold(), or use unsigned weights."
-        ) from error
+    size = matrix.shape[0]
+    if size <= _SMALL:
+        return float(np.linalg.eigvals(matrix.toarray()).real.max())
+    start = np.random.default_rng(0).random(size)
+    operator = linalg.LinearOperator(matrix.shape, lambda vector: product(matrix, vector), dtype=float)
+    # Each attempt suits eigenvalues that are closer to each other than the attempt before.
+    for limits in ({"maxiter": 200}, {"maxiter": 100, "ncv": 100}, {"ncv": 100, "tol": 1e-9}):
+        try:
+            found = linalg.eigs(operator, 1, which="LR", v0=start, return_eigenvectors=False, **limits)
+            return float(found.real.max())
+        except linalg.ArpackNoConvergence as error:
+            failed = error
+        if matrix.data.min() >= 0 and (size <= _MEDIUM or matrix.nnz <= _SPARSE * size):
+            return _perron(matrix)
+        if "ncv" in limits and size <= _MEDIUM:
+            return float(np.linalg.eigvals(matrix.toarray()).real.max())
+    raise NotConvergedError(
+        f"the largest eigenvalue of a matrix of {size:,} neurons was not found in several thousand "
+        "iterations. Drop weak edges with .threshold(), or use unsigned weights."
+    ) from failed
+
+
+def _perron(matrix: Any) -> float:
+    """Return the largest eigenvalue of a strongly connected component without negative entries.
+
+    It lies between the smallest and the largest sum of a row. Noda's iteration scales the neurons until
+    all sums are equal. It needs few steps, also if the component is periodic.
+    """
+    linalg, sparse = optional("scipy.sparse.linalg", "graph"), optional("scipy.sparse", "graph")
+    ones = np.ones(matrix.shape[0])
+    largest = np.inf
+    for _ in range(100):
+        sums = matrix @ ones
+        largest = min(largest, float(sums.max()))
+        if sums.max() - sums.min() <= 1e-13 * sums.max():
+            break
+        system = sparse.diags_array((1 + 1e-14) * sums.max() * ones) - matrix
+        scale = np.abs(linalg.spsolve(system.tocsc(), ones))
+        # Entries that are too small may be rounding; the next steps scale them further.
+        scale = np.maximum(scale / scale.max(), 1e-6)
+        matrix = sparse.csr_array(sparse.diags_array(1 / scale) @ matrix @ sparse.diags_array(scale))
+    return largest
 
 
 def _solve(matrix: Any, start: FloatArray) -> FloatArray:
@@ -173,7 +201,7 @@ def _solve(matrix: Any, start: FloatArray) -> FloatArray:
     """
     linalg = optional("scipy.sparse.linalg", "graph")
     operator = linalg.LinearOperator(
-        matrix.shape, matvec=lambda vector: vector - matrix @ vector, dtype=np.float64
+        matrix.shape, matvec=lambda vector: vector - product(matrix, vector), dtype=np.float64
     )
     found, rest = np.zeros_like(start), start
     size = float(np.linalg.norm(start))

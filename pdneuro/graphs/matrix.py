@@ -16,6 +16,7 @@ from pdneuro.errors import (
     listing,
 )
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.coordinates import coordinate_array, with_provenance
 from pdneuro.tables.dense import matrix_edges
 from pdneuro.tables.edges import (
@@ -196,7 +197,7 @@ def to_matrix(
     KC    0.25  0.75
     MBON  0.00  0.00
     """
-    _check_normalize(normalize)
+    check_choice("normalize", normalize, (None, *END_OF))
     edges = require_edges(edges)
     if group_by is not None:
         if ids is not None:
@@ -213,11 +214,6 @@ def to_matrix(
         index, columns = pd.Index(neurons, name="pre"), pd.Index(neurons, name="post")
         matrix = pd.DataFrame(dense, index=index, columns=columns, copy=False)
     return _described(inherit(matrix, edges), values, normalize)
-
-
-def _check_normalize(normalize: str | None) -> None:
-    if normalize is not None and normalize not in END_OF:
-        raise ValueError(f"normalize must be None, 'input' or 'output', not {normalize!r}.")
 
 
 def _totals(edges: pd.DataFrame, neurons: Int64Array, normalize: str) -> Int64Array:

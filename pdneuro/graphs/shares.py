@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ from pdneuro.tables.weights import sign
 #: Transmitters that inhibit, or a column of signs, or None for unsigned weights.
 Signed = str | Iterable[str] | None
 FloatArray = npt.NDArray[np.float64]
+#: Products of at least this number of multiplications use several threads.
+_LARGE = 5_000_000
 
 
 class Shares(NamedTuple):
@@ -58,6 +62,29 @@ def input_shares(edges: pd.DataFrame, signed: Signed = None) -> Shares:
     totals[totals == 0] = 1.0  # all weights are 0
     share /= totals[post]
     return Shares(ids, pre, post, share, signs)
+
+
+def product(matrix: Any, dense: FloatArray) -> FloatArray:
+    """Return the product of a sparse and a dense array; threads share the rows of a large one."""
+    threads = min(os.cpu_count() or 1, 4)
+    if threads == 1 or matrix.nnz * (dense.size // len(dense)) < _LARGE:
+        return matrix @ dense
+    sparse = optional("scipy.sparse", "graph")
+    starts = matrix.indptr
+    cuts = np.searchsorted(starts, np.linspace(0, matrix.nnz, threads + 1).astype(starts.dtype))
+    cuts[-1] = matrix.shape[0]
+
+    def part(first: int, last: int) -> Any:
+        rows = sparse.csr_array((last - first, matrix.shape[1]), dtype=matrix.dtype)
+        # Set one by one, because the constructor copies parts of larger arrays.
+        rows.data, rows.indices = (
+            array[starts[first] : starts[last]] for array in (matrix.data, matrix.indices)
+        )
+        rows.indptr = starts[first : last + 1] - starts[first]
+        return rows @ dense
+
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(part, cuts[:-1], cuts[1:])))
 
 
 def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int8]:

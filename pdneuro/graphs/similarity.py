@@ -12,6 +12,7 @@ from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs.matrix import MAX_DENSE
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.datasets import COLUMN, coded_neurons, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.ids import as_series
@@ -101,10 +102,8 @@ def similarity(
     1   2      1    0.333333
     """
     sparse = optional("scipy.sparse", "graph")
-    if metric not in ("cosine", "jaccard", "weighted_jaccard"):
-        raise ValueError(f"metric must be 'cosine', 'jaccard' or 'weighted_jaccard', not {metric!r}.")
-    if of not in ("both", "input", "output"):
-        raise ValueError(f"of must be 'both', 'input' or 'output', not {of!r}.")
+    check_choice("metric", metric, ("cosine", "jaccard", "weighted_jaccard"))
+    check_choice("of", of, ("both", "input", "output"))
     if top is not None and top < 1:
         raise ValueError(f"top must be at least 1, not {top}.")
     edges = require_edges(edges)

@@ -284,7 +284,10 @@ def dendrogram(
 def _named(neurons: pd.Index[Any], labels: Labels) -> pd.Index[Any]:
     """Return the label of each neuron, "?" for those without one."""
     ids = np.asarray(neurons.get_level_values(-1), np.int64)
-    return pd.Index(style.groups_or_unknown(labels_of(ids, labels)), name=neurons.names[-1])
+    named: pd.Index[Any] = pd.Index(
+        style.groups_or_unknown(labels_of(ids, labels)), name=neurons.names[-1]
+    )
+    return named
 
 
 def _tree(rows: npt.NDArray[np.float64], names: pd.Index[Any], metric: str, method: str) -> Tree:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from pdneuro import tables
+from pdneuro._compat import optional
 from pdneuro.errors import MissingColumnsError
 from pdneuro.plots import style
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import END_OF, label_columns, require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
@@ -81,7 +83,7 @@ def degree(
         style.plain_log(ax.yaxis, np.log10(len(counts)))
     else:
         ax.set_ylim(0, 1.05)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(optional("matplotlib.ticker", "plot").MaxNLocator(integer=True))
     ax.set_xlabel("synapses" if weighted else "partners")
     ax.set_ylabel("share of neurons with at least as many")
     ax.set_title(f"{len(counts):,} neurons", fontsize=10)
@@ -133,8 +135,7 @@ def fractions(
     >>> edges.neuro.plot.fractions().get_xlabel()
     'share of input'
     """
-    if of not in END_OF:
-        raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    check_choice("of", of, END_OF)
     if not 1 <= top <= len(style.PALETTE):
         raise ValueError(f"top must be from 1 to {len(style.PALETTE)}, not {top!r}.")
     edges = require_edges(edges)
@@ -206,13 +207,14 @@ def _draw_parts(ax: Axes, parts: pd.DataFrame, bars: pd.Index[Any], named: list[
             ax.barh(some["row"], some["share"], left=some["left"], label=name, **look)
     end = max(1.0, float((parts["left"] + parts["share"]).max()))
     ax.set_xlim(0, end)
-    # Characters of 6 points are about 4 points wide; the bars take up 60% of a new figure.
-    letters = ax.figure.get_figwidth() * 0.6 * 72 / 4 / end
-    for part in parts[
-        (parts["number"] == -1) & (parts["label"].str.len() < parts["share"] * letters)
-    ].itertuples():
-        middle = part.left + part.share / 2
-        ax.text(middle, part.row, part.label, ha="center", va="center", fontsize=6, color="black")
+    # Characters of 6 points are about 4 points wide; a legend and labels take some of the width.
+    letters = ax.get_window_extent().width / ax.figure.dpi * 72 * 0.77 / 4 / end
+    fits = (parts["number"] == -1) & (parts["label"].str.len() < parts["share"] * letters)
+    middle, height, label = parts["left"] + parts["share"] / 2, parts["row"], parts["label"]
+    for x, y, text in zip(
+        middle[fits].tolist(), height[fits].tolist(), label[fits].tolist(), strict=True
+    ):
+        ax.text(x, y, text, ha="center", va="center", fontsize=6, color="black")
 
 
 def hops(edges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

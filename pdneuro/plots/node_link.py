@@ -13,6 +13,7 @@ from pdneuro.errors import TooLargeError, listing
 from pdneuro.graphs import to_matrix, to_networkx
 from pdneuro.plots import interactive, style
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels
 
@@ -112,8 +113,7 @@ def graph(
         layout = "spring" if seeds is None else "layered"
     if (layout == "layered") != (seeds is not None):
         raise ValueError("layout='layered' and seeds=, the IDs where it starts, go together.")
-    if layout not in layouts:
-        raise ValueError(f"layout must be one of {', '.join(layouts)}, not {layout!r}.")
+    check_choice("layout", layout, layouts)
     if group_by is not None and (color is not None or nodes is not None):
         raise ValueError("group_by= cannot be combined with nodes= and color=, which are per neuron.")
     for argument, column in (("color", color), ("labels", None if isinstance(labels, bool) else labels)):

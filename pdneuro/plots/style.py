@@ -40,7 +40,7 @@ def ink() -> str:
 
 def is_dark() -> bool:
     """Return True if the text of the current style is light."""
-    return sum(optional("matplotlib.colors", "plot").to_rgb(ink())) > 1.5
+    return bool(sum(optional("matplotlib.colors", "plot").to_rgb(ink())) > 1.5)
 
 
 def paper() -> str:

@@ -212,7 +212,7 @@ def _write_acronyms(axes: Any, array: Any, dim: str, position: float) -> None:
     for number, acronym in zip(large, acronyms, strict=True):
         places = np.argwhere(cells == number)
         # The place of a label is inside the structure, even if its center is not.
-        row, column = places[np.square(places - places.mean(0)).sum(1).argmin()]
+        row, column = places[int(np.argmin(np.square(places - places.mean(0)).sum(axis=1)))]
         x, y = (column + 0.5) / width, (row + 0.5) / height
         where = (left + x * (right - left), top + y * (bottom - top))
         look: dict[str, Any] = {"ha": "center", "va": "center", "path_effects": style.halo()}

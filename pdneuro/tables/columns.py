@@ -175,6 +175,14 @@ def repeat_rows(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[
 # -- JSON values of a property --------------------------------------------------------------------
 
 
+def check_choice(name: str, value: Any, choices: Iterable[str | None]) -> None:
+    """Raise ValueError unless a value is one of the choices. A list, which has no hash, is not."""
+    known = list(choices)
+    if not (value is None or isinstance(value, str)) or value not in known:
+        *others, last = map(repr, known)
+        raise ValueError(f"{name} must be {', '.join(others)} or {last}, not {value!r}.")
+
+
 def check_multiple(multiple: str) -> None:
     """Raise ValueError unless ``multiple`` is one of :data:`MULTIPLE`."""
     if multiple not in MULTIPLE:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.datasets import coded_neurons, datasets, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import END_OF, require_edges
 from pdneuro.tables.grouping import sums_by_code
@@ -67,8 +68,7 @@ def completeness(
     2                  1.0                  1.0
     9                  1.0                 <NA>
     """
-    if of not in ("both", *END_OF):
-        raise ValueError(f"of must be 'both', 'input' or 'output', not {of!r}.")
+    check_choice("of", of, ("both", *END_OF))
     if partners is None and group_by is None:
         raise ValueError("name the known partners: partners=ids, or group_by=labels.")
     edges = require_edges(edges)

@@ -25,7 +25,7 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.tables import roles
-from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.columns import array_of, check_choice, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.grouping import Groups, codes_of, group_rows, pairs_differ, sums_by_code
@@ -857,8 +857,7 @@ def _per_pair(edges: pd.DataFrame) -> Int64Array:
 
 
 def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> pd.DataFrame:
-    if of not in END_OF:
-        raise ValueError(f"of must be None, 'input' or 'output', not {of!r}.")
+    check_choice("of", of, (None, *END_OF))
     share = as_share(share, "min_weight")
     codes, ids = codes_of(edges[END_OF[of]].to_numpy())
     warn_of_missing_edges(edges, of, len(ids))

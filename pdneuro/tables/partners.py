@@ -192,7 +192,7 @@ class PartnerLists(NamedTuple):
 
     def where(self, keep: npt.NDArray[np.bool_]) -> PartnerLists:
         """Return some of the entries."""
-        return self if keep.all() else PartnerLists(*(cells[keep] for cells in self))
+        return self if keep.all() else PartnerLists._make(cells[keep] for cells in self)
 
 
 def pack(sizes: Any, partner: Int64Array, weight: Int64Array, incoming: Any) -> list[bytes]:
@@ -298,7 +298,8 @@ def from_partners(ids: Int64Array, parts: Iterable[PartnerLists], count: int) ->
     bits = (1 << max(10, int(8 * len(ids)).bit_length())) - 1
     sieve = np.zeros(bits + 1, bool)
     sieve[ids & bits] = True
-    inner, end = [], 0
+    inner: list[tuple[npt.NDArray[Any], ...]] = []
+    end = 0
     for whole in parts:
         part = whole.where(whole.partner > 0)
         rows, partner, counts, incoming = part
@@ -311,7 +312,8 @@ def from_partners(ids: Int64Array, parts: Iterable[PartnerLists], count: int) ->
         places, codes = places[codes >= 0], codes[codes >= 0]
         inner.append((end + places, rows[places], codes, incoming[places]))
         end = here.stop
-    doubles = _doubles(len(ids), *map(np.concatenate, zip(*inner, strict=True)), weight) if inner else []
+    between = [np.concatenate(cells) for cells in zip(*inner, strict=True)]
+    doubles = _doubles(len(ids), weight, *between) if inner else ids[:0]
     if len(doubles):
         keep = np.ones(end, bool)
         keep[doubles] = False
@@ -329,11 +331,11 @@ def from_partners(ids: Int64Array, parts: Iterable[PartnerLists], count: int) ->
 
 def _doubles(
     count: int,
+    weight: Int64Array,
     places: npt.NDArray[np.intp],
     rows: npt.NDArray[np.intp],
     codes: npt.NDArray[np.intp],
     is_in: npt.NDArray[np.bool_],
-    weight: Int64Array,
 ) -> npt.NDArray[np.intp]:
     """Return the positions of incoming records whose edge an outgoing record has as well.
 
@@ -341,10 +343,10 @@ def _doubles(
     ----------
     count : int
         Number of neurons.
-    places, rows, codes, is_in : array
-        Records between two of the neurons: position, neuron, partner, and whether that is presynaptic.
     weight : array of int64
         The weights of all records.
+    places, rows, codes, is_in : array
+        Records between two of the neurons: position, neuron, partner, and whether that is presynaptic.
     """
     pairs = np.where(is_in, codes, rows) * count + np.where(is_in, rows, codes)
     out_code, distinct = pd.factorize(pairs[~is_in])  # argsort takes twice as long

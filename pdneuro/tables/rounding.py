@@ -86,7 +86,8 @@ def _compare(ids: Int64Array, step: int, cause: str) -> list[Rounding]:
         return []
     share = f"all {count:,}" if count == total else f"{count:,} of {total:,}"
     # Scattered among others: each combination of neighborhood and last digits is one draw.
-    draws = np.unique(ids // _NEAR * (2 * step) + ids % (2 * step))
+    # np.unique of NumPy 2.3 and later is slow for numbers with the same last digits.
+    draws = np.asarray(pd.unique(ids // _NEAR * (2 * step) + ids % (2 * step)))
     found = [(share, _tail(int((draws % step == 0).sum()), len(draws), 1 / step), ids[multiple])]
     if 10 * count >= 9 * total:
         ordered = np.sort(ids)

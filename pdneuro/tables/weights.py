@@ -15,6 +15,7 @@ from pdneuro.errors import (
     warn,
 )
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import END_OF, require_edges, warn_of_missing_edges
 from pdneuro.tables.grouping import codes_of
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
@@ -67,8 +68,7 @@ def fractions(
     [0.025, 0.075]
     """
     edges = require_edges(edges)
-    if of not in END_OF:
-        raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    check_choice("of", of, END_OF)
     weight = edges["weight"].to_numpy()
     codes, ids = codes_of(edges[END_OF[of]].to_numpy())
     present = np.bincount(codes, weight, len(ids))

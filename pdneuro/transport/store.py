@@ -380,7 +380,7 @@ class Store:
 
 
 class _Known(NamedTuple):
-    """Where the values of some IDs are."""
+    """The number of a piece, its time and its IDs."""
 
     number: int
     fetched: float
@@ -396,7 +396,7 @@ def _overlapping(
     rows = connection.execute(
         "SELECT piece, fetched, ids FROM piece "
         "WHERE scope = ? AND last >= ? AND first <= ? AND fetched >= ?",
-        (scope, int(ids.min()), int(ids.max()), oldest),
+        (scope, int(np.min(ids)), int(np.max(ids)), oldest),
     )
     return [_Known(number, fetched, _numbers(own, np.int64)) for number, fetched, own in rows]
 
@@ -475,8 +475,8 @@ def _pieces(connection: sqlite3.Connection, scope: int, version: int) -> Iterato
         f"SELECT batch, fetched, snapshot, id, encoding, payload FROM answers_{scope} "
         "JOIN batch USING (batch) ORDER BY batch, id"
     )
-    for (_, fetched, snapshot), rows in groupby(values, lambda row: row[:3]):
-        _, _, _, ids, encodings, payloads = zip(*rows, strict=True)
+    for (_, fetched, snapshot), batch in groupby(values, lambda row: row[:3]):
+        _, _, _, ids, encodings, payloads = zip(*batch, strict=True)
         yield _Piece(
             fetched, snapshot, np.array(ids, np.int64), np.array(encodings, np.int8), list(payloads)
         )

@@ -542,6 +542,24 @@ def test_memoize_calls_once() -> None:
     assert double.cache_size() == 0
 
 
+@pytest.mark.parametrize(
+    ("nodes", "parents", "problem"),
+    [
+        ([1, 2, 3], [-1, 3, 2], "cycle"),
+        ([1, 2], [-1, 2], "self-parent"),
+        ([1, 2, 2], [-1, 1, 1], "duplicate"),
+    ],
+)
+def test_nodes_that_are_not_a_tree_have_no_compartments(
+    nodes: list[int], parents: list[int], problem: str
+) -> None:
+    table = pd.DataFrame(
+        {"node": nodes, "type": 1, "x": 0.0, "y": 0.0, "z": 0.0, "radius": 1.0, "parent": parents}
+    )
+    with pytest.raises(errors.InvalidSwcError, match=f"not a tree: .*{problem}"):
+        allen.sdk.Morphology(table)
+
+
 def test_the_schema_of_services_is_that_of_their_checks() -> None:
     for name, about in ConnectedServices.schema.items():
         required = {each["name"] for each in about["parameters"] if not each.get("optional")}

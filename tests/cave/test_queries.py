@@ -125,7 +125,7 @@ def tables_of_cells(draw: st.DrawFn) -> pd.DataFrame:
 @given(st.lists(tables_of_cells(), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_rows_are_read_as_they_were_sent(tables: list[pd.DataFrame]) -> None:
-    """The tables are responses for other IDs each, and have columns of their own."""
+    """Each table is a response for other IDs, and may have other columns."""
     encodings, payloads, expected = [], [], []
     for table in tables:
         ids = [*range(ROOT, ROOT + 5)]

@@ -115,3 +115,13 @@ def test_the_second_edge_table_is_a_frame() -> None:
     edges = pd.DataFrame({"pre": [1, 2], "post": 3, "weight": [60, 40], **types})
     with pytest.raises(TypeError, match="other must be an edge table"):
         edges.neuro.compare(edges.to_numpy())
+
+
+@pytest.mark.parametrize(("rows", "reason"), [(0, "no rows"), (2, "has no values")])
+def test_sides_without_values_are_named(rows: int, reason: str) -> None:
+    edges = pd.DataFrame(
+        {"pre": [1, 2], "post": [2, 1], "weight": 5, "cell_type_pre": "A", "cell_type_post": "A"}
+    )
+    table = edges.assign(side_pre=None, side_post=None).head(rows)
+    with pytest.raises(errors.InvalidEdgesError, match=f"'side'.*{reason}"):
+        table.neuro.compare(side="side")

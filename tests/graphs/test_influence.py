@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -235,3 +237,82 @@ def test_transmitters_are_texts(signed: object) -> None:
     edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": 5, "nt": ["ach", "gaba"]})
     with pytest.raises(ValueError, match="transmitters must be a text or a list of texts"):
         edges.neuro.influence(1, signed=signed)
+
+
+def ring(size: int, weights: np.ndarray) -> np.ndarray:
+    return np.roll(np.diag(weights), 1, axis=0)
+
+
+class TestLargestEigenvalue:
+    """Components of more neurons than are solved with dense matrices at once."""
+
+    @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["ring", "periodic", "chords", "mixed"]))
+    @settings(max_examples=8)
+    def test_is_that_of_the_dense_matrix(self, seed: int, kind: str) -> None:
+        from scipy import sparse
+
+        rng = np.random.default_rng(seed)
+        size = 310
+        matrix = ring(size, rng.random(size))
+        wanted = np.exp(np.log(np.diag(np.roll(matrix, -1, axis=0))).mean())
+        if kind == "periodic":
+            half = size // 2
+            matrix = np.where(rng.random((size, size)) < 0.05, rng.random((size, size)), 0.0)
+            matrix[:half, :half] = matrix[half:, half:] = 0
+        elif kind == "chords":
+            matrix[5, 200], matrix[100, 7] = rng.random(2)
+        elif kind == "mixed":  # two components, one feeds the other, and a neuron without a cycle
+            other = ring(size, np.full(size, 0.9))
+            matrix = np.block([[matrix, np.zeros((size, size))], [np.eye(size), other]])
+            matrix = np.pad(matrix, (0, 1), constant_values=0.3)
+            matrix[-1] = 0
+            wanted = 0.9
+        if kind in ("periodic", "chords"):
+            wanted = np.linalg.eigvals(matrix).real.max()
+        found = largest_eigenvalue(sparse.csr_array(matrix))
+        assert found == pytest.approx(wanted, rel=1e-10)
+
+    def test_a_table_without_cycles_has_none(self) -> None:
+        from scipy import sparse
+
+        upper = np.triu(np.random.default_rng(0).random((400, 400)), 1)
+        assert largest_eigenvalue(sparse.csr_array(upper)) == 0
+
+    def test_signs(self) -> None:
+        from scipy import sparse
+
+        rng = np.random.default_rng(2)
+        matrix = np.where(rng.random((320, 320)) < 0.1, rng.normal(size=(320, 320)), 0.0)
+        wanted = np.linalg.eigvals(matrix).real.max()
+        assert largest_eigenvalue(sparse.csr_array(matrix)) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_many_edges_are_computed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = random_edges(12, neurons=300, rows=6000)
+    ids = np.union1d(edges["pre"], edges["post"])
+    keys = ["source", "target", "effect"]
+    precise = edges.neuro.effective(ids[:50], ids, 5, signed="gaba").set_index(keys)
+    monkeypatch.setattr(sys.modules["pdneuro.graphs.effective"], "_MAX_PRECISE", 1)
+    monkeypatch.setattr(sys.modules["pdneuro.graphs.shares"], "_LARGE", 1)  # also with threads
+    single = edges.neuro.effective(ids[:50], ids, 5, signed="gaba").set_index(keys)
+    assert single["total"].dtype == np.float64
+    pd.testing.assert_frame_equal(single.reindex(precise.index), precise, rtol=1e-5, atol=0)
+    assert not single.equals(precise)
+
+
+@pytest.mark.parametrize("wrong", [["input"], {"input"}, np.array(["input"]), 5])
+def test_a_choice_is_one_text(wrong: object) -> None:
+    edges = random_edges(14)
+    calls = [
+        lambda: edges.neuro.to_matrix(normalize=wrong),
+        lambda: edges.neuro.threshold(0.1, of=wrong),
+        lambda: edges.neuro.fractions(of=wrong),
+        lambda: edges.neuro.completeness(edges["pre"], of=wrong),
+        lambda: edges.neuro.similarity(of=wrong),
+        lambda: edges.neuro.similarity(metric=wrong),
+        lambda: edges.neuro.plot.fractions(of=wrong),
+        lambda: edges.neuro.plot.graph(layout=wrong),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r" must be .*'.* or '.*', not "):
+            call()

@@ -130,6 +130,13 @@ class TestDialects:
             assert found["pre"].tolist() == ids
             assert found["weight"].tolist() == [1, 2, 3]
 
+    def test_names_like_those_of_both_ends_are_shown(self) -> None:
+        with pytest.raises(errors.MissingColumnsError, match=r"Similar names: 'sourc', 'targett'\.$"):
+            tables.as_edges(pd.DataFrame(columns=["sourc", "targett", "n"]))
+        with pytest.raises(errors.MissingColumnsError) as caught:  # of one end alone
+            tables.as_edges(pd.DataFrame(columns=["sourc", "elsewhere", "n"]))
+        assert "Similar" not in str(caught.value)
+
     def test_columns_that_were_not_chosen_are_renamed(self) -> None:
         frame = pd.DataFrame(
             {"pre": [1], "post": [2], "weight": [9], "source": [3], "target": [4], "n_syn": [5]}

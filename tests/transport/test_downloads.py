@@ -275,6 +275,13 @@ class TestResume:
         assert files.ranges == [None, f"bytes={size}-", None]
         assert edges_file() == files.content["first"]
 
+    def test_a_file_without_edges_is_complete(self, files: Files) -> None:
+        """Its description is all that it contains."""
+        files.content["first"] = parquet(pdneuro.sandbox.edges().head(0))
+        for _ in range(2):
+            assert pdneuro.Connectome.download(PROJECT).to_frame().empty
+        assert files.ranges == [None]
+
     @pytest.mark.parametrize("end", [b"", b"abcd", (2**20).to_bytes(4, "little") + b"PAR1"])
     def test_a_file_that_was_damaged_later_is_downloaded_again(self, files: Files, end: bytes) -> None:
         pdneuro.Connectome.download(PROJECT)

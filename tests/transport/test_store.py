@@ -364,7 +364,7 @@ class TestOlderFiles:
 
 
 def test_large_values_are_in_several_pieces(tmp_path: Path) -> None:
-    """Values of many sizes are replaced one by one, and stay in files of their own order."""
+    """Some values are replaced by others of another size; the rest stay as they are."""
     rng = np.random.default_rng(0)
     ids = rng.permutation(400) + 1
     bodies = {number: bytes(int(rng.integers(0, 5000))) for number in ids.tolist()}

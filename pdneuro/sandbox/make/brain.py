@@ -80,8 +80,9 @@ def _first_edges(rng: np.random.Generator, kind: np.ndarray) -> pd.DataFrame:
     chance = sends[:, None] * takes[None, :] * liking[kind][:, kind]
     pre, post = _drawn(rng, chance, N_EDGES)
     weight = np.minimum(1 + rng.pareto(1.3, N_EDGES) * 2, 900).astype(np.int64)
-    drawn = pd.DataFrame({"pre": pre, "post": post, "weight": weight})
-    return drawn[(kind[pre] < N_FIRST) | (kind[post] < N_FIRST)]
+    edges = pd.DataFrame({"pre": pre, "post": post, "weight": weight})
+    kept: pd.DataFrame = edges[(kind[pre] < N_FIRST) | (kind[post] < N_FIRST)]
+    return kept
 
 
 def _edges(
