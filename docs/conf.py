@@ -22,6 +22,7 @@ os.environ |= {
     "MPLCONFIGDIR": str(_own / "matplotlib"),
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "PYTHONHASHSEED": "0",
+    "PDNEURO_PROGRESS": "no",  # otherwise slow cells show a bar, except where a page asks for it
 }
 
 # Pages show the last line of an error, without the traceback. Figures are SVG.
