@@ -182,8 +182,8 @@ class _Numbers:
     """Numbers of IDs, in order of first appearance."""
 
     def __init__(self) -> None:
-        self._known = pd.Index([], dtype="int64")
-        self._recent = self._known
+        self._known: Any = pd.Index([], dtype="int64")
+        self._recent: Any = self._known
 
     def of(self, ids: Int64Array) -> Places:
         """Return the number of each ID; new ones are added."""

@@ -70,9 +70,9 @@ def from_arrow(data: Any, whole: bool) -> pd.DataFrame:
     for place, field in enumerate(data.schema):
         if field.type.num_fields == 1:  # in arrays, integers would become floats
             lists = data.column(place).to_pylist()
-            table.isetitem(place, pd.Series(lists, index=table.index, dtype=object))
+            table.isetitem(place, pd.Series(lists, index=table.index, dtype=object))  # type: ignore[arg-type]
         elif isinstance(table.dtypes.iloc[place], pd.Float32Dtype | pd.Float64Dtype):
-            table.isetitem(place, _without_nan(table.iloc[:, place]))
+            table.isetitem(place, _without_nan(table.iloc[:, place]))  # type: ignore[arg-type]
     unnamed = [name for name in table.columns if _UNNAMED_INDEX.fullmatch(name)]
     if unnamed and whole:
         table = table.set_index(unnamed).rename_axis([None] * len(unnamed))
@@ -82,7 +82,7 @@ def from_arrow(data: Any, whole: bool) -> pd.DataFrame:
     return table
 
 
-def _without_nan(column: pd.Series[Any]) -> pd.Series[Any]:
+def _without_nan(column: Any) -> pd.Series[Any]:
     """Return floats in which NaN is a missing value, as in pandas; polars and DuckDB write both."""
     numbers = column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=float("nan"))
     return pd.Series(pd.array(numbers, dtype=column.dtype), index=column.index, name=column.name)
