@@ -84,7 +84,7 @@ def from_arrow(data: Any, whole: bool) -> pd.DataFrame:
     return table
 
 
-def _without_nan(column: pd.Series[Any]) -> pd.Series[Any]:
+def _without_nan(column: Any) -> pd.Series[Any]:
     """Return floats in which NaN is a missing value, as in pandas; polars and DuckDB write both."""
     dtype: Any = column.dtype
     numbers = column.to_numpy(dtype=dtype.numpy_dtype, na_value=float("nan"))
