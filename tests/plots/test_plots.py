@@ -504,7 +504,9 @@ def test_an_interactive_figure_has_ids_and_types_under_the_pointer(
         (text,) = [text for text in texts if f"<b>{number}</b>" in text]
         assert f"cell_type: {types[number]}" in text
     assert {trace.name for trace in figure.data if trace.showlegend} == {"left", "right"}
-    groups = brain.neuro.plot.graph(group_by="cell_type", seeds=["T050"], backend="plotly")
+    groups = brain.neuro.plot.graph(
+        group_by="cell_type", seeds=[brain["cell_type_pre"].iloc[0]], backend="plotly"
+    )
     assert all(trace.type == "scatter3d" for trace in groups.data)
     nodes = pdneuro.neuromorpho.swc([1, 2])
     figure = nodes.neuro.plot.skeleton(backend="plotly")
