@@ -968,7 +968,7 @@ def _annotated(
 
 
 def _sent(value: Any) -> Any:
-    """Return a value as a task of its own, so that each worker receives it once."""
+    """Return a value as a separate task, so that each worker receives it once."""
     return delayed(value, pure=True)
 
 

@@ -74,7 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> NoReturn:
-    """Run the command of this process, and end the process."""
+    """Run the command of this process, and end the process.
+
+    Examples
+    --------
+    >>> pdneuro.cli.run()  # doctest: +SKIP
+    """
     status = main()
     if status == _STOPPED:
         os._exit(status)  # without waiting for requests that are under way

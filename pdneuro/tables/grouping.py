@@ -117,7 +117,7 @@ def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _slots(ids: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uint64]:
-    """Return a number of so many bits for each ID, spread evenly."""
+    """Return a number of ``bits`` bits for each ID, spread evenly."""
     product = ids.astype(np.uint64)
     product *= _GOLDEN
     product >>= np.uint64(64 - bits)

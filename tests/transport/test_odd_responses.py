@@ -272,7 +272,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Put another clock in place of that of the time limit, so that no test waits for it."""
+    """Replace the clock of the time limit, so that no test waits for it."""
     made = Clock()
     monkeypatch.setattr(timing, "time", made)
     return made

@@ -3,7 +3,7 @@
 All neurons, edges and numbers are random, and IDs have 18 digits. Degrees and synapse counts are
 log-normal. Information flows from sensory neurons over ascending and intrinsic neurons to descending
 and motor neurons, and back. Most intrinsic types inhibit, and many of their edges are reciprocal. A
-few types are hubs. The types connect alike on both sides, mostly with neurons of their own side.
+few types are hubs. The types connect alike on both sides, and most edges stay on one side.
 """
 
 from __future__ import annotations
