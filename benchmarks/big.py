@@ -99,7 +99,7 @@ def sort_tables(folder: str, place: str) -> None:
 
 def opened(folder: str, place: str) -> Any:
     pdneuro.set_options(cache_dir=place, progress=False)
-    return pdneuro.Connectome.from_files(folder)
+    return pdneuro.Connectome.from_files(folder, index=True)
 
 
 def build(ours: bool, folder: str, place: str) -> tuple[float, float, float]:

@@ -125,7 +125,7 @@ def opened(path: str, cache: str) -> tuple[float, float, int]:
 
     with pdneuro.set_options(cache_dir=cache), memory_grown() as grown:
         start = time.perf_counter()
-        brain = pdneuro.Connectome.from_files(path)
+        brain = pdneuro.Connectome.from_files(path, index=True)
         return time.perf_counter() - start, grown(), len(brain.ids)
 
 
@@ -134,7 +134,7 @@ def connectome(rounds: int) -> list[Row]:
     table = pd.read_parquet(path)
     with tempfile.TemporaryDirectory() as cache, pdneuro.set_options(cache_dir=cache, progress=False):
         start = time.perf_counter()
-        brain = pdneuro.Connectome.from_files(path)
+        brain = pdneuro.Connectome.from_files(path, index=True)
         built = time.perf_counter() - start
         ids = np.random.default_rng(3).choice(brain.ids.to_numpy(), 1000, replace=False)
         column = pd.Series(ids)

@@ -317,7 +317,9 @@ def on_disk(
     options: object,
     pieces: Callable[[], Iterator[pd.DataFrame]],
     neurons: Callable[[], Int64Array],
-) -> Index:
+    *,
+    large: bool,
+) -> Index | None:
     """Return the index of files in their current state: from the cache folder, or built and saved there.
 
     Parameters
@@ -331,6 +333,8 @@ def on_disk(
         Function that reads the edges, in one piece if they are not many.
     neurons : callable
         Function that returns the IDs of the neurons.
+    large : bool
+        Also build an index of more than one piece; otherwise return None for it.
     """
     state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     owner, content = _digest(options), _digest([_LAYOUT, state, options])
@@ -343,6 +347,8 @@ def on_disk(
             shutil.rmtree(folder, ignore_errors=True)
     read = pieces()
     first, second = next(read), next(read, None)
+    if second is not None and not large:
+        return None
     index = build(first, neurons()) if second is None else None
     try:
         make_private_folder(cache_folder())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,7 +16,7 @@ from pdneuro._compat import TEXT
 from pdneuro.connectome import index as indexes
 from pdneuro.connectome import published
 from pdneuro.connectome.dumps import download_dump
-from pdneuro.connectome.index import Places
+from pdneuro.connectome.index import Index, Places
 from pdneuro.connectome.pieces import EdgeMethods, LazyEdges
 from pdneuro.connectome.properties import Neurons
 from pdneuro.errors import (
@@ -37,9 +38,13 @@ from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
 from pdneuro.tables.roles import id_column
+from pdneuro.transport.progress import bar
 from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 
 PathLike = str | os.PathLike[str]
+
+#: Queries that read a large file before its index is built: for one query, an index takes longer.
+_SCANS = 2
 
 #: Properties that are computed from the edges, and their columns.
 _LINKS = {
@@ -96,6 +101,12 @@ class Connectome(EdgeMethods):
     1      T000      55
     """
 
+    # Set if the edges are in files.
+    _files: dict[str, Any] | None = None
+    _read: Callable[[], Iterator[pd.DataFrame]]
+    _build: Callable[[], Index | None]
+    _scans = 0
+
     def __init__(
         self,
         edges: pd.DataFrame,
@@ -107,7 +118,6 @@ class Connectome(EdgeMethods):
     ) -> None:
         self._label = name
         self._name = ""
-        self._files: dict[str, Any] | None = None
         self._neurons = Neurons(neurons, on)
         self._index = indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids())
         #: Materialization time of the data in Unix seconds, None if unknown.
@@ -122,6 +132,7 @@ class Connectome(EdgeMethods):
         *,
         on: Hashable | None = None,
         materialized_timestamp: int | None = None,
+        index: bool = False,
         **roles: Any,
     ) -> Connectome:
         """Open a connectome from files.
@@ -129,6 +140,9 @@ class Connectome(EdgeMethods):
         The first call builds an index of the edges and saves it in the cache folder. Later calls open
         the index at once, and queries read only the rows they need. The index of a changed file is built
         again. Only the requested columns of ``neurons`` are read.
+
+        The index of more than two million rows is built at the third query. The first two queries read
+        all rows, which takes less time than an index; the progress bar says so.
 
         Parameters
         ----------
@@ -141,6 +155,8 @@ class Connectome(EdgeMethods):
             Column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
         materialized_timestamp : int, optional
             Materialization time of the data in Unix seconds, for provenance.
+        index : bool, default False
+            Build the index of a large file now, not at the third query.
         **roles
             ``pre=``, ``post=``, ``weight=``: columns of ``edges`` that are not recognized.
 
@@ -183,16 +199,22 @@ class Connectome(EdgeMethods):
             **roles,
         }
         self._neurons = Neurons(neurons, on)
-        self._index = indexes.on_disk(
+        self._read = partial(edge_pieces, edges, **roles)
+        build = partial(
+            indexes.on_disk,
             [*table_files(edges), *(table_files(neurons) if neurons is not None else [])],
             [
                 [str(path.resolve()) for path in (edges, neurons) if path is not None],
                 str(on),
                 sorted((role, str(column)) for role, column in roles.items()),
             ],
-            lambda: edge_pieces(edges, **roles),
+            self._read,
             self._neurons.ids,
         )
+        self._build = partial(build, large=True)
+        found = build(large=index)
+        if found is not None:
+            self._index = found
         self.materialized_timestamp = materialized_timestamp
         return self
 
@@ -332,13 +354,35 @@ class Connectome(EdgeMethods):
                     IncompleteTableWarning,
                 )
 
+    @cached_property
+    def _index(self) -> Index:  # type: ignore[override]
+        index = self._build()
+        assert index is not None
+        return index
+
+    def _index_of(self, ids: Int64Array) -> Index:
+        """Return an index with all edges of some neurons; without an index, a scan of the files."""
+        if "_index" in self.__dict__ or self._scans == _SCANS:
+            return self._index
+        self._scans += 1
+        title = f"Reading all edges (query {self._scans}; query {_SCANS + 1} builds an index)"
+        rows = []
+        with bar(None, title, "rows", Fetch.of().progress, scale=True) as progress:
+            for piece in self._read():
+                rows.append(piece[piece["pre"].isin(ids) | piece["post"].isin(ids)])
+                progress.update(len(piece))
+        return indexes.build(pd.concat(rows, ignore_index=True), self._neurons.ids())
+
     def __reduce__(self) -> Any:
         # A copy opens the files again, so that the index is mapped from disk and not sent.
         if self._files is not None:
+            _ = self._index  # each copy would scan the files
             return (_from_files, (self._files, self._name))
         return (_from_state, (self.__dict__,))
 
     def __repr__(self) -> str:
+        if "_index" not in self.__dict__:
+            return f"<Connectome {self._label!r}: no index yet, which query {_SCANS + 1} builds>"
         neurons, pairs = len(self._index.ids), self._index.pairs
         return f"<Connectome {self._label!r}: {neurons:,} neurons, {pairs:,} pairs>"
 
@@ -447,12 +491,14 @@ class Connectome(EdgeMethods):
         >>> [(entry.kind, entry.name, entry.rows) for entry in entries[:3]]
         [('connectome', 'mine', None), ('table', 'edges', 3), ('table', 'neurons', 3)]
         """
+        index: Index | None = self.__dict__.get("_index")
+        pairs, neurons = (None, None) if index is None else (index.pairs, len(index.ids))
         time = self.materialized_timestamp
         created = None if time is None else datetime.datetime.fromtimestamp(time, datetime.UTC)
         return [
             Entry("connectome", self._label, created=created, description="Files on this machine."),
-            Entry("table", "edges", rows=self._index.pairs, description="Connected pairs of neurons."),
-            Entry("table", "neurons", rows=len(self._index.ids), description="Neurons of both tables."),
+            Entry("table", "edges", rows=pairs, description="Connected pairs of neurons."),
+            Entry("table", "neurons", rows=neurons, description="Neurons of both tables."),
             *(Entry("property", name, description=text) for name, text in _PROPERTIES.items()),
             *(
                 Entry("property", str(name), description="Column of the table of neurons.")
@@ -474,9 +520,10 @@ class Connectome(EdgeMethods):
         >>> {name: values.tolist() for name, values in columns.items()}
         {'nr_pre': [7, 0, 4], 'nr_downstream_partner': [2, 0, 1]}
         """
-        places = self._index.places(ids)
+        index = self._index_of(ids)
+        places = index.places(ids)
         known = np.flatnonzero(places >= 0)
-        columns = self._columns(ids[known], places[known], name, multiple)
+        columns = self._columns(index, ids[known], places[known], name, multiple)
         nothing = np.ones(len(known), bool)
         for cells in columns.values():
             nothing &= np.asarray(pd.isna(pd.Series(cells)))
@@ -498,19 +545,20 @@ class Connectome(EdgeMethods):
         1          11  downstream         13               2
         2          11    upstream         13               4
         """
-        places = self._index.places(ids)
+        index = self._index_of(ids)
+        places = index.places(ids)
         known = places >= 0
         self._report(ids, name, np.where(known, FOUND, UNKNOWN).astype(np.int8))
         if name != "connectivity":
-            cells = self._columns(ids[known], places[known], name, "list")
+            cells = self._columns(index, ids[known], places[known], name, "list")
             values = pd.DataFrame(cells).to_dict("records")
             return record_tables.long_records(ids[known], [_present(value) for value in values])
-        counts, partner, weight, incoming = self._index.records(places[known])
+        counts, partner, weight, incoming = index.records(places[known])
         return pd.DataFrame(
             {
                 "segment_id": np.repeat(ids[known], counts),
                 "direction": pd.array(np.where(incoming, "upstream", "downstream"), TEXT),
-                "segmentid": self._index.ids[partner],
+                "segmentid": index.ids[partner],
                 "synaptic_count": weight.astype(np.int64),
             }
         )
@@ -551,7 +599,7 @@ class Connectome(EdgeMethods):
         """
         if ids is None:
             return LazyEdges(self._index, self._neurons)
-        index = self._index
+        index = self._index_of(ids)
         places = index.places(ids)
         known = places >= 0
         self._report(ids, "connectivity", np.where(known, FOUND, UNKNOWN).astype(np.int8))
@@ -618,12 +666,14 @@ class Connectome(EdgeMethods):
             answers.snapshots[status != UNKNOWN] = self.materialized_timestamp
         add(answers)
 
-    def _columns(self, ids: Int64Array, places: Places, name: str, multiple: str) -> dict[str, Any]:
+    def _columns(
+        self, index: Index, ids: Int64Array, places: Places, name: str, multiple: str
+    ) -> dict[str, Any]:
         available = self._neurons.columns
         if name == "connectivity":
-            return self._connectivity(places, multiple)
+            return _connectivity(index, places, multiple)
         if name in _LINKS:
-            sums = self._index.sums(places)
+            sums = index.sums(places)
             counts = dict(zip(_LINKS[name], sums[:2] if name == "link_pre" else sums[2:], strict=True))
             # The table of neurons counts the whole brain, even if the edges are a part of it; in a
             # downloaded table, a missing number means no synapse.
@@ -645,25 +695,26 @@ class Connectome(EdgeMethods):
             for label, cells in self._neurons.cells(ids, labels).items()
         }
 
-    def _connectivity(self, places: Places, multiple: str) -> dict[str, Any]:
-        _, downstream, _, upstream = self._index.sums(places)
-        numbers = {
-            "connectivity_downstream_count": downstream,
-            "connectivity_upstream_count": upstream,
-        }
-        if multiple == "count":
-            return numbers
-        values: list[dict[str, list[Any]]] = [{"downstream": [], "upstream": []} for _ in places]
-        counts, partner, weight, incoming = self._index.records(places)
-        rows = np.repeat(np.arange(len(places)), counts)
-        others, sides = self._index.ids[partner].tolist(), np.where(incoming, "upstream", "downstream")
-        for row, other, count, side in zip(
-            rows.tolist(), others, weight.tolist(), sides.tolist(), strict=True
-        ):
-            values[row][side].append({"segmentid": other, "synaptic_count": count})
-        ids = self._index.ids[places]
-        lists = record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
-        return numbers | lists
+
+def _connectivity(index: Index, places: Places, multiple: str) -> dict[str, Any]:
+    _, downstream, _, upstream = index.sums(places)
+    numbers = {
+        "connectivity_downstream_count": downstream,
+        "connectivity_upstream_count": upstream,
+    }
+    if multiple == "count":
+        return numbers
+    values: list[dict[str, list[Any]]] = [{"downstream": [], "upstream": []} for _ in places]
+    counts, partner, weight, incoming = index.records(places)
+    rows = np.repeat(np.arange(len(places)), counts)
+    others, sides = index.ids[partner].tolist(), np.where(incoming, "upstream", "downstream")
+    for row, other, count, side in zip(
+        rows.tolist(), others, weight.tolist(), sides.tolist(), strict=True
+    ):
+        values[row][side].append({"segmentid": other, "synaptic_count": count})
+    ids = index.ids[places]
+    lists = record_tables.property_columns("connectivity", values, multiple=multiple, ids=ids)
+    return numbers | lists
 
 
 def _present(row: dict[Hashable, Any]) -> Any:

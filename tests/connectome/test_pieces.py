@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import re
 import warnings
 from collections.abc import Iterator
@@ -204,7 +205,7 @@ def test_an_interruption_leaves_no_files(
     with monkeypatch.context() as patch:
         patch.setattr("pdneuro.connectome.source.edge_pieces", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            Connectome.from_files(large)
+            Connectome.from_files(large, index=True)
     assert folders() == []
     assert len(Connectome.from_files(large).to_frame()) == 45_000
 
@@ -215,7 +216,7 @@ def test_without_a_usable_cache_pieces_are_indexed_in_memory(large: Path, tmp_pa
         pdneuro.set_options(cache_dir=tmp_path / "file" / "cache"),
         pytest.warns(errors.CacheWarning, match="built at each start"),
     ):
-        brain = Connectome.from_files(large)
+        brain = Connectome.from_files(large, index=True)
     assert len(brain.to_frame()) == 45_000
 
 
@@ -232,7 +233,41 @@ def test_neurons_without_edges_are_in_the_index(large: Path, tmp_path: Path) -> 
 
 def test_a_progress_bar_is_shown(large: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pdneuro.set_options(progress=True):
-        Connectome.from_files(large)
+        Connectome.from_files(large, index=True)
     shown = capsys.readouterr().err
     assert "Reading edges" in shown
     assert "Sorting edges" in shown
+
+
+def test_the_first_two_queries_scan_and_the_third_builds_the_index(
+    large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    neurons = tmp_path / "neurons.csv"
+    neurons.write_text("root_id\n5\n")
+    brain = Connectome.from_files(large, neurons)
+    expected = Connectome(pdneuro.sandbox.edges(), pd.read_csv(neurons))
+    some = pd.Series([*expected.ids.sample(20, random_state=1), 5, 99])
+
+    def answers(source: Connectome, name: str, multiple: str) -> pd.DataFrame:
+        return some.neuro.properties(name, multiple=multiple, source=source, on_missing="ignore")
+
+    assert repr(brain) == "<Connectome 'edges': no index yet, which query 3 builds>"
+    with pdneuro.set_options(progress=True):
+        pd.testing.assert_frame_equal(
+            answers(brain, "link_pre", "count"), answers(expected, "link_pre", "count")
+        )
+    assert "query 3 builds an index" in capsys.readouterr().err
+    found = some.neuro.edges(source=brain, on_missing="ignore")
+    pd.testing.assert_frame_equal(found, some.neuro.edges(source=expected, on_missing="ignore"))
+    assert folders() == []
+    pd.testing.assert_frame_equal(
+        answers(brain, "connectivity", "list"), answers(expected, "connectivity", "list")
+    )
+    assert len(folders()) == 1
+    assert repr(Connectome.from_files(large, neurons)) == repr(brain)
+
+
+def test_a_copy_of_a_large_connectome_has_an_index(large: Path) -> None:
+    brain = pickle.loads(pickle.dumps(Connectome.from_files(large)))
+    assert len(folders()) == 1
+    assert repr(brain) == "<Connectome 'edges': 2,999 neurons, 45,000 pairs>"
