@@ -56,8 +56,8 @@ from pdneuro.tables.edges import (
     arranged,
     edge_roles,
     edge_table,
-    keep_regions,
     pairs_of_groups,
+    rows_of_regions,
     sum_pairs,
     sum_rows,
     value_columns,
@@ -522,7 +522,11 @@ def edges(
             distinct = reached.map_partitions(_not_in, earlier, meta=reached._meta)
             everyone = distinct.repartition(npartitions=1)
     whole = found[0] if len(found) == 1 else dd.concat(found)  # type: ignore[no-untyped-call]
-    return whole if autapses else whole[whole["pre"] != whole["post"]]
+    return whole if autapses else each(whole, _without_autapses)
+
+
+def _without_autapses(edges: pd.DataFrame) -> pd.DataFrame:
+    return edges[edges["pre"] != edges["post"]]
 
 
 def _none(ids: pd.Series[Any]) -> pd.Series[Any]:
@@ -873,16 +877,17 @@ def collapse(
     501
     """
     standard = _standard(edges)
-    regions = regions if regions is None or isinstance(regions, str) else list(regions)
+    if regions is not None:
+        standard = each(standard, rows_of_regions, regions)
     if group_by is None:
         options: dict[str, Any] = {"values": values, "roi": roi, "dropna": dropna}
         # The rows of a partition are summed first, so that fewer are sent.
-        summed = each(standard, tables.collapse, regions=regions, **options)
+        summed = each(standard, tables.collapse, **options)
         return each(summed.shuffle(on=["pre", "post"]), tables.collapse, **options)
     _, labels = with_labels(standard._meta, group_by)
     groups = list(dict.fromkeys([*labels, *(["roi"] if roi else [])]))
     names = value_columns(standard._meta, values)
-    pairs = each(standard, _pairs_of_groups, group_by, groups, names, regions)
+    pairs = each(standard, _pairs_of_groups, group_by, groups, names)
     ends = [end for end in ("pre", "post") if end in groups]
     if ends:  # as many groups as neurons, each in one partition
         return each(pairs.shuffle(on=ends), _sum_groups, groups, names, dropna)
@@ -898,9 +903,8 @@ def collapse(
 
 
 def _pairs_of_groups(
-    part: pd.DataFrame, group_by: Any, groups: list[Any], values: list[Any], regions: Any
+    part: pd.DataFrame, group_by: Any, groups: list[Any], values: list[Any]
 ) -> pd.DataFrame:
-    part = part if regions is None else keep_regions(part, regions)
     return pairs_of_groups(with_labels(part, group_by)[0], groups, values)
 
 

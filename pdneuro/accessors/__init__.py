@@ -478,8 +478,6 @@ def neuro(obj: pd.Index[Any]) -> IndexNeuro: ...
 def neuro(obj: xarray.DataArray) -> DataArrayNeuro: ...
 @overload
 def neuro(obj: xarray.Dataset) -> DatasetNeuro: ...
-@overload
-def neuro(obj: Any) -> DataFrameNeuro: ...
 def neuro(obj: Any) -> Any:
     """Return the ``.neuro`` accessor of an object, with full types for editors and type checkers.
 
@@ -487,7 +485,8 @@ def neuro(obj: Any) -> Any:
     ----------
     obj : Series, DataFrame, GroupBy, Index, DataArray or Dataset
         Or a table or column of another library: a DuckDB relation, a polars frame (also a lazy one), a
-        pyarrow table or dataset. It is converted to pandas; integers stay exact.
+        pyarrow table or dataset. It is converted to pandas; integers stay exact. Type checkers know only
+        the types of pandas and xarray: for them, convert with ``pdneuro.tables.foreign.to_pandas``.
 
     Returns
     -------

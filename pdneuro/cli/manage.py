@@ -66,7 +66,10 @@ def add(commands: Any) -> None:
     doctor.add_argument("--out", "-o", help="file for the whole table; -: csv on stdout")
 
     token = _group(
-        commands, "token", "save or delete the token of a service, or show where tokens come from"
+        commands,
+        "token",
+        "save or delete the token of a service, or show where tokens come from",
+        "pdneuro token set cave",
     )
     for name, run, summary, example in (
         ("set", _set_token, "save the token of a service", "pdneuro token set cave    (type it; it is not shown)"),
@@ -76,7 +79,9 @@ def add(commands: Any) -> None:
         action.add_argument("service", nargs="?", default="braincircuits", help="default: braincircuits")
     command.add(token, "status", _token_status, "show where tokens come from", "pdneuro token status")
 
-    cache = _group(commands, "cache", "show, clear, export or load cached responses")
+    cache = _group(
+        commands, "cache", "show, clear, export or load cached responses", "pdneuro cache info"
+    )
     command.add(cache, "info", _cache_info, "show what is cached", "pdneuro cache info")
     clear = command.add(
         cache, "clear", _clear_cache, "delete cached responses", "pdneuro cache clear --property size"
@@ -91,11 +96,9 @@ def add(commands: Any) -> None:
         action.add_argument("file", help="such as cache.sqlite")
 
 
-def _group(commands: Any, name: str, summary: str) -> Any:
+def _group(commands: Any, name: str, summary: str, example: str) -> Any:
     """Add a command with actions, which prints its help if none is given."""
-    group = command.add(
-        commands, name, lambda _: group.print_help(), summary, f"pdneuro {name} ACTION --help"
-    )
+    group = command.add(commands, name, lambda _: group.print_help(), summary, example)
     return group.add_subparsers(metavar="ACTION")
 
 

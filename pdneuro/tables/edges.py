@@ -232,7 +232,18 @@ def keep_regions(edges: pd.DataFrame, regions: str | Iterable[str]) -> pd.DataFr
             f"{did_you_mean(absent[0], column.dropna().unique())}",
             DoubtfulParameterWarning,
         )
-    return edges[column.isin(names)]
+    return rows_of_regions(edges, names)
+
+
+def rows_of_regions(edges: pd.DataFrame, regions: str | Iterable[str]) -> pd.DataFrame:
+    """Keep the rows of some regions.
+
+    >>> edges = pd.DataFrame({"pre": 1, "post": 2, "weight": [10, 6], "roi": ["MB(R)", "a1(R)"]})
+    >>> rows_of_regions(edges, "a1(R)").weight.tolist()
+    [6]
+    """
+    names = [regions] if isinstance(regions, str) else list(regions)
+    return edges[roles.named_column(edges, "roi").isin(names)]
 
 
 def edge_roles(

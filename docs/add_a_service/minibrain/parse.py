@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from pdneuro.tables.partners import from_partners
+from pdneuro.tables.partners import PartnerLists, from_partners
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, Batch, ShapeError
 from pdneuro.transport.responses import parse_json
 
@@ -73,4 +73,5 @@ def edges(ids: np.ndarray, payloads: np.ndarray, *, upstream: bool, downstream: 
         rows += [(row, *pair, False) for pair in partners.to if downstream]
         rows += [(row, *pair, True) for pair in partners.by if upstream]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return from_partners(ids, columns[0], columns[1], columns[2], columns[3].astype(bool))
+    found = PartnerLists(columns[0], columns[1], columns[2], columns[3].astype(bool))
+    return from_partners(ids, [found], len(rows))
