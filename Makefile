@@ -59,12 +59,13 @@ site: .venv-oldest/test
 	.venv-oldest/bin/sphinx-build -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
 
-# Every page of the site in Chromium, in two widths and two themes; make browser PAGES=10 opens ten pages. Root gets Debian's
-# Chromium if it is missing; elsewhere without Chromium, the checks are skipped and counted.
+# Every page of the site in Chromium, in two widths and two themes, and a notebook in JupyterLab; make browser PAGES=10 opens ten
+# pages. Root gets Debian's Chromium if it is missing; elsewhere without Chromium, the checks are skipped and counted.
 browser: .venv-oldest/browser
 	test -e docs/_build/html/index.html || $(MAKE) site
 	.venv-oldest/bin/python docs/check_site.py docs/_build/html
 	.venv-oldest/bin/python docs/check_browser.py docs/_build/html $(if $(PAGES),--pages $(PAGES))
+	.venv-oldest/bin/python docs/check_notebook.py
 
 # They may be made at once: make -j 2 environments
 environments: .venv/test .venv-oldest/test .venv-lowest/test
