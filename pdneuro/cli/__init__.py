@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             options = parser().parse_args(arguments)
             importlib.import_module("pdneuro.accessors")  # registers .neuro
+            importlib.import_module("pdneuro.transport.report").publish(None)  # of an earlier call
             with warnings.catch_warnings():
                 warnings.simplefilter("always", PdneuroWarning)
                 warnings.showwarning = _print_warning

@@ -163,6 +163,8 @@ def test_structures_by_command(
 def test_neuromorpho_by_search_and_joined_to_a_table(
     tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with pdneuro.set_options(offline=True), pytest.raises(pdneuro.errors.OfflineError):
+        pd.Series([5]).neuro.properties("size")  # its report is not that of the command
     where = ("--where", "archive=Siegert", "--where", "species=mouse", "--where", "species=rat")
     status, table, _ = run("neuromorpho", *where, "--field", "species,brain_region", capsys=capsys)
     assert status == 0
