@@ -68,7 +68,7 @@ def _answer(client: Any, worker: str, reply: str, query: bytes) -> None:
         result = pickle.loads(query)()
     except BaseException as error:
         result = _Failure(error)
-        try:
+        try:  # an error that cannot be pickled is sent as its text
             pickle.loads(pickle.dumps(result))
         except Exception:
             result = _Failure(RuntimeError(f"{type(error).__name__}: {error}"))

@@ -517,7 +517,7 @@ def edges(
         if hop < hops and not within:
             used = [*(["post"] if downstream else []), *(["pre"] if upstream else [])]
             ends = [table[end].rename("id") for end in used]
-            earlier = dd.concat([earlier, everyone]).repartition(npartitions=1)  # type: ignore
+            earlier = dd.concat([earlier, everyone]).repartition(npartitions=1)  # type: ignore[no-untyped-call]
             reached, _ = _distinct(dd.concat(ends))  # type: ignore[no-untyped-call]
             distinct = reached.map_partitions(_not_in, earlier, meta=reached._meta)
             everyone = distinct.repartition(npartitions=1)
