@@ -103,8 +103,12 @@ class _RunReport(Report):
         """Return one row per ID and property."""
         if not self.fetches and self.before is not None:
             return self.before.table()
-        # The first row of an ID says whether it was requested; other tasks found it in the cache.
-        return super().table().drop_duplicates(["id", "property", "source"], ignore_index=True)
+        # Tasks end in any order: the row of the task that requested an ID counts, not of those that
+        # found it in the cache.
+        table = super().table()
+        first = table.sort_values("from_cache", kind="stable")
+        first = first.drop_duplicates(["id", "property", "source"])
+        return first.sort_index(ignore_index=True)
 
 
 class _Run(NamedTuple):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import sys
-import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -290,27 +288,6 @@ def test_a_column_that_a_file_does_not_have(name: str, tmp_path: Path) -> None:
         errors.MissingColumnsError, match=r"e\.\w+ lacks the columns 'wieght'.*Did you mean 'weight'"
     ):
         read_table(tmp_path / name, ["pre", "wieght"])
-
-
-def test_separators_at_the_ends_of_lines_are_no_warning_in_any_thread(tmp_path: Path) -> None:
-    (tmp_path / "e.csv").write_text("pre,post,weight\n" + "1,2,3,,,\n" * 2000)
-    before = list(warnings_filters())
-    found: list[pd.DataFrame] = []
-
-    def read() -> None:
-        found.extend(read_table(tmp_path / "e.csv") for _ in range(5))
-
-    threads = [threading.Thread(target=read) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [table.shape for table in found] == [(2000, 3)] * 20
-    assert list(warnings_filters()) == before
-
-
-def warnings_filters() -> list[Any]:
-    return sys.modules["warnings"].filters
 
 
 # -- the command line -----------------------------------------------------------------------------
