@@ -14,7 +14,7 @@ from pdneuro.connectome.index import Index
 from pdneuro.connectome.properties import Neurons
 from pdneuro.tables import edges as edge_tables
 from pdneuro.tables import pairs, roles, weights
-from pdneuro.tables.edges import END_OF, as_share, edge_table, group_names, warn_of_missing_edges
+from pdneuro.tables.edges import END_OF, as_share, group_names, warn_of_missing_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, labels_of
@@ -49,12 +49,12 @@ class EdgeMethods:
     def _piece(self, bounds: tuple[int, int], upstream: bool = False) -> pd.DataFrame:
         """Return the edges of a range of neurons: their outputs, or their inputs."""
         places = np.arange(*bounds)
-        counts, partner, weight, _ = self._index.records(
+        counts, partner, weight, _, records = self._index.records(
             places, upstream=upstream, downstream=not upstream
         )
         own, other = np.repeat(self._index.ids[places], counts), self._index.ids[partner]
         pre, post = (other, own) if upstream else (own, other)
-        piece = edge_table(pre, post, weight)
+        piece = self._index.edges(pre, post, weight, records)
         for step in self._steps:
             piece = step(piece)
         return piece
@@ -62,6 +62,10 @@ class EdgeMethods:
     def _pieces(self, upstream: bool = False) -> Iterator[pd.DataFrame]:
         for bounds in self._ranges(upstream) or [(0, 0)]:
             yield self._piece(bounds, upstream)
+
+    def _pairs_of(self, piece: pd.DataFrame) -> pd.DataFrame:
+        """Return the edges of a piece with one row per pair."""
+        return piece if self._index.rows is None else edge_tables.collapse(piece)
 
     def _then(self, step: Step) -> LazyEdges:
         return LazyEdges(self._index, self._neurons, [*self._steps, step])
@@ -142,16 +146,16 @@ class EdgeMethods:
         >>> pdneuro.Connectome(edges).threshold(0.5, of="output").to_frame().weight.tolist()
         [5, 4]
         """
-        # A pair has one row.
+        # All rows of a pair are in one piece.
+        edge_tables.threshold(self._piece((0, 0)), min_weight, of=of)
         if of is None:
-            edge_tables.threshold(self._piece((0, 0)), min_weight, "row")
-            return self._then(lambda piece: edge_tables.threshold(piece, min_weight, "row"))
-        edge_tables.threshold(self._piece((0, 0)), min_weight, "row", of=of)
+            return self._then(lambda piece: edge_tables.threshold(piece, min_weight))
         share, totals = as_share(min_weight, "min_weight"), self._totals(of)
 
         def strong(piece: pd.DataFrame) -> pd.DataFrame:
             total = labels_of(piece[END_OF[of]].to_numpy(), totals)
-            kept: pd.DataFrame = piece[piece["weight"].to_numpy() / np.maximum(total, 1) >= share]
+            weight = edge_tables.pair_weights(piece)
+            kept: pd.DataFrame = piece[weight / np.maximum(total, 1) >= share]
             return note(kept, min_share=share, min_share_of=of)
 
         return self._then(strong)
@@ -233,7 +237,7 @@ class EdgeMethods:
         places = {end: self._index.places(np.unique(piece[end])) for end in ("pre", "post")}
         end = min(places, key=lambda name: np.ptp(places[name]))
         found = self._piece((int(places[end][0]), int(places[end][-1]) + 1), upstream=end == "pre")
-        return found[found["pre"].isin(piece["post"]) & found["post"].isin(piece["pre"])]
+        return self._pairs_of(found[found["pre"].isin(piece["post"]) & found["post"].isin(piece["pre"])])
 
     def sign(self, nt: Hashable = "nt_pre", **options: Any) -> LazyEdges:
         """Add the sign of each edge, by its transmitter; see :func:`pdneuro.tables.sign`.
@@ -276,7 +280,7 @@ class EdgeMethods:
         ids = pd.Index(self._index.ids)
         names = ("in_degree", "out_degree", "in_weight", "out_weight")
         counts = {name: np.zeros(len(ids), np.int64) for name in names}
-        for piece in self._pieces():
+        for piece in map(self._pairs_of, self._pieces()):
             weight = piece["weight"].to_numpy()
             for side, end in (("in", "post"), ("out", "pre")):
                 places = ids.get_indexer(pd.Index(piece[end]))
@@ -303,8 +307,8 @@ class EdgeMethods:
     ) -> Any:
         """Sum the edges of each pair of groups; see :func:`pdneuro.tables.collapse`.
 
-        A column of ``group_by`` may also be one of the table of neurons. Without ``group_by``, the lazy
-        table is returned, as each pair has one row.
+        A column of ``group_by`` may also be one of the table of neurons. Without ``group_by``, the
+        result is a lazy table, as it has one row per pair.
 
         Examples
         --------
@@ -313,8 +317,9 @@ class EdgeMethods:
         [16157, 6821, 15555, 6467]
         """
         if group_by is None:
-            edge_tables.collapse(self._piece((0, 0)), per_neuron=per_neuron, **options)
-            return LazyEdges(self._index, self._neurons, self._steps)
+            options |= {"dropna": dropna, "sort": sort, "observed": observed, "per_neuron": per_neuron}
+            edge_tables.collapse(self._piece((0, 0)), **options)
+            return self._then(lambda piece: edge_tables.collapse(piece, **options))
         lazy = self._with_groups(group_by)
         parts = [edge_tables.collapse(piece, group_by, **options) for piece in lazy._pieces()]
         keys = list(parts[0].columns[: parts[0].columns.get_loc("weight")])

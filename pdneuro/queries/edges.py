@@ -17,8 +17,14 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
-from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import END_OF, least_weight, require_edges, whole_threshold
+from pdneuro.tables.edges import (
+    COLUMNS,
+    END_OF,
+    append_edges,
+    least_weight,
+    require_edges,
+    whole_threshold,
+)
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.node_names import require_numbers
@@ -316,7 +322,8 @@ def partners(
         dropna=dropna,
         sort=sort,
         observed=observed,
-        once=True,
+        # With further columns, a pair may have several rows.
+        once=list(table.columns) == list(COLUMNS),
     )
 
 
@@ -442,7 +449,7 @@ def expand(
     if not autapses:
         new = new[new["pre"] != new["post"]]
     return stamp(
-        _append(table, new),
+        append_edges(table, new),
         source=opened.name,
         query=f"expand(hops={hops}, upstream={upstream}, downstream={downstream}, min_weight={least})",
         snapshots=report.snapshots(),
@@ -638,15 +645,3 @@ def _completeness(min_weight: int, direction: str, within: bool, counts: list[in
         "asked": sum(counts),
         "asked_per_hop": counts,
     }
-
-
-def _append(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Append new edges to a table; integers stay integers in columns that only the table has."""
-    columns = {}
-    rows = np.concatenate([np.arange(len(table)), np.full(len(new), -1)])
-    for name, column in table.items():
-        if name in new.columns:
-            columns[name] = np.concatenate([column.to_numpy(), new[name].to_numpy()])
-        else:
-            columns[name] = take_or_na(array_of(column), rows)
-    return pd.DataFrame(columns)

@@ -52,6 +52,23 @@ def edge_table(pre: Any, post: Any, weight: Any) -> pd.DataFrame:
     return pd.DataFrame({name: np.asarray(a, np.int64) for name, a in arrays}, copy=False)
 
 
+def append_edges(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Append edges to a table; integers stay integers in columns that only the table has.
+
+    >>> table = pd.DataFrame({"pre": [1], "post": [2], "weight": [5], "size": [7]})
+    >>> append_edges(table, edge_table([2], [1], [4]))["size"].tolist()
+    [7, <NA>]
+    """
+    columns = {}
+    rows = np.concatenate([np.arange(len(table)), np.full(len(new), -1)])
+    for name, column in table.items():
+        if name in new.columns:
+            columns[name] = pd.concat([column, new[name]], ignore_index=True)
+        else:
+            columns[name] = pd.Series(take_or_na(array_of(column), rows))
+    return pd.DataFrame(columns)
+
+
 def as_edges(
     frame: pd.DataFrame,
     pre: Hashable | None = None,
@@ -846,19 +863,24 @@ def threshold(
     if per not in ("pair", "row"):
         raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
     weight = edges["weight"].to_numpy()
-    ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
     if of is not None:
         return _threshold_of_share(edges, min_weight, per, of)
     min_weight = whole_threshold(min_weight)
     strong = weight >= min_weight
-    if per == "pair" and not strong.all() and not pairs_differ(*ends):
-        strong = _per_pair(edges) >= min_weight
+    if per == "pair" and not strong.all():
+        strong = pair_weights(edges) >= min_weight
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
     return note(kept, min_weight=max(min_weight, least_weight(edges)))
 
 
-def _per_pair(edges: pd.DataFrame) -> Int64Array:
-    """Return the weight of the pair of each row."""
+def pair_weights(edges: pd.DataFrame) -> Int64Array:
+    """Return the weight of the pair of each row.
+
+    >>> pair_weights(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})).tolist()
+    [7, 7, 5]
+    """
+    if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
+        return edges["weight"].to_numpy()
     groups = group_rows(edges["pre"], edges["post"], ordered=False)
     totals = np.empty(len(edges), np.int64)
     if len(edges):
@@ -874,8 +896,8 @@ def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> p
     warn_of_missing_edges(edges, of, len(ids))
     weight = edges["weight"].to_numpy()
     totals = sums_by_code(codes, weight, len(ids))[codes]
-    if per == "pair" and not pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
-        weight = _per_pair(edges)
+    if per == "pair":
+        weight = pair_weights(edges)
     # A quotient is rounded once, so that 1 of 100 synapses is exactly the share 0.01.
     strong = weight / np.maximum(totals, 1) >= share
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
