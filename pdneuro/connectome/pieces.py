@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from pdneuro import graphs
 from pdneuro._compat import optional
@@ -14,10 +16,11 @@ from pdneuro.connectome.index import Index
 from pdneuro.connectome.properties import Neurons
 from pdneuro.tables import edges as edge_tables
 from pdneuro.tables import pairs, roles, weights
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import END_OF, as_share, group_names, warn_of_missing_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import distinct_ids
-from pdneuro.tables.joins import Labels, labels_of
+from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import note
 
 if TYPE_CHECKING:
@@ -320,24 +323,31 @@ class EdgeMethods:
             options |= {"dropna": dropna, "sort": sort, "observed": observed, "per_neuron": per_neuron}
             edge_tables.collapse(self._piece((0, 0)), **options)
             return self._then(lambda piece: edge_tables.collapse(piece, **options))
-        lazy = self._with_groups(group_by)
-        parts = [edge_tables.collapse(piece, group_by, **options) for piece in lazy._pieces()]
-        keys = list(parts[0].columns[: parts[0].columns.get_loc("weight")])
-        sums = [name for name in parts[0].columns if name not in (*keys, "weight", "n_post")]
-        totals = edge_tables.sum_rows(pd.concat(parts, ignore_index=True), keys, also=sums)
-        # A neuron is in one piece of the edges that are divided by this end of them.
-        received = [
-            edge_tables.collapse(piece, group_by, **options)[[*keys, "weight", "n_post"]]
-            for piece in lazy._pieces(upstream=True)
-        ]
-        counts = edge_tables.sum_rows(pd.concat(received, ignore_index=True), keys, also=["n_post"])
-        both = pd.concat([totals.assign(n_post=0), counts], ignore_index=True)
-        totals["n_post"] = edge_tables.sum_rows(both, keys, also=["n_post"])["n_post"]
-        totals = totals[parts[0].columns]
+        empty = edge_tables.collapse(self._with_groups(group_by)._piece((0, 0)), group_by, **options)
+        keys = list(empty.columns[: empty.columns.get_loc("weight")])
+        counts = list(empty.columns.drop(keys))
+        lazy = self._with_groups(group_by, _as_category)
+        labels = _as_category(group_by)
+        if edge_tables.is_by_end(group_by):
+            labels = {end: _as_category(one) for end, one in group_by.items()}
+
+        def parts() -> Iterator[pd.DataFrame]:
+            # A neuron is in one piece of the edges that are divided by its end of them.
+            for upstream in (False, True):
+                other = counts[:-1] if upstream else ["n_post"]
+                for piece in lazy._pieces(upstream):
+                    part = edge_tables.collapse(piece, labels, **options)
+                    yield part.assign(**dict.fromkeys(other, 0))
+
+        totals = _sums(parts(), keys, counts[1:])
+        for key in keys:
+            column = totals[key]
+            if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype != empty[key].dtype:
+                texts = array_of(column.cat.categories.to_series())
+                totals[key] = take_or_na(texts, column.cat.codes.to_numpy(np.intp))
         if per_neuron:
-            totals = edge_tables.with_weight_per_neuron(
-                totals, lazy._one_edge_per_neuron(), group_by, keys
-            )
+            one = lazy._one_edge_per_neuron()
+            totals = edge_tables.with_weight_per_neuron(totals, one, group_by, keys)
         return edge_tables.arranged(totals, keys, dropna, sort, observed)
 
     def _one_edge_per_neuron(self) -> pd.DataFrame:
@@ -349,15 +359,21 @@ class EdgeMethods:
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def _with_groups(self, group_by: Any) -> EdgeMethods:
-        """Add the columns of the table of neurons that ``group_by`` names."""
+    def _with_groups(
+        self, group_by: Any, convert: Callable[[Any], Any] = lambda one: one
+    ) -> EdgeMethods:
+        """Add the columns of the table of neurons that ``group_by`` names, after a conversion."""
         present = set(self._piece((0, 0)).columns)
         stems = [
             stem
             for stem in dict.fromkeys(group_names(group_by))
             if stem in self._neurons.columns and not {f"{stem}_pre", f"{stem}_post"} <= present
         ]
-        return self.annotate(columns=stems, overwrite=True) if stems else self
+        if not stems:
+            return self
+        nodes = self._neurons.frame(stems)
+        nodes = nodes.assign(**{stem: convert(nodes[stem]) for stem in stems})
+        return self.annotate(nodes, stems, on=self._neurons.on, overwrite=True)
 
     def to_matrix(
         self,
@@ -463,3 +479,25 @@ class LazyEdges(EdgeMethods):
     def __repr__(self) -> str:
         columns = ", ".join(map(str, self._piece((0, 0)).columns))
         return f"<LazyEdges of {self._index.pairs:,} pairs: {columns}. Call .to_frame() or .batches()>"
+
+
+def _as_category(labels: Any) -> Any:
+    """Return labels that are texts as categories, which are grouped without comparing texts."""
+    if not are_labels(labels):
+        return labels
+    column = labels if isinstance(labels, pd.Series) else pd.Series(dict(labels))
+    return column.astype("category") if types.infer_dtype(column) == "string" else column
+
+
+def _sums(parts: Iterator[pd.DataFrame], keys: list[Any], counts: list[Any]) -> pd.DataFrame:
+    """Sum ``weight`` and other columns of parts by their keys, with few parts in memory."""
+    pending: list[pd.DataFrame] = []
+    rows = 0
+    for part in itertools.chain(parts, [None]):
+        if part is None or rows > max(PIECE, len(pending[0]) if pending else 0):
+            table = pd.concat(pending, ignore_index=True)
+            pending, rows = [edge_tables.sum_rows(table, keys, also=counts)], 0
+        if part is not None:
+            pending.append(part)
+            rows += len(part) if len(pending) > 1 else 0
+    return pending[0]

@@ -643,11 +643,9 @@ class Connectome(EdgeMethods):
         if upstream and downstream:  # an edge between two queried neurons comes from its presynaptic one
             queried = np.zeros(len(index.ids), bool)
             queried[places] = True
-            duplicate = incoming & queried[partner]
-            if duplicate.any():
-                once = np.flatnonzero(~duplicate)
-                pre, post, weight = pre.take(once), post.take(once), weight.take(once)
-                rows = rows.take(once)
+            once = ~(incoming & queried[partner])
+            if not once.all():
+                pre, post, weight, rows = pre[once], post[once], weight[once], rows[once]
         return index, pre, post, weight, rows
 
     # -- the table of neurons ---------------------------------------------------------------------

@@ -587,7 +587,12 @@ def pairs_of_groups(
     of_rows = [name for name in groups if not str(name).endswith(("_pre", "_post"))]
     keys = list(dict.fromkeys(["pre", "post", *of_rows]))
     of_ends = [name for name in groups if name not in keys]
-    return sum_rows(with_numbers(edges, values), keys, keep=of_ends, also=values, hop=False)
+    members = None
+    if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):  # each row is a group
+        members = Groups(np.arange(len(edges)), np.arange(len(edges)))
+    return sum_rows(
+        with_numbers(edges, values), keys, keep=of_ends, also=values, hop=False, members=members
+    )
 
 
 def sum_pairs(
@@ -600,8 +605,9 @@ def sum_pairs(
     if not count:
         return totals
     # Groups are numbered in the order of their first rows, which is that of the totals.
-    order = np.empty(len(members.starts), np.int64)
-    order[np.argsort(members.first, kind="stable")] = np.arange(len(order))
+    is_first = np.zeros(len(pairs), bool)
+    is_first[members.first] = True
+    order = np.cumsum(is_first)[members.first] - 1
     group = np.empty(len(pairs), np.int64)
     group[members.rows] = np.repeat(order, members.sizes)
     counts = [np.bincount(group, minlength=len(order))]
