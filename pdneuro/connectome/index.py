@@ -100,6 +100,23 @@ class Index:
         # NumPy would convert int32 positions at each use.
         return counts, self.partner[row].astype(np.intp), self.weight[row], incoming, row
 
+    def once(
+        self, places: Places, *, upstream: bool = True, downstream: bool = True
+    ) -> tuple[Any, Any, Any, Places]:
+        """Return both ends, weights and positions of the records of some neurons, each edge once."""
+        counts, partner, weight, incoming, row = self.records(
+            places, upstream=upstream, downstream=downstream
+        )
+        own, other = np.repeat(self.ids[places], counts), self.ids[partner]
+        pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
+        if upstream and downstream:  # an edge between two of them comes from its presynaptic neuron
+            chosen = np.zeros(len(self.ids), bool)
+            chosen[places] = True
+            once = ~(incoming & chosen[partner])
+            if not once.all():
+                pre, post, weight, row = pre[once], post[once], weight[once], row[once]
+        return pre, post, weight, row
+
     def edges(self, pre: Any, post: Any, weight: Any, records: Places) -> pd.DataFrame:
         """Return the edge table of some records: one row per pair, or the rows with further columns."""
         if self.rows is not None:

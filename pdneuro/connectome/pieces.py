@@ -21,7 +21,7 @@ from pdneuro.tables.edges import END_OF, as_share, group_names, warn_of_missing_
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, are_labels, labels_of
-from pdneuro.tables.provenance import note
+from pdneuro.tables.provenance import inherit, note
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -38,6 +38,8 @@ class EdgeMethods:
     _index: Index
     _neurons: Neurons
     _steps: tuple[Step, ...] = ()
+    #: Function that returns a piece before the steps. Default: the edges of the index.
+    _first: Callable[[tuple[int, int], bool], pd.DataFrame] | None = None
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -51,16 +53,20 @@ class EdgeMethods:
 
     def _piece(self, bounds: tuple[int, int], upstream: bool = False) -> pd.DataFrame:
         """Return the edges of a range of neurons: their outputs, or their inputs."""
+        piece = (self._first or self._edges)(bounds, upstream)
+        for step in self._steps:
+            piece = step(piece)
+        return piece
+
+    def _edges(self, bounds: tuple[int, int], upstream: bool) -> pd.DataFrame:
+        """Return the edges of the index of a range of neurons."""
         places = np.arange(*bounds)
         counts, partner, weight, _, records = self._index.records(
             places, upstream=upstream, downstream=not upstream
         )
         own, other = np.repeat(self._index.ids[places], counts), self._index.ids[partner]
         pre, post = (other, own) if upstream else (own, other)
-        piece = self._index.edges(pre, post, weight, records)
-        for step in self._steps:
-            piece = step(piece)
-        return piece
+        return self._index.edges(pre, post, weight, records)
 
     def _pieces(self, upstream: bool = False) -> Iterator[pd.DataFrame]:
         for bounds in self._ranges(upstream) or [(0, 0)]:
@@ -70,8 +76,8 @@ class EdgeMethods:
         """Return the edges of a piece with one row per pair."""
         return piece if self._index.rows is None else edge_tables.collapse(piece)
 
-    def _then(self, step: Step) -> LazyEdges:
-        return LazyEdges(self._index, self._neurons, [*self._steps, step])
+    def _then(self, *steps: Step) -> LazyEdges:
+        return LazyEdges(self._index, self._neurons, [*self._steps, *steps], self._first)
 
     # -- results with one row per edge -------------------------------------------------------------
 
@@ -230,7 +236,7 @@ class EdgeMethods:
         >>> pdneuro.Connectome(edges).reciprocal().to_frame().reciprocal_weight.tolist()
         [0, 4, 2]
         """
-        before = LazyEdges(self._index, self._neurons, self._steps)
+        before = self._then()
         return self._then(lambda piece: pairs.add_reciprocal(piece, before._opposite(piece)))
 
     def _opposite(self, piece: pd.DataFrame) -> pd.DataFrame:
@@ -268,6 +274,84 @@ class EdgeMethods:
         roles.named_column(self._piece((0, 0)), name)
         parts = [piece.drop_duplicates(name) for piece in self._pieces()]
         return pd.concat(parts, ignore_index=True).drop_duplicates(name)
+
+    def expand(
+        self,
+        hops: int = 1,
+        *,
+        upstream: bool = True,
+        downstream: bool = True,
+        min_weight: int | None = None,
+        autapses: bool = True,
+        max_nodes: int = edge_tables.MAX_NODES,
+    ) -> LazyEdges:
+        """Add the edges of all neurons in the table by hops; see :func:`pdneuro.queries.expand`.
+
+        The new edges are those of the whole connectome, also if an earlier step has dropped them. They
+        follow the rows of their piece, and ``hop`` continues to count.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 12, 13], "post": [12, 13, 14], "weight": [5, 2, 4]})
+        >>> strong = pdneuro.Connectome(edges).threshold(5)
+        >>> strong.expand(min_weight=1).to_frame()
+           pre  post  weight  hop
+        0   11    12       5    1
+        1   12    13       2    2
+        """
+        if hops < 1:
+            raise ValueError(f"hops must be at least 1, not {hops!r}.")
+        direction = edge_tables.direction_of(upstream, downstream)
+        empty = self._piece((0, 0))
+        least = (
+            edge_tables.least_weight(empty)
+            if min_weight is None
+            else edge_tables.whole_threshold(min_weight)
+        )
+        ids, never = self._index.ids, np.iinfo(np.int64).max
+        member, last = np.zeros(len(ids), bool), 0
+        for piece in self._pieces():
+            for end in ("pre", "post"):
+                member[self._index.places(np.unique(piece[end]))] = True
+            last = max(last, int(piece["hop"].max() if "hop" in piece else 1) if len(piece) else 0)
+        # The hop at which each neuron is queried; an edge is found by the first of its neurons.
+        queried, frontier, counts = np.full(len(ids), never), np.flatnonzero(member), []
+        for hop in range(last + 1, last + 1 + hops):
+            edge_tables.check_budget(hop, len(frontier), counts, max_nodes, least)
+            queried[frontier] = hop
+            counts.append(len(frontier))
+            _, partner, weight, _, _ = self._index.records(
+                frontier, upstream=upstream, downstream=downstream
+            )
+            reached = np.unique(partner[weight >= least])
+            frontier = reached[queried[reached] == never]
+            if not len(frontier):
+                break
+
+        def widened(bounds: tuple[int, int], by_post: bool) -> pd.DataFrame:
+            table, found = self._piece(bounds, by_post), self._edges(bounds, by_post)
+            if "hop" not in table:
+                table = table.assign(hop=np.int64(1))
+            ends = [self._index.places(found[end].to_numpy()) for end in ("pre", "post")]
+            used = [
+                queried[end] for end, wanted in zip(ends, (downstream, upstream), strict=True) if wanted
+            ]
+            hop = np.minimum.reduce(used)
+            known = [self._index.places(table[end].to_numpy()) for end in ("pre", "post")]
+            new = (hop < never) & (edge_tables.pair_weights(found) >= least)
+            new &= ~np.isin(ends[0] * len(ids) + ends[1], known[0] * len(ids) + known[1])
+            new &= autapses | (ends[0] != ends[1])
+            result = edge_tables.append_edges(table, found.assign(hop=hop)[new])
+            return note(
+                inherit(result, table),
+                min_weight=least,
+                direction=direction,
+                within=False,
+                asked=sum(counts),
+                asked_per_hop=counts,
+            )
+
+        return LazyEdges(self._index, self._neurons, first=widened)
 
     # -- results for all edges ---------------------------------------------------------------------
 
@@ -448,6 +532,9 @@ class EdgeMethods:
         if ids is None:
             return self.to_frame()
         chosen = pd.Index(distinct_ids(roles.id_column(ids)))
+        if not self._steps and self._first is None:
+            places = self._index.places(chosen.to_numpy())
+            return self._index.edges(*self._index.once(places[places >= 0]))
         parts = [
             piece[piece["pre"].isin(chosen) | piece["post"].isin(chosen)] for piece in self._pieces()
         ]
@@ -459,9 +546,10 @@ class EdgeMethods:
 class LazyEdges(EdgeMethods):
     """All edges of a :class:`pdneuro.Connectome`, one row per pair, read when a result is requested.
 
-    ``threshold``, ``annotate``, ``fractions``, ``reciprocal`` and ``sign`` return another lazy table.
-    ``collapse``, ``degree``, ``to_matrix``, ``to_sparse`` and ``similarity`` return the result for all
-    edges. Parameters and results are those of the methods of a DataFrame of edges.
+    ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign`` and ``expand`` return another
+    lazy table. ``collapse``, ``degree``, ``to_matrix``, ``to_sparse`` and ``similarity`` return the
+    result for all edges. Parameters and results are those of the methods of a DataFrame of edges. With
+    further columns (``columns=``), the table has one row per row of the files.
 
     Examples
     --------
@@ -473,8 +561,14 @@ class LazyEdges(EdgeMethods):
     ['pre', 'post', 'weight', 'side_pre', 'side_post']
     """
 
-    def __init__(self, index: Index, neurons: Neurons, steps: Sequence[Step] = ()) -> None:
-        self._index, self._neurons, self._steps = index, neurons, tuple(steps)
+    def __init__(
+        self,
+        index: Index,
+        neurons: Neurons,
+        steps: Sequence[Step] = (),
+        first: Callable[[tuple[int, int], bool], pd.DataFrame] | None = None,
+    ) -> None:
+        self._index, self._neurons, self._steps, self._first = index, neurons, tuple(steps), first
 
     def __repr__(self) -> str:
         columns = ", ".join(map(str, self._piece((0, 0)).columns))

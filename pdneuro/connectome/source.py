@@ -84,8 +84,8 @@ class Connectome(EdgeMethods):
     -----
     The methods of an edge table work on all edges with a piece in memory at a time:
     ``collapse(group_by=)``, ``degree``, ``to_matrix(group_by=)``, ``to_sparse``, ``similarity(ids=)``.
-    The result of ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign`` and ``edges`` is a
-    lazy table with ``.to_frame()``, ``.batches()`` and ``.to_dask()``.
+    The result of ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign``, ``expand`` and
+    ``edges`` is a lazy table with ``.to_frame()``, ``.batches()`` and ``.to_dask()``.
 
     Values of further columns cannot be added up for a pair. So with ``columns=``, ``edges`` and
     ``to_frame`` return the rows that were given, with their own weights: ``pre, post, weight``, then
@@ -634,19 +634,7 @@ class Connectome(EdgeMethods):
         places = index.places(ids)
         known = places >= 0
         self._report(ids, "connectivity", np.where(known, FOUND, UNKNOWN).astype(np.int8))
-        places = places[known]
-        counts, partner, weight, incoming, rows = index.records(
-            places, upstream=upstream, downstream=downstream
-        )
-        own, other = np.repeat(ids[known], counts), index.ids[partner]
-        pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
-        if upstream and downstream:  # an edge between two queried neurons comes from its presynaptic one
-            queried = np.zeros(len(index.ids), bool)
-            queried[places] = True
-            once = ~(incoming & queried[partner])
-            if not once.all():
-                pre, post, weight, rows = pre[once], post[once], weight[once], rows[once]
-        return index, pre, post, weight, rows
+        return index, *index.once(places[known], upstream=upstream, downstream=downstream)
 
     # -- the table of neurons ---------------------------------------------------------------------
 

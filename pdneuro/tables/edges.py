@@ -20,6 +20,7 @@ from pdneuro.errors import (
     InconsistentEdgesWarning,
     InvalidEdgesError,
     MissingColumnsError,
+    NodeBudgetError,
     did_you_mean,
     listing,
     warn,
@@ -38,6 +39,8 @@ from pdneuro.tables.transmitters import largest_score
 COLUMNS = ("pre", "post", "weight")
 #: Columns of a table of groups that count pairs and neurons.
 GROUP_COUNTS = ("n_pairs", "n_pre", "n_post")
+#: Default maximum number of neurons to query with several hops.
+MAX_NODES = 50_000
 #: Column of a table of groups: the weight divided by the number of neurons of the target group.
 PER_NEURON = "weight_per_neuron"
 #: The end of an edge whose total is the denominator of a share.
@@ -969,6 +972,25 @@ def whole_threshold(min_weight: Any) -> int:
 def least_weight(edges: pd.DataFrame) -> int:
     """Return the threshold of the table, as stored in its provenance; 1 if there is none."""
     return int(facts(edges).get("min_weight", 1))
+
+
+def check_budget(hop: int, count: int, counts: list[int], max_nodes: int, min_weight: int) -> None:
+    """Raise an error if a hop would query too many neurons; ``counts`` are those of the hops before."""
+    total = sum(counts) + count
+    if total > max_nodes:
+        before = f" (so far {' + '.join(f'{n:,}' for n in counts)})" if counts else ""
+        raise NodeBudgetError(
+            f"hop {hop} would query {count:,} neurons, {total:,} in total{before}: more than "
+            f"max_nodes={max_nodes:,}. Raise min_weight (now {min_weight}), follow fewer hops, or "
+            "pass a larger max_nodes."
+        )
+
+
+def direction_of(upstream: bool, downstream: bool) -> str:
+    """Return the word for the directions, as provenance stores it."""
+    if not (upstream or downstream):
+        raise ValueError("upstream and downstream are both False. Set one or both to True.")
+    return "both" if upstream and downstream else "upstream" if upstream else "downstream"
 
 
 def annotate(
