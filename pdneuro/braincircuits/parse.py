@@ -106,9 +106,10 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     # The length first: most entries are long, and a call for each would take time.
     for place in [place for place, entry in enumerate(raw) if len(entry) < 8 and _is_nothing(entry)]:
         encodings[place], payloads[place] = NONE_ENCODING, None
-    # The text first: decoding each entry would take time.
     keys = [f'"{key}"'.encode() for key in documented_columns(name, 0) if name in _LINKS]
-    for place, entry in enumerate(raw if keys else ()):
+    # All at once first: a look at each entry takes ten times as long as decoding the response.
+    is_whole = any(b",".join(raw).count(key) == len(raw) for key in keys)
+    for place, entry in enumerate(() if is_whole or not keys else raw):
         if payloads[place] is not None and not any(key in bytes(entry) for key in keys):
             encodings[place] = OTHER_KEYS_ENCODING
     return Batch(ids, encodings, payloads, snapshot)
