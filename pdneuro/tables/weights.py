@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.errors import (
@@ -153,6 +154,21 @@ def sign(
     [3, -5]
     """
     edges = require_edges(edges)
+    signs = signs_of(edges, nt, inhibitory, excitatory, other, check=check).astype(np.int64)
+    added = {"sign": signs, "signed_weight": signs * edges["weight"].to_numpy()}
+    return add_columns(edges, added, overwrite=True)
+
+
+def signs_of(
+    edges: pd.DataFrame,
+    nt: Hashable,
+    inhibitory: str | Iterable[str],
+    excitatory: str | Iterable[str],
+    other: int,
+    *,
+    check: bool = True,
+) -> npt.NDArray[np.int8]:
+    """Return the sign of each edge, by its transmitter; the parameters are those of :func:`sign`."""
     if other not in (-1, 0, 1):
         raise ValueError(f"other must be -1, 0 or 1, not {other!r}.")
     signs = dict.fromkeys(_words(excitatory), 1)
@@ -175,10 +191,7 @@ def sign(
             DoubtfulParameterWarning,
         )
     # The last entry is for missing transmitters, whose code is -1.
-    table = np.array([*(signs.get(word, other) for word in words), other], np.int64)
-    edge_signs = table[codes]
-    added = {"sign": edge_signs, "signed_weight": edge_signs * edges["weight"].to_numpy()}
-    return add_columns(edges, added, overwrite=True)
+    return np.array([*(signs.get(word, other) for word in words), other], np.int8)[codes]
 
 
 def _words(names: str | Iterable[str]) -> set[str]:
