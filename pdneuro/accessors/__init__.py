@@ -5,7 +5,7 @@ Each method is a plain function with the same parameters and docstring, called o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import pandas as pd
 import xarray
@@ -463,6 +463,21 @@ class DatasetNeuro(
         join_morphometry = as_dataset_method(queries.dimensions.join_morphometry)
 
 
+class Table(Protocol):
+    """A table of polars, DuckDB or narwhals, for type checkers.
+
+    Its attributes are those of which pandas has other types; Arrow's interface alone also fits pandas.
+    """
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the columns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return the numbers of rows and columns."""
+
+
 @overload
 def neuro(obj: pd.Series[Any]) -> SeriesNeuro: ...
 @overload
@@ -477,6 +492,8 @@ def neuro(obj: pd.Index[Any]) -> IndexNeuro: ...
 def neuro(obj: xarray.DataArray) -> DataArrayNeuro: ...
 @overload
 def neuro(obj: xarray.Dataset) -> DatasetNeuro: ...
+@overload
+def neuro(obj: Table) -> DataFrameNeuro: ...
 def neuro(obj: Any) -> Any:
     """Return the ``.neuro`` accessor of an object, with full types for editors and type checkers.
 
