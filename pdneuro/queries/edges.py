@@ -515,9 +515,9 @@ def fractions(
     [0.351, 0.076]
     """
     options = Fetch.of(**fetch)
-    table = require_edges(edges)
     if not (isinstance(total, str) and total == "source"):
-        return weights.fractions(table, of, total, overwrite=overwrite)
+        return weights.fractions(edges, of, total, overwrite=overwrite)
+    table = require_edges(edges)
     if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
     require_numbers(table, "total='source'")

@@ -29,9 +29,9 @@ from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, check_choice, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.foreign import to_pandas
-from pdneuro.tables.grouping import Groups, codes_of, group_rows, pairs_differ, sums_by_code
+from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
-from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
+from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, labels_of_each, lookup
 from pdneuro.tables.node_names import NAMES, checked_nodes, has_names, name_array, named_edges
 from pdneuro.tables.provenance import facts, inherit, note
 from pdneuro.tables.transmitters import largest_score
@@ -615,7 +615,7 @@ def sum_pairs(
     group[members.rows] = np.repeat(order, members.sizes)
     counts = [np.bincount(group, minlength=len(order))]
     for end in ("pre", "post"):
-        codes, distinct = codes_of(pairs[end].to_numpy())
+        codes, distinct = pd.factorize(pairs[end].to_numpy())
         neurons = np.sort(group * max(len(distinct), 1) + codes)
         first = np.ones(len(neurons), bool)
         np.not_equal(neurons[1:], neurons[:-1], out=first[1:])
@@ -901,7 +901,7 @@ def pair_weights(edges: pd.DataFrame) -> Int64Array:
 def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> pd.DataFrame:
     check_choice("of", of, (None, *END_OF))
     share = as_share(share, "min_weight")
-    codes, ids = codes_of(edges[END_OF[of]].to_numpy())
+    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     warn_of_missing_edges(edges, of, len(ids))
     weight = edges["weight"].to_numpy()
     totals = sums_by_code(codes, weight, len(ids))[codes]
@@ -1056,8 +1056,12 @@ def annotate(
         columns = [name for name in nodes.columns if name != ids.name]
     names = list(columns) if isinstance(columns, list | tuple | pd.Index) else [columns]
     labels = {name: roles.named_column(nodes, name) for name in names}
-    values = {end: lookup(edges[end].to_numpy(), ids, labels) for end in ends}
-    added = {f"{name}{ends[end]}": values[end][name] for name in names for end in ends}
+    values = lookup([edges[end].to_numpy() for end in ends], ids, labels)
+    added = {
+        f"{name}{suffix}": found[name]
+        for name in names
+        for suffix, found in zip(ends.values(), values, strict=True)
+    }
     return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
 
 
@@ -1073,4 +1077,5 @@ def checked_suffixes(suffixes: Any) -> dict[str, str]:
 def _at_both_ends(
     name: Hashable, edges: pd.DataFrame, labels: Labels, ends: Mapping[str, str] = ENDS
 ) -> dict[str, Any]:
-    return {f"{name}{ends[end]}": labels_of(edges[end].to_numpy(), labels) for end in ends}
+    found = labels_of_each([edges[end].to_numpy() for end in ends], labels)
+    return {f"{name}{suffix}": values for suffix, values in zip(ends.values(), found, strict=True)}

@@ -321,10 +321,13 @@ def from_partners(ids: Int64Array, parts: Iterable[PartnerLists], count: int) ->
         places = np.flatnonzero(sieve[partner & bits])
         codes = known.get_indexer(pd.Index(partner[places]))
         places, codes = places[codes >= 0], codes[codes >= 0]
-        inner.append((end + places, rows[places], codes, incoming[places]))
+        is_in, own = incoming[places], rows[places]
+        pairs = np.where(is_in, codes, own) * len(ids) + np.where(is_in, own, codes)
+        inner.append((end + places, pairs, is_in))
         end = here.stop
     between = [np.concatenate(cells) for cells in zip(*inner, strict=True)]
-    doubles = _doubles(len(ids), weight, *between) if inner else ids[:0]
+    inner.clear()  # they are a tenth of the table
+    doubles = _doubles(weight, *between) if between else ids[:0]
     if len(doubles):
         keep = np.ones(end, bool)
         keep[doubles] = False
@@ -341,25 +344,21 @@ def from_partners(ids: Int64Array, parts: Iterable[PartnerLists], count: int) ->
 
 
 def _doubles(
-    count: int,
     weight: Int64Array,
     places: npt.NDArray[np.intp],
-    rows: npt.NDArray[np.intp],
-    codes: npt.NDArray[np.intp],
+    pairs: Int64Array,
     is_in: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.intp]:
     """Return the positions of incoming records whose edge an outgoing record has as well.
 
     Parameters
     ----------
-    count : int
-        Number of neurons.
     weight : array of int64
         The weights of all records.
-    places, rows, codes, is_in : array
-        Records between two of the neurons: position, neuron, partner, and whether that is presynaptic.
+    places, pairs, is_in : array
+        Records between two of the neurons: position, number of the pair, and whether the partner is
+        presynaptic.
     """
-    pairs = np.where(is_in, codes, rows) * count + np.where(is_in, rows, codes)
     out_code, distinct = pd.factorize(pairs[~is_in])  # argsort takes twice as long
     in_code = pd.Index(distinct).get_indexer(pd.Index(pairs[is_in]))
     doubles: npt.NDArray[np.intp] = places[is_in][in_code >= 0]
