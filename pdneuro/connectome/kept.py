@@ -120,13 +120,13 @@ class Column:
     def read(self, cells: Any, missing: Any) -> Any:
         """Return some cells of an array of :meth:`finish` as an array of pandas."""
         if self.dtype == "category":
-            return pd.Categorical.from_codes(cells, self.texts)
+            return pd.Categorical.from_codes(cells, pd.Index(self.texts))
         if self._is_text(self.dtype):
             return take_or_na(array_of(pd.Series(self.texts, dtype=self.dtype)), cells)
         if isinstance(types.pandas_dtype(self.dtype), np.dtype):
             return cells
         if types.is_float_dtype(self.dtype):
-            return pd.arrays.FloatingArray(cells, np.isnan(cells))  # type: ignore[attr-defined]
+            return pd.arrays.FloatingArray(cells, np.isnan(cells))
         kind = pd.arrays.BooleanArray if self.dtype == "boolean" else pd.arrays.IntegerArray
         return kind(cells, missing)
 
@@ -212,6 +212,6 @@ class KeptRows:
         weight = self.arrays["row_weight"][row]
         edges = edge_table(np.repeat(pre, counts), np.repeat(post, counts), weight)
         for number, column in enumerate(self.columns):
-            cells, missing = (self.arrays.get(f"{kind}-{number}") for kind in ("cells", "missing"))
+            cells, missing = self.arrays[f"cells-{number}"], self.arrays.get(f"missing-{number}")
             edges[column.name] = column.read(cells[row], None if missing is None else missing[row])
         return edges
