@@ -428,7 +428,7 @@ class EdgeMethods:
             column = totals[key]
             if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype != empty[key].dtype:
                 texts = array_of(column.cat.categories.to_series())
-                totals[key] = take_or_na(texts, column.cat.codes.to_numpy(dtype=np.int64))
+                totals[key] = take_or_na(texts, np.asarray(column.cat.codes, np.int64))
         if per_neuron:
             one = lazy._one_edge_per_neuron()
             totals = edge_tables.with_weight_per_neuron(totals, one, group_by, keys)
