@@ -132,9 +132,11 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
         with limited(fetch.max_workers):
             batches.run(open_ids.tolist())
     finally:
-        if batches is not None:
-            batches.end_claims()
-        store.close()
+        try:
+            if batches is not None:
+                batches.end_claims()
+        finally:
+            store.close()
     return answers
 
 

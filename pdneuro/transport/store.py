@@ -548,6 +548,8 @@ def _version_of(connection: sqlite3.Connection) -> int:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    if connection.in_transaction:  # an interrupt came between the steps of the one before
+        connection.execute("ROLLBACK")
     connection.execute(f"BEGIN {kind}")
     try:
         yield
