@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,16 @@ import pandas as pd
 from pdneuro import queries, tables
 from pdneuro.accessors.method import as_method
 from pdneuro.dask.fetcher import Call, WithOptions, fetcher_of, running
-from pdneuro.dask.partitions import Lazy, aligned, dtypes_of, nullable, once
+from pdneuro.dask.partitions import Lazy, aligned, dtypes_of, each, merged, nullable, once
 from pdneuro.errors import InvalidVersionError
 from pdneuro.options import get_options
+from pdneuro.queries.supervoxels import SPLIT, UPDATED
 from pdneuro.sources import Source
 from pdneuro.tables import roles
+from pdneuro.tables.columns import array_of
+from pdneuro.tables.ids import id_array
+from pdneuro.tables.joins import add_columns
+from pdneuro.tables.provenance import extend
 
 
 def by_row(
@@ -168,6 +173,63 @@ def _distinct_neurons(column: Lazy) -> Lazy:
     return once(column.dropna())
 
 
+def update_roots(
+    table: Lazy,
+    /,
+    on: Hashable | None = None,
+    supervoxels: Hashable | None = None,
+    source: str | Source | None = None,
+    version: Any = None,
+    *,
+    overwrite: bool = False,
+    **fetch: Any,
+) -> Lazy:
+    """Replace root IDs that are not current; see :func:`pdneuro.queries.supervoxels.update_roots`.
+
+    All partitions together decide whether a root ID was split.
+    """
+    require_one_version(source)
+    fetcher = fetcher_of(fetch, source=source)
+    root = roles.id_column(table._meta, on).name
+    supervoxel = roles.supervoxel_column(table._meta, supervoxels).name
+    args, options = (root, supervoxel, source, version), {"overwrite": overwrite, **fetch}
+    query = Call(queries.supervoxels.update_roots, args, options)
+    # Any partition may have root IDs that are not found.
+    empty = query(table._meta).astype({root: "Int64"})
+    work = WithOptions(fetcher, _updated, query)
+    updated = table.map_partitions(work, meta=empty)
+    changes = merged(each(updated, _changes, root), pd.DataFrame.drop_duplicates)
+    return updated.map_partitions(_with_splits, changes, root, meta=empty)
+
+
+def _updated(table: pd.DataFrame, query: Call) -> pd.DataFrame:
+    """Return a partition with its root IDs updated; only the columns of IDs are sent."""
+    names = [name for name in query.args[:2] if name in table.columns]
+    found = running.get().fetch(query, table[names])
+    root, old, status = query.args[0], f"{query.args[0]}_old", f"{query.args[0]}_status"
+    added = {name: array_of(found[name]) for name in (old, status)}
+    result = add_columns(table, added, overwrite=query.kwargs["overwrite"])
+    result = add_columns(result, {root: array_of(found[root].astype("Int64"))}, overwrite=True)
+    return extend(result, found)
+
+
+def _changes(updated: pd.DataFrame, root: Any) -> pd.DataFrame:
+    """Return the old and the new root IDs of rows that were updated, each pair once."""
+    old, _ = id_array(updated[f"{root}_old"])
+    new, _ = id_array(updated[root])
+    changed = updated[f"{root}_status"].isin([UPDATED, SPLIT]).to_numpy(bool) & (old > 1)
+    return pd.DataFrame({"old": old[changed], "new": new[changed]}).drop_duplicates()
+
+
+def _with_splits(updated: pd.DataFrame, changes: pd.DataFrame, root: Any) -> pd.DataFrame:
+    """Set the status of rows whose old root ID has several new ones, in whichever partitions."""
+    several = changes["old"][changes["old"].duplicated()]
+    old, _ = id_array(updated[f"{root}_old"])
+    status = updated[f"{root}_status"]
+    is_split = (status == UPDATED).to_numpy(bool) & np.isin(old, several)
+    return updated.assign(**{f"{root}_status": status.mask(is_split, SPLIT)})
+
+
 class RowMethods:
     """Methods of a lazy column: one query for each partition."""
 
@@ -218,3 +280,4 @@ class RowJoins:
     )
     join_cave = as_method(by_row(queries.cave.join_cave, join=True, meta=_require_meta))
     join_roots = as_method(by_row(queries.supervoxels.join_roots, roles.supervoxel_column, join=True))
+    update_roots = as_method(update_roots)

@@ -154,3 +154,23 @@ def test_cave_gives_the_same_as_on_pandas(verb: str, sandbox: Sandbox) -> None:
     expected = CAVE_VERBS[verb](table)
     with dask.config.set(scheduler="synchronous"):
         same(CAVE_VERBS[verb](dd.from_pandas(table, npartitions=3), meta=meta), expected)
+
+
+def test_splits_of_root_ids_are_found_over_all_partitions(sandbox: Sandbox) -> None:
+    pytest.importorskip(
+        "caveclient", reason="caveclient holds pandas below 3: the other environment has it"
+    )
+    table = pdneuro.sandbox.supervoxels().head(8).set_index("id")
+    expected = table.neuro.update_roots(source="cave:minnie65_public")
+    sandbox.requests.clear()
+    lazy = dd.from_pandas(table, npartitions=8).neuro.update_roots(source="cave:minnie65_public")
+    assert not sandbox.requests
+    assert lazy.npartitions > 6
+    with dask.config.set(scheduler="synchronous"):
+        found = lazy.compute()
+        again = dd.from_pandas(found, npartitions=2).neuro
+        with pytest.raises(errors.ColumnExistsError, match="overwrite=True"):
+            again.update_roots(source="cave:minnie65_public").compute()
+    assert expected["root_id_status"].isin(["split"]).sum() >= 2
+    assert found.dtypes.equals(lazy.dtypes)
+    pd.testing.assert_frame_equal(found, expected.astype(found.dtypes.to_dict()))
