@@ -120,3 +120,23 @@ def test_workers_with_the_plugin_send_their_own_requests(
     assert (tmp_path / "shared" / "answers.sqlite").exists()
     assert not any(left.values())
     assert len(before) == 1
+
+
+@pytest.mark.parametrize("is_current", [True, False])
+def test_a_client_that_is_not_the_default_one(
+    is_current: bool, cluster: LocalCluster, sandbox: Sandbox
+) -> None:
+    lazy = dd.from_pandas(neurons(), npartitions=3, sort=False).neuro.properties("link_pre")
+    settings = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with (
+        LocalCluster(n_workers=0, **settings) as other,
+        Client(other),
+        Client(cluster, set_as_default=False) as client,
+    ):
+        if is_current:
+            with client.as_current():
+                found = lazy.compute()
+        else:
+            found = client.compute(lazy).result(600)
+    assert sorted(asked(sandbox)) == sorted(set(neurons()["root_id"]))
+    assert found["nr_pre"].tolist() == neurons().neuro.properties("link_pre")["nr_pre"].tolist()
