@@ -18,7 +18,7 @@ from pdneuro.errors import NodeBudgetError
 from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
-from pdneuro.tables.edges import edge_table, whole_threshold
+from pdneuro.tables.edges import MAX_NODES, edge_table, whole_threshold
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, labels_of
 
@@ -59,7 +59,7 @@ def edges(
     query = Call(queries.edges.edges, (), options)
     found: list[Lazy] = []
     earlier = everyone.partitions[0].map_partitions(_none, meta=everyone._meta)
-    limit = max_nodes if max_nodes is not None else queries.edges.MAX_NODES if hops > 1 else None
+    limit = max_nodes if max_nodes is not None else MAX_NODES if hops > 1 else None
     for hop in range(1, 2 if within else hops + 1):  # further hops only add edges that leave
         work = WithOptions(fetcher, _edges, hop, query, within, limit)
         table = distinct.map_partitions(work, everyone, earlier, meta=meta)
