@@ -143,7 +143,7 @@ def _require_documented(names: Sequence[Any], options: Mapping[str, Any]) -> Non
 
 def _require_documented_records(names: Sequence[Any], options: Mapping[str, Any]) -> None:
     """Raise if the columns of the records of a property are not known without a request."""
-    if len(queries.properties.records([], *names, source=options.get("source")).columns) == 1:
+    if len(queries.properties.records([], names[0], source=options.get("source")).columns) == 1:
         raise undocumented(names[0])
 
 
