@@ -34,7 +34,7 @@ _lock = threading.Lock()
 def listen(process: str) -> dict[str, str]:
     """Take the queries of tasks from the cluster of each client; return a queue by scheduler.
 
-    dask does not tell for which client it pickles a graph. The current client is the first.
+    dask does not show for which client it pickles a graph. The current client is the first.
     """
     clients: list[Any] = list(distributed.Client._instances)
     with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Where the queries of tasks run, and the report of a computation."""
+"""Run the queries of tasks in the process that made the lazy table; report those of a computation."""
 
 from __future__ import annotations
 
