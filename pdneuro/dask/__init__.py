@@ -13,7 +13,8 @@ from typing import Any
 from dask.dataframe import extensions
 
 from pdneuro.accessors.method import as_method
-from pdneuro.dask import delayed, each_row, edges, segments
+from pdneuro.dask import delayed, edges, segments
+from pdneuro.dask.each_row import RowJoins, RowMethods
 
 __all__ = ["DataFrameNeuro", "SeriesNeuro"]
 
@@ -39,31 +40,14 @@ class _LazyAccessor:
         return "\n".join([*lines, "  .compute() returns the pandas object, which has all methods"])
 
 
-class SeriesNeuro(_LazyAccessor):
+class SeriesNeuro(_LazyAccessor, RowMethods):
     """Methods for a lazy column of segment IDs, structures or neurons."""
 
-    ids = as_method(each_row.ids)
-    properties = as_method(each_row.properties)
-    records = as_method(segments.records)
     edges = as_method(segments.edges)
     upstream = as_method(segments.upstream)
     downstream = as_method(segments.downstream)
     partners = as_method(segments.partners)
-    structures = as_method(each_row.structures)
-    ancestors = as_method(each_row.ancestors)
-    descendants = as_method(each_row.descendants)
-    rollup = as_method(each_row.rollup)
-    is_under = as_method(each_row.is_under)
-    neuromorpho = as_method(each_row.neuromorpho)
-    morphometry = as_method(each_row.morphometry)
-    persistence = as_method(each_row.persistence)
-    swc = as_method(segments.swc)
-    cave = as_method(each_row.cave)
     synapses = as_method(segments.synapses)
-    is_latest = as_method(each_row.is_latest)
-    latest = as_method(each_row.latest)
-    at = as_method(each_row.at)
-    roots = as_method(each_row.roots)
     link = as_method(delayed.link)
     cite = as_method(delayed.cite)
 
@@ -73,15 +57,9 @@ class SeriesNeuro(_LazyAccessor):
         return delayed.provenance(self._obj)
 
 
-class DataFrameNeuro(SeriesNeuro):
+class DataFrameNeuro(SeriesNeuro, RowJoins):
     """Methods for a lazy table of neurons or structures, and for lazy edge tables."""
 
-    join_properties = as_method(each_row.join_properties)
-    join_structures = as_method(each_row.join_structures)
-    join_neuromorpho = as_method(each_row.join_neuromorpho)
-    join_morphometry = as_method(each_row.join_morphometry)
-    join_cave = as_method(each_row.join_cave)
-    join_roots = as_method(each_row.join_roots)
     as_edges = as_method(edges.as_edges)
     threshold = as_method(edges.threshold)
     collapse = as_method(edges.collapse)

@@ -31,19 +31,25 @@ _queues: set[str] = set()
 _lock = threading.Lock()
 
 
-def listen(process: str) -> str | None:
-    """Take the queries of tasks from the current cluster, if there is one; return the queue's name."""
-    try:
-        client: Any = distributed.default_client()  # type: ignore[no-untyped-call]
-    except ValueError:
-        return None
-    # The scheduler may give an item to a client that was closed, so no two clients share a queue.
-    name = f"{process}-{client.id}"
-    with _lock:
-        if name not in _queues:
-            _queues.add(name)
-            threading.Thread(target=_serve, args=(client, name), name=name, daemon=True).start()
-    return name
+def listen(process: str) -> dict[str, str]:
+    """Take the queries of tasks from the cluster of each client; return a queue by scheduler.
+
+    dask does not show for which client it pickles a graph. The current client is the first.
+    """
+    clients: list[Any] = list(distributed.Client._instances)
+    with contextlib.suppress(ValueError):
+        clients.insert(0, distributed.default_client())  # type: ignore[no-untyped-call]
+    queues: dict[str, str] = {}
+    for client in clients:
+        if client.status != "running" or client.scheduler.address in queues:
+            continue
+        # The scheduler may give an item to a client that was closed, so no two clients share a queue.
+        name = queues[client.scheduler.address] = f"{process}-{client.id}"
+        with _lock:
+            if name not in _queues:
+                _queues.add(name)
+                threading.Thread(target=_serve, args=(client, name), name=name, daemon=True).start()
+    return queues
 
 
 def _queue(name: str, client: Any) -> Any:
@@ -100,9 +106,11 @@ def plugin() -> WorkerPlugin | None:
     return found if isinstance(found, WorkerPlugin) else None
 
 
-def ask(name: str, query: bytes) -> Any:
-    """Return the result of a query, sent through the queue with a name; called by a task."""
+def ask(queues: dict[str, str], query: bytes) -> Any:
+    """Return the result of a query, sent through the queue of this scheduler; called by a task."""
     client, worker = distributed.get_client(), distributed.get_worker()
+    # A scheduler behind a proxy has another address here.
+    name = queues.get(worker.scheduler.address, next(iter(queues.values())))
     queue, reply = _queue(name, client), _queue(f"{name}-{secrets.token_hex(8)}", client)
     try:
         queue.put((worker.address, reply.name, query))
@@ -125,7 +133,7 @@ def _result(reply: Any, queue: Any) -> Any:
         if time.monotonic() - start > _PATIENCE and queue.qsize():
             raise ServiceUnavailableError(
                 "the process that made this lazy table does not take its queries. Keep its dask "
-                "client open until the result is computed, and make it the current client."
+                "client open until the result is computed."
             )
         time.sleep(pause)
         pause = min(1.5 * pause, 0.5)

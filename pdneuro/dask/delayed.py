@@ -10,10 +10,10 @@ from dask import dataframe as dd
 from dask.delayed import delayed
 
 from pdneuro import citations, graphs, neuroglancer, tables
+from pdneuro.dask.each_row import distinct_segments
 from pdneuro.dask.edges import by_unordered_pair, standard_edges
 from pdneuro.dask.fetcher import Call, WithOptions, fetcher_of, running
 from pdneuro.dask.partitions import Lazy, each, merged
-from pdneuro.dask.segments import distinct_of
 from pdneuro.errors import MissingColumnsError
 from pdneuro.tables import roles
 from pdneuro.tables.edges import (
@@ -106,24 +106,20 @@ def similarity(
 def motifs(edges: Lazy) -> Any:
     """Count the motifs of pairs, when computed; see :func:`pdneuro.tables.motifs`."""
     standard = standard_edges(edges)[["pre", "post", "weight"]]
-    counts = each(by_unordered_pair(standard), _motifs)
+    counts = each(by_unordered_pair(standard), _motifs).sum()
     ends = [standard[end].rename("id") for end in ("pre", "post")]
-    neurons = distinct_of(dd.concat(ends))[1]  # type: ignore[no-untyped-call]
-    return delayed(_census)(merged(counts, _sum_rows).to_delayed()[0], neurons.to_delayed()[0])
+    neurons = distinct_segments(dd.concat(ends))  # type: ignore[no-untyped-call]
+    return delayed(_census)(counts, neurons.size)
 
 
 def _motifs(pairs: pd.DataFrame) -> pd.DataFrame:
     return tables.motifs(pairs).to_frame().T.reset_index(drop=True)
 
 
-def _sum_rows(parts: pd.DataFrame) -> pd.DataFrame:
-    return parts.sum().to_frame().T
-
-
-def _census(counts: pd.DataFrame, neurons: pd.Series[Any]) -> pd.Series[Any]:
+def _census(counts: pd.Series[Any], neurons: int) -> pd.Series[Any]:
     """Return the counts of all partitions; which pairs have no edge, only all neurons show."""
-    found = counts.iloc[0].astype("int64").rename("pairs")
-    found["unconnected"] = len(neurons) * (len(neurons) - 1) // 2 - found["mutual"] - found["one_way"]
+    found = counts.astype("int64").rename("pairs")
+    found["unconnected"] = neurons * (neurons - 1) // 2 - found["mutual"] - found["one_way"]
     return found
 
 
@@ -188,4 +184,4 @@ def _pairs_once(part: pd.DataFrame, labels: list[Any], values: list[Any]) -> pd.
 
 def _of_whole(frame: Lazy, function: Any, *args: Any, **options: Any) -> Any:
     """Return the result of a function for a table, as a delayed object."""
-    return delayed(function)(frame.repartition(npartitions=1).to_delayed()[0], *args, **options)
+    return delayed(function)(frame, *args, **options)

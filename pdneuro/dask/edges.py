@@ -12,7 +12,7 @@ from dask import dataframe as dd
 from pdneuro import queries, tables
 from pdneuro.dask.each_row import require_one_version
 from pdneuro.dask.fetcher import Call, WithOptions, fetcher_of, running
-from pdneuro.dask.partitions import Lazy, aligned, each, merged, nullable, sent
+from pdneuro.dask.partitions import Lazy, aligned, each, merged, nullable, once, sent
 from pdneuro.sources import Source
 from pdneuro.tables import weights
 from pdneuro.tables.columns import array_of
@@ -64,14 +64,10 @@ def as_edges(
     pairs = [*found[:2]]
     keys = [pairs, *([*pairs, name] for name in region_columns(frame.columns) if name not in pairs)]
     keys.insert(0, [])  # whole rows: a table of pairs may list a pair twice
-    facts = [frame.map_partitions(_facts_of_counts, counts, meta=_facts_of_counts(frame._meta, counts))]
+    facts = [each(frame, _facts_of_counts, counts)]
     for number, key in enumerate(keys, 1):
-        parts = frame.npartitions
-        columns = frame[key] if key else frame.map_partitions(_hashed, meta=_hashed(frame._meta))
-        distinct = columns.drop_duplicates(split_out=parts if parts > 1 else True)
-        facts.append(
-            distinct.map_partitions(_fact_of_rows, -number, meta=_fact_of_rows(distinct._meta, 0))
-        )
+        distinct = once(frame[key] if key else each(frame, _hashed))
+        facts.append(each(distinct, _fact_of_rows, -number))
     all_facts = dd.concat(facts).repartition(npartitions=1)  # type: ignore[no-untyped-call]
     roles_of = [*found[:2], ROWS, *found[3:]]
     return frame.map_partitions(
@@ -330,20 +326,7 @@ def degree(edges: Lazy) -> Lazy:
 
     The result is one partition, with a row for each neuron.
     """
-    parts = each(collapse(edges), _degree_of_part)
-    return each(merged(parts, _sum_by_id), _by_id)
-
-
-def _degree_of_part(pairs: pd.DataFrame) -> pd.DataFrame:
-    return tables.degree(pairs).reset_index()
-
-
-def _sum_by_id(parts: pd.DataFrame) -> pd.DataFrame:
-    return parts.groupby("id", as_index=False).sum()
-
-
-def _by_id(parts: pd.DataFrame) -> pd.DataFrame:
-    return parts.set_index("id")
+    return each(collapse(edges), tables.degree).reset_index().groupby("id").sum(split_out=1)
 
 
 def reciprocal(edges: Lazy) -> Lazy:

@@ -1,4 +1,4 @@
-"""Where the queries of tasks run, and the report of a computation."""
+"""Run the queries of tasks in the process that made the lazy table; report those of a computation."""
 
 from __future__ import annotations
 
@@ -98,20 +98,20 @@ class Fetcher:
         self.process = None if on_workers else _process()
         self.since = time.time() if refresh else None
         self.is_copy = False
-        self.queue: str | None = None
+        self.queues: dict[str, str] = {}
         self.thread = threading.get_ident()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a copy. dask copies the original when it sends a graph to a cluster."""
-        queue = self.queue
+        queues = self.queues
         if not self.is_copy and self.process is not None:
             if self.thread == threading.get_ident():  # other threads send the tasks of the graph
                 _start()
             if "distributed" in sys.modules:
-                from pdneuro import cluster
+                from pdneuro.dask import cluster
 
-                queue = cluster.listen(self.process)
-        return {**vars(self), "is_copy": True, "queue": queue}
+                queues = cluster.listen(self.process)
+        return {**vars(self), "is_copy": True, "queues": queues}
 
     def __dask_tokenize__(self) -> Any:
         from dask.base import normalize_token
@@ -120,13 +120,13 @@ class Fetcher:
 
     def fetch(self, query: Callable[[Any], Any], ids: Any) -> Any:
         """Return the result of a query for a column."""
-        if self.queue is not None and self.process != _process():
-            from pdneuro import cluster
+        if self.queues and self.process != _process():
+            from pdneuro.dask import cluster
 
             if cluster.on_worker():
                 plugin = cluster.plugin()
                 if plugin is None:
-                    return cluster.ask(self.queue, cloudpickle.dumps(partial(self.run, query, ids)))
+                    return cluster.ask(self.queues, cloudpickle.dumps(partial(self.run, query, ids)))
                 if plugin.cache_dir is not None:
                     self.options["cache_dir"] = Path(plugin.cache_dir)
         return self.run(query, ids)

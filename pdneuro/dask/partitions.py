@@ -55,6 +55,12 @@ def merged(frame: Lazy, function: Any, *args: Any, meta: Any = None) -> Lazy:
     return frame.reduction(chunk=work, aggregate=work, combine=work, meta=meta, split_every=8)
 
 
+def once(rows: Lazy) -> Lazy:
+    """Return the distinct rows, in as many partitions as before."""
+    parts = rows.npartitions
+    return rows.drop_duplicates(split_out=parts if parts > 1 else True)
+
+
 def sent(value: Any) -> Any:
     """Return a value as a separate task, so that each worker receives it once."""
     return delayed(value, pure=True)

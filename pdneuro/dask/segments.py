@@ -11,9 +11,9 @@ from dask import dataframe as dd
 
 from pdneuro import queries
 from pdneuro._compat import TEXT
-from pdneuro.dask.each_row import fetched, ids, require_one_version, undocumented
+from pdneuro.dask.each_row import distinct_segments, require_one_version, undocumented
 from pdneuro.dask.fetcher import Call, WithOptions, fetcher_of, running
-from pdneuro.dask.partitions import Lazy, aligned, dtypes_of, each, nullable
+from pdneuro.dask.partitions import Lazy, aligned, dtypes_of, each
 from pdneuro.errors import NodeBudgetError
 from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
@@ -21,38 +21,6 @@ from pdneuro.tables import roles
 from pdneuro.tables.edges import MAX_NODES, edge_table, whole_threshold
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, labels_of
-
-
-def records(
-    ids: Lazy,
-    /,
-    name: str,
-    on: Hashable | None = None,
-    source: str | Source | None = None,
-    *,
-    meta: Mapping[str, Any] | None = None,
-    **fetch: Any,
-) -> Lazy:
-    """Return a list-valued property in long form; see :func:`pdneuro.queries.properties.records`.
-
-    ``meta`` gives the names and dtypes of columns that are not documented; those of ``connectivity``
-    are.
-    """
-    require_one_version(source)
-    function = queries.properties.records
-    empty = function([], name, source=source)
-    if meta is None and len(empty.columns) == 1:
-        raise undocumented(name)
-    if meta is not None:
-        empty = pd.DataFrame(
-            {"segment_id": empty["segment_id"], **dict.fromkeys(meta, empty.iloc[:, 0])}
-        )
-    dtypes = {label: nullable(empty[label].dtype) for label in empty} | dtypes_of(meta)
-    dtypes["segment_id"] = "int64"
-    fetcher = fetcher_of(fetch, source=source)
-    query = Call(function, (name,), {"source": source, **fetch})
-    work = WithOptions(fetcher, fetched, query, dtypes, list(dtypes))
-    return distinct_of(id_column(ids, on))[0].map_partitions(work, meta=empty.astype(dtypes))
 
 
 def edges(
@@ -84,11 +52,10 @@ def edges(
     min_weight = whole_threshold(min_weight)
     options = {"upstream": upstream, "downstream": downstream, "min_weight": min_weight, **fetch}
     options |= {"source": source, "roi": roi, "fragments": fragments}
-    column = id_column(ids, on)
-    meta = queries.edges.edges(column._meta.iloc[:0], **options)
+    distinct, everyone = segments_of(ids, on)
+    meta = queries.edges.edges(distinct._meta, **options)
     if roi:
         meta = meta.astype({"roi": TEXT})
-    distinct, everyone = distinct_of(column)
     query = Call(queries.edges.edges, (), options)
     found: list[Lazy] = []
     earlier = everyone.partitions[0].map_partitions(_none, meta=everyone._meta)
@@ -101,7 +68,7 @@ def edges(
             used = [*(["post"] if downstream else []), *(["pre"] if upstream else [])]
             ends = [table[end].rename("id") for end in used]
             earlier = dd.concat([earlier, everyone]).repartition(npartitions=1)  # type: ignore[no-untyped-call]
-            reached, _ = distinct_of(dd.concat(ends))  # type: ignore[no-untyped-call]
+            reached, _ = segments_of(dd.concat(ends))  # type: ignore[no-untyped-call]
             distinct = reached.map_partitions(_not_in, earlier, meta=reached._meta)
             everyone = distinct.repartition(npartitions=1)
     whole = found[0] if len(found) == 1 else dd.concat(found)  # type: ignore[no-untyped-call]
@@ -153,11 +120,10 @@ def partners(
     sides = {"upstream": upstream, "downstream": downstream}
     if fetch.get("hops", 1) != 1:
         raise ValueError("partners are of one hop. For further hops, use .neuro.edges(hops=...).")
-    column = id_column(ids, on)
-    table = edges(column, **sides, min_weight=min_weight, source=source, **fetch)
+    table = edges(ids, on, **sides, min_weight=min_weight, source=source, **fetch)
     # The edges of a partner, or of a label, are in many partitions, at either of their ends.
-    _, everyone = distinct_of(column)
-    ends = table.map_partitions(_ends, everyone, sides, meta=_ends(table._meta, column._meta, sides))
+    _, everyone = segments_of(ids, on)
+    ends = table.map_partitions(_ends, everyone, sides, meta=_ends(table._meta, everyone._meta, sides))
     key = "partner"
     if group_by is not None:
         ends = ends.map_partitions(_add_label, group_by, meta=_add_label(ends._meta, group_by))
@@ -171,16 +137,10 @@ def partners(
     return each(together, partner_tables.strongest, top, cover, dropna=dropna)
 
 
-def id_column(ids: Lazy, on: Hashable | None) -> Lazy:
-    """Return the column of segment IDs of a lazy table; a lazy column unchanged."""
-    name = roles.id_column(ids._meta, on).name
-    return ids[name] if ids.ndim == 2 else ids
-
-
-def distinct_of(column: Lazy) -> tuple[Lazy, Lazy]:
+def segments_of(ids: Lazy, on: Hashable | None = None) -> tuple[Lazy, Lazy]:
     """Return the distinct segments in as many partitions as before, and all of them in one."""
-    parts = column.npartitions
-    found = ids(column).dropna().astype("int64").drop_duplicates(split_out=parts if parts > 1 else True)
+    name = roles.id_column(ids._meta, on).name
+    found = distinct_segments(ids[name] if ids.ndim == 2 else ids)
     return found, found.repartition(npartitions=1)
 
 
@@ -200,21 +160,30 @@ def _edges(
             f"hop {hop} would query {len(everyone):,} neurons, {total:,} in total: more than "
             f"max_nodes={max_nodes:,}. Raise min_weight, follow fewer hops, or pass a larger max_nodes."
         )
-    found: pd.DataFrame = running.get().fetch(query, own)
-    if within:
-        found = found[found["pre"].isin(everyone) & found["post"].isin(everyone)]
-    if query.kwargs["upstream"] and query.kwargs["downstream"]:
-        found = _of_start(found, own, everyone)
-        found = found[~found["pre"].isin(earlier) & ~found["post"].isin(earlier)]
+    found = _rows_of(own, everyone, earlier, query, within)
     if "roi" in found.columns:  # text, since categories differ by partition
         found = found.astype({"roi": TEXT})
-    return found.reset_index(drop=True)
+    return found
 
 
-def _of_start(found: pd.DataFrame, own: pd.Series[Any], everyone: pd.Series[Any]) -> pd.DataFrame:
-    """Keep a row between the neurons of two partitions only in the partition with its start."""
-    kept: pd.DataFrame = found[found["pre"].isin(own) | ~found["pre"].isin(everyone)]
-    return kept
+def _rows_of(
+    own: pd.Series[Any],
+    everyone: pd.Series[Any],
+    earlier: pd.Series[Any],
+    query: Call,
+    within: bool,
+) -> pd.DataFrame:
+    """Return the rows of the segments of a partition, without those that another one returns."""
+    found: pd.DataFrame = running.get().fetch(query, own)
+    pre, post = found["pre"], found["post"]
+    kept = pd.Series(True, index=found.index)
+    if within:
+        kept &= pre.isin(everyone) & post.isin(everyone)
+    if query.kwargs["upstream"] and query.kwargs["downstream"]:
+        # A row between the segments of two partitions is in that of its start.
+        kept &= pre.isin(own) | ~pre.isin(everyone)
+        kept &= ~pre.isin(earlier) & ~post.isin(earlier)
+    return found[kept].reset_index(drop=True)
 
 
 def synapses(
@@ -243,7 +212,7 @@ def synapses(
     standard = ["pre", "post", "weight"] if options.get("nt") else ["id", "pre", "post"]
     dtypes = dict.fromkeys(standard, "int64") | dtypes_of(meta)
     empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in dtypes.items()})
-    distinct, everyone = distinct_of(id_column(ids, on))
+    distinct, everyone = segments_of(ids, on)
     query = Call(queries.cave.synapses, (columns,), options)
     work = WithOptions(fetcher, _synapses, query, within, dtypes)
     return distinct.map_partitions(work, everyone, meta=empty)
@@ -252,43 +221,9 @@ def synapses(
 def _synapses(
     own: pd.Series[Any], everyone: pd.Series[Any], query: Call, within: bool, dtypes: dict[str, Any]
 ) -> pd.DataFrame:
-    found = running.get().fetch(query, own)
-    if within:
-        found = found[found["pre"].isin(everyone) & found["post"].isin(everyone)]
-    if query.kwargs["upstream"] and query.kwargs["downstream"]:
-        found = _of_start(found, own, everyone)
-    table: pd.DataFrame = aligned(found.reset_index(drop=True), dtypes, list(dtypes))
+    found = _rows_of(own, everyone, _none(everyone), query, within)
+    table: pd.DataFrame = aligned(found, dtypes, list(dtypes))
     return table
-
-
-def swc(
-    neurons: Lazy,
-    /,
-    version: str = "CNG",
-    on: Hashable | None = None,
-    *,
-    folder: Any = None,
-    strict: bool = False,
-    key: str | None = None,
-    **fetch: Any,
-) -> Lazy:
-    """Return the nodes of reconstructions; see :func:`pdneuro.queries.neuromorpho.swc`.
-
-    ``folder`` is one of the client's machine.
-    """
-    fetcher = fetcher_of(fetch, has_source=False)
-    function, options = (
-        queries.neuromorpho.swc,
-        {"folder": folder, "strict": strict, "key": key, **fetch},
-    )
-    name = roles.neuromorpho_column(neurons._meta, on).name
-    column = neurons[name] if neurons.ndim == 2 else neurons
-    parts = column.npartitions
-    distinct = column.dropna().drop_duplicates(split_out=parts if parts > 1 else True)
-    empty = function(column._meta, version, **{**options, "folder": None})
-    dtypes = {label: nullable(empty[label].dtype) for label in empty}
-    work = WithOptions(fetcher, fetched, Call(function, (version,), options), dtypes, list(dtypes))
-    return distinct.map_partitions(work, meta=empty.astype(dtypes))
 
 
 def _ends(edges: pd.DataFrame, everyone: pd.Series[Any], sides: dict[str, bool]) -> pd.DataFrame:

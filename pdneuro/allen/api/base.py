@@ -54,6 +54,7 @@ def documented(cls: Class) -> Class:
     for name, member in (("", cls), *vars(cls).items()):
         if isinstance(member, FunctionType | type) and member.__doc__:
             member.__doc__ = fill(member.__doc__, TEXTS)
+            member.__module__ = cls.__module__  # where doctest looks for a method made by a function
         if isinstance(member, FunctionType) and not name.startswith("_"):
             setattr(cls, name, all_or_none()(member))
     return cls

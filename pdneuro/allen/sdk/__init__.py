@@ -8,24 +8,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
-    from pdneuro.allen.sdk.api import (
-        AnnotatedSectionDataSetsApi,
-        Api,
-        BiophysicalApi,
-        CellTypesApi,
-        ConnectedServices,
-        GlifApi,
-        GridDataApi,
-        ImageDownloadApi,
-        MouseConnectivityApi,
-        OntologiesApi,
-        ReferenceSpaceApi,
-        RmaApi,
-        RmaTemplate,
-        SvgApi,
-        SynchronizationApi,
-        TreeSearchApi,
-    )
+    from pdneuro.allen.sdk.api import Api, RmaApi, RmaTemplate
     from pdneuro.allen.sdk.cache import Cache, cacheable, get_default_manifest_file, memoize
     from pdneuro.allen.sdk.cells import (
         CellTypesCache,
@@ -36,26 +19,46 @@ if _TYPE_CHECKING:
         read_swc,
     )
     from pdneuro.allen.sdk.connectivity import MouseConnectivityCache
+    from pdneuro.allen.sdk.data_api import (
+        AnnotatedSectionDataSetsApi,
+        BiophysicalApi,
+        CellTypesApi,
+        ConnectedServices,
+        GlifApi,
+    )
+    from pdneuro.allen.sdk.image_api import (
+        GridDataApi,
+        ImageDownloadApi,
+        MouseConnectivityApi,
+        ReferenceSpaceApi,
+    )
     from pdneuro.allen.sdk.manifest import Manifest, ManifestVersionError
     from pdneuro.allen.sdk.ontology import Ontology, SimpleTree, StructureTree
     from pdneuro.allen.sdk.spaces import ReferenceSpace, ReferenceSpaceCache
+    from pdneuro.allen.sdk.structure_api import OntologiesApi, SvgApi, SynchronizationApi, TreeSearchApi
 
 # Public names by module.
 _MODULES: dict[str, tuple[str, ...]] = {
-    "api": (
+    "data_api": (
         "AnnotatedSectionDataSetsApi",
-        "Api",
         "BiophysicalApi",
         "CellTypesApi",
         "ConnectedServices",
         "GlifApi",
+    ),
+    "api": (
+        "Api",
+        "RmaApi",
+        "RmaTemplate",
+    ),
+    "image_api": (
         "GridDataApi",
         "ImageDownloadApi",
         "MouseConnectivityApi",
-        "OntologiesApi",
         "ReferenceSpaceApi",
-        "RmaApi",
-        "RmaTemplate",
+    ),
+    "structure_api": (
+        "OntologiesApi",
         "SvgApi",
         "SynchronizationApi",
         "TreeSearchApi",

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._atomic import replacing
-from pdneuro.allen.sdk.api import CellTypesApi
 from pdneuro.allen.sdk.cache import Cache
+from pdneuro.allen.sdk.data_api import CellTypesApi
 from pdneuro.allen.sdk.manifest import default_manifest, files
 from pdneuro.errors import InvalidFileError, InvalidSwcError, LeftOutError, NotFoundError, listing
 from pdneuro.tables import skeletons, swc

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.allen.sdk.api import MouseConnectivityApi
+from pdneuro.allen.sdk.image_api import MouseConnectivityApi
 from pdneuro.allen.sdk.manifest import default_manifest, files
 from pdneuro.allen.sdk.spaces import ReferenceSpaceCache, Volume
 from pdneuro.errors import InvalidQueryError, LeftOutError, MissingColumnsError, listing

@@ -15,10 +15,11 @@ import pandas as pd
 
 from pdneuro._atomic import replacing
 from pdneuro._compat import optional
-from pdneuro.allen.sdk.api import OntologiesApi, ReferenceSpaceApi
 from pdneuro.allen.sdk.cache import Cache
+from pdneuro.allen.sdk.image_api import ReferenceSpaceApi
 from pdneuro.allen.sdk.manifest import files
 from pdneuro.allen.sdk.ontology import StructureTree
+from pdneuro.allen.sdk.structure_api import OntologiesApi
 from pdneuro.errors import (
     InvalidFileError,
     InvalidIdError,
