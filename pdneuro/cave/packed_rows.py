@@ -46,9 +46,19 @@ class _Rows(msgspec.Struct, array_like=True):
     columns: list[_Column]
 
 
+#: Name of the field of records that is true where the value of the field before it is missing.
+_MISSING = ""
 #: Maximum number of bytes of a text in a record.
 _LONGEST_TEXT = 64
 _HEAD = msgspec.msgpack.Decoder(list[tuple[str, str]])
+
+
+class Cells(NamedTuple):
+    """A column of records. Text is bytes; a missing number is NaN, a missing timestamp NaT."""
+
+    values: npt.NDArray[Any]
+    #: Where any other value is missing; None if nowhere.
+    missing: npt.NDArray[np.bool_] | None
 
 
 class Records(NamedTuple):
@@ -57,8 +67,7 @@ class Records(NamedTuple):
     #: Positions of the IDs, and the number of rows of each.
     places: npt.NDArray[np.intp]
     sizes: npt.NDArray[np.intp]
-    #: Text is bytes.
-    columns: dict[str, npt.NDArray[Any]]
+    columns: dict[str, Cells]
 
 
 _decode = msgspec.msgpack.Decoder(_Rows).decode
@@ -168,14 +177,21 @@ def pack_records(
     >>> one_record_each(packed)["cell_type"].tolist()
     ['BC', '23P']
     """
-    columns = {str(name): _cells_of_record(cells) for name, cells in table.items()}
-    if not columns or any(cells is None for cells in columns.values()):
+    parts: list[tuple[str, npt.NDArray[Any]]] = []
+    for name, cells in table.items():
+        found = _cells_of_record(cells)
+        if found is None or not str(name):
+            return None
+        parts.append((str(name), found.values))
+        if found.missing is not None:
+            parts.append((_MISSING, found.missing))
+    if not parts:
         return None
-    head = [(name, cells.dtype.str) for name, cells in columns.items() if cells is not None]
-    records = np.empty(len(table), [(f"c{place}", kind) for place, (_, kind) in enumerate(head)])
-    for place, cells in enumerate(columns.values()):
-        records[f"c{place}"] = cells
-    encoded = msgspec.msgpack.encode(head)
+    kinds = [(f"c{place}", values.dtype.str) for place, (_, values) in enumerate(parts)]
+    records = np.empty(len(table), kinds)
+    for place, (_, values) in enumerate(parts):
+        records[f"c{place}"] = values
+    encoded = msgspec.msgpack.encode([(name, values.dtype.str) for name, values in parts])
     prefix, data = len(encoded).to_bytes(4, "little") + encoded, records[order].tobytes()
     ends = (records.itemsize * np.cumsum(sizes)).tolist()
     return [prefix + data[start:end] for start, end in pairwise([0, *ends])]
@@ -197,20 +213,27 @@ def unpack_records(bodies: Sequence[bytes]) -> Iterator[Records]:
             own = places.setdefault(prefix, [])
         own.append(place)
     for prefix, own in places.items():
+        mine = bodies if len(own) == len(bodies) else [bodies[place] for place in own]
         try:
-            head = _HEAD.decode(prefix[4:])
-            if not head:
-                raise ShapeError("they have no columns.")
-            dtype = np.dtype([(f"c{place}", kind) for place, (_, kind) in enumerate(head)])
-            parts = [bodies[place][len(prefix) :] for place in own]
-            sizes, rest = np.divmod([*map(len, parts)], dtype.itemsize)
+            names, kinds = zip(*_HEAD.decode(prefix[4:]), strict=True)
+            dtype = np.dtype([(f"c{place}", kind) for place, kind in enumerate(kinds)])
+            sizes, rest = np.divmod(np.array([*map(len, mine)]) - len(prefix), dtype.itemsize)
             if rest.any():
                 raise ShapeError("a record is truncated.")
-            records = np.frombuffer(b"".join(parts), dtype)
-            columns = {name: records[f"c{place}"] for place, (name, _) in enumerate(head)}
+            if (sizes == 1).all():  # no need to cut each body
+                whole = np.dtype([("prefix", f"V{len(prefix)}"), ("record", dtype)])
+                records = np.frombuffer(b"".join(mine), whole)["record"]
+            else:
+                records = np.frombuffer(b"".join(body[len(prefix) :] for body in mine), dtype)
+            columns = {}
+            for place, (name, following) in enumerate(zip(names, (*names[1:], ""), strict=True)):
+                if name != _MISSING:
+                    has_missing = following == _MISSING and place + 1 < len(names)
+                    missing = records[f"c{place + 1}"].astype(bool) if has_missing else None
+                    columns[name] = Cells(records[f"c{place}"], missing)
             for cells in columns.values():
-                if cells.dtype.kind == "S":
-                    cells.tobytes().decode()  # raises an error if the text is damaged
+                if cells.values.dtype.kind == "S":
+                    cells.values.tobytes().decode()  # raises an error if the text is damaged
         except (msgspec.DecodeError, TypeError, ValueError) as error:
             raise ShapeError(f"packed records are damaged: {error}") from error
         yield Records(np.array(own), sizes, columns)
@@ -219,47 +242,92 @@ def unpack_records(bodies: Sequence[bytes]) -> Iterator[Records]:
 def one_record_each(bodies: Sequence[bytes]) -> dict[str, Any] | None:
     """Return the columns of IDs with one row each; None if some have more, or other columns."""
     parts = list(unpack_records(bodies))
-    names = [*parts[0].columns] if parts else []
-    if not all([*part.columns] == names and (part.sizes == 1).all() for part in parts):
+    if not parts:
+        return {}
+    kinds = [[(name, cells.values.dtype.kind) for name, cells in part.columns.items()] for part in parts]
+    if not all(
+        own == kinds[0] and (part.sizes == 1).all() for own, part in zip(kinds, parts, strict=True)
+    ):
         return None
-    order = np.argsort(np.concatenate([part.places for part in parts])) if parts else None
-    return {
-        name: _typed(np.concatenate([part.columns[name] for part in parts])[order], name)
-        for name in names
-    }
+    order = np.argsort(np.concatenate([part.places for part in parts]))
+    found = {}
+    for name in parts[0].columns:
+        cells = [part.columns[name] for part in parts]
+        values, missing = np.concatenate([part.values for part in cells])[order], None
+        if any(part.missing is not None for part in cells):
+            missing = np.concatenate([_missing(part) for part in cells])[order]
+        found[name] = _typed(Cells(values, missing), name)
+    return found
 
 
-def _typed(cells: npt.NDArray[Any], name: str) -> Any:
+def _missing(cells: Cells) -> npt.NDArray[np.bool_]:
+    return np.zeros(len(cells.values), bool) if cells.missing is None else cells.missing
+
+
+def _typed(cells: Cells, name: str) -> Any:
     """Return a column of records with the dtype of its values; text of timestamps is datetime (UTC)."""
-    if cells.dtype.kind == "S":
-        return column(plain(cells), name, timestamps=True)
-    return pd.arrays.FloatingArray(cells, np.isnan(cells)) if cells.dtype.kind == "f" else cells
+    values, missing = cells
+    kind = values.dtype.kind
+    if kind == "S":
+        known = slice(None) if missing is None else ~missing
+        codes = np.full(len(values), -1)
+        codes[known], distinct = pd.factorize(values[known].astype(object))
+        texts = [text.decode() for text in distinct]
+        # The code of a missing text is -1.
+        return column(texts if missing is None else [*texts, None], name, timestamps=True).take(codes)
+    if kind == "M":
+        return pd.Series(values).dt.tz_localize("UTC").array
+    if kind == "f":
+        return pd.arrays.FloatingArray(values, np.isnan(values))
+    if missing is None:
+        return values
+    return (pd.arrays.BooleanArray if kind == "b" else pd.arrays.IntegerArray)(values, missing)
 
 
-def plain(cells: npt.NDArray[Any]) -> list[Any]:
-    """Return a column of records as Python values, None for NaN."""
-    if cells.dtype.kind == "S":
-        return [text.decode() for text in cells.tolist()]
-    if cells.dtype.kind == "f" and np.isnan(cells).any():
-        return [None if value != value else value for value in cells.tolist()]
-    values: list[Any] = cells.tolist()
-    return values
+def plain(cells: Cells) -> list[Any]:
+    """Return a column of records as Python values, None where one is missing; timestamps are text."""
+    values, missing = cells
+    if values.dtype.kind == "S":
+        found: list[Any] = [text.decode() for text in values.tolist()]
+    elif values.dtype.kind == "M":
+        moments = pd.Series(values).dt.tz_localize("UTC")
+        found, missing = [moment.isoformat() for moment in moments], moments.isna().to_numpy()
+    else:
+        found = values.tolist()
+        missing = np.isnan(values) if values.dtype.kind == "f" else missing
+    if missing is None or not missing.any():
+        return found
+    return [None if lost else value for value, lost in zip(found, missing.tolist(), strict=True)]
 
 
-def _cells_of_record(cells: pd.Series[Any]) -> npt.NDArray[Any] | None:
-    """Return the cells of a column as numbers or as bytes of text; None if some are anything else."""
-    kind = cells.dtype.kind if isinstance(cells.dtype, np.dtype) else ""
-    if kind and kind in "ifb":
-        return cells.to_numpy({"i": "<i8", "f": "<f8", "b": "?"}[kind])
+def _cells_of_record(cells: pd.Series[Any]) -> Cells | None:
+    """Return a column as numbers, timestamps or bytes of text; None if some cells are anything else."""
+    if cells.dtype != object and not isinstance(cells.dtype, pd.StringDtype):
+        kind, values, missing = _arrays(cells)
+        if kind == "time":
+            return Cells(values.view("M8[ns]"), None)
+        return (
+            None
+            if kind == _LIST
+            else Cells(
+                values.astype(_DTYPES["int"] if kind == "int32" else _DTYPES[kind]),
+                None if kind == "float" else missing,
+            )
+        )
+    missing = cells.isna().to_numpy()
     values = cells.tolist()
-    if set(map(type, values)) != {str}:
+    if missing.any():
+        values = ["" if lost else value for value, lost in zip(values, missing.tolist(), strict=True)]
+    if not set(map(type, values)) <= {str}:
         return None
-    texts = [value.encode() for value in values]
-    longest = max(map(len, texts))
-    if longest > _LONGEST_TEXT or any(text.endswith(b"\0") for text in texts):
+    encoded = {text: text.encode() for text in set(values)}  # a text is often in many rows
+    longest = max(map(len, encoded.values()), default=0)
+    if longest > _LONGEST_TEXT or any(text.endswith(b"\0") for text in encoded.values()):
         return None
     # Few widths, so that the records of most batches are of one kind.
-    return np.array(texts, f"S{max(8, 1 << (longest - 1).bit_length())}")
+    width = max(8, 1 << (longest - 1).bit_length())
+    texts = np.array([*map(encoded.__getitem__, values)], f"S{width}")
+    return Cells(texts, missing if missing.any() else None)
 
 
 # -- inside ----------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch
     ShapeError
         The table does not have the column of IDs.
     """
-    own = _ids_of(table, id_column)
+    own = _root_column(table, id_column)
     known, places = np.unique(own, return_inverse=True)
     packed = packed_rows.pack_records(table, np.argsort(places, kind="stable"), np.bincount(places))
     if packed is not None:
@@ -151,8 +151,8 @@ def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Bat
     columns |= {name: _root_column(table, name) for name in (PRE, POST)}
     keys = columns.pop(id_column)  # it is the ID of the value
     known = np.unique(np.array(ids, np.int64))
-    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    if not (known[places] == keys).all():
+    places = pd.Index(known).get_indexer(pd.Index(keys))
+    if np.min(places, initial=0) < 0:
         known, places = np.unique(keys, return_inverse=True)
     sizes = dict(zip(known.tolist(), np.bincount(places, minlength=len(known)).tolist(), strict=True))
     every = [*ids, *sorted(sizes.keys() - set(ids))]  # other IDs show that a filter was ignored
@@ -164,9 +164,10 @@ def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Bat
 
 def _root_column(table: pd.DataFrame, name: str) -> Int64Array:
     """Return a column of root IDs, 0 where one is missing. Floats are an error."""
-    if name in table.columns and pd.api.types.is_signed_integer_dtype(table[name].dtype):
-        return table[name].to_numpy(np.int64, na_value=0)
-    return _ids_of(table, name)
+    cells = table.get(name)
+    if cells is None or not pd.api.types.is_signed_integer_dtype(cells.dtype):
+        return _ids_of(table, name)
+    return np.asarray(cells if cells.dtype == np.int64 else cells.to_numpy(np.int64, na_value=0))
 
 
 def regions_batch(ids: Sequence[int], synapses: pd.DataFrame, id_column: str, region: str) -> Batch:

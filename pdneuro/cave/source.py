@@ -169,6 +169,8 @@ class CaveSource:
     ) -> pd.DataFrame:
         """Return the edges of the IDs as ``pre, post, weight``, each once; weights are synapses.
 
+        In the order of the IDs, the outputs of each before its inputs, by partner.
+
         With ``roi``, a pair has a row for each region, which is missing for synapses without one.
         """
         ids = ids[ids > PENDING]
@@ -189,7 +191,7 @@ class CaveSource:
                 sides.append(side)
         rows, partner, weight, incoming = map(np.concatenate, zip(*sides, strict=True))
         version.warn_of_stale(np.delete(ids, rows), len(ids))
-        order = np.argsort(rows, kind="stable")
+        order = np.lexsort((partner, incoming, rows))
         part = PartnerLists(rows[order], partner[order], weight[order], incoming[order])
         return from_partners(ids, [part], len(order))
 

@@ -18,7 +18,6 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import END_OF, require_edges, warn_of_missing_edges
-from pdneuro.tables.grouping import codes_of
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
 from pdneuro.tables.provenance import note
 
@@ -71,7 +70,7 @@ def fractions(
     edges = require_edges(edges)
     check_choice("of", of, END_OF)
     weight = edges["weight"].to_numpy()
-    codes, ids = codes_of(edges[END_OF[of]].to_numpy())
+    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     present = np.bincount(codes, weight, len(ids))
     if are_labels(total):
         totals = pd.Series(labels_of(np.asarray(ids), total))

@@ -255,7 +255,8 @@ class Store:
                 "INSERT INTO claim VALUES (?, ?, ?, ?)",
                 (scope, owner, now + CLAIM_SECONDS, free.tobytes()),
             )
-        return [int(number) for number in free]
+        claimed: list[int] = free.tolist()
+        return claimed
 
     def extend_claims(self, owner: str, seconds: float = CLAIM_SECONDS) -> None:
         """Let the claims of an owner end after this many seconds from now."""

@@ -48,3 +48,13 @@ def test_the_first_row_is_the_one_with_the_lowest_id(
     assert found["status_axon"].tolist() == lowest["status_axon"].tolist()
     joined = ids.to_frame().neuro.join_cave(TABLE, source=SOURCE, multiple="first")
     assert joined["status_dendrite"].tolist() == lowest["status_dendrite"].tolist()
+
+
+def test_edges_have_one_order_also_of_neurons_that_are_requested_alone(sandbox: Sandbox) -> None:
+    every = datastack("minnie65_public").table("synapses_pni_2", 1300)
+    ids = every[every["pre_pt_root_id"] > 1]["pre_pt_root_id"].drop_duplicates().head(4)
+    together = ids.neuro.downstream(source=SOURCE)
+    alone = [ids[[row]].neuro.downstream(source=SOURCE, refresh=True) for row in ids.index]
+    pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), together)
+    for _, edges in together.groupby("pre"):
+        assert edges["post"].is_monotonic_increasing
