@@ -84,8 +84,9 @@ def influence(
     This is the definition of ConnectomeInfluenceCalculator, and of the paper on the BANC connectome
     (Bates et al. 2025). That package returns absolute values; divides by the input of each neuron in the
     whole data set, which its column ``norm`` contains; and has its own list of inhibitory transmitters.
-    The residual of the solution is at most 1e-9 of the start, and usually below 1e-12; a larger one is
-    an error. Compared with a dense solution, influences differ by less than 1e-9 of the largest.
+    All is computed in float64. λ has a relative error of about 1e-12. The residual of the solution is at
+    most 1e-9 of the start, and usually below 1e-12; a larger one is an error. Compared with a dense
+    solution, influences differ by less than 1e-9 of the largest.
 
     Examples
     --------
