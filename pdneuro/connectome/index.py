@@ -464,8 +464,8 @@ def _digest(value: object) -> str:
 
 
 def _open(folder: Path) -> Index:
-    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
-    return Index(*(np.asarray(array) for array in arrays), rows=KeptRows.open(folder))
+    arrays = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in _ARRAYS}
+    return Index(**arrays, rows=KeptRows.open(folder))
 
 
 @contextlib.contextmanager

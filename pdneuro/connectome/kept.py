@@ -41,7 +41,7 @@ class Column:
 
     def __post_init__(self) -> None:
         self._numbers = {text: number for number, text in enumerate(self.texts)}
-        self._has_values = False
+        self._has_values = self._has_missing = False
 
     def encode(self, column: pd.Series[Any]) -> tuple[Any, Any]:
         """Return the cells of a piece as int64, and how each is written."""
@@ -67,6 +67,7 @@ class Column:
                 self._numbers.setdefault(text, len(self._numbers))
             self.texts = list(self._numbers)
             cells = np.array([*map(self._numbers.get, distinct), -1], np.int64)[codes]
+        self._has_missing |= bool(missing.any())
         # A piece without values has no type yet.
         if not missing.all():
             self.dtype = self._common(str(dtype)) if self._has_values else str(dtype)
@@ -115,20 +116,20 @@ class Column:
             floats = np.where(written == _INTEGER, cells.astype(np.float64), cells.view(np.float64))
             floats[written == _MISSING] = np.nan
             return floats.astype(kind), None
-        return cells.astype(kind), written == _MISSING
+        return cells.astype(kind), written == _MISSING if self._has_missing else None
 
     def read(self, cells: Any, missing: Any) -> Any:
         """Return some cells of an array of :meth:`finish` as an array of pandas."""
         if self.dtype == "category":
-            return pd.Categorical.from_codes(cells, self.texts)
+            return pd.Categorical.from_codes(cells, pd.Index(self.texts))
         if self._is_text(self.dtype):
             return take_or_na(array_of(pd.Series(self.texts, dtype=self.dtype)), cells)
         if isinstance(types.pandas_dtype(self.dtype), np.dtype):
             return cells
         if types.is_float_dtype(self.dtype):
-            return pd.arrays.FloatingArray(cells, np.isnan(cells))  # type: ignore[attr-defined]
+            return pd.arrays.FloatingArray(cells, np.isnan(cells))
         kind = pd.arrays.BooleanArray if self.dtype == "boolean" else pd.arrays.IntegerArray
-        return kind(cells, missing)
+        return kind(cells, np.zeros(len(cells), bool) if missing is None else missing)
 
 
 def encoded(columns: Sequence[Column], edges: pd.DataFrame) -> list[Any]:
@@ -212,6 +213,6 @@ class KeptRows:
         weight = self.arrays["row_weight"][row]
         edges = edge_table(np.repeat(pre, counts), np.repeat(post, counts), weight)
         for number, column in enumerate(self.columns):
-            cells, missing = (self.arrays.get(f"{kind}-{number}") for kind in ("cells", "missing"))
+            cells, missing = self.arrays[f"cells-{number}"], self.arrays.get(f"missing-{number}")
             edges[column.name] = column.read(cells[row], None if missing is None else missing[row])
         return edges

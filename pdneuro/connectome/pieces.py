@@ -315,7 +315,8 @@ class EdgeMethods:
                 member[self._index.places(np.unique(piece[end]))] = True
             last = max(last, int(piece["hop"].max() if "hop" in piece else 1) if len(piece) else 0)
         # The hop at which each neuron is queried; an edge is found by the first of its neurons.
-        queried, frontier, counts = np.full(len(ids), never), np.flatnonzero(member), []
+        queried, frontier = np.full(len(ids), never), np.flatnonzero(member)
+        counts: list[int] = []
         for hop in range(last + 1, last + 1 + hops):
             edge_tables.check_budget(hop, len(frontier), counts, max_nodes, least)
             queried[frontier] = hop
@@ -333,10 +334,9 @@ class EdgeMethods:
             if "hop" not in table:
                 table = table.assign(hop=np.int64(1))
             ends = [self._index.places(found[end].to_numpy()) for end in ("pre", "post")]
-            used = [
-                queried[end] for end, wanted in zip(ends, (downstream, upstream), strict=True) if wanted
-            ]
-            hop = np.minimum.reduce(used)
+            hop = np.full(len(found), never)
+            for end, wanted in zip(ends, (downstream, upstream), strict=True):
+                hop = np.minimum(hop, queried[end]) if wanted else hop
             known = [self._index.places(table[end].to_numpy()) for end in ("pre", "post")]
             new = (hop < never) & (edge_tables.pair_weights(found) >= least)
             new &= ~np.isin(ends[0] * len(ids) + ends[1], known[0] * len(ids) + known[1])
@@ -428,7 +428,7 @@ class EdgeMethods:
             column = totals[key]
             if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype != empty[key].dtype:
                 texts = array_of(column.cat.categories.to_series())
-                totals[key] = take_or_na(texts, column.cat.codes.to_numpy(np.intp))
+                totals[key] = take_or_na(texts, np.asarray(column.cat.codes, np.int64))
         if per_neuron:
             one = lazy._one_edge_per_neuron()
             totals = edge_tables.with_weight_per_neuron(totals, one, group_by, keys)

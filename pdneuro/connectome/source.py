@@ -27,7 +27,7 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.files import base_of, edge_pieces, is_path, local_path, read_edges, table_files
+from pdneuro.files import base_of, edge_pieces, local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
@@ -202,8 +202,11 @@ class Connectome(EdgeMethods):
         """
         self = cls.__new__(cls)
         # Absolute paths, since a process with another working directory may open a copy.
-        paths = [local_path(one).absolute() for one in ([edges] if is_path(edges) else edges)]
-        files = paths[0] if is_path(edges) else paths
+        paths = [
+            local_path(one).absolute()
+            for one in ([edges] if isinstance(edges, str | os.PathLike) else edges)
+        ]
+        files = paths[0] if isinstance(edges, str | os.PathLike) else paths
         sources = table_files(files)
         neurons = None if neurons is None else local_path(neurons).absolute()
         self._label = name or base_of(paths[0]).name.split(".")[0]

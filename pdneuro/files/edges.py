@@ -21,7 +21,6 @@ from pdneuro.files.formats import (
     TEXT_OR_SHEET,
     PathLike,
     files_of,
-    is_path,
     local_path,
     readable,
     shown,
@@ -124,10 +123,10 @@ def read_edges(
     path = to_pandas(path)
     if isinstance(path, pd.DataFrame):
         return _edges_of_frame(path, given, options, further)
-    if not (is_path(path) or isinstance(path, list | tuple)):
+    if not (isinstance(path, str | os.PathLike | list | tuple)):
         raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(path).__name__}.")
     try:
-        file = local_path(path, storage_options) if is_path(path) else path
+        file = local_path(path, storage_options) if isinstance(path, str | os.PathLike) else path
         return _edges_of_file(file, given, options, further)
     except PdneuroError as error:
         error.add_note(f"The file is {shown(path)}.")

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from pdneuro.errors import InvalidFileError, PdneuroError, listing
 
@@ -136,7 +136,7 @@ def shown(path: PathLike | Sequence[PathLike]) -> str:
     >>> shown("https://me:pw@host/edges.csv?token=123"), shown(["a.csv", "b.csv"])
     ('https://host/edges.csv?token=***', 'a.csv, b.csv')
     """
-    if not is_path(path):
+    if not isinstance(path, str | os.PathLike):
         return listing(map(shown, path))
     text = os.fspath(path)
     if not _ADDRESS.match(text):
@@ -144,11 +144,6 @@ def shown(path: PathLike | Sequence[PathLike]) -> str:
     from pdneuro.transport.responses import without_secrets
 
     return without_secrets(text)
-
-
-def is_path(path: object) -> TypeGuard[PathLike]:
-    """Return whether this is one path, not several."""
-    return isinstance(path, str | os.PathLike)
 
 
 def files_of(path: PathLike | Sequence[PathLike]) -> tuple[list[Path], str, Path]:
@@ -159,7 +154,7 @@ def files_of(path: PathLike | Sequence[PathLike]) -> tuple[list[Path], str, Path
     tuple
         The files, each once; their ending; and the folder below which folders are partitions.
     """
-    if is_path(path):
+    if isinstance(path, str | os.PathLike):
         target = local_path(path)
         return *_files_of(target), base_of(target)
     found = [_files_of(local_path(one).absolute()) for one in path]

@@ -23,7 +23,6 @@ from pdneuro.files.formats import (
     SEPARATORS,
     PathLike,
     files_of,
-    is_path,
     local_path,
     readable,
 )
@@ -91,7 +90,9 @@ def read_table(
     """
     if hasattr(path, "read"):
         return read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
-    files, ending, base = files_of(local_path(path, storage_options) if is_path(path) else path)
+    files, ending, base = files_of(
+        local_path(path, storage_options) if isinstance(path, str | os.PathLike) else path
+    )
     if ending in ARROW:
         return _read_arrow(files, ending, base, columns)
     parts = []
