@@ -84,8 +84,9 @@ def influence(
     This is the definition of ConnectomeInfluenceCalculator, and of the paper on the BANC connectome
     (Bates et al. 2025). That package returns absolute values; divides by the input of each neuron in the
     whole data set, which its column ``norm`` contains; and has its own list of inhibitory transmitters.
-    The residual of the solution is at most 1e-9 of the start, and usually below 1e-12; a larger one is
-    an error. Compared with a dense solution, influences differ by less than 1e-9 of the largest.
+    All is computed in float64. λ has a relative error of about 1e-12. The residual of the solution is at
+    most 1e-9 of the start, and usually below 1e-12; a larger one is an error. Compared with a dense
+    solution, influences differ by less than 1e-9 of the largest.
 
     Examples
     --------
@@ -197,8 +198,8 @@ def _perron(matrix: Any) -> float:
 def _solve(matrix: Any, start: FloatArray) -> FloatArray:
     """Return the solution of ``(I - matrix) r = start``; neurons that no path reaches are exactly 0.
 
-    The steps multiply ``start`` by the matrix. Long cycles may need too many steps; then the matrix is
-    factorized, if it is small or sparse enough.
+    The steps multiply ``start`` by the matrix. Long cycles may need too many steps; then a small matrix
+    is factorized.
     """
     linalg = optional("scipy.sparse.linalg", "graph")
     operator = linalg.LinearOperator(
@@ -209,13 +210,12 @@ def _solve(matrix: Any, start: FloatArray) -> FloatArray:
     goal = 1e-13 * size
     for _ in range(4):  # each round corrects the rounding of the one before
         step, failed = linalg.bicgstab(operator, rest, rtol=0, atol=goal, maxiter=500)
-        failed = failed or not np.isfinite(step).all()
-        if failed and (len(start) <= _MEDIUM or matrix.nnz <= _SPARSE * len(start)):
+        if failed or not np.isfinite(step).all():
+            step, failed = linalg.gmres(operator, rest, rtol=1e-8, atol=goal, restart=100, maxiter=20)
+        if failed and len(start) <= _MEDIUM:
             found = _factorized(matrix, start)
             rest = start - operator @ found
             break
-        if failed:
-            step, _ = linalg.gmres(operator, rest, rtol=1e-8, atol=goal, restart=100, maxiter=20)
         found = found + step
         rest = start - operator @ found
         if float(np.linalg.norm(rest)) <= 10 * goal:
