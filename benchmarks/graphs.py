@@ -64,7 +64,7 @@ def to_sparse(rounds: int) -> list[Row]:
         mine, theirs = in_turn(rounds, lambda table=table: table.neuro.to_sparse(), plain)
         what = f"to_sparse, {size / 1e6:.1f} M rows / factorize twice and csr_array"
         ratio = mine / theirs
-        found.append(Row(what, seconds(mine), seconds(theirs), ratio, "<= 1.5", ratio <= 1.5))
+        found.append(Row(what, seconds(mine), seconds(theirs), ratio, "<= 1.2", ratio <= 1.2))
     return found
 
 
@@ -94,7 +94,7 @@ def to_networkx(rounds: int) -> list[Row]:
         )
         what = f"to_networkx, {size / 1e6:.1f} M pairs / nx.from_pandas_edgelist"
         ratio = mine / theirs
-        found.append(Row(what, seconds(mine), seconds(theirs), ratio, "<= 0.35", ratio <= 0.35))
+        found.append(Row(what, seconds(mine), seconds(theirs), ratio, "<= 0.28", ratio <= 0.28))
     (kept, top), (their_kept, their_top) = (
         in_own_process(networkx_memory, ours, SIZES[0]) for ours in (True, False)
     )
@@ -156,16 +156,16 @@ def connectome(rounds: int) -> list[Row]:
             seconds(edges_time),
             seconds(theirs),
             theirs / edges_time,
-            ">= 50",
-            theirs / edges_time >= 50,
+            ">= 80",
+            theirs / edges_time >= 80,
         ),
         Row(
             "the same: isin scan / .partners(), which also sums them up and sorts them",
             seconds(partners_time),
             seconds(theirs),
             theirs / partners_time,
-            "-",
-            None,
+            ">= 25",
+            theirs / partners_time >= 25,
         ),
         Row("opening it, indexed", seconds(open_time), "-", open_time, "< 0.2 s", open_time < 0.2),
         Row(
@@ -194,11 +194,68 @@ def similarity(rounds: int) -> list[Row]:
     return [Row(what, seconds(mine), seconds(theirs), ratio, "<= 2", ratio <= 2)]
 
 
+def paths(rounds: int) -> list[Row]:
+    """Measure paths between 10 and 10 neurons against the same search by hand, and the matrix alone."""
+    table = edges(SIZES[1])
+    starts, ends = pd.unique(table["pre"].head(1000))[:10], pd.unique(table["post"].tail(1000))[:10]
+
+    def matrix() -> tuple[Any, np.ndarray]:
+        codes, ids = pd.factorize(np.concatenate([table["pre"], table["post"]]))
+        pre, post = codes[: len(table)], codes[len(table) :]
+        cost = 1 / table["weight"].to_numpy()
+        return sparse.csr_array((cost, (pre, post)), shape=(len(ids),) * 2), ids
+
+    def by_hand() -> list[list[int]]:
+        costs, ids = matrix()
+        first, last = (pd.Index(ids).get_indexer(chosen) for chosen in (starts, ends))
+        _, before = sparse.csgraph.dijkstra(costs, indices=first, return_predecessors=True)
+        walks = []
+        for row, start in enumerate(first.tolist()):
+            for end in last.tolist():
+                walk = [end]
+                while walk[-1] != start and before[row, walk[-1]] >= 0:
+                    walk.append(int(before[row, walk[-1]]))
+                walks.append(ids[walk[::-1]].tolist())
+        return walks
+
+    found = table.neuro.shortest_paths(starts, ends)
+    assert len(found) == sum(walk[0] != walk[-1] for walk in by_hand())
+    rows = []
+    for what, ours, theirs, goal in (
+        ("shortest_paths / CSR, Dijkstra, walks", table.neuro.shortest_paths, by_hand, 1.2),
+        ("paths of 2 hops / CSR alone", lambda *ends: table.neuro.paths(*ends, max_hops=2), matrix, 2),
+    ):
+        mine, other = in_turn(rounds, lambda ours=ours: ours(starts, ends), theirs)
+        ratio, what = mine / other, f"{what}, {SIZES[1] / 1e6:.1f} M pairs"
+        rows.append(Row(what, seconds(mine), seconds(other), ratio, f"<= {goal}", ratio <= goal))
+    return rows
+
+
+def transmitters(ids: Any) -> pd.Categorical:
+    return pd.Categorical.from_codes(np.asarray(ids) % 2, ["ach", "gaba"])
+
+
+def neurons_of(table: pd.DataFrame) -> pd.DataFrame:
+    ids = pd.unique(pd.concat([table["pre"], table["post"]]))
+    return pd.DataFrame({"root_id": ids, "nt": transmitters(ids)})
+
+
 VERBS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "threshold(5)": lambda table: table.neuro.threshold(5),
     "collapse": lambda table: table.neuro.collapse(),
     "fractions": lambda table: table.neuro.fractions(),
     "degree": lambda table: table.neuro.degree(),
+    "annotate": lambda table: table.neuro.annotate(neurons_of(table)),
+    "sign": lambda table: table.assign(nt_pre=transmitters(table["pre"])).neuro.sign(
+        inhibitory="gaba", excitatory="ach"
+    ),
+    "reciprocal": lambda table: table.neuro.reciprocal(),
+    "motifs": lambda table: table.neuro.motifs(),
+    "completeness": lambda table: table.neuro.completeness(table["pre"].head(1000)),
+    "paths": lambda table: table.neuro.paths(table["pre"].head(3), table["post"].head(3), 2),
+    "shortest_paths": lambda table: table.neuro.shortest_paths(
+        table["pre"].head(3), table["post"].head(3)
+    ),
     "to_sparse": lambda table: table.neuro.to_sparse(),
     "Connectome": lambda table: pdneuro.Connectome(table),
     "to_igraph": lambda table: table.neuro.to_igraph(),
@@ -206,30 +263,34 @@ VERBS: dict[str, Callable[[pd.DataFrame], Any]] = {
 }
 
 
-def verb_at(verb: str, size: int) -> tuple[float, float]:
-    """Measure seconds and peak MB of a method, in a separate process that has read the table."""
+def verb_at(verb: str, size: int, rounds: int) -> tuple[float, float]:
+    """Measure processor seconds and peak MB of a method, in a process that has read the table."""
     warnings.simplefilter("ignore")
     table = edges(size)
     VERBS[verb](table.head(1000))
-    with memory_grown() as grown:
-        start = time.perf_counter()
-        VERBS[verb](table)
-        return time.perf_counter() - start, grown()
+    busy, top = [], 0.0
+    for _ in range(rounds):
+        with memory_grown() as grown:
+            start = time.process_time()
+            VERBS[verb](table)
+            busy.append(time.process_time() - start)
+        top = max(top, grown())  # a later round finds memory that the first has left
+    return min(busy), top
 
 
 def growth(rounds: int) -> Iterator[Row]:
     for size in SIZES:
         edges_file(size)
     for verb in VERBS:
-        small, middle, large = (in_own_process(verb_at, verb, size) for size in SIZES)
-        for number, unit in ((0, "s"), (1, "MB")):
+        small, middle, large = (in_own_process(verb_at, verb, size, rounds) for size in SIZES)
+        for number, words in ((0, "processor seconds"), (1, "MB")):
             ratio = large[number] / small[number] / (SIZES[-1] / SIZES[0])
-            digits = 2 if unit == "s" else 0
+            digits = 0 if number else 2
             yield Row(
-                f"{verb}, {unit} at 1, 2.7 and 15.1 M rows; 15.1 times the first",
+                f"{verb}, {words} at 1, 2.7 and 15.1 M rows; 15.1 times the first",
                 ", ".join(f"{point[number]:.{digits}f}" for point in (small, middle, large)),
                 f"{small[number] * SIZES[-1] / SIZES[0]:.{digits}f}",
                 ratio,
-                "<= 1",
-                ratio <= 1,
+                "<= 1.1",
+                ratio <= 1.1,
             )

@@ -1,15 +1,17 @@
 """Measure speed and memory, as ratios within one run.
 
     python benchmarks/run.py [--rounds 5] [--only NAME ...] [--rows ROWS.parquet]
-        [--rows-big 5000000 20000000 ...]
+        [--rows-big 5000000 20000000 ...] [--json RUN.jsonl]
 
 Each figure is the median over rounds in which pdneuro and its yardstick take turns. ``--rows`` names a
-table of many rows and few IDs for the join; without it one of the same shape is made.
+table of many rows and few IDs for the join; without it one of the same shape is made. ``--json`` appends
+the rows to a file, for several_runs.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sqlite3
@@ -49,6 +51,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "imports": lambda rounds, rows: main_job.imports(rounds),
     "to_sparse": lambda rounds, rows: graphs.to_sparse(rounds),
     "to_networkx": lambda rounds, rows: graphs.to_networkx(rounds),
+    "paths": lambda rounds, rows: graphs.paths(rounds),
     "collapse": lambda rounds, rows: graphs.collapse(rounds),
     "connectome": lambda rounds, rows: graphs.connectome(rounds),
     "tables": lambda rounds, rows: tables.sums(rounds),
@@ -78,6 +81,7 @@ def main() -> None:
     parser.add_argument("--rows", help="parquet file with a column flywire_id")
     parser.add_argument("--sizes", type=int, nargs="+", help="rows of the synthetic edge tables, rising")
     parser.add_argument("--rows-big", type=int, nargs="+", default=SIZES, help="sizes of the job big")
+    parser.add_argument("--json", help="file to which the rows are appended, one JSON object per line")
     chosen = parser.parse_args()
     SIZES[:] = chosen.rows_big
     graphs.SIZES = tuple(chosen.sizes or graphs.SIZES)
@@ -92,6 +96,9 @@ def main() -> None:
         for name in chosen.only:
             spreads.clear()
             for row in JOBS[name](chosen.rounds, chosen.rows):
+                if chosen.json:
+                    with Path(chosen.json).open("a") as out:
+                        print(json.dumps({"job": name, **row._asdict()}), file=out)
                 print(
                     f"| {row.what} | {row.ours} | {row.yardstick} | {row.ratio:.2f} | {row.goal} "
                     f"| {words[row.met]} |",

@@ -1,6 +1,6 @@
 """pdneuro: a ``.neuro`` accessor for pandas objects.
 
-Importing it registers the accessor; everything else is imported at first use.
+Importing it registers the accessor; its methods and everything else are imported at first use.
 """
 
 import importlib as _importlib
@@ -26,7 +26,7 @@ def _is_command_line() -> bool:
 
 # The command line imports pandas only for a valid command, and registers .neuro then.
 if not _is_command_line():
-    _importlib.import_module("pdneuro.accessors")
+    _importlib.import_module("pdneuro.first_use")
 
 if _TYPE_CHECKING:
     from pdneuro import allen, graphs, neuroglancer, neuromorpho, plots, sandbox, tables
@@ -74,7 +74,10 @@ __all__ = [
 # Public name -> module, and the name in it (None: the module itself).
 _LAZY = {
     "Connectome": ("pdneuro.connectome", "Connectome"),
+    "accessors": ("pdneuro.accessors", None),
     "allen": ("pdneuro.allen", None),
+    "citations": ("pdneuro.citations", None),
+    "files": ("pdneuro.files", None),
     "graphs": ("pdneuro.graphs", None),
     "cache": ("pdneuro.transport.cache", None),
     "catalog": ("pdneuro.names", "catalog"),
@@ -86,6 +89,7 @@ _LAZY = {
     "neuroglancer": ("pdneuro.neuroglancer", None),
     "neuromorpho": ("pdneuro.neuromorpho", None),
     "plots": ("pdneuro.plots", None),
+    "queries": ("pdneuro.queries", None),
     "open_source": ("pdneuro.sources", "open_source"),
     "read_edges": ("pdneuro.files", "read_edges"),
     "read_neurons": ("pdneuro.files", "read_neurons"),

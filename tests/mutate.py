@@ -239,6 +239,9 @@ def run_tests(
 ) -> int:
     """Run pytest in a copy of the project, write what it prints to a file, and return its exit status."""
     environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Other runs of pytest remove old folders of the shared one.
+    environment["TMPDIR"] = str(project.with_name(f"{project.name}-tmp"))
+    Path(environment["TMPDIR"]).mkdir(exist_ok=True)
     if DATA.exists():
         environment.setdefault("PDNEURO_TEST_DATA", str(DATA))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]

@@ -26,6 +26,7 @@ LAYERS = {
     "tracebacks": {"errors", "options"},
     "versions": {"_version"},
     "mypy": set(),
+    "first_use": set(),
     "tables": BELOW,
     "transport": BELOW | {"tracebacks"},
     "sources": BELOW | {"files", "tables"},
@@ -40,10 +41,10 @@ LAYERS = {
     "neuroglancer": BELOW | {"plots", "tables"},
     "plots": BELOW | {"graphs", "queries", "tables"},
     "dask": BELOW
-    | {"accessors", "citations", "cluster", "graphs", "neuroglancer", "neuromorpho", "queries"}
+    | {"accessors", "citations", "graphs", "neuroglancer", "neuromorpho", "queries"}
     | {"sources", "tables", "transport"},
-    "cluster": BELOW | {"transport"},
-    "accessors": BELOW | {"citations", "files", "graphs", "neuroglancer", "plots", "queries", "tables"},
+    "accessors": BELOW
+    | {"citations", "files", "first_use", "graphs", "neuroglancer", "plots", "queries", "tables"},
     "sandbox": BELOW | {"connectome", "files", "tables", "transport"},
 }
 
@@ -77,7 +78,7 @@ def test_every_room_has_its_layer() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    for file in set(PACKAGE.rglob("*.py")) - {PACKAGE / "dask.py", PACKAGE / "cluster.py"}:
+    for file in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "dask").iterdir()):
         for node in ast.parse(file.read_text()).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -96,13 +97,15 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
 
 
 def test_import_is_light() -> None:
-    """As light as pandas_flavor: nothing of the network, graphs or extras is loaded."""
+    """As light as pandas_flavor: nothing of the network, graphs or extras is loaded, and no method."""
     script = (
         "import sys, pandas_flavor; before = set(sys.modules); import pdneuro; "
-        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
+        "print(*set(sys.modules) - before)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    modules = set(done.stdout.split())
+    loaded = {module.split(".")[0] for module in modules}
+    assert not modules & {"pdneuro.accessors", "pdneuro.tables", "pdneuro.queries"}
     heavy = {
         "requests",
         "requests_cache",
@@ -119,6 +122,22 @@ def test_import_is_light() -> None:
     }
     assert not loaded & heavy
     assert "pdneuro" in loaded
+
+
+USES = {
+    "object": "pd.Series([5]).neuro.ids().tolist() == [5]",
+    "array": "'neuro' in repr(xr.DataArray([5], dims='root_id').neuro)",
+    "class": "'pair' in pd.DataFrame.neuro.collapse.__doc__",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_the_first_use_of_an_accessor_imports_its_methods(use: str) -> None:
+    script = (
+        "import pandas as pd, xarray as xr, pdneuro, warnings; warnings.simplefilter('error'); "
+        f"assert {USES[use]}; assert pd.Index.neuro is pdneuro.accessors.IndexNeuro"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_the_design_page_lists_every_folder_and_module() -> None:

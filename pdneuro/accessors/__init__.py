@@ -1,17 +1,16 @@
-"""``.neuro`` on pandas and xarray objects: importing this module registers it.
+"""``.neuro`` on pandas and xarray objects: importing this module gives it its methods.
 
 Each method is a plain function with the same parameters and docstring, called on the object.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import pandas as pd
-import pandas_flavor
-import xarray  # pandas_flavor has loaded it
+import xarray
 
-from pdneuro import citations, files, graphs, neuroglancer, plots, queries, tables
+from pdneuro import citations, files, first_use, graphs, neuroglancer, plots, queries, tables
 from pdneuro.accessors import describe
 from pdneuro.accessors.method import Accessor, as_index_method, as_method
 from pdneuro.tables.coordinates import EXPERIMENTS, NEURONS, SEGMENTS, STRUCTURES, SUPERVOXELS
@@ -464,6 +463,21 @@ class DatasetNeuro(
         join_morphometry = as_dataset_method(queries.dimensions.join_morphometry)
 
 
+class Table(Protocol):
+    """A table of polars, DuckDB or narwhals, for type checkers.
+
+    Its attributes are those of which pandas has other types; Arrow's interface alone also fits pandas.
+    """
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the columns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return the numbers of rows and columns."""
+
+
 @overload
 def neuro(obj: pd.Series[Any]) -> SeriesNeuro: ...
 @overload
@@ -478,6 +492,8 @@ def neuro(obj: pd.Index[Any]) -> IndexNeuro: ...
 def neuro(obj: xarray.DataArray) -> DataArrayNeuro: ...
 @overload
 def neuro(obj: xarray.Dataset) -> DatasetNeuro: ...
+@overload
+def neuro(obj: Table) -> DataFrameNeuro: ...
 def neuro(obj: Any) -> Any:
     """Return the ``.neuro`` accessor of an object, with full types for editors and type checkers.
 
@@ -505,7 +521,7 @@ def neuro(obj: Any) -> Any:
     ['pre', 'post', 'weight']
     """
     obj = to_pandas(obj)
-    for kind, accessor in _ACCESSORS:
+    for kind, accessor in CLASSES.items():
         if isinstance(obj, kind):
             return accessor(obj)
     raise TypeError(
@@ -514,31 +530,24 @@ def neuro(obj: Any) -> Any:
     )
 
 
-_ACCESSORS: tuple[tuple[type, type[Accessor]], ...] = (
-    (pd.Series, SeriesNeuro),
-    (pd.DataFrame, DataFrameNeuro),
-    (pd.api.typing.SeriesGroupBy, GroupByNeuro),
-    (pd.api.typing.DataFrameGroupBy, GroupByNeuro),
-    (pd.Index, IndexNeuro),
-    (xarray.DataArray, DataArrayNeuro),
-    (xarray.Dataset, DatasetNeuro),
-)
-_REGISTER = (
-    pandas_flavor.register_series_accessor,
-    pandas_flavor.register_dataframe_accessor,
-    pandas_flavor.register_series_groupby_accessor,
-    pandas_flavor.register_dataframe_groupby_accessor,
-    pd.api.extensions.register_index_accessor,
-    xarray.register_dataarray_accessor,
-    xarray.register_dataset_accessor,
-)
+CLASSES: dict[type, type[Accessor]] = {
+    pd.Series: SeriesNeuro,
+    pd.DataFrame: DataFrameNeuro,
+    pd.api.typing.SeriesGroupBy: GroupByNeuro,
+    pd.api.typing.DataFrameGroupBy: GroupByNeuro,
+    pd.Index: IndexNeuro,
+    xarray.DataArray: DataArrayNeuro,
+    xarray.Dataset: DatasetNeuro,
+}
 
 
 def register() -> None:
-    """Register the accessors once: pandas warns if it is done twice."""
-    if getattr(pd.DataFrame, "neuro", None) is not DataFrameNeuro:
-        for register_accessor, (_, accessor) in zip(_REGISTER, _ACCESSORS, strict=True):
-            register_accessor("neuro")(accessor)
+    """Give ``.neuro`` its methods, once."""
+    for kind, accessor in CLASSES.items():
+        registered = vars(kind)["neuro"]
+        if isinstance(registered._accessor, first_use.FirstUse):
+            # In one step, because other threads may use it; pandas would warn of a second registration.
+            kind.neuro = type(registered)("neuro", accessor)  # type: ignore[attr-defined]
 
 
 register()

@@ -199,9 +199,10 @@ def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes 
             encodings[place] = NONE_ENCODING
             continue
         try:
-            found.append(_partners.decode(entry))
+            # Arrays at once: the objects of all entries together would not fit into the caches.
+            found.append(_sides(_partners.decode(entry)))
             places.append(place)
-        except (msgspec.ValidationError, RecursionError):
+        except (msgspec.ValidationError, RecursionError, OverflowError):
             encodings[place], payloads[place] = _repaired_json(bytes(entry))
     try:
         for place, (encoding, body) in zip(places, _pack(found), strict=True):
@@ -210,6 +211,15 @@ def _encode_partners(entries: list[msgspec.Raw]) -> tuple[list[int], list[bytes 
         for place in places:
             encodings[place], payloads[place] = _repaired_json(bytes(entries[place]))
     return encodings, payloads
+
+
+def _sides(entry: _Partners) -> tuple[int, Int64Array, Int64Array]:
+    """Return the number of downstream partners, and partners and weights of both sides."""
+    downstream, upstream = entry.downstream or [], entry.upstream or []
+    both = downstream + upstream
+    partner = np.fromiter([one.segmentid or 0 for one in both], np.int64, len(both))
+    weight = np.fromiter([one.synaptic_count or 0 for one in both], np.int64, len(both))
+    return len(downstream), partner, weight
 
 
 def _repaired_json(entry: bytes) -> tuple[int, bytes]:
@@ -225,22 +235,24 @@ def _repaired_json(entry: bytes) -> tuple[int, bytes]:
     return REPAIRED_ENCODING, np.stack(lost, axis=1).astype("<i4").tobytes() + body
 
 
-def _pack(entries: list[_Partners]) -> list[tuple[int, bytes]]:
+def _pack(entries: list[tuple[int, Int64Array, Int64Array]]) -> list[tuple[int, bytes]]:
     """Return the encoding and the payload of each entry."""
-    sides = [side or [] for entry in entries for side in (entry.downstream, entry.upstream)]
-    sizes = np.array([len(side) for side in sides], np.intp)
-    incoming = np.repeat(np.tile([False, True], len(entries)), sizes)
-    rows = np.repeat(np.arange(len(entries)), sizes[::2] + sizes[1::2])
-    partner = np.array([p.segmentid or 0 for side in sides for p in side], np.int64)
-    weight = np.array([p.synaptic_count or 0 for side in sides for p in side], np.int64)
-    found, *lost = _repaired(_Found(rows, partner, weight, incoming), len(entries))
+    if not entries:
+        return []
+    outputs, partners, weights = zip(*entries, strict=True)
+    sizes = np.array([len(partner) for partner in partners], np.intp)
+    sides = np.stack([outputs, sizes - outputs], axis=1).ravel()
+    incoming = np.repeat(np.tile([False, True], len(entries)), sides)
+    rows = np.repeat(np.arange(len(entries)), sizes)
+    every = _Found(rows, np.concatenate(partners), np.concatenate(weights), incoming)
+    found, *lost = _repaired(every, len(entries))
     kept = np.bincount(found.rows, minlength=len(entries))
-    packed = pack(kept, found.partner, found.weight, found.incoming)
+    bodies = pack(kept, found.partner, found.weight, found.incoming)
     heads = np.stack(lost, axis=1).astype("<i4")
-    return [
-        (REPAIRED_ENCODING, head.tobytes() + body) if head.any() else (PARTNERS_ENCODING, body)
-        for head, body in zip(heads, packed, strict=True)
-    ]
+    packed = [(PARTNERS_ENCODING, body) for body in bodies]
+    for place in np.flatnonzero(heads.any(axis=1)).tolist():
+        packed[place] = (REPAIRED_ENCODING, heads[place].tobytes() + bodies[place])
+    return packed
 
 
 def _repaired(found: _Found, count: int) -> tuple[_Found, Int64Array, Int64Array]:

@@ -10,7 +10,12 @@ from pdneuro.cli import command
 
 def add(commands: Any) -> None:
     """Add the commands of this module."""
-    fetch = command.add(
+    for add_one in (_add_fetch, _add_find, _add_edges, _add_structures, _add_neuromorpho):
+        add_one(commands)
+
+
+def _add_fetch(commands: Any) -> None:
+    parser = command.add(
         commands,
         "fetch",
         _fetch,
@@ -18,103 +23,16 @@ def add(commands: Any) -> None:
         "pdneuro fetch neurons.csv --column root_id --property link_pre,size "
         "--source fruitfly_fafb_flywire --out known.parquet",
     )
-    command.takes_table(fetch, "segment IDs")
-    fetch.add_argument("--property", "-p", action="append", required=True,
-                       help="such as link_pre,size; may be repeated")  # fmt: skip
-    fetch.add_argument("--multiple", choices=["raise", "first", "list", "count"], default="raise",
-                       help="what to do with several records of one ID")  # fmt: skip
-    fetch.add_argument("--prefix", default="", help="text in front of the new column names")
-    fetch.add_argument(
+    command.takes_table(parser, "segment IDs")
+    parser.add_argument("--property", "-p", action="append", required=True,
+                        help="such as link_pre,size; may be repeated")  # fmt: skip
+    parser.add_argument("--multiple", choices=["raise", "first", "list", "count"], default="raise",
+                        help="what to do with several records of one ID")  # fmt: skip
+    parser.add_argument("--prefix", default="", help="text in front of the new column names")
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace existing columns of the same names"
     )
-    command.queries_source(fetch)
-
-    find = command.add(
-        commands,
-        "find",
-        _find,
-        "find the neurons of a type, or with values of other fields",
-        "pdneuro find --source neuprint:hemibrain:v1.2.1 --type DA1_lPN --where side=left --out found.csv",
-    )
-    command.writes_table(find, by_id=False)
-    find.add_argument("--type", "-t", action="append", help="cell type; may be repeated")
-    find.add_argument(
-        "--regex", action="store_true", help="the type, and text after --where, is a regular expression"
-    )
-    find.add_argument("--where", action="append", metavar="FIELD=VALUE",
-                      help="side, nt or another field; may be repeated: values of one field are joined by or, fields by and")  # fmt: skip
-    find.add_argument("--table", help="for CAVE: the table of cell types")
-    find.add_argument("--source", help="neuprint:hemibrain:v1.2.1, cave:minnie65_public, sandbox, ...")
-
-    edges = command.add(
-        commands,
-        "edges",
-        _edges,
-        "list the edges of a table of segments: pre, post, weight",
-        "pdneuro edges neurons.csv --direction downstream --min-weight 5 --out edges.csv",
-    )
-    command.takes_table(edges, "segment IDs")
-    edges.add_argument("--direction", choices=["both", "upstream", "downstream"], default="both",
-                       help="default: both")  # fmt: skip
-    edges.add_argument(
-        "--min-weight",
-        type=command.at_least(1),
-        default=1,
-        metavar="N",
-        help="minimum number of synapses per pair; default: 1",
-    )
-    edges.add_argument(
-        "--hops",
-        type=command.at_least(1),
-        default=1,
-        metavar="N",
-        help="number of hops to follow; default: 1",
-    )
-    edges.add_argument(
-        "--max-nodes", type=command.at_least(1), metavar="N", help="maximum number of neurons to query"
-    )
-    edges.add_argument("--within", action="store_true", help="keep only edges among the given segments")
-    edges.add_argument("--roi", action="store_true", help="one row per pair and region; neuPrint")
-    edges.add_argument(
-        "--no-fragments",
-        action="store_true",
-        help="drop edges of segments that are not neurons; neuPrint",
-    )
-    edges.add_argument("--no-autapses", action="store_true", help="drop edges from a neuron to itself")
-    command.queries_source(edges)
-
-    structures = command.add(
-        commands,
-        "structures",
-        _structures,
-        "add names and groups of Allen structures to a table",
-        'pdneuro structures cells.csv --field acronym,name --rollup "Brain - Major Divisions"',
-    )
-    command.takes_table(structures, "structure IDs or acronyms", by_id=False)
-    structures.add_argument("--field", "-f", action="append", help="such as acronym,name,color")
-    structures.add_argument("--rollup", action="append", metavar="TO",
-                            help="a structure set, or structures such as CTX,TH; adds a column rollup")  # fmt: skip
-    structures.add_argument(
-        "--graph-id", type=int, default=1, help="1: adult mouse (default), 10: human"
-    )
-
-    neurons = command.add(
-        commands,
-        "neuromorpho",
-        _neuromorpho,
-        "look up records and measurements of NeuroMorpho.org's neurons, for a table or a search",
-        "pdneuro neuromorpho --where archive=Siegert --where species=rat --out found.csv",
-    )
-    neurons.add_argument("file", nargs="?", help="a table of neurons, unless --where is given")
-    neurons.add_argument(
-        "--column", "-c", help="neuron_id or neuron_name; default: recognized by its name"
-    )
-    command.writes_table(neurons)
-    neurons.add_argument("--where", action="append", metavar="FIELD=VALUE",
-                         help="all neurons that match; may be repeated: values of one field are joined by or, fields by and")  # fmt: skip
-    neurons.add_argument("--field", "-f", action="append", help="such as species,archive; default: all")
-    neurons.add_argument("--morphometry", "-m", action="append", metavar="FIELD",
-                         help="measurements, such as length,n_bifs, or all")  # fmt: skip
+    command.queries_source(parser)
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -134,6 +52,25 @@ def _fetch(options: argparse.Namespace) -> int:
         return command.write(options, table)
 
 
+def _add_find(commands: Any) -> None:
+    parser = command.add(
+        commands,
+        "find",
+        _find,
+        "find the neurons of a type, or with values of other fields",
+        "pdneuro find --source neuprint:hemibrain:v1.2.1 --type DA1_lPN --where side=left --out found.csv",
+    )
+    command.writes_table(parser, by_id=False)
+    parser.add_argument("--type", "-t", action="append", help="cell type; may be repeated")
+    parser.add_argument(
+        "--regex", action="store_true", help="the type, and text after --where, is a regular expression"
+    )
+    parser.add_argument("--where", action="append", metavar="FIELD=VALUE",
+                        help="side, nt or another field; may be repeated: values of one field are joined by or, fields by and")  # fmt: skip
+    parser.add_argument("--table", help="for CAVE: the table of cell types")
+    parser.add_argument("--source", help="neuprint:hemibrain:v1.2.1, cave:minnie65_public, sandbox, ...")
+
+
 def _find(options: argparse.Namespace) -> int:
     from pdneuro.queries.find import find
 
@@ -146,6 +83,45 @@ def _find(options: argparse.Namespace) -> int:
             **_filters(options.where or []),
         )
         return command.write(options, table)
+
+
+def _add_edges(commands: Any) -> None:
+    parser = command.add(
+        commands,
+        "edges",
+        _edges,
+        "list the edges of a table of segments: pre, post, weight",
+        "pdneuro edges neurons.csv --direction downstream --min-weight 5 --out edges.csv",
+    )
+    command.takes_table(parser, "segment IDs")
+    parser.add_argument("--direction", choices=["both", "upstream", "downstream"], default="both",
+                        help="default: both")  # fmt: skip
+    parser.add_argument(
+        "--min-weight",
+        type=command.at_least(1),
+        default=1,
+        metavar="N",
+        help="minimum number of synapses per pair; default: 1",
+    )
+    parser.add_argument(
+        "--hops",
+        type=command.at_least(1),
+        default=1,
+        metavar="N",
+        help="number of hops to follow; default: 1",
+    )
+    parser.add_argument(
+        "--max-nodes", type=command.at_least(1), metavar="N", help="maximum number of neurons to query"
+    )
+    parser.add_argument("--within", action="store_true", help="keep only edges among the given segments")
+    parser.add_argument("--roi", action="store_true", help="one row per pair and region; neuPrint")
+    parser.add_argument(
+        "--no-fragments",
+        action="store_true",
+        help="drop edges of segments that are not neurons; neuPrint",
+    )
+    parser.add_argument("--no-autapses", action="store_true", help="drop edges from a neuron to itself")
+    command.queries_source(parser)
 
 
 def _edges(options: argparse.Namespace) -> int:
@@ -171,6 +147,21 @@ def _edges(options: argparse.Namespace) -> int:
         return command.write(options, table)
 
 
+def _add_structures(commands: Any) -> None:
+    parser = command.add(
+        commands,
+        "structures",
+        _structures,
+        "add names and groups of Allen structures to a table",
+        'pdneuro structures cells.csv --field acronym,name --rollup "Brain - Major Divisions"',
+    )
+    command.takes_table(parser, "structure IDs or acronyms", by_id=False)
+    parser.add_argument("--field", "-f", action="append", help="such as acronym,name,color")
+    parser.add_argument("--rollup", action="append", metavar="TO",
+                        help="a structure set, or structures such as CTX,TH; adds a column rollup")  # fmt: skip
+    parser.add_argument("--graph-id", type=int, default=1, help="1: adult mouse (default), 10: human")
+
+
 def _structures(options: argparse.Namespace) -> int:
     from pdneuro.queries import structures
     from pdneuro.tables import joins, roles
@@ -188,6 +179,26 @@ def _structures(options: argparse.Namespace) -> int:
             rolled_up = structures.rollup(column, to, graph_id=options.graph_id, on_missing="ignore")
             joined = joins.add_columns(joined, {"rollup": rolled_up.array})
         return command.write(options, joined)
+
+
+def _add_neuromorpho(commands: Any) -> None:
+    parser = command.add(
+        commands,
+        "neuromorpho",
+        _neuromorpho,
+        "look up records and measurements of NeuroMorpho.org's neurons, for a table or a search",
+        "pdneuro neuromorpho --where archive=Siegert --where species=rat --out found.csv",
+    )
+    parser.add_argument("file", nargs="?", help="a table of neurons, unless --where is given")
+    parser.add_argument(
+        "--column", "-c", help="neuron_id or neuron_name; default: recognized by its name"
+    )
+    command.writes_table(parser)
+    parser.add_argument("--where", action="append", metavar="FIELD=VALUE",
+                        help="all neurons that match; may be repeated: values of one field are joined by or, fields by and")  # fmt: skip
+    parser.add_argument("--field", "-f", action="append", help="such as species,archive; default: all")
+    parser.add_argument("--morphometry", "-m", action="append", metavar="FIELD",
+                        help="measurements, such as length,n_bifs, or all")  # fmt: skip
 
 
 def _neuromorpho(options: argparse.Namespace) -> int:

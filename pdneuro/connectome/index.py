@@ -12,8 +12,8 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro.connectome import kept
+from pdneuro.connectome.kept import Column, KeptRows
 from pdneuro.errors import CacheWarning, warn
 from pdneuro.options import Fetch
-from pdneuro.tables.edges import check_total, edge_table, require_total
-from pdneuro.tables.grouping import sort_rows, sums_by_code
+from pdneuro.tables.edges import COLUMNS, check_total, edge_table, require_total
+from pdneuro.tables.grouping import group_codes, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.pairs import coded_ends
@@ -53,12 +55,15 @@ class Index:
         Position of the partner in ``ids``.
     weight : array of int
         Number of synapses.
+    rows : KeptRows, optional
+        The rows of the files, if further columns are kept.
     """
 
     ids: Any
     start: Any
     partner: Any
     weight: Any
+    rows: KeptRows | None = None
 
     @property
     def pairs(self) -> int:
@@ -74,14 +79,14 @@ class Index:
 
     def records(
         self, places: Places, *, upstream: bool = True, downstream: bool = True
-    ) -> tuple[Places, Any, Any, npt.NDArray[np.bool_]]:
+    ) -> tuple[Places, Any, Any, npt.NDArray[np.bool_], Places]:
         """Return the records of some neurons, neuron by neuron.
 
         Returns
         -------
         tuple
             The number of records of each neuron; and for each record the position of the partner, the
-            weight, and whether the partner is upstream.
+            weight, whether the partner is upstream, and its position.
         """
         bounds = self.start[2 * places[:, None] + np.arange(3)]
         sizes = np.diff(bounds, axis=1)
@@ -93,11 +98,34 @@ class Index:
         row += np.arange(len(row))
         incoming = np.repeat(np.tile([False, True], len(places)), sizes.ravel())
         # NumPy would convert int32 positions at each use.
-        return counts, self.partner[row].astype(np.intp), self.weight[row], incoming
+        return counts, self.partner[row].astype(np.intp), self.weight[row], incoming, row
+
+    def once(
+        self, places: Places, *, upstream: bool = True, downstream: bool = True
+    ) -> tuple[Any, Any, Any, Places]:
+        """Return both ends, weights and positions of the records of some neurons, each edge once."""
+        counts, partner, weight, incoming, row = self.records(
+            places, upstream=upstream, downstream=downstream
+        )
+        own, other = np.repeat(self.ids[places], counts), self.ids[partner]
+        pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
+        if upstream and downstream:  # an edge between two of them comes from its presynaptic neuron
+            chosen = np.zeros(len(self.ids), bool)
+            chosen[places] = True
+            once = ~(incoming & chosen[partner])
+            if not once.all():
+                pre, post, weight, row = pre[once], post[once], weight[once], row[once]
+        return pre, post, weight, row
+
+    def edges(self, pre: Any, post: Any, weight: Any, records: Places) -> pd.DataFrame:
+        """Return the edge table of some records: one row per pair, or the rows with further columns."""
+        if self.rows is not None:
+            return self.rows.table(pre, post, records)
+        return edge_table(pre, post, weight)
 
     def sums(self, places: Places) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
         """Return numbers of synapses and partners downstream, and of synapses and partners upstream."""
-        counts, _, weight, incoming = self.records(places)
+        counts, _, weight, incoming, _ = self.records(places)
         rows = np.repeat(np.arange(len(places)), counts)
         down, up = (
             sums_by_code(rows[side], weight[side], len(places)) for side in (~incoming, incoming)
@@ -106,9 +134,9 @@ class Index:
         return down, partners[:, 0], up, partners[:, 1]
 
     def table(self) -> pd.DataFrame:
-        """Return all pairs as an edge table, sorted by presynaptic neuron."""
-        counts, partner, weight, _ = self.records(np.arange(len(self.ids)), upstream=False)
-        return edge_table(np.repeat(self.ids, counts), self.ids[partner], weight)
+        """Return all edges as an edge table, sorted by presynaptic neuron."""
+        counts, partner, weight, _, row = self.records(np.arange(len(self.ids)), upstream=False)
+        return self.edges(np.repeat(self.ids, counts), self.ids[partner], weight, row)
 
 
 def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
@@ -120,12 +148,15 @@ def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
         all_ids = np.union1d(ids, neurons)
         positions = np.searchsorted(all_ids, ids).astype(pre.dtype)
         ids, pre, post = all_ids, positions[pre], positions[post]
-    pairs = _summed(pre, post, edges["weight"].to_numpy())
-    sizes, partner, weight = _sorted_records(*pairs, *pairs, len(ids))
+    columns = [Column(name) for name in edges.columns.drop(list(COLUMNS))]
+    cells = kept.encoded(columns, edges)
+    pairs, arrays = _summed(pre, post, edges["weight"].to_numpy(), columns, cells)
+    sizes, partner, weight, *number = _sorted_records(pairs, pairs, len(ids))
     start = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=start[1:])
     top = int(np.max(weight, initial=0))
-    return Index(ids, start, partner.astype(_small(len(ids))), weight.astype(_small(top)))
+    index = Index(ids, start, partner.astype(_small(len(ids))), weight.astype(_small(top)))
+    return replace(index, rows=KeptRows(columns, {**arrays, "pair": number[0]})) if columns else index
 
 
 def _small(top: int) -> type[np.signedinteger[Any]]:
@@ -133,41 +164,67 @@ def _small(top: int) -> type[np.signedinteger[Any]]:
     return np.int32 if top < 2**31 else np.int64
 
 
-def _summed(pre: Any, post: Any, weight: Any) -> tuple[Any, Any, Any]:
-    """Return distinct pairs of positions, sorted, and the sum of the weights of each."""
+def _summed(
+    pre: Any,
+    post: Any,
+    weight: Any,
+    columns: Sequence[Column] = (),
+    cells: Sequence[Any] = (),
+    pairs: int = 0,
+    rows: int = 0,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return distinct pairs of positions, sorted, and the sum of the weights of each.
+
+    With further columns, each pair also has a number, after the number of ``pairs`` before; the second
+    result has the arrays of their rows.
+    """
+    if columns:
+        size = int(max(np.max(pre, initial=0), np.max(post, initial=0))) + 1
+        groups = group_codes(pre.astype(np.int64) * size + post, size**2)
+        sums = np.add.reduceat(weight[groups.rows], groups.starts) if len(weight) else weight
+        first = groups.first
+        numbers = np.arange(pairs, pairs + len(first))
+        arrays = kept.rows_of_pairs(columns, groups, weight, cells, rows)
+        return (pre[first], post[first], sums, numbers), arrays
     pre, post, weight = sort_rows(pre, post, weight)
     new = np.ones(len(pre), bool)
     new[1:] = (pre[1:] != pre[:-1]) | (post[1:] != post[:-1])
     first = np.flatnonzero(new)
     if len(first) == len(pre):
-        return pre, post, weight
-    return pre[first], post[first], np.add.reduceat(weight, first)
+        return (pre, post, weight), {}
+    return (pre[first], post[first], np.add.reduceat(weight, first)), {}
 
 
 def _sorted_records(
-    pre: Any, receiver: Any, out_weight: Any, sender: Any, post: Any, in_weight: Any, count: int
-) -> tuple[Any, Any, Any]:
+    outputs: Sequence[Any], inputs: Sequence[Any], count: int, low: int = 0
+) -> tuple[Any, ...]:
     """Return the records of ``count`` neurons in the order of an index.
 
     Parameters
     ----------
-    pre, receiver, out_weight : array of int
-        The downstream pairs: the position of the neuron, that of its partner, and the weight.
-    sender, post, in_weight : array of int
-        The upstream pairs: the position of the partner, that of the neuron, and the weight.
+    outputs, inputs : sequence of array
+        The pairs of which they are the presynaptic, and the postsynaptic neurons: the positions of both
+        ends, the weight, and the number of the pair, if it has one.
     count : int
         Number of neurons.
+    low : int
+        The position of the first one.
 
     Returns
     -------
     tuple
         The numbers of downstream and of upstream records of each neuron, in turn; and of each record the
-        partner and the weight.
+        partner, the weight, and the number of the pair, if it has one.
     """
+    (pre, receiver, out_weight, *out_pair), (sender, post, in_weight, *in_pair) = outputs, inputs
+    pre, post = pre - low, post - low
     side = np.concatenate([2 * pre.astype(np.int64), 2 * post.astype(np.int64) + 1])
     other, weight = np.concatenate([receiver, sender]), np.concatenate([out_weight, in_weight])
     sizes = np.bincount(side, minlength=2 * count)
     top = np.max(weight, initial=0)
+    if out_pair:
+        order = np.lexsort((other, top - weight, side))
+        return sizes, other[order], weight[order], np.concatenate([*out_pair, *in_pair])[order]
     _, lowered, partner = sort_rows(side, top - weight, other)
     return sizes, partner, top - lowered
 
@@ -220,7 +277,7 @@ def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: P
 
         rows, outputs, inputs = parts(), parts(), parts()
         with bar(None, "Reading edges", "rows", show, scale=True) as progress:
-            numbered, degrees = _divide_rows(pieces, rows, progress)
+            numbered, degrees, columns = _divide_rows(pieces, rows, progress)
         ids = np.union1d(numbered, neurons)
         place = np.searchsorted(ids, numbered)
         rows_of = np.zeros(len(ids), np.int64)
@@ -230,7 +287,7 @@ def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: P
         inner = np.searchsorted(share, rows_of.sum() * np.arange(1, _PARTS) / _PARTS)
         bounds = np.array([0, *inner, len(ids)])
         with bar(2 * _PARTS, "Sorting edges", "parts", show) as progress:
-            count, top = _divide_pairs(rows, place, bounds, outputs, inputs, progress)
+            count, top = _divide_pairs(rows, place, bounds, outputs, inputs, columns, folder, progress)
             arrays = [
                 np.lib.format.open_memmap(folder / f"{name}.npy", "w+", _small(limit), (2 * count,))
                 for name, limit in (("partner", len(ids)), ("weight", top))
@@ -238,25 +295,35 @@ def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: P
             start = np.zeros(2 * len(ids) + 1, np.int64)
             done = 0
             for low, high, output, received in zip(bounds, bounds[1:], outputs, inputs, strict=False):
-                pre, receiver, out_weight = _read_part(output)
-                sender, post, in_weight = _read_part(received)
+                width = 3 if columns else 2
                 sizes, *records = _sorted_records(
-                    pre - low, receiver, out_weight, sender, post - low, in_weight, high - low
+                    _read_part(output, width), _read_part(received, width), high - low, low
                 )
                 start[2 * low + 1 : 2 * high + 1] = done + np.cumsum(sizes)
                 end = done + len(records[0])
-                for array, values in zip(arrays, records, strict=True):
+                for array, values in zip(arrays, records, strict=False):
                     array[done:end] = values
+                if columns:
+                    kept.append(folder, {"pair": records[2].astype(_small(count))})
                 done = end
                 progress.update()
         np.save(folder / "ids.npy", ids)
         np.save(folder / "start.npy", start)
+    if columns:
+        KeptRows(columns, {}).save(folder)
 
 
-def _divide_rows(pieces: Iterable[pd.DataFrame], parts: list[Any], progress: Any) -> tuple[Any, Any]:
-    """Write rows to parts by presynaptic neuron; return the IDs by number, and the rows of each."""
+def _divide_rows(
+    pieces: Iterable[pd.DataFrame], parts: list[Any], progress: Any
+) -> tuple[Any, Any, list[Column]]:
+    """Write rows to parts by presynaptic neuron.
+
+    Returns the IDs by number, the rows of each, and the further columns.
+    """
     numbers, degrees, total = _Numbers(), np.zeros(0, np.int64), 0.0
+    columns: list[Column] = []
     for edges in pieces:
+        columns = columns or [Column(name) for name in edges.columns.drop(list(COLUMNS))]
         require_numbers(edges, "a Connectome")
         weight = edges["weight"].to_numpy()
         total += float(weight.sum(dtype=np.float64))
@@ -265,48 +332,61 @@ def _divide_rows(pieces: Iterable[pd.DataFrame], parts: list[Any], progress: Any
         size = len(numbers.ids())
         degrees = np.pad(degrees, (0, size - len(degrees)))
         degrees += np.bincount(pre, minlength=size) + np.bincount(post, minlength=size)
-        _write_parts(parts, (pre % _PARTS).astype(np.int8), pre, post, weight)
+        cells = kept.encoded(columns, edges)
+        _write_parts(parts, (pre % _PARTS).astype(np.int8), pre, post, weight, *cells)
         progress.update(len(edges))
-    return numbers.ids().to_numpy(), degrees
+    return numbers.ids().to_numpy(), degrees, columns
 
 
 def _divide_pairs(
-    rows: list[Any], place: Places, bounds: Any, outputs: list[Any], inputs: list[Any], progress: Any
+    rows: list[Any],
+    place: Places,
+    bounds: Any,
+    outputs: list[Any],
+    inputs: list[Any],
+    columns: list[Column],
+    folder: Path,
+    progress: Any,
 ) -> tuple[int, int]:
     """Sum the rows of each pair, and write the pairs to ranges of neurons, by each of their ends.
 
-    Returns the number of pairs and the largest weight.
+    Rows with further columns are written to the folder, pair by pair. Returns the number of pairs and
+    the largest weight.
     """
-    count, top = 0, 0
+    count, row_count, top = 0, 0, 0
     for part in rows:
-        pre, post, weight = _read_part(part)
-        pre, post, weight = _summed(place[pre], place[post], weight)
-        for parts, end in ((outputs, pre), (inputs, post)):
+        pre, post, weight, *cells = _read_part(part, 2 + len(columns) + bool(columns))
+        row_count += len(pre)
+        pairs, arrays = _summed(
+            place[pre], place[post], weight, columns, cells, count, row_count - len(pre)
+        )
+        kept.append(folder, arrays)
+        for parts, end in ((outputs, pairs[0]), (inputs, pairs[1])):
             number = np.searchsorted(bounds[1:-1], end, side="right").astype(np.int8)
-            _write_parts(parts, number, pre, post, weight)
-        count += len(pre)
-        top = max(top, int(np.max(weight, initial=0)))
+            _write_parts(parts, number, *pairs)
+        count += len(pairs[0])
+        top = max(top, int(np.max(pairs[2], initial=0)))
         progress.update()
     return count, top
 
 
-def _write_parts(parts: list[Any], number: Any, pre: Any, post: Any, weight: Any) -> None:
+def _write_parts(parts: list[Any], number: Any, pre: Any, post: Any, *others: Any) -> None:
     """Append each row to the part with its number."""
     order = np.argsort(number, kind="stable")  # fast, since the numbers have 8 bits
     ends = np.cumsum(np.bincount(number, minlength=len(parts)))
-    records = np.empty((len(order), 2), np.int64)
-    records[:, 0] = (pre << 32 | post)[order]
-    records[:, 1] = weight[order]
+    records = np.empty((len(order), 1 + len(others)), np.int64)
+    for place, column in enumerate((pre << 32 | post, *others)):
+        records[:, place] = column[order]
     for part, begin, end in zip(parts, [0, *ends], ends, strict=False):
         part.write(records[begin:end])
 
 
-def _read_part(part: Any) -> tuple[Any, Any, Any]:
+def _read_part(part: Any, width: int = 2) -> tuple[Any, ...]:
     """Return the rows of a part, and free its space on disk."""
     part.seek(0)
-    records = np.frombuffer(part.read(), np.int64).reshape(-1, 2)
+    ends, *others = np.frombuffer(part.read(), np.int64).reshape(-1, width).T
     part.truncate(0)
-    return records[:, 0] >> 32, records[:, 0] & (2**32 - 1), records[:, 1].copy()
+    return ends >> 32, ends & (2**32 - 1), *(column.copy() for column in others)
 
 
 # -- on disk --------------------------------------------------------------------------------------
@@ -357,8 +437,11 @@ def on_disk(
             if second is not None:
                 build_on_disk(itertools.chain([first, second], read), neurons(), part)
             else:
+                assert index is not None
                 for name in _ARRAYS:
                     np.save(part / f"{name}.npy", getattr(index, name), allow_pickle=False)
+                if index.rows is not None:
+                    index.rows.save(part)
     except OSError as error:
         warn(
             f"The index of {files[0].name} cannot be saved in {home} ({error}), so it is built at each "
@@ -382,7 +465,7 @@ def _digest(value: object) -> str:
 
 def _open(folder: Path) -> Index:
     arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
-    return Index(*(np.asarray(array) for array in arrays))
+    return Index(*(np.asarray(array) for array in arrays), rows=KeptRows.open(folder))
 
 
 @contextlib.contextmanager

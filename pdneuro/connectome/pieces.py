@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from pdneuro import graphs
 from pdneuro._compat import optional
@@ -14,11 +16,12 @@ from pdneuro.connectome.index import Index
 from pdneuro.connectome.properties import Neurons
 from pdneuro.tables import edges as edge_tables
 from pdneuro.tables import pairs, roles, weights
-from pdneuro.tables.edges import END_OF, as_share, edge_table, group_names, warn_of_missing_edges
+from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.edges import END_OF, as_share, group_names, warn_of_missing_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import distinct_ids
-from pdneuro.tables.joins import Labels, labels_of
-from pdneuro.tables.provenance import note
+from pdneuro.tables.joins import Labels, are_labels, labels_of
+from pdneuro.tables.provenance import inherit, note
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -35,6 +38,8 @@ class EdgeMethods:
     _index: Index
     _neurons: Neurons
     _steps: tuple[Step, ...] = ()
+    #: Function that returns a piece before the steps. Default: the edges of the index.
+    _first: Callable[[tuple[int, int], bool], pd.DataFrame] | None = None
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -48,23 +53,31 @@ class EdgeMethods:
 
     def _piece(self, bounds: tuple[int, int], upstream: bool = False) -> pd.DataFrame:
         """Return the edges of a range of neurons: their outputs, or their inputs."""
+        piece = (self._first or self._edges)(bounds, upstream)
+        for step in self._steps:
+            piece = step(piece)
+        return piece
+
+    def _edges(self, bounds: tuple[int, int], upstream: bool) -> pd.DataFrame:
+        """Return the edges of the index of a range of neurons."""
         places = np.arange(*bounds)
-        counts, partner, weight, _ = self._index.records(
+        counts, partner, weight, _, records = self._index.records(
             places, upstream=upstream, downstream=not upstream
         )
         own, other = np.repeat(self._index.ids[places], counts), self._index.ids[partner]
         pre, post = (other, own) if upstream else (own, other)
-        piece = edge_table(pre, post, weight)
-        for step in self._steps:
-            piece = step(piece)
-        return piece
+        return self._index.edges(pre, post, weight, records)
 
     def _pieces(self, upstream: bool = False) -> Iterator[pd.DataFrame]:
         for bounds in self._ranges(upstream) or [(0, 0)]:
             yield self._piece(bounds, upstream)
 
-    def _then(self, step: Step) -> LazyEdges:
-        return LazyEdges(self._index, self._neurons, [*self._steps, step])
+    def _pairs_of(self, piece: pd.DataFrame) -> pd.DataFrame:
+        """Return the edges of a piece with one row per pair."""
+        return piece if self._index.rows is None else edge_tables.collapse(piece)
+
+    def _then(self, *steps: Step) -> LazyEdges:
+        return LazyEdges(self._index, self._neurons, [*self._steps, *steps], self._first)
 
     # -- results with one row per edge -------------------------------------------------------------
 
@@ -142,16 +155,16 @@ class EdgeMethods:
         >>> pdneuro.Connectome(edges).threshold(0.5, of="output").to_frame().weight.tolist()
         [5, 4]
         """
-        # A pair has one row.
+        # All rows of a pair are in one piece.
+        edge_tables.threshold(self._piece((0, 0)), min_weight, of=of)
         if of is None:
-            edge_tables.threshold(self._piece((0, 0)), min_weight, "row")
-            return self._then(lambda piece: edge_tables.threshold(piece, min_weight, "row"))
-        edge_tables.threshold(self._piece((0, 0)), min_weight, "row", of=of)
+            return self._then(lambda piece: edge_tables.threshold(piece, min_weight))
         share, totals = as_share(min_weight, "min_weight"), self._totals(of)
 
         def strong(piece: pd.DataFrame) -> pd.DataFrame:
             total = labels_of(piece[END_OF[of]].to_numpy(), totals)
-            kept: pd.DataFrame = piece[piece["weight"].to_numpy() / np.maximum(total, 1) >= share]
+            weight = edge_tables.pair_weights(piece)
+            kept: pd.DataFrame = piece[weight / np.maximum(total, 1) >= share]
             return note(kept, min_share=share, min_share_of=of)
 
         return self._then(strong)
@@ -223,7 +236,7 @@ class EdgeMethods:
         >>> pdneuro.Connectome(edges).reciprocal().to_frame().reciprocal_weight.tolist()
         [0, 4, 2]
         """
-        before = LazyEdges(self._index, self._neurons, self._steps)
+        before = self._then()
         return self._then(lambda piece: pairs.add_reciprocal(piece, before._opposite(piece)))
 
     def _opposite(self, piece: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +246,7 @@ class EdgeMethods:
         places = {end: self._index.places(np.unique(piece[end])) for end in ("pre", "post")}
         end = min(places, key=lambda name: np.ptp(places[name]))
         found = self._piece((int(places[end][0]), int(places[end][-1]) + 1), upstream=end == "pre")
-        return found[found["pre"].isin(piece["post"]) & found["post"].isin(piece["pre"])]
+        return self._pairs_of(found[found["pre"].isin(piece["post"]) & found["post"].isin(piece["pre"])])
 
     def sign(self, nt: Hashable = "nt_pre", **options: Any) -> LazyEdges:
         """Add the sign of each edge, by its transmitter; see :func:`pdneuro.tables.sign`.
@@ -262,6 +275,84 @@ class EdgeMethods:
         parts = [piece.drop_duplicates(name) for piece in self._pieces()]
         return pd.concat(parts, ignore_index=True).drop_duplicates(name)
 
+    def expand(
+        self,
+        hops: int = 1,
+        *,
+        upstream: bool = True,
+        downstream: bool = True,
+        min_weight: int | None = None,
+        autapses: bool = True,
+        max_nodes: int = edge_tables.MAX_NODES,
+    ) -> LazyEdges:
+        """Add the edges of all neurons in the table by hops; see :func:`pdneuro.queries.expand`.
+
+        The new edges are those of the whole connectome, also if an earlier step has dropped them. They
+        follow the rows of their piece, and ``hop`` continues to count.
+
+        Examples
+        --------
+        >>> edges = pd.DataFrame({"pre": [11, 12, 13], "post": [12, 13, 14], "weight": [5, 2, 4]})
+        >>> strong = pdneuro.Connectome(edges).threshold(5)
+        >>> strong.expand(min_weight=1).to_frame()
+           pre  post  weight  hop
+        0   11    12       5    1
+        1   12    13       2    2
+        """
+        if hops < 1:
+            raise ValueError(f"hops must be at least 1, not {hops!r}.")
+        direction = edge_tables.direction_of(upstream, downstream)
+        empty = self._piece((0, 0))
+        least = (
+            edge_tables.least_weight(empty)
+            if min_weight is None
+            else edge_tables.whole_threshold(min_weight)
+        )
+        ids, never = self._index.ids, np.iinfo(np.int64).max
+        member, last = np.zeros(len(ids), bool), 0
+        for piece in self._pieces():
+            for end in ("pre", "post"):
+                member[self._index.places(np.unique(piece[end]))] = True
+            last = max(last, int(piece["hop"].max() if "hop" in piece else 1) if len(piece) else 0)
+        # The hop at which each neuron is queried; an edge is found by the first of its neurons.
+        queried, frontier, counts = np.full(len(ids), never), np.flatnonzero(member), []
+        for hop in range(last + 1, last + 1 + hops):
+            edge_tables.check_budget(hop, len(frontier), counts, max_nodes, least)
+            queried[frontier] = hop
+            counts.append(len(frontier))
+            _, partner, weight, _, _ = self._index.records(
+                frontier, upstream=upstream, downstream=downstream
+            )
+            reached = np.unique(partner[weight >= least])
+            frontier = reached[queried[reached] == never]
+            if not len(frontier):
+                break
+
+        def widened(bounds: tuple[int, int], by_post: bool) -> pd.DataFrame:
+            table, found = self._piece(bounds, by_post), self._edges(bounds, by_post)
+            if "hop" not in table:
+                table = table.assign(hop=np.int64(1))
+            ends = [self._index.places(found[end].to_numpy()) for end in ("pre", "post")]
+            used = [
+                queried[end] for end, wanted in zip(ends, (downstream, upstream), strict=True) if wanted
+            ]
+            hop = np.minimum.reduce(used)
+            known = [self._index.places(table[end].to_numpy()) for end in ("pre", "post")]
+            new = (hop < never) & (edge_tables.pair_weights(found) >= least)
+            new &= ~np.isin(ends[0] * len(ids) + ends[1], known[0] * len(ids) + known[1])
+            new &= autapses | (ends[0] != ends[1])
+            result = edge_tables.append_edges(table, found.assign(hop=hop)[new])
+            return note(
+                inherit(result, table),
+                min_weight=least,
+                direction=direction,
+                within=False,
+                asked=sum(counts),
+                asked_per_hop=counts,
+            )
+
+        return LazyEdges(self._index, self._neurons, first=widened)
+
     # -- results for all edges ---------------------------------------------------------------------
 
     def degree(self) -> pd.DataFrame:
@@ -276,7 +367,7 @@ class EdgeMethods:
         ids = pd.Index(self._index.ids)
         names = ("in_degree", "out_degree", "in_weight", "out_weight")
         counts = {name: np.zeros(len(ids), np.int64) for name in names}
-        for piece in self._pieces():
+        for piece in map(self._pairs_of, self._pieces()):
             weight = piece["weight"].to_numpy()
             for side, end in (("in", "post"), ("out", "pre")):
                 places = ids.get_indexer(pd.Index(piece[end]))
@@ -303,8 +394,8 @@ class EdgeMethods:
     ) -> Any:
         """Sum the edges of each pair of groups; see :func:`pdneuro.tables.collapse`.
 
-        A column of ``group_by`` may also be one of the table of neurons. Without ``group_by``, the lazy
-        table is returned, as each pair has one row.
+        A column of ``group_by`` may also be one of the table of neurons. Without ``group_by``, the
+        result is a lazy table, as it has one row per pair.
 
         Examples
         --------
@@ -313,26 +404,34 @@ class EdgeMethods:
         [16157, 6821, 15555, 6467]
         """
         if group_by is None:
-            edge_tables.collapse(self._piece((0, 0)), per_neuron=per_neuron, **options)
-            return LazyEdges(self._index, self._neurons, self._steps)
-        lazy = self._with_groups(group_by)
-        parts = [edge_tables.collapse(piece, group_by, **options) for piece in lazy._pieces()]
-        keys = list(parts[0].columns[: parts[0].columns.get_loc("weight")])
-        sums = [name for name in parts[0].columns if name not in (*keys, "weight", "n_post")]
-        totals = edge_tables.sum_rows(pd.concat(parts, ignore_index=True), keys, also=sums)
-        # A neuron is in one piece of the edges that are divided by this end of them.
-        received = [
-            edge_tables.collapse(piece, group_by, **options)[[*keys, "weight", "n_post"]]
-            for piece in lazy._pieces(upstream=True)
-        ]
-        counts = edge_tables.sum_rows(pd.concat(received, ignore_index=True), keys, also=["n_post"])
-        both = pd.concat([totals.assign(n_post=0), counts], ignore_index=True)
-        totals["n_post"] = edge_tables.sum_rows(both, keys, also=["n_post"])["n_post"]
-        totals = totals[parts[0].columns]
+            options |= {"dropna": dropna, "sort": sort, "observed": observed, "per_neuron": per_neuron}
+            edge_tables.collapse(self._piece((0, 0)), **options)
+            return self._then(lambda piece: edge_tables.collapse(piece, **options))
+        empty = edge_tables.collapse(self._with_groups(group_by)._piece((0, 0)), group_by, **options)
+        keys = list(empty.columns[: empty.columns.get_loc("weight")])
+        counts = list(empty.columns.drop(keys))
+        lazy = self._with_groups(group_by, _as_category)
+        labels = _as_category(group_by)
+        if edge_tables.is_by_end(group_by):
+            labels = {end: _as_category(one) for end, one in group_by.items()}
+
+        def parts() -> Iterator[pd.DataFrame]:
+            # A neuron is in one piece of the edges that are divided by its end of them.
+            for upstream in (False, True):
+                other = counts[:-1] if upstream else ["n_post"]
+                for piece in lazy._pieces(upstream):
+                    part = edge_tables.collapse(piece, labels, **options)
+                    yield part.assign(**dict.fromkeys(other, 0))
+
+        totals = _sums(parts(), keys, counts[1:])
+        for key in keys:
+            column = totals[key]
+            if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype != empty[key].dtype:
+                texts = array_of(column.cat.categories.to_series())
+                totals[key] = take_or_na(texts, column.cat.codes.to_numpy(np.intp))
         if per_neuron:
-            totals = edge_tables.with_weight_per_neuron(
-                totals, lazy._one_edge_per_neuron(), group_by, keys
-            )
+            one = lazy._one_edge_per_neuron()
+            totals = edge_tables.with_weight_per_neuron(totals, one, group_by, keys)
         return edge_tables.arranged(totals, keys, dropna, sort, observed)
 
     def _one_edge_per_neuron(self) -> pd.DataFrame:
@@ -344,15 +443,21 @@ class EdgeMethods:
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def _with_groups(self, group_by: Any) -> EdgeMethods:
-        """Add the columns of the table of neurons that ``group_by`` names."""
+    def _with_groups(
+        self, group_by: Any, convert: Callable[[Any], Any] = lambda one: one
+    ) -> EdgeMethods:
+        """Add the columns of the table of neurons that ``group_by`` names, after a conversion."""
         present = set(self._piece((0, 0)).columns)
         stems = [
             stem
             for stem in dict.fromkeys(group_names(group_by))
             if stem in self._neurons.columns and not {f"{stem}_pre", f"{stem}_post"} <= present
         ]
-        return self.annotate(columns=stems, overwrite=True) if stems else self
+        if not stems:
+            return self
+        nodes = self._neurons.frame(stems)
+        nodes = nodes.assign(**{stem: convert(nodes[stem]) for stem in stems})
+        return self.annotate(nodes, stems, on=self._neurons.on, overwrite=True)
 
     def to_matrix(
         self,
@@ -427,6 +532,9 @@ class EdgeMethods:
         if ids is None:
             return self.to_frame()
         chosen = pd.Index(distinct_ids(roles.id_column(ids)))
+        if not self._steps and self._first is None:
+            places = self._index.places(chosen.to_numpy())
+            return self._index.edges(*self._index.once(places[places >= 0]))
         parts = [
             piece[piece["pre"].isin(chosen) | piece["post"].isin(chosen)] for piece in self._pieces()
         ]
@@ -438,9 +546,10 @@ class EdgeMethods:
 class LazyEdges(EdgeMethods):
     """All edges of a :class:`pdneuro.Connectome`, one row per pair, read when a result is requested.
 
-    ``threshold``, ``annotate``, ``fractions``, ``reciprocal`` and ``sign`` return another lazy table.
-    ``collapse``, ``degree``, ``to_matrix``, ``to_sparse`` and ``similarity`` return the result for all
-    edges. Parameters and results are those of the methods of a DataFrame of edges.
+    ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign`` and ``expand`` return another
+    lazy table. ``collapse``, ``degree``, ``to_matrix``, ``to_sparse`` and ``similarity`` return the
+    result for all edges. Parameters and results are those of the methods of a DataFrame of edges. With
+    further columns (``columns=``), the table has one row per row of the files.
 
     Examples
     --------
@@ -452,9 +561,37 @@ class LazyEdges(EdgeMethods):
     ['pre', 'post', 'weight', 'side_pre', 'side_post']
     """
 
-    def __init__(self, index: Index, neurons: Neurons, steps: Sequence[Step] = ()) -> None:
-        self._index, self._neurons, self._steps = index, neurons, tuple(steps)
+    def __init__(
+        self,
+        index: Index,
+        neurons: Neurons,
+        steps: Sequence[Step] = (),
+        first: Callable[[tuple[int, int], bool], pd.DataFrame] | None = None,
+    ) -> None:
+        self._index, self._neurons, self._steps, self._first = index, neurons, tuple(steps), first
 
     def __repr__(self) -> str:
         columns = ", ".join(map(str, self._piece((0, 0)).columns))
         return f"<LazyEdges of {self._index.pairs:,} pairs: {columns}. Call .to_frame() or .batches()>"
+
+
+def _as_category(labels: Any) -> Any:
+    """Return labels that are texts as categories, which are grouped without comparing texts."""
+    if not are_labels(labels):
+        return labels
+    column = labels if isinstance(labels, pd.Series) else pd.Series(dict(labels))
+    return column.astype("category") if types.infer_dtype(column) == "string" else column
+
+
+def _sums(parts: Iterator[pd.DataFrame], keys: list[Any], counts: list[Any]) -> pd.DataFrame:
+    """Sum ``weight`` and other columns of parts by their keys, with few parts in memory."""
+    pending: list[pd.DataFrame] = []
+    rows = 0
+    for part in itertools.chain(parts, [None]):
+        if part is None or rows > max(PIECE, len(pending[0]) if pending else 0):
+            table = pd.concat(pending, ignore_index=True)
+            pending, rows = [edge_tables.sum_rows(table, keys, also=counts)], 0
+        if part is not None:
+            pending.append(part)
+            rows += len(part) if len(pending) > 1 else 0
+    return pending[0]

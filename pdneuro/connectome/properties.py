@@ -82,5 +82,5 @@ class Neurons:
     def cells(self, ids: Int64Array, columns: Sequence[Hashable]) -> dict[str, pd.Series[Any]]:
         """Return entries of columns by ID, missing where an ID is not in the table."""
         table = self.frame(columns)
-        found = lookup(ids, self._ids(table), {name: table[name] for name in columns})
+        (found,) = lookup([ids], self._ids(table), {name: table[name] for name in columns})
         return {str(name): pd.Series(cells) for name, cells in found.items()}

@@ -27,7 +27,7 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.files import base_of, edge_pieces, local_path, read_edges, table_files
+from pdneuro.files import base_of, edge_pieces, is_path, local_path, read_edges, table_files
 from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
@@ -74,6 +74,9 @@ class Connectome(EdgeMethods):
         Name in messages and provenance.
     on : hashable, optional
         Column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
+    columns : sequence, optional
+        Further columns of ``edges`` to keep, such as points, sizes or regions. Then edges have one row
+        per row of ``edges``; see the notes.
     **roles
         ``pre=``, ``post=``, ``weight=``: columns of ``edges`` that are not recognized.
 
@@ -81,8 +84,13 @@ class Connectome(EdgeMethods):
     -----
     The methods of an edge table work on all edges with a piece in memory at a time:
     ``collapse(group_by=)``, ``degree``, ``to_matrix(group_by=)``, ``to_sparse``, ``similarity(ids=)``.
-    The result of ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign`` and ``edges`` is a
-    lazy table with ``.to_frame()``, ``.batches()`` and ``.to_dask()``.
+    The result of ``threshold``, ``annotate``, ``fractions``, ``reciprocal``, ``sign``, ``expand`` and
+    ``edges`` is a lazy table with ``.to_frame()``, ``.batches()`` and ``.to_dask()``.
+
+    Values of further columns cannot be added up for a pair. So with ``columns=``, ``edges`` and
+    ``to_frame`` return the rows that were given, with their own weights: ``pre, post, weight``, then
+    ``columns``, under the names given. The rows of a pair are adjacent, in their order in the files.
+    ``collapse``, ``degree``, ``partners``, ``threshold`` and the properties still count pairs.
 
     See Also
     --------
@@ -114,23 +122,26 @@ class Connectome(EdgeMethods):
         name: str = "local",
         *,
         on: Hashable | None = None,
+        columns: Sequence[Hashable] = (),
         **roles: Any,
     ) -> None:
         self._label = name
         self._name = ""
         self._neurons = Neurons(neurons, on)
-        self._index = indexes.build(read_edges(edges, only=True, **roles), self._neurons.ids())
+        table = read_edges(edges, only=True, columns=columns, **roles)
+        self._index = indexes.build(table, self._neurons.ids())
         #: Materialization time of the data in Unix seconds, None if unknown.
         self.materialized_timestamp: int | None = None
 
     @classmethod
     def from_files(
         cls,
-        edges: PathLike,
+        edges: PathLike | Sequence[PathLike],
         neurons: PathLike | None = None,
         name: str | None = None,
         *,
         on: Hashable | None = None,
+        columns: Sequence[Hashable] = (),
         materialized_timestamp: int | None = None,
         index: bool = False,
         **roles: Any,
@@ -148,11 +159,16 @@ class Connectome(EdgeMethods):
         ----------
         edges, neurons : path
             csv, tsv, txt (also compressed), parquet, feather; or a folder of such files; or a pattern
-            such as ``synapses/*.parquet``. The edges may be larger than memory: they are read in pieces.
+            such as ``synapses/*.parquet``. Of the edges also a list of these; a file that several of
+            them name is read once. The edges may be larger than memory: they are read in pieces.
         name : str, optional
             Default: the name of the edges' file.
         on : hashable, optional
             Column of ``neurons`` that holds the IDs. Default: recognized by a name such as ``root_id``.
+        columns : sequence, optional
+            Further columns of the edges to keep: numbers, truth values, or texts of which most are
+            repeated. ``"roi"`` and ``"nt"`` also stand for the columns of regions and transmitters. Then
+            edges have one row per row of the files; see the notes of :class:`Connectome`.
         materialized_timestamp : int, optional
             Materialization time of the data in Unix seconds, for provenance.
         index : bool, default False
@@ -169,7 +185,7 @@ class Connectome(EdgeMethods):
         FileNotFoundError, ValueError
             The file does not exist, or its format is not supported.
         MissingColumnsError, AmbiguousColumnError, InvalidIdError, InvalidEdgesError
-            The file is not an edge table, or its IDs are not exact.
+            The file is not an edge table, or its IDs are not exact; or it lacks one of ``columns``.
 
         Examples
         --------
@@ -186,27 +202,31 @@ class Connectome(EdgeMethods):
         """
         self = cls.__new__(cls)
         # Absolute paths, since a process with another working directory may open a copy.
-        edges = local_path(edges).absolute()
+        paths = [local_path(one).absolute() for one in ([edges] if is_path(edges) else edges)]
+        files = paths[0] if is_path(edges) else paths
+        sources = table_files(files)
         neurons = None if neurons is None else local_path(neurons).absolute()
-        self._label = name or base_of(edges).name.split(".")[0]
+        self._label = name or base_of(paths[0]).name.split(".")[0]
         self._name = ""
         self._files = {
-            "edges": edges,
+            "edges": files,
             "neurons": neurons,
             "name": name,
             "on": on,
+            "columns": columns,
             "materialized_timestamp": materialized_timestamp,
             **roles,
         }
         self._neurons = Neurons(neurons, on)
-        self._read = partial(edge_pieces, edges, **roles)
+        self._read = partial(edge_pieces, files, columns, **roles)
         build = partial(
             indexes.on_disk,
-            [*table_files(edges), *(table_files(neurons) if neurons is not None else [])],
+            [*sources, *(table_files(neurons) if neurons is not None else [])],
             [
-                [str(path.resolve()) for path in (edges, neurons) if path is not None],
+                [str(path.resolve()) for path in (*paths, neurons) if path is not None],
                 str(on),
                 sorted((role, str(column)) for role, column in roles.items()),
+                *map(str, columns),
             ],
             self._read,
             self._neurons.ids,
@@ -427,6 +447,8 @@ class Connectome(EdgeMethods):
     def to_frame(self) -> pd.DataFrame:
         """Return all edges as one edge table, sorted by presynaptic neuron and by falling weight.
 
+        With further columns, the weight is that of the pair, and its rows are adjacent.
+
         Examples
         --------
         >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
@@ -469,7 +491,7 @@ class Connectome(EdgeMethods):
         [5, 4, 2]
         """
         wanted = distinct_ids(id_column(ids, on))
-        found = self.edges(wanted, upstream=upstream, downstream=downstream)
+        found = edge_table(*self._records(wanted, upstream, downstream)[1:4])
         found = found[found["weight"] >= whole_threshold(min_weight)]
         labels: Any = group_by
         if group_by is not None and not are_labels(group_by):
@@ -553,7 +575,7 @@ class Connectome(EdgeMethods):
             cells = self._columns(index, ids[known], places[known], name, "list")
             values = pd.DataFrame(cells).to_dict("records")
             return record_tables.long_records(ids[known], [_present(value) for value in values])
-        counts, partner, weight, incoming = index.records(places[known])
+        counts, partner, weight, incoming, _ = index.records(places[known])
         return pd.DataFrame(
             {
                 "segment_id": np.repeat(ids[known], counts),
@@ -586,6 +608,8 @@ class Connectome(EdgeMethods):
     ) -> pd.DataFrame | LazyEdges:
         """Return the direct edges of the IDs as ``pre, post, weight``, each once; or all edges, lazily.
 
+        The further columns of the connectome follow.
+
         Examples
         --------
         >>> from pdneuro.options import Fetch
@@ -599,24 +623,18 @@ class Connectome(EdgeMethods):
         """
         if ids is None:
             return LazyEdges(self._index, self._neurons)
+        index, *records = self._records(ids, upstream, downstream)
+        return index.edges(*records)
+
+    def _records(
+        self, ids: Int64Array, upstream: bool, downstream: bool
+    ) -> tuple[Index, Any, Any, Any, Any]:
+        """Return the index; and ends, weight and position of the neurons' records, each edge once."""
         index = self._index_of(ids)
         places = index.places(ids)
         known = places >= 0
         self._report(ids, "connectivity", np.where(known, FOUND, UNKNOWN).astype(np.int8))
-        places = places[known]
-        counts, partner, weight, incoming = index.records(
-            places, upstream=upstream, downstream=downstream
-        )
-        own, other = np.repeat(ids[known], counts), index.ids[partner]
-        pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
-        if upstream and downstream:  # an edge between two queried neurons comes from its presynaptic one
-            queried = np.zeros(len(index.ids), bool)
-            queried[places] = True
-            duplicate = incoming & queried[partner]
-            if duplicate.any():
-                once = np.flatnonzero(~duplicate)
-                pre, post, weight = pre.take(once), post.take(once), weight.take(once)
-        return edge_table(pre, post, weight)
+        return index, *index.once(places[known], upstream=upstream, downstream=downstream)
 
     # -- the table of neurons ---------------------------------------------------------------------
 
@@ -705,7 +723,7 @@ def _connectivity(index: Index, places: Places, multiple: str) -> dict[str, Any]
     if multiple == "count":
         return numbers
     values: list[dict[str, list[Any]]] = [{"downstream": [], "upstream": []} for _ in places]
-    counts, partner, weight, incoming = index.records(places)
+    counts, partner, weight, incoming, _ = index.records(places)
     rows = np.repeat(np.arange(len(places)), counts)
     others, sides = index.ids[partner].tolist(), np.where(incoming, "upstream", "downstream")
     for row, other, count, side in zip(

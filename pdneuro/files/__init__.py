@@ -1,7 +1,7 @@
 """Read and write tables and reconstructions; IDs and numbers stay exact."""
 
 from pdneuro.files.edges import edge_pieces, read_edges
-from pdneuro.files.formats import base_of, is_table, is_text, local_path, table_files
+from pdneuro.files.formats import base_of, is_path, is_table, is_text, local_path, table_files
 from pdneuro.files.neurons import id_name, read_neurons
 from pdneuro.files.reading import column_names, first_rows, read_table, table_pieces
 from pdneuro.files.reconstructions import read_swc, swc_contents, to_swc
@@ -13,6 +13,7 @@ __all__ = [
     "edge_pieces",
     "first_rows",
     "id_name",
+    "is_path",
     "is_table",
     "is_text",
     "local_path",

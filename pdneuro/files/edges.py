@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from pdneuro.errors import MissingColumnsError, PdneuroError, listing
+from pdneuro.errors import MissingColumnsError, PdneuroError, did_you_mean, listing
 from pdneuro.files.formats import (
     DAMAGED,
     SAMPLE,
     SEPARATORS,
     TEXT_OR_SHEET,
+    PathLike,
     files_of,
+    is_path,
     local_path,
     readable,
     shown,
@@ -47,7 +49,7 @@ _SAME_LABELS, _OTHER_LABELS, _NO_LABELS = "same", "other", "none"
 
 
 def read_edges(
-    path: pd.DataFrame | str | os.PathLike[str],
+    path: pd.DataFrame | PathLike | Sequence[PathLike],
     pre: Hashable | None = None,
     post: Hashable | None = None,
     weight: Hashable | None = None,
@@ -57,6 +59,7 @@ def read_edges(
     regions: str | Iterable[str] | None = None,
     nodes: str = IDS,
     sparse: bool | None = None,
+    columns: Sequence[Hashable] | None = None,
     only: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
@@ -64,16 +67,19 @@ def read_edges(
 
     Parameters
     ----------
-    path : path or DataFrame
-        A file or a folder in a format of :func:`read_table`, also an address; or its table. In a file
+    path : path, list of paths or DataFrame
+        Files or folders in a format of :func:`read_table`, also an address; or their table. In a file
         without a header, the columns are ``pre``, ``post`` and, if there are others, ``weight``: the
         first column of whole numbers behind them. The column in front of the weight is then ``roi``,
         and a text behind it ``nt``. An adjacency matrix in a text file is read if its rows and columns
         have the same labels; rows are presynaptic.
     pre, post, weight, roi, nt, regions, nodes, sparse
         See :func:`pdneuro.tables.as_edges`.
+    columns : sequence, optional
+        Further columns to read, which keep these names; ``"roi"`` and ``"nt"`` also stand for the
+        columns with these roles. Default: all.
     only : bool, default False
-        Read only ``pre``, ``post`` and ``weight``.
+        Read only ``pre``, ``post`` and ``weight``, and ``columns``.
     storage_options : mapping, optional
         For an address, see :func:`read_table`.
 
@@ -114,36 +120,107 @@ def read_edges(
     """
     given: dict[str, Any] = {"pre": pre, "post": post, "weight": weight, "roi": roi, "nt": nt}
     options: dict[str, Any] = {"regions": regions, "nodes": nodes, "sparse": sparse}
+    further = [] if only and columns is None else columns
     path = to_pandas(path)
     if isinstance(path, pd.DataFrame):
-        table = as_edges(path, **given, **options)
-    elif isinstance(path, str | os.PathLike):
-        try:
-            file = local_path(path, storage_options)
-            table = _edges_of_file(file, given, options, only=only)
-        except PdneuroError as error:
-            error.add_note(f"The file is {shown(path)}.")
-            raise
-    else:
+        return _edges_of_frame(path, given, options, further)
+    if not (is_path(path) or isinstance(path, list | tuple)):
         raise TypeError(f"edges must be a DataFrame or the path of a file, not {type(path).__name__}.")
-    return table[list(COLUMNS)] if only else table
+    try:
+        file = local_path(path, storage_options) if is_path(path) else path
+        return _edges_of_file(file, given, options, further)
+    except PdneuroError as error:
+        error.add_note(f"The file is {shown(path)}.")
+        raise
+
+
+def _edges_of_frame(
+    frame: pd.DataFrame,
+    given: dict[str, Any],
+    options: dict[str, Any],
+    further: Sequence[Hashable] | None,
+) -> pd.DataFrame:
+    edges = as_edges(frame, **given, **options)
+    if further is None:
+        return edges
+    if not further:
+        return edges[list(COLUMNS)]
+    # Rows without an ID, or of other regions, are dropped: row numbers show which ones remain.
+    table = frame.reset_index(drop=set(frame.index.names) <= {None})
+    edges = as_edges(table, **given, **options)
+    found = dict(zip(given, edge_roles(table, **given), strict=True))
+    return _with_further(edges, table, further_columns(table.columns, found, further))
 
 
 def _edges_of_file(
-    path: str | os.PathLike[str], given: dict[str, Any], options: dict[str, Any], *, only: bool
+    path: PathLike | Sequence[PathLike],
+    given: dict[str, Any],
+    options: dict[str, Any],
+    further: Sequence[Hashable] | None,
 ) -> pd.DataFrame:
     matrix = _matrix_of_file(path, checked_nodes(options["nodes"]))
     if matrix is not None:
+        if further:
+            raise MissingColumnsError(
+                f"an adjacency matrix has no further columns. Remove columns={list(further)!r}."
+            )
         return matrix_edges(matrix, nodes=options["nodes"])[0]
     sample = first_rows(path)
     given = _roles_of_file(sample, given)
-    columns = None
-    if only:
-        columns, _ = _needed(sample, given, options["regions"])
-        given |= {"roi": given["roi"] if given["roi"] in columns else None, "nt": None}
-        if options["sparse"] is None:
-            options = options | {"sparse": is_sparse(sample.columns)}
-    return as_edges(read_table(path, columns), **given, **options)
+    if further is None:
+        return as_edges(read_table(path), **given, **options)
+    chosen = further_columns(sample.columns, given, further)
+    needed, _ = _needed(sample, given, options["regions"])
+    given |= {"roi": given["roi"] if given["roi"] in needed else None, "nt": None}
+    if options["sparse"] is None:
+        options = options | {"sparse": is_sparse(sample.columns)}
+    table = read_table(path, list(dict.fromkeys([*needed, *chosen.values()])))
+    return _with_further(as_edges(table[needed], **given, **options), table, chosen)
+
+
+def further_columns(
+    names: Iterable[Hashable], found: Mapping[str, Any], columns: Sequence[Hashable]
+) -> dict[Hashable, Hashable]:
+    """Return the column of a file for each further column that was given.
+
+    Parameters
+    ----------
+    names : iterable
+        The columns of the file.
+    found : mapping
+        Its columns with the roles ``pre, post, weight, roi, nt``.
+    columns : sequence
+        Names of columns; the columns of IDs and of the weight are left out, as they are always read.
+
+    >>> further_columns(["pre", "post", "neuropil", "x"], {"roi": "neuropil"}, ["x", "roi", "pre"])
+    {'x': 'x', 'roi': 'neuropil'}
+    """
+    if isinstance(columns, str):
+        columns = [columns]
+    names = list(names)
+    always = {*COLUMNS, *(found.get(role) for role in COLUMNS)}
+    chosen = {}
+    for name in dict.fromkeys(columns):
+        source = name if name in names else found.get(str(name))
+        if name not in always and source is None:
+            raise MissingColumnsError(
+                f"there is no column {name!r} among {listing(map(repr, names), 12)}."
+                f"{did_you_mean(str(name), names)}"
+            )
+        if name not in always:
+            chosen[name] = source
+    return chosen
+
+
+def _with_further(
+    edges: pd.DataFrame, table: pd.DataFrame, chosen: Mapping[Hashable, Hashable]
+) -> pd.DataFrame:
+    """Return ``pre, post, weight`` and further columns of a table, whose index is without duplicates."""
+    edges = edges[list(COLUMNS)]
+    if not chosen:
+        return edges
+    rows = table.loc[edges.index, list(chosen.values())]
+    return pd.concat([edges, rows.set_axis(list(chosen), axis=1)], axis=1)
 
 
 def _roles_of_file(sample: pd.DataFrame, given: dict[str, Any]) -> dict[str, Any]:
@@ -173,21 +250,26 @@ def _needed(sample: pd.DataFrame, given: dict[str, Any], regions: Any) -> tuple[
 PIECE_ROWS = 2**21
 
 
-def edge_pieces(path: str | os.PathLike[str], **given: Any) -> Iterator[pd.DataFrame]:
+def edge_pieces(
+    path: PathLike | Sequence[PathLike], columns: Sequence[Hashable] = (), **given: Any
+) -> Iterator[pd.DataFrame]:
     """Read the edges of a file in pieces that fit in memory.
 
     Parameters
     ----------
-    path : path
+    path : path or list of paths
+    columns : sequence
+        Further columns to read.
     **given
         Parameters of :func:`read_edges`.
 
     Yields
     ------
     DataFrame
-        ``pre, post, weight`` of some rows. All pieces together are the result of :func:`read_edges` with
-        ``only=True``. There is one piece if only the whole table decides how it is read: of a matrix, of
-        names, of ``regions``, and if another column may count the synapses of a row.
+        ``pre, post, weight`` of some rows, and the further columns. All pieces together are the result
+        of :func:`read_edges` with ``only=True``. There is one piece if only the whole table decides how
+        it is read: of a matrix, of names, of ``regions``, and if another column may count the synapses
+        of a row.
 
     Examples
     --------
@@ -203,17 +285,19 @@ def edge_pieces(path: str | os.PathLike[str], **given: Any) -> Iterator[pd.DataF
     try:
         whole = given.get("nodes", IDS) != IDS or given.get("regions") is not None
         if whole or _matrix_of_file(path, IDS) is not None:
-            yield read_edges(path, **given, only=True)
+            yield read_edges(path, **given, columns=columns, only=True)
             return
         sample = first_rows(path)
         found = _roles_of_file(sample, roles_given)
-        columns, doubtful = _needed(sample, found, None)
+        needed, doubtful = _needed(sample, found, None)
         if doubtful:
-            yield read_edges(path, **given, only=True)
+            yield read_edges(path, **given, columns=columns, only=True)
             return
+        chosen = further_columns(sample.columns, found, columns)
         sparse = is_sparse(sample.columns) if sparse is None else sparse
         found |= {"weight": found["weight"] or ROWS, "roi": None, "nt": None}
-        yield from _checked_pieces(table_pieces(path, columns, PIECE_ROWS), found, sparse)
+        read = list(dict.fromkeys([*needed, *chosen.values()]))
+        yield from _checked_pieces(table_pieces(path, read, PIECE_ROWS), found, sparse, needed, chosen)
     except PdneuroError as error:
         if not any("The file is" in note for note in getattr(error, "__notes__", ())):
             error.add_note(f"The file is {shown(path)}.")
@@ -221,7 +305,11 @@ def edge_pieces(path: str | os.PathLike[str], **given: Any) -> Iterator[pd.DataF
 
 
 def _checked_pieces(
-    pieces: Iterable[pd.DataFrame], found: dict[str, Any], sparse: bool
+    pieces: Iterable[pd.DataFrame],
+    found: dict[str, Any],
+    sparse: bool,
+    needed: list[Hashable],
+    chosen: Mapping[Hashable, Hashable],
 ) -> Iterator[pd.DataFrame]:
     """Yield the edges of pieces of a table; warn at the end of rows without an ID."""
     ends = [found["pre"], found["post"]]
@@ -233,13 +321,13 @@ def _checked_pieces(
                 piece.loc[head, ends] = piece.loc[head, ends].fillna(last)
             piece[ends] = piece[ends].ffill()
             last = piece[ends].iloc[-1] if len(piece) else last
-        edges, incomplete = with_incomplete(piece, **found, sparse=False)
+        edges, incomplete = with_incomplete(piece[needed], **found, sparse=False)
         if incomplete.any():
             first = first if dropped else rows + int(np.argmax(incomplete))
             dropped += int(incomplete.sum())
             edges = edges[~incomplete]
         rows += len(piece)
-        yield edges[list(COLUMNS)]
+        yield _with_further(edges, piece, chosen)
     if dropped:
         warn_of_incomplete(dropped, rows, first)
 
@@ -261,7 +349,7 @@ def _roles_by_position(sample: pd.DataFrame) -> dict[str, Any]:
     return roles
 
 
-def _matrix_of_file(path: str | os.PathLike[str], nodes: str) -> pd.DataFrame | None:
+def _matrix_of_file(path: PathLike | Sequence[PathLike], nodes: str) -> pd.DataFrame | None:
     """Return the adjacency matrix in a text file, None if it contains rows of edges.
 
     Raises
@@ -269,7 +357,7 @@ def _matrix_of_file(path: str | os.PathLike[str], nodes: str) -> pd.DataFrame | 
     MissingColumnsError
         The file contains a matrix whose labels are lacking or doubtful.
     """
-    files, ending = files_of(path)
+    files, ending, _ = files_of(path)
     if ending not in TEXT_OR_SHEET:
         return None
     file, separator = files[0], SEPARATORS.get(ending, ",")

@@ -10,11 +10,13 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from pdneuro.errors import InvalidFileError, PdneuroError
+from pdneuro.errors import InvalidFileError, PdneuroError, listing
+
+PathLike = str | os.PathLike[str]
 
 BLANKS = r"\s+"
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": BLANKS}
@@ -84,7 +86,7 @@ def is_table(name: str) -> bool:
     return ending_of(Path(name)) in _FORMATS
 
 
-def is_text(path: str | os.PathLike[str] | None) -> bool:
+def is_text(path: PathLike | None) -> bool:
     """Return True if a file of this name is text (csv, tsv, txt), or if there is no name.
 
     Examples
@@ -96,8 +98,8 @@ def is_text(path: str | os.PathLike[str] | None) -> bool:
     return path is None or ending_of(Path(path)) in SEPARATORS
 
 
-def table_files(path: str | os.PathLike[str]) -> list[Path]:
-    """Return the file, or the files of a folder that contain the table.
+def table_files(path: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the file, or the files of a folder or of several paths that contain the table.
 
     Examples
     --------
@@ -112,7 +114,7 @@ def table_files(path: str | os.PathLike[str]) -> list[Path]:
     return files_of(path)[0]
 
 
-def local_path(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Path:
+def local_path(path: PathLike, storage_options: Mapping[str, Any] | None = None) -> Path:
     """Return the path of a file or folder; of a file at an address, the path of its copy.
 
     >>> local_path("edges.csv").name
@@ -128,12 +130,14 @@ def local_path(path: str | os.PathLike[str], storage_options: Mapping[str, Any] 
     return Path(path).expanduser()
 
 
-def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path or an address for messages, without secrets.
+def shown(path: PathLike | Sequence[PathLike]) -> str:
+    """Return a path or an address, or several, for messages, without secrets.
 
-    >>> shown("https://me:pw@host/edges.csv?token=123")
-    'https://host/edges.csv?token=***'
+    >>> shown("https://me:pw@host/edges.csv?token=123"), shown(["a.csv", "b.csv"])
+    ('https://host/edges.csv?token=***', 'a.csv, b.csv')
     """
+    if not is_path(path):
+        return listing(map(shown, path))
     text = os.fspath(path)
     if not _ADDRESS.match(text):
         return text
@@ -142,9 +146,35 @@ def shown(path: str | os.PathLike[str]) -> str:
     return without_secrets(text)
 
 
-def files_of(path: str | os.PathLike[str]) -> tuple[list[Path], str]:
-    """Return the file, or the files of a folder or pattern that contain the table, and their ending."""
-    target = local_path(path)
+def is_path(path: object) -> TypeGuard[PathLike]:
+    """Return whether this is one path, not several."""
+    return isinstance(path, str | os.PathLike)
+
+
+def files_of(path: PathLike | Sequence[PathLike]) -> tuple[list[Path], str, Path]:
+    """Return the files of a table: the file, or those of a folder, of a pattern or of several paths.
+
+    Returns
+    -------
+    tuple
+        The files, each once; their ending; and the folder below which folders are partitions.
+    """
+    if is_path(path):
+        target = local_path(path)
+        return *_files_of(target), base_of(target)
+    found = [_files_of(local_path(one).absolute()) for one in path]
+    if not found:
+        raise ValueError("the list of files is empty. Give at least one path.")
+    # A pattern and a name may be of the same file.
+    files = list({file.resolve(): file for tables, _ in found for file in tables}.values())
+    endings = sorted({ending for _, ending in found})
+    if len(endings) > 1:
+        raise ValueError(f"the list mixes formats: {', '.join(endings)}. Use one format.")
+    return files, endings[0], Path(os.path.commonpath([file.parent for file in files]))
+
+
+def _files_of(target: Path) -> tuple[list[Path], str]:
+    """Return the files of one path, and their ending."""
     pattern = _is_pattern(target)
     if pattern or target.is_dir():
         base = base_of(target)

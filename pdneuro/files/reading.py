@@ -21,8 +21,9 @@ from pdneuro.files.formats import (
     NUMPY,
     SAMPLE,
     SEPARATORS,
-    base_of,
+    PathLike,
     files_of,
+    is_path,
     local_path,
     readable,
 )
@@ -32,7 +33,7 @@ from pdneuro.tables.roles import SEGMENT_NAMES
 
 
 def read_table(
-    path: str | os.PathLike[str] | IO[str],
+    path: PathLike | Sequence[PathLike] | IO[str],
     columns: Sequence[Hashable] | None = None,
     *,
     verbatim: bool = False,
@@ -47,7 +48,8 @@ def read_table(
         feather; xlsx (the first sheet); npy (a list of IDs, which becomes the column ``root_id``); an
         open csv file; or the address of a file (``https://``; ``gs://``, ``s3://`` with the extra
         ``remote``), which is copied to the cache. Or a folder of such files of one format, with
-        partitions (``roi=ME/...``) as columns; or a pattern such as ``synapses/*.parquet``. A text file
+        partitions (``roi=ME/...``) as columns; or a pattern such as ``synapses/*.parquet``; or a list of
+        all these. A text file
         whose first line contains only numbers has no header: its columns are ``0, 1, 2, ...``. An index
         without a name in parquet or feather is the index.
     columns : sequence, optional
@@ -87,13 +89,11 @@ def read_table(
     0  720575940621522189   1.5
     1                <NA>   2.0
     """
-    if not isinstance(path, str | os.PathLike):
+    if hasattr(path, "read"):
         return read_text(io.StringIO(path.read()), ",", columns, verbatim=verbatim)
-    path = local_path(path, storage_options)
-    files, ending = files_of(path)
+    files, ending, base = files_of(local_path(path, storage_options) if is_path(path) else path)
     if ending in ARROW:
-        return _read_arrow(path, files, ending, columns)
-    base = base_of(Path(path))
+        return _read_arrow(files, ending, base, columns)
     parts = []
     for file in files:
         part = _partition(file, base)
@@ -167,26 +167,23 @@ def _partition(file: Path, base: Path) -> dict[str, Any]:
 
 
 def _read_arrow(
-    path: str | os.PathLike[str],
     files: list[Path],
     ending: str,
+    base: Path,
     columns: Sequence[Hashable] | None = None,
     rows: int | None = None,
 ) -> pd.DataFrame:
     """Return columns of parquet or feather files, or their first rows."""
-    data = _dataset(path, files, ending, columns)
+    data = _dataset(files, ending, base, columns)
     chosen = None if columns is None else list(columns)
     with readable(files[0], ending):
         found = data.to_table(columns=chosen) if rows is None else data.head(rows, columns=chosen)
     return from_arrow(found, chosen is None)
 
 
-def _dataset(
-    path: str | os.PathLike[str], files: list[Path], ending: str, columns: Sequence[Hashable] | None
-) -> Any:
+def _dataset(files: list[Path], ending: str, base: Path, columns: Sequence[Hashable] | None) -> Any:
     """Return the data set of parquet or feather files, after a check of their columns."""
     dataset = optional("pyarrow.dataset", "files")
-    base = base_of(Path(path).expanduser())
     expected: list[str] = []
     for file in files:
         with readable(file, ending):
@@ -212,7 +209,7 @@ def _dataset(
 
 
 def table_pieces(
-    path: str | os.PathLike[str], columns: Sequence[Hashable], rows: int
+    path: PathLike | Sequence[PathLike], columns: Sequence[Hashable], rows: int
 ) -> Iterator[pd.DataFrame]:
     """Read columns of a table in pieces of about ``rows`` rows; the index numbers all rows.
 
@@ -225,11 +222,9 @@ def table_pieces(
     >>> [piece.shape for piece in table_pieces(path, ["pre", "post"], 30_000)]
     [(30000, 2), (15000, 2)]
     """
-    files, ending = files_of(path)
-    if ending in ARROW:
-        pieces = _arrow_pieces(path, files, ending, columns, rows)
-    else:
-        pieces = _text_pieces(files, base_of(local_path(path)), ending, columns, rows)
+    files, ending, base = files_of(path)
+    read = _arrow_pieces if ending in ARROW else _text_pieces
+    pieces = read(files, ending, base, columns, rows)
     before = 0
     for piece in pieces:
         yield piece.set_axis(pd.RangeIndex(before, before + len(piece)))
@@ -237,14 +232,10 @@ def table_pieces(
 
 
 def _arrow_pieces(
-    path: str | os.PathLike[str],
-    files: list[Path],
-    ending: str,
-    columns: Sequence[Hashable],
-    rows: int,
+    files: list[Path], ending: str, base: Path, columns: Sequence[Hashable], rows: int
 ) -> Iterator[pd.DataFrame]:
     arrow = optional("pyarrow", "files")
-    data = _dataset(path, files, ending, columns)
+    data = _dataset(files, ending, base, columns)
     # Few batches are read ahead, since the pieces are to fit in memory.
     scanner = data.scanner(
         columns=list(columns), batch_size=min(rows, 2**17), batch_readahead=4, fragment_readahead=1
@@ -261,7 +252,7 @@ def _arrow_pieces(
 
 
 def _text_pieces(
-    files: list[Path], base: Path, ending: str, columns: Sequence[Hashable], rows: int
+    files: list[Path], ending: str, base: Path, columns: Sequence[Hashable], rows: int
 ) -> Iterator[pd.DataFrame]:
     for file in files:
         part = _partition(file, base)
@@ -277,7 +268,7 @@ def _text_pieces(
                 yield piece.assign(**part)[list(columns)]
 
 
-def column_names(path: str | os.PathLike[str]) -> list[str]:
+def column_names(path: PathLike | Sequence[PathLike]) -> list[str]:
     """Return the column names of a file, without reading the whole table.
 
     Examples
@@ -292,7 +283,7 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     return list(first_rows(path).columns)
 
 
-def first_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
+def first_rows(path: PathLike | Sequence[PathLike]) -> pd.DataFrame:
     """Return the first 1,000 rows of a table, with all columns.
 
     Examples
@@ -304,9 +295,8 @@ def first_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> first_rows(path).shape
     (1000, 3)
     """
-    path = local_path(path)
-    files, ending = files_of(path)
+    files, ending, base = files_of(path)
     if ending in ARROW:
-        return _read_arrow(path, files, ending, rows=SAMPLE)
+        return _read_arrow(files, ending, base, rows=SAMPLE)
     table = _read_file(files[0], ending, nrows=SAMPLE)
-    return table.assign(**_partition(files[0], base_of(path)))
+    return table.assign(**_partition(files[0], base))

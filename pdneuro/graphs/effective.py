@@ -21,8 +21,8 @@ from pdneuro.tables.provenance import inherit
 
 #: Maximum number of pairs of a source and a target.
 _MAX_PAIRS = 50_000_000
-#: Maximum number of entries of a dense matrix between two steps (1.6 GB).
-_MAX_CELLS = 200_000_000
+#: Maximum number of entries of a dense matrix between two steps; more groups are computed in blocks.
+_MAX_CELLS = 50_000_000
 #: From this share of entries that are not 0, a dense matrix is faster than a sparse one.
 _DENSE = 0.2
 #: Above this share of neurons that matter, leaving out the others costs more than it saves.
@@ -179,54 +179,64 @@ class _Ends(NamedTuple):
 def _contributions(shares: Shares, sources: _Ends, targets: _Ends, max_hops: int) -> list[list[Any]]:
     """Return one list per path length: sources by targets, for each effect.
 
-    The products start from the end with fewer groups, and keep only neurons from which the other end can
-    be reached with the edges that are left.
+    The products start from the end with fewer groups.
     """
-    size = len(shares.ids)
+    sparse = optional("scipy.sparse", "graph")
+    size, effects = len(shares.ids), 1 if shares.sign is None else 2
     backward = len(targets.groups.labels) < len(sources.groups.labels)
-    if backward:
-        shares = shares._replace(pre=shares.post, post=shares.pre)
-        first, last = targets.matrix(size, mean=True), sources.matrix(size, mean=False)
-        goal = sources.positions
-    else:
-        first, last = sources.matrix(size, mean=False), targets.matrix(size, mean=True)
-        goal = targets.positions
-    signs = (None,) if shares.sign is None else (1, -1)
-    width = first.shape[1]
-    kind = np.float32 if len(shares.pre) * width > _MAX_PRECISE else np.float64
-    share: Any = shares.share.astype(kind, copy=False)
-    steps = [shares.matrix(share, slice(None) if s is None else shares.sign == s) for s in signs]
-    # Excitation and inhibition are side by side, so that one product reads each edge once.
-    state = optional("scipy.sparse", "graph").hstack([first, *[first * 0] * (len(signs) - 1)], "csr")
-    state = state.astype(kind)
-    lengths = []
-    for rows in _needed(shares, goal, max_hops):
-        state = _step([_rows(matrix, rows) for matrix in steps], state)
-        found = np.split(_dense(state, last), len(signs))
-        lengths.append([part.T for part in found] if backward else found)
-    return lengths
+    ends = [sources.matrix(size, mean=False), targets.matrix(size, mean=True)]
+    first, last = reversed(ends) if backward else ends
+    groups = first.shape[1]
+    kind = np.float32 if len(shares.pre) * groups > _MAX_PRECISE else np.float64
+    matrix = shares.matrix(kind, apart=True, backward=backward)
+    last = last.T.astype(kind).tocsr()
+    steps = _steps(matrix, last, max_hops)
+    width = max(1, _MAX_CELLS // (size * effects**2))
+    blocks = []
+    for start in range(0, groups, width):
+        state = first[:, start : start + width].astype(kind)
+        if effects == 2:
+            # Excitation and inhibition are side by side, so that one product reads each edge once.
+            state = sparse.hstack([state, sparse.csr_array(state.shape, dtype=kind)], "csr")
+        found = []
+        for hops, step in enumerate(steps, 1):
+            state = _compact(_product(step, _exchanged(state) if effects == 2 else state))
+            at_end = _dense(state if hops == max_hops else _product(last, state))
+            found.append(np.split(at_end.astype(np.float64, copy=False), effects, axis=1))
+        blocks.append(found)
+    # Blocks are by path length and effect, as the result is.
+    lengths = [
+        [np.concatenate(parts, axis=1) for parts in zip(*of_length, strict=True)]
+        for of_length in zip(*blocks, strict=True)
+    ]
+    return lengths if backward else [[part.T for part in parts] for parts in lengths]
 
 
-def _needed(shares: Shares, goal: Codes, max_hops: int) -> list[Any]:
-    """Return a mask of the neurons that matter after each hop."""
-    needed = np.zeros(len(shares.ids), bool)
-    needed[goal] = True
-    masks = [needed]
-    for _ in range(max_hops - 1):
-        if needed.mean() > _MOST:
-            masks.append(needed)
-            continue
-        before = needed.copy()  # shorter paths end at the goal, too
-        before[shares.pre[needed[shares.post]]] = True
-        needed = before
-        masks.append(needed)
-    return masks[::-1]
+def _steps(matrix: Any, last: Any, max_hops: int) -> list[Any]:
+    """Return the matrix of each hop. The last one leads to the groups at the end, not to neurons.
+
+    The others have the rows of neurons that matter: the hops that are left lead from them to the end.
+    """
+    size = matrix.shape[0]
+    steps = [last @ matrix]
+    needed = _used(steps[0], size) | _used(last, size)
+    while len(steps) < max_hops:
+        step = matrix if needed.mean() > _MOST else _rows(matrix, needed)
+        steps.append(step)
+        if step is not matrix:
+            needed |= _used(step, size)
+    return [*steps[:0:-1], _compact(steps[0])]
+
+
+def _used(step: Any, size: int) -> Any:
+    """Return a mask of the neurons with entries in their columns, of any effect."""
+    used = np.zeros(step.shape[1], bool)
+    used[step.indices] = True
+    return used.reshape(-1, size).any(axis=0)
 
 
 def _rows(matrix: Any, rows: Any) -> Any:
-    """Return the matrix without the entries of other rows; unchanged if most rows matter."""
-    if rows.mean() > _MOST:
-        return matrix
+    """Return the matrix without the entries of other rows."""
     sparse = optional("scipy.sparse", "graph")
     places = np.flatnonzero(rows)
     kept = matrix[places]
@@ -235,27 +245,28 @@ def _rows(matrix: Any, rows: Any) -> Any:
     return sparse.csr_array((kept.data, kept.indices, np.cumsum(starts)), shape=matrix.shape)
 
 
-def _step(steps: list[Any], state: Any) -> Any:
-    """Return the state one edge further: an inhibitory edge exchanges excitation and inhibition."""
-    moved = [product(step, state) if isinstance(state, np.ndarray) else step @ state for step in steps]
-    if len(steps) == 1:
-        return _compact(moved[0])
-    return _compact(moved[0] + moved[1][:, np.roll(np.arange(state.shape[1]), state.shape[1] // 2)])
+def _exchanged(state: Any) -> Any:
+    """Add rows in which excitation and inhibition are exchanged, as inhibitory edges do."""
+    order = np.roll(np.arange(state.shape[1]), state.shape[1] // 2)
+    if isinstance(state, np.ndarray):
+        return np.concatenate([state, state[:, order]])
+    return optional("scipy.sparse", "graph").vstack([state, state[:, order]], "csr")
+
+
+def _product(matrix: Any, state: Any) -> Any:
+    threads = isinstance(state, np.ndarray) and not isinstance(matrix, np.ndarray)
+    return product(matrix, state) if threads else matrix @ state
 
 
 def _compact(state: Any) -> Any:
-    """Return a sparse array as a dense one, if that is faster and fits into memory."""
-    cells = state.shape[0] * state.shape[1]
-    if isinstance(state, np.ndarray) or state.nnz <= _DENSE * cells or cells > _MAX_CELLS:
+    """Return a sparse array as a dense one, if that is faster."""
+    if isinstance(state, np.ndarray) or state.nnz <= _DENSE * state.shape[0] * state.shape[1]:
         return state
     return state.toarray()
 
 
-def _dense(state: Any, last: Any) -> Any:
-    """Return ``state.T @ last`` as a dense array, with a sparse array of members of groups."""
-    if isinstance(state, np.ndarray):
-        return (last.T.tocsr() @ state).T
-    return (state.T @ last).toarray()
+def _dense(array: Any) -> Any:
+    return array if isinstance(array, np.ndarray) else array.toarray()
 
 
 def _table(lengths: list[list[Any]], sources: Any, targets: Any) -> pd.DataFrame:

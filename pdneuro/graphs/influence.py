@@ -103,14 +103,16 @@ def influence(
     ids = shares.ids
     is_seed = np.zeros(len(ids), bool)
     is_seed[known_positions(ids, seeds, "seeds")] = True
-    values = shares.share if shares.sign is None else shares.share * shares.sign
-    quiet = known_positions(ids, silenced, "silenced neurons", required=False)
-    if len(quiet):
-        is_quiet = np.zeros(len(ids), bool)
-        is_quiet[quiet] = True
-        values = np.where((is_quiet & ~is_seed)[shares.pre], 0.0, values)
-    matrix = shares.matrix(values, values != 0)
-    del shares, values
+    matrix = shares.matrix()
+    del shares
+    quiet = np.zeros(len(ids), bool)
+    quiet[known_positions(ids, silenced, "silenced neurons", required=False)] = True
+    quiet &= ~is_seed
+    if quiet.any():
+        matrix.data[quiet[matrix.indices]] = 0
+    # The search for components of SciPy 1.17 is endless if a pair has several entries.
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
     largest = largest_eigenvalue(matrix)
     if largest > 0:
         matrix.data *= _GAIN / largest
@@ -127,15 +129,13 @@ def influence(
 
 
 def largest_eigenvalue(matrix: Any) -> float:
-    """Return the largest real part of the eigenvalues of a sparse array; 0 if it is not positive."""
-    sparse = optional("scipy.sparse", "graph")
+    """Return the largest real part of the eigenvalues of a sparse array with one entry per pair.
+
+    It is 0 if no eigenvalue has a positive real part.
+    """
     csgraph = optional("scipy.sparse.csgraph", "graph")
-    # Several entries of a pair make the search for components of SciPy 1.17 endless.
-    entries = (np.ones(matrix.nnz, np.int8), matrix.indices.copy(), matrix.indptr.copy())
-    pairs = sparse.csr_array(entries, shape=matrix.shape)
-    pairs.sum_duplicates()
     # Without cycles, all eigenvalues are 0, but rounding would give other values.
-    _, labels = csgraph.connected_components(pairs, connection="strong")
+    _, labels = csgraph.connected_components(matrix, connection="strong")
     in_cycle = np.flatnonzero((np.bincount(labels)[labels] > 1) | (matrix.diagonal() != 0))
     own = in_cycle[np.argsort(labels[in_cycle], kind="stable")]
     components = np.split(own, np.flatnonzero(np.diff(labels[own])) + 1) if len(own) else []
@@ -156,15 +156,15 @@ def _of_component(matrix: Any) -> float:
     start = np.random.default_rng(0).random(size)
     operator = linalg.LinearOperator(matrix.shape, lambda vector: product(matrix, vector), dtype=float)
     # Each attempt suits eigenvalues that are closer to each other than the attempt before.
-    for limits in ({"maxiter": 200}, {"maxiter": 100, "ncv": 100}, {"ncv": 100, "tol": 1e-9}):
+    for ncv, maxiter, tol in ((12, 300, 1e-12), (100, 100, 1e-12), (100, None, 1e-9)):
+        limits = {"ncv": ncv, "maxiter": maxiter, "tol": tol, "return_eigenvectors": False}
         try:
-            found = linalg.eigs(operator, 1, which="LR", v0=start, return_eigenvectors=False, **limits)
-            return float(found.real.max())
+            return float(linalg.eigs(operator, 1, which="LR", v0=start, **limits).real.max())
         except linalg.ArpackNoConvergence as error:
             failed = error
         if matrix.data.min() >= 0 and (size <= _MEDIUM or matrix.nnz <= _SPARSE * size):
             return _perron(matrix)
-        if "ncv" in limits and size <= _MEDIUM:
+        if ncv == 100 and size <= _MEDIUM:
             return float(np.linalg.eigvals(matrix.toarray()).real.max())
     raise NotConvergedError(
         f"the largest eigenvalue of a matrix of {size:,} neurons was not found in several thousand "
@@ -195,9 +195,10 @@ def _perron(matrix: Any) -> float:
 
 
 def _solve(matrix: Any, start: FloatArray) -> FloatArray:
-    """Return the solution of ``(I - matrix) r = start``.
+    """Return the solution of ``(I - matrix) r = start``; neurons that no path reaches are exactly 0.
 
-    All steps multiply ``start`` by the matrix, so neurons that it does not reach stay exactly 0.
+    The steps multiply ``start`` by the matrix. Long cycles may need too many steps; then the matrix is
+    factorized, if it is small or sparse enough.
     """
     linalg = optional("scipy.sparse.linalg", "graph")
     operator = linalg.LinearOperator(
@@ -205,17 +206,36 @@ def _solve(matrix: Any, start: FloatArray) -> FloatArray:
     )
     found, rest = np.zeros_like(start), start
     size = float(np.linalg.norm(start))
+    goal = 1e-13 * size
     for _ in range(4):  # each round corrects the rounding of the one before
-        step, failed = linalg.bicgstab(operator, rest, rtol=1e-8, maxiter=500)
-        if failed or not np.isfinite(step).all():
-            step, _ = linalg.gmres(operator, rest, rtol=1e-8, restart=100, maxiter=20)
+        step, failed = linalg.bicgstab(operator, rest, rtol=0, atol=goal, maxiter=500)
+        failed = failed or not np.isfinite(step).all()
+        if failed and (len(start) <= _MEDIUM or matrix.nnz <= _SPARSE * len(start)):
+            found = _factorized(matrix, start)
+            rest = start - operator @ found
+            break
+        if failed:
+            step, _ = linalg.gmres(operator, rest, rtol=1e-8, atol=goal, restart=100, maxiter=20)
         found = found + step
         rest = start - operator @ found
-        if float(np.linalg.norm(rest)) <= 1e-13 * size:
+        if float(np.linalg.norm(rest)) <= 10 * goal:
             break
     if not float(np.linalg.norm(rest)) <= 1e-9 * size:
         raise NotConvergedError(
             f"the influence was not found: the residual is still {np.linalg.norm(rest) / size:.1g} of "
             "the start. Drop weak edges with .threshold(), or use unsigned weights."
         )
+    return found
+
+
+def _factorized(matrix: Any, start: FloatArray) -> FloatArray:
+    """Return the solution of ``(I - matrix) r = start`` by a sparse factorization."""
+    sparse, linalg = optional("scipy.sparse", "graph"), optional("scipy.sparse.linalg", "graph")
+    csgraph = optional("scipy.sparse.csgraph", "graph")
+    seeds = np.flatnonzero(start)
+    hops = csgraph.dijkstra(abs(matrix).T, indices=seeds, unweighted=True, min_only=True)
+    reached = np.flatnonzero(np.isfinite(hops))
+    system = sparse.eye_array(len(reached)) - matrix[reached][:, reached]
+    found = np.zeros_like(start)
+    found[reached] = linalg.spsolve(system.tocsc(), start[reached])
     return found

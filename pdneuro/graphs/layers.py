@@ -88,7 +88,7 @@ def layers(
         raise ValueError(f"max_hops must be a whole number of at least 0, or None, not {max_hops!r}.")
     shares = input_shares(edges)
     start = known_positions(shares.ids, seeds, "seeds")
-    matrix = shares.matrix(shares.share, shares.share > 0)
+    matrix = shares.matrix()
     size = len(shares.ids)
     total, reached = np.zeros(size), np.zeros(size)
     if threshold is None:

@@ -35,7 +35,7 @@ from pdneuro.tables.edges import (
     with_labels,
 )
 from pdneuro.tables.foreign import to_pandas
-from pdneuro.tables.grouping import codes_of, group_rows, sums_by_code
+from pdneuro.tables.grouping import group_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array, as_series
 from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import IDS, NAMES, Nodes, checked_nodes, distinct_nodes, has_names
@@ -218,7 +218,7 @@ def to_matrix(
 
 def _totals(edges: pd.DataFrame, neurons: Int64Array, normalize: str) -> Int64Array:
     """Return all input, or all output, of each neuron in the table."""
-    codes, ids = codes_of(edges[END_OF[normalize]].to_numpy())
+    codes, ids = pd.factorize(edges[END_OF[normalize]].to_numpy())
     sums = sums_by_code(codes, edges["weight"].to_numpy(), len(ids))
     totals: Int64Array = np.append(sums, 0)[pd.Index(ids).get_indexer(pd.Index(neurons))]
     return totals
@@ -480,7 +480,7 @@ def _node_labels(edges: pd.DataFrame, neurons: Nodes) -> dict[Hashable, Any]:
     columns: dict[Hashable, pd.Series[Any]] = {
         stem: pd.concat([edges[f"{stem}_pre"], edges[f"{stem}_post"]])[once] for stem in stems
     }
-    return lookup(neurons, nodes[once], columns)
+    return lookup([neurons], nodes[once], columns)[0]
 
 
 def _labels_of_nodes(nodes: pd.DataFrame | Labels | None, neurons: Nodes) -> dict[Hashable, Any]:
@@ -490,7 +490,8 @@ def _labels_of_nodes(nodes: pd.DataFrame | Labels | None, neurons: Nodes) -> dic
     if not isinstance(nodes, pd.DataFrame):
         return {getattr(nodes, "name", None) or "group": labels_of(neurons, nodes)}
     column = roles.id_column(nodes)
-    return lookup(neurons, column, {name: nodes[name] for name in nodes.columns if name != column.name})
+    columns = {name: nodes[name] for name in nodes.columns if name != column.name}
+    return lookup([neurons], column, columns)[0]
 
 
 def from_xarray(array: xr.DataArray) -> pd.DataFrame:

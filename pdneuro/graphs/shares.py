@@ -17,7 +17,7 @@ from pdneuro.graphs.paths import Codes, Ids, distinct_neurons
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.pairs import coded_ends
-from pdneuro.tables.weights import sign
+from pdneuro.tables.weights import signs_of
 
 #: Transmitters that inhibit, or a column of signs, or None for unsigned weights.
 Signed = str | Iterable[str] | None
@@ -27,7 +27,7 @@ _LARGE = 5_000_000
 
 
 class Shares(NamedTuple):
-    """Each row of an edge table as a share of the input of its postsynaptic neuron.
+    """The rows of an edge table, for matrices of the share of each in its postsynaptic neuron's input.
 
     ``pre`` and ``post`` are positions in ``ids``, which are sorted. ``sign`` is -1, 0 or 1 per row, or
     None.
@@ -36,32 +36,42 @@ class Shares(NamedTuple):
     ids: Nodes
     pre: Codes
     post: Codes
-    share: FloatArray
+    weight: FloatArray
     sign: npt.NDArray[np.int8] | None
 
-    def matrix(self, values: FloatArray, rows: Any = slice(None)) -> Any:
-        """Return values as a sparse array: rows are postsynaptic, columns presynaptic.
+    def matrix(self, kind: Any = np.float64, *, apart: bool = False, backward: bool = False) -> Any:
+        """Return shares as a sparse array: rows are postsynaptic, columns presynaptic.
 
-        Several entries of a pair stay separate; products add them.
+        Several entries of a pair stay separate; products add them. Inhibitory edges have negative
+        shares, or with ``apart`` positive shares in columns of their own, after those of all neurons.
+        ``backward`` exchanges rows and columns.
         """
         sparse = optional("scipy.sparse", "graph")
-        ends = (self.post[rows], self.pre[rows])
-        entries = sparse.coo_array((values[rows], ends), shape=(len(self.ids), len(self.ids)))
+        size = len(self.ids)
+        rows, columns = (self.pre, self.post) if backward else (self.post, self.pre)
+        values, width = self.weight, size
+        if self.sign is not None:
+            values = values * (np.abs(self.sign) if apart else self.sign)
+            if apart:
+                columns, width = columns + np.int32(size) * (self.sign < 0), 2 * size
+        entries = sparse.coo_array((values.astype(kind, copy=False), (rows, columns)), (size, width))
         # Summing the entries of a pair needs a sort, which takes longer than a product.
         entries.has_canonical_format = True
-        return entries.tocsr()
+        matrix = entries.tocsr()
+        total = np.bincount(self.post, self.weight, size)
+        total[total == 0] = 1.0  # all weights are 0
+        matrix.data /= (
+            total[matrix.indices % size] if backward else np.repeat(total, np.diff(matrix.indptr))
+        )
+        matrix.eliminate_zeros()
+        return matrix
 
 
 def input_shares(edges: pd.DataFrame, signed: Signed = None) -> Shares:
-    """Return each row's share of all input that its postsynaptic neuron has in the table."""
+    """Return the rows of an edge table, for matrices of shares of all input in the table."""
     edges = require_edges(edges)
     signs = None if signed is None else _signs(edges, signed)
-    ids, pre, post = coded_ends(edges)
-    share = edges["weight"].to_numpy().astype(np.float64)
-    totals = np.bincount(post, share, len(ids))
-    totals[totals == 0] = 1.0  # all weights are 0
-    share /= totals[post]
-    return Shares(ids, pre, post, share, signs)
+    return Shares(*coded_ends(edges), edges["weight"].to_numpy().astype(np.float64), signs)
 
 
 def product(matrix: Any, dense: FloatArray) -> Any:
@@ -98,9 +108,7 @@ def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int8]:
             f"signed={signed!r} requires the transmitter of the presynaptic neurons in a column 'nt_pre'"
             " or 'nt'. Add it with .neuro.annotate(neurons, 'nt'), or pass a column of signs."
         )
-    signed_edges = sign(edges[["pre", "post", "weight", names[0]]], names[0], inhibitory=signed or (),
-                        excitatory=(), other=1)  # fmt: skip
-    return signed_edges["sign"].to_numpy().astype(np.int8)
+    return signs_of(edges, names[0], signed or (), (), 1)
 
 
 def known_positions(ids: Nodes, neurons: Ids, role: str, *, required: bool = True) -> Codes:

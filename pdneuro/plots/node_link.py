@@ -91,26 +91,10 @@ def graph(
     >>> edges.neuro.plot.graph().get_title()
     '3 nodes, 3 edges'
     """
-    import networkx as nx
-
     interactive.check(backend, ax)
-    dim = 3 if backend == "plotly" else 2
-    layouts: dict[str, Callable[[Any], dict[Any, Any]]] = {
-        "spring": lambda drawn: nx.spring_layout(
-            drawn.to_undirected(),
-            weight=None,
-            seed=seed,
-            method="energy",
-            dim=dim,
-            iterations=max(15, min(150, 20_000 // max(len(drawn), 1))),  # some seconds at most
-        ),
-        "kamada_kawai": lambda drawn: nx.kamada_kawai_layout(drawn, weight=None, dim=dim),
-        "circular": nx.circular_layout,
-        "shell": nx.shell_layout,
-        "layered": lambda drawn: _layered(drawn, seeds),
-    }
     if layout is None:
         layout = "spring" if seeds is None else "layered"
+    layouts = _layouts(seeds, seed, dim=3 if backend == "plotly" else 2)
     check_choice("layout", layout, layouts)
     if (layout == "layered") != (seeds is not None):
         raise ValueError("layout='layered' and seeds=, the IDs where it starts, go together.")
@@ -124,47 +108,23 @@ def graph(
                 )
             roles.named_column(nodes, column)
     edges = require_edges(edges)
-    if group_by is None:
-        ends: Any = pd.unique(pd.concat([edges["pre"], edges["post"]]))
-        if len(ends) > MAX_NODES:
-            _raise_too_large(len(ends), "neurons")
-        drawn: nx.DiGraph[Any] = to_networkx(edges, nodes)
-        drawn.remove_nodes_from(set(drawn) - set(ends.tolist()))
-    else:
-        sums = to_matrix(edges, group_by)
-        names = sums.index.union(sums.columns, sort=False)
-        if len(names) > MAX_NODES:
-            _raise_too_large(len(names), "groups")
-        drawn = nx.DiGraph()
-        for start, row in zip(sums.index, sums.to_numpy(), strict=True):
-            drawn.add_weighted_edges_from(
-                (start, end, weight) for end, weight in zip(sums.columns, row, strict=True) if weight
-            )
+    drawn = _of_neurons(edges, nodes) if group_by is None else _of_groups(edges, group_by)
     positions = layouts[layout](drawn)
     strengths = pd.Series(dict(drawn.degree(weight="weight")), dtype=object)
-    nodes_of: Any = drawn.nodes
-    some = ""
-    text: dict[Any, Any] = {}
-    if labels is None:
-        most = MAX_LABELS["neurons" if group_by is None else "groups"]
-        text = {
-            node: node for node in strengths.sort_values(ascending=False, kind="stable").index[:most]
-        }
-        some = "" if len(drawn) <= most else "; labels: those with the most synapses"
-    elif labels is not False:
-        text = {node: node for node in drawn} if labels is True else dict(nodes_of(data=labels))
-    short = {node: style.short_labels([name])[0] for node, name in text.items() if name is not None}
+    most = MAX_LABELS["neurons" if group_by is None else "groups"]
+    text = _labels(drawn, labels, strengths, most)
+    some = "; labels: those with the most synapses" if labels is None and len(drawn) > most else ""
     title = f"{len(drawn):,} nodes, {drawn.number_of_edges():,} edges{some}"
     if backend == "plotly":
         return interactive.graph_figure(
-            drawn, positions, strengths=strengths, color=color, labels=short, title=title
+            drawn, positions, strengths=strengths, color=color, labels=text, title=title
         )
     ax = style.axes(ax, 7, 6)
     keys = _draw_edges(ax, drawn, positions)
-    groups: Any = pd.Series(dict(nodes_of(data=color)) if color is not None else {}, dtype=object)
+    groups: Any = pd.Series(dict(drawn.nodes(data=color)) if color is not None else {}, dtype=object)
     _draw_nodes(ax, drawn, positions, groups, color)
     ax.margins(0.08)
-    _write_labels(ax, short, positions, overlap=labels is not None)
+    _write_labels(ax, text, positions, overlap=labels is not None)
     if layout == "layered":
         _write_hops(ax, positions)
     _draw_legends(ax, keys, color)
@@ -174,12 +134,67 @@ def graph(
     return ax
 
 
-def _raise_too_large(count: int, unit: str) -> None:
-    raise TooLargeError(
-        f"a plot of {count:,} {unit} is not readable; the maximum is {MAX_NODES:,}. Keep the strong "
-        "edges (.neuro.threshold(...)), plot groups (group_by=...), or export the graph: "
-        ".neuro.to_gephi(folder)."
-    )
+def _layouts(seeds: Any, seed: int, dim: int) -> dict[str, Callable[[Any], dict[Any, Any]]]:
+    """Return the functions that compute the positions of a graph's nodes, by name of the layout."""
+    import networkx as nx
+
+    return {
+        "spring": lambda drawn: nx.spring_layout(
+            drawn.to_undirected(),
+            weight=None,
+            seed=seed,
+            method="energy",
+            dim=dim,
+            iterations=max(15, min(150, 20_000 // max(len(drawn), 1))),  # some seconds at most
+        ),
+        "kamada_kawai": lambda drawn: nx.kamada_kawai_layout(drawn, weight=None, dim=dim),
+        "circular": nx.circular_layout,
+        "shell": nx.shell_layout,
+        "layered": lambda drawn: _layered(drawn, seeds),
+    }
+
+
+def _of_neurons(edges: pd.DataFrame, nodes: pd.DataFrame | None) -> Any:
+    """Return the graph of the neurons that have an edge."""
+    ends: Any = pd.unique(pd.concat([edges["pre"], edges["post"]]))
+    _check_size(len(ends), "neurons")
+    drawn: Any = to_networkx(edges, nodes)
+    drawn.remove_nodes_from(set(drawn) - set(ends.tolist()))
+    return drawn
+
+
+def _of_groups(edges: pd.DataFrame, group_by: Any) -> Any:
+    """Return the graph of the groups of an edge table."""
+    import networkx as nx
+
+    sums = to_matrix(edges, group_by)
+    _check_size(len(sums.index.union(sums.columns, sort=False)), "groups")
+    drawn: Any = nx.DiGraph()
+    for start, row in zip(sums.index, sums.to_numpy(), strict=True):
+        drawn.add_weighted_edges_from(
+            (start, end, weight) for end, weight in zip(sums.columns, row, strict=True) if weight
+        )
+    return drawn
+
+
+def _labels(drawn: Any, labels: Any, strengths: pd.Series[Any], most: int) -> dict[Any, str]:
+    """Return the labels to write, by node; by default those of the nodes with the most synapses."""
+    text: dict[Any, Any] = {}
+    if labels is None:
+        strongest = strengths.sort_values(ascending=False, kind="stable").index[:most]
+        text = {node: node for node in strongest}
+    elif labels is not False:
+        text = {node: node for node in drawn} if labels is True else dict(drawn.nodes(data=labels))
+    return {node: style.short_labels([name])[0] for node, name in text.items() if name is not None}
+
+
+def _check_size(count: int, unit: str) -> None:
+    if count > MAX_NODES:
+        raise TooLargeError(
+            f"a plot of {count:,} {unit} is not readable; the maximum is {MAX_NODES:,}. Keep the strong "
+            "edges (.neuro.threshold(...)), plot groups (group_by=...), or export the graph: "
+            ".neuro.to_gephi(folder)."
+        )
 
 
 def _layered(drawn: Any, seeds: Any) -> dict[Any, Any]:

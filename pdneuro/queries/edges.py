@@ -11,14 +11,23 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._docs import documented
-from pdneuro.errors import InvalidQueryError, NodeBudgetError, UnsupportedError
+from pdneuro.errors import InvalidQueryError, UnsupportedError
 from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
-from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import END_OF, least_weight, require_edges, whole_threshold
+from pdneuro.tables.edges import (
+    COLUMNS,
+    END_OF,
+    MAX_NODES,
+    append_edges,
+    check_budget,
+    direction_of,
+    least_weight,
+    require_edges,
+    whole_threshold,
+)
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.node_names import require_numbers
@@ -28,9 +37,6 @@ from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:
     import networkx as nx
-
-#: Default maximum number of neurons to query with several hops.
-MAX_NODES = 50_000
 
 
 class HopKeywords(FetchKeywords, total=False):
@@ -121,7 +127,7 @@ def edges(
     if hops < 1:
         raise ValueError(f"hops must be at least 1, not {hops!r}.")
     min_weight = whole_threshold(min_weight)
-    direction = _direction(upstream, downstream)
+    direction = direction_of(upstream, downstream)
     options = Fetch.of(**fetch)
     given = distinct_ids(roles.id_column(ids, on))
     opened = open_source(source)
@@ -316,7 +322,8 @@ def partners(
         dropna=dropna,
         sort=sort,
         observed=observed,
-        once=True,
+        # With further columns, a pair may have several rows.
+        once=list(table.columns) == list(COLUMNS),
     )
 
 
@@ -413,7 +420,7 @@ def expand(
     """
     if hops < 1:
         raise ValueError(f"hops must be at least 1, not {hops!r}.")
-    direction = _direction(upstream, downstream)
+    direction = direction_of(upstream, downstream)
     table = require_edges(edges)
     require_numbers(table, "a query")
     options = Fetch.of(**fetch)
@@ -442,7 +449,7 @@ def expand(
     if not autapses:
         new = new[new["pre"] != new["post"]]
     return stamp(
-        _append(table, new),
+        append_edges(table, new),
         source=opened.name,
         query=f"expand(hops={hops}, upstream={upstream}, downstream={downstream}, min_weight={least})",
         snapshots=report.snapshots(),
@@ -508,9 +515,9 @@ def fractions(
     [0.351, 0.076]
     """
     options = Fetch.of(**fetch)
-    table = require_edges(edges)
     if not (isinstance(total, str) and total == "source"):
-        return weights.fractions(table, of, total, overwrite=overwrite)
+        return weights.fractions(edges, of, total, overwrite=overwrite)
+    table = require_edges(edges)
     if of not in END_OF:
         raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
     require_numbers(table, "total='source'")
@@ -555,7 +562,7 @@ def _follow(
     tables: list[pd.DataFrame] = []
     counts: list[int] = []
     for hop in range(first_hop, first_hop + hops):
-        _check_budget(hop, len(frontier), counts, max_nodes, min_weight)
+        check_budget(hop, len(frontier), counts, max_nodes, min_weight)
         table = source.edges(frontier, upstream=upstream, downstream=downstream, fetch=fetch, **special)
         if (table["weight"].to_numpy() < min_weight).any():
             table = threshold(table, min_weight)
@@ -602,17 +609,6 @@ def _merge_hops(tables: list[pd.DataFrame], first_hop: int = 1) -> pd.DataFrame:
     return merged[merged["hop"] == first_found]
 
 
-def _check_budget(hop: int, count: int, counts: list[int], max_nodes: int, min_weight: int) -> None:
-    total = sum(counts) + count
-    if total > max_nodes:
-        before = f" (so far {' + '.join(f'{n:,}' for n in counts)})" if counts else ""
-        raise NodeBudgetError(
-            f"hop {hop} would query {count:,} neurons, {total:,} in total{before}: more than "
-            f"max_nodes={max_nodes:,}. Raise min_weight (now {min_weight}), follow fewer hops, or "
-            "pass a larger max_nodes."
-        )
-
-
 def _not_yet_queried(
     table: pd.DataFrame, queried: Int64Array, upstream: bool, downstream: bool
 ) -> Int64Array:
@@ -620,13 +616,6 @@ def _not_yet_queried(
     ends = [table[end].to_numpy() for end, used in (("post", downstream), ("pre", upstream)) if used]
     reached = np.asarray(pd.unique(np.concatenate(ends)), np.int64)
     return reached[pd.Index(queried).get_indexer(pd.Index(reached)) < 0]
-
-
-def _direction(upstream: bool, downstream: bool) -> str:
-    """Return the word for the directions, as provenance stores it."""
-    if not (upstream or downstream):
-        raise ValueError("upstream and downstream are both False. Set one or both to True.")
-    return "both" if upstream and downstream else "upstream" if upstream else "downstream"
 
 
 def _completeness(min_weight: int, direction: str, within: bool, counts: list[int]) -> Mapping[str, Any]:
@@ -638,15 +627,3 @@ def _completeness(min_weight: int, direction: str, within: bool, counts: list[in
         "asked": sum(counts),
         "asked_per_hop": counts,
     }
-
-
-def _append(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Append new edges to a table; integers stay integers in columns that only the table has."""
-    columns = {}
-    rows = np.concatenate([np.arange(len(table)), np.full(len(new), -1)])
-    for name, column in table.items():
-        if name in new.columns:
-            columns[name] = np.concatenate([column.to_numpy(), new[name].to_numpy()])
-        else:
-            columns[name] = take_or_na(array_of(column), rows)
-    return pd.DataFrame(columns)

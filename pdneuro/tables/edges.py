@@ -20,6 +20,7 @@ from pdneuro.errors import (
     InconsistentEdgesWarning,
     InvalidEdgesError,
     MissingColumnsError,
+    NodeBudgetError,
     did_you_mean,
     listing,
     warn,
@@ -28,9 +29,9 @@ from pdneuro.tables import roles
 from pdneuro.tables.columns import array_of, check_choice, take_or_na
 from pdneuro.tables.counts import ROWS, check_rows
 from pdneuro.tables.foreign import to_pandas
-from pdneuro.tables.grouping import Groups, codes_of, group_rows, pairs_differ, sums_by_code
+from pdneuro.tables.grouping import Groups, group_rows, pairs_differ, sums_by_code
 from pdneuro.tables.ids import FRACTION, TOO_LARGE, Int64Array, convert, id_array, require_unrounded
-from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, lookup
+from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of, labels_of_each, lookup
 from pdneuro.tables.node_names import NAMES, checked_nodes, has_names, name_array, named_edges
 from pdneuro.tables.provenance import facts, inherit, note
 from pdneuro.tables.transmitters import largest_score
@@ -38,6 +39,8 @@ from pdneuro.tables.transmitters import largest_score
 COLUMNS = ("pre", "post", "weight")
 #: Columns of a table of groups that count pairs and neurons.
 GROUP_COUNTS = ("n_pairs", "n_pre", "n_post")
+#: Default maximum number of neurons to query with several hops.
+MAX_NODES = 50_000
 #: Column of a table of groups: the weight divided by the number of neurons of the target group.
 PER_NEURON = "weight_per_neuron"
 #: The end of an edge whose total is the denominator of a share.
@@ -50,6 +53,23 @@ def edge_table(pre: Any, post: Any, weight: Any) -> pd.DataFrame:
     """Return an edge table from three arrays, which are not copied."""
     arrays = zip(COLUMNS, (pre, post, weight), strict=True)
     return pd.DataFrame({name: np.asarray(a, np.int64) for name, a in arrays}, copy=False)
+
+
+def append_edges(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Append edges to a table; integers stay integers in columns that only the table has.
+
+    >>> table = pd.DataFrame({"pre": [1], "post": [2], "weight": [5], "size": [7]})
+    >>> append_edges(table, edge_table([2], [1], [4]))["size"].tolist()
+    [7, <NA>]
+    """
+    columns = {}
+    rows = np.concatenate([np.arange(len(table)), np.full(len(new), -1)])
+    for name, column in table.items():
+        if name in new.columns:
+            columns[name] = pd.concat([column, new[name]], ignore_index=True)
+        else:
+            columns[name] = pd.Series(take_or_na(array_of(column), rows))
+    return pd.DataFrame(columns)
 
 
 def as_edges(
@@ -570,7 +590,12 @@ def pairs_of_groups(
     of_rows = [name for name in groups if not str(name).endswith(("_pre", "_post"))]
     keys = list(dict.fromkeys(["pre", "post", *of_rows]))
     of_ends = [name for name in groups if name not in keys]
-    return sum_rows(with_numbers(edges, values), keys, keep=of_ends, also=values, hop=False)
+    members = None
+    if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):  # each row is a group
+        members = Groups(np.arange(len(edges)), np.arange(len(edges)))
+    return sum_rows(
+        with_numbers(edges, values), keys, keep=of_ends, also=values, hop=False, members=members
+    )
 
 
 def sum_pairs(
@@ -583,13 +608,14 @@ def sum_pairs(
     if not count:
         return totals
     # Groups are numbered in the order of their first rows, which is that of the totals.
-    order = np.empty(len(members.starts), np.int64)
-    order[np.argsort(members.first, kind="stable")] = np.arange(len(order))
+    is_first = np.zeros(len(pairs), bool)
+    is_first[members.first] = True
+    order = np.cumsum(is_first)[members.first] - 1
     group = np.empty(len(pairs), np.int64)
     group[members.rows] = np.repeat(order, members.sizes)
     counts = [np.bincount(group, minlength=len(order))]
     for end in ("pre", "post"):
-        codes, distinct = codes_of(pairs[end].to_numpy())
+        codes, distinct = pd.factorize(pairs[end].to_numpy())
         neurons = np.sort(group * max(len(distinct), 1) + codes)
         first = np.ones(len(neurons), bool)
         np.not_equal(neurons[1:], neurons[:-1], out=first[1:])
@@ -846,19 +872,24 @@ def threshold(
     if per not in ("pair", "row"):
         raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
     weight = edges["weight"].to_numpy()
-    ends = edges["pre"].to_numpy(), edges["post"].to_numpy()
     if of is not None:
         return _threshold_of_share(edges, min_weight, per, of)
     min_weight = whole_threshold(min_weight)
     strong = weight >= min_weight
-    if per == "pair" and not strong.all() and not pairs_differ(*ends):
-        strong = _per_pair(edges) >= min_weight
+    if per == "pair" and not strong.all():
+        strong = pair_weights(edges) >= min_weight
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
     return note(kept, min_weight=max(min_weight, least_weight(edges)))
 
 
-def _per_pair(edges: pd.DataFrame) -> Int64Array:
-    """Return the weight of the pair of each row."""
+def pair_weights(edges: pd.DataFrame) -> Int64Array:
+    """Return the weight of the pair of each row.
+
+    >>> pair_weights(pd.DataFrame({"pre": [1, 1, 2], "post": [2, 2, 1], "weight": [3, 4, 5]})).tolist()
+    [7, 7, 5]
+    """
+    if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
+        return edges["weight"].to_numpy()
     groups = group_rows(edges["pre"], edges["post"], ordered=False)
     totals = np.empty(len(edges), np.int64)
     if len(edges):
@@ -870,12 +901,12 @@ def _per_pair(edges: pd.DataFrame) -> Int64Array:
 def _threshold_of_share(edges: pd.DataFrame, share: Any, per: str, of: str) -> pd.DataFrame:
     check_choice("of", of, (None, *END_OF))
     share = as_share(share, "min_weight")
-    codes, ids = codes_of(edges[END_OF[of]].to_numpy())
+    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     warn_of_missing_edges(edges, of, len(ids))
     weight = edges["weight"].to_numpy()
     totals = sums_by_code(codes, weight, len(ids))[codes]
-    if per == "pair" and not pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
-        weight = _per_pair(edges)
+    if per == "pair":
+        weight = pair_weights(edges)
     # A quotient is rounded once, so that 1 of 100 synapses is exactly the share 0.01.
     strong = weight / np.maximum(totals, 1) >= share
     kept = edges.copy(deep=not copies_on_write()) if strong.all() else edges[strong]
@@ -943,6 +974,25 @@ def least_weight(edges: pd.DataFrame) -> int:
     return int(facts(edges).get("min_weight", 1))
 
 
+def check_budget(hop: int, count: int, counts: list[int], max_nodes: int, min_weight: int) -> None:
+    """Raise an error if a hop would query too many neurons; ``counts`` are those of the hops before."""
+    total = sum(counts) + count
+    if total > max_nodes:
+        before = f" (so far {' + '.join(f'{n:,}' for n in counts)})" if counts else ""
+        raise NodeBudgetError(
+            f"hop {hop} would query {count:,} neurons, {total:,} in total{before}: more than "
+            f"max_nodes={max_nodes:,}. Raise min_weight (now {min_weight}), follow fewer hops, or "
+            "pass a larger max_nodes."
+        )
+
+
+def direction_of(upstream: bool, downstream: bool) -> str:
+    """Return the word for the directions, as provenance stores it."""
+    if not (upstream or downstream):
+        raise ValueError("upstream and downstream are both False. Set one or both to True.")
+    return "both" if upstream and downstream else "upstream" if upstream else "downstream"
+
+
 def annotate(
     edges: pd.DataFrame,
     nodes: pd.DataFrame | Labels,
@@ -1006,8 +1056,12 @@ def annotate(
         columns = [name for name in nodes.columns if name != ids.name]
     names = list(columns) if isinstance(columns, list | tuple | pd.Index) else [columns]
     labels = {name: roles.named_column(nodes, name) for name in names}
-    values = {end: lookup(edges[end].to_numpy(), ids, labels) for end in ends}
-    added = {f"{name}{ends[end]}": values[end][name] for name in names for end in ends}
+    values = lookup([edges[end].to_numpy() for end in ends], ids, labels)
+    added = {
+        f"{name}{suffix}": found[name]
+        for name in names
+        for suffix, found in zip(ends.values(), values, strict=True)
+    }
     return add_columns(edges, added, overwrite=overwrite, rename="suffixes=...")
 
 
@@ -1023,4 +1077,5 @@ def checked_suffixes(suffixes: Any) -> dict[str, str]:
 def _at_both_ends(
     name: Hashable, edges: pd.DataFrame, labels: Labels, ends: Mapping[str, str] = ENDS
 ) -> dict[str, Any]:
-    return {f"{name}{ends[end]}": labels_of(edges[end].to_numpy(), labels) for end in ends}
+    found = labels_of_each([edges[end].to_numpy() for end in ends], labels)
+    return {f"{name}{suffix}": values for suffix, values in zip(ends.values(), found, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from pdneuro.tables.columns import array_of
 
 #: A factor that spreads the differences of IDs over all bits of a number.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+#: Columns of more rows are numbered in threads.
+_LARGE = 1_000_000
 
 
 class Groups(NamedTuple):
@@ -86,27 +89,24 @@ def number_ids(*columns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], 
     >>> number_ids(np.array([12, 15]), np.array([12, 11]))
     (array([11, 12, 15]), [array([1, 2], dtype=int32), array([1, 0], dtype=int32)])
     """
-    distinct = [_distinct(column) for column in columns]
-    ids = distinct[0] if len(distinct) == 1 else _distinct(np.concatenate(distinct))
-    bits = min(len(ids).bit_length() + 3, 24)
-    table = np.zeros(1 << bits, np.int32)
-    table[_slots(ids, bits)] = np.arange(len(ids), dtype=np.int32)
-    positions = []
-    for column in columns:
-        found = table[_slots(column, bits)]
-        if len(ids):
-            shared = np.flatnonzero(ids[found] != column)  # another ID has the same slot
-            found[shared] = np.searchsorted(ids, column[shared])
-        positions.append(found)
-    return ids, positions
+    # numpy sorts and looks up without the lock of Python, so each large column has its own thread.
+    with ThreadPoolExecutor(len(columns)) as pool:
+        each = pool.map if len(columns) > 1 and len(columns[0]) > _LARGE else map
+        ids = _distinct(np.concatenate([*each(_distinct, columns)]))
+        bits = min(len(ids).bit_length() + 3, 24)
+        slots, table = _slots(ids, bits), np.zeros(1 << bits, np.int32)
+        table[slots] = np.arange(len(ids), dtype=np.int32)
+        # IDs that share a slot with another are looked up among each other.
+        table[slots[table[slots] != np.arange(len(ids))]] = -1
+        crowded = np.flatnonzero(table[slots] < 0)
 
+        def positions(column: npt.NDArray[np.int64]) -> Any:
+            found = table.take(_slots(column, bits))
+            rows = np.flatnonzero(found < 0)
+            found[rows] = crowded[np.searchsorted(ids[crowded], column[rows])]
+            return found
 
-def codes_of(values: Any) -> tuple[Any, Any]:
-    """Return a number for each value, and the distinct values, in any order."""
-    if values.dtype != np.int64:
-        return pd.factorize(values)
-    ids, (positions,) = number_ids(values)
-    return positions, ids
+        return ids, [*each(positions, columns)]
 
 
 def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -116,12 +116,12 @@ def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return values[new]
 
 
-def _slots(ids: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uint64]:
+def _slots(ids: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
     """Return a number of ``bits`` bits for each ID, spread evenly."""
     product = ids.astype(np.uint64)
     product *= _GOLDEN
     product >>= np.uint64(64 - bits)
-    return product
+    return product.view(np.int64)
 
 
 def _codes(key: pd.Series[Any], ordered: bool) -> tuple[npt.NDArray[np.int64], int]:

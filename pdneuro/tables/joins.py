@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
 import numpy as np
@@ -36,18 +36,26 @@ def are_labels(given: object) -> TypeGuard[Labels]:
 
 def labels_of(ids: Nodes, labels: Labels) -> Any:
     """Return the label of each ID as an array, missing where it has none."""
+    return labels_of_each([ids], labels)[0]
+
+
+def labels_of_each(arrays: Sequence[Nodes], labels: Labels) -> list[Any]:
+    """Return the labels of the IDs of several arrays."""
     given = labels if isinstance(labels, pd.Series) else pd.Series(dict(labels))
-    return lookup(ids, given.index, {given.name: given})[given.name]
+    found = lookup(arrays, given.index, {given.name: given})
+    return [values[given.name] for values in found]
 
 
 def lookup(
-    ids: Nodes, known: pd.Series[Any] | pd.Index[Any], columns: Mapping[Hashable, pd.Series[Any]]
-) -> dict[Hashable, Any]:
-    """Return entries of columns by ID, missing where an ID is not known.
+    arrays: Sequence[Nodes],
+    known: pd.Series[Any] | pd.Index[Any],
+    columns: Mapping[Hashable, pd.Series[Any]],
+) -> list[dict[Hashable, Any]]:
+    """Return entries of columns by ID for each array of IDs, missing where an ID is not known.
 
     Parameters
     ----------
-    ids : array
+    arrays : list of arrays
         The IDs (int64) or names (object) to look up.
     known : Series or Index
         The IDs of the columns' rows. Rows without an ID are skipped.
@@ -59,7 +67,7 @@ def lookup(
     MultipleRecordsError
         An ID appears in several rows.
     """
-    numbers, missing = node_array(known, ids)
+    numbers, missing = node_array(known, arrays[0])
     present = slice(None) if missing is None else ~missing
     index = pd.Index(numbers[present])
     if not index.is_unique:
@@ -68,8 +76,9 @@ def lookup(
             f"{twice.nunique():,} IDs appear in several rows, such as {twice[0]}. Keep one row per ID, "
             "for example with .drop_duplicates() or pdneuro.read_neurons(path, many='first')."
         )
-    positions = index.get_indexer(pd.Index(ids))
-    return {name: take_or_na(array_of(cells)[present], positions) for name, cells in columns.items()}
+    cells = {name: array_of(column)[present] for name, column in columns.items()}
+    positions = [index.get_indexer(pd.Index(ids)) for ids in arrays]
+    return [{name: take_or_na(values, rows) for name, values in cells.items()} for rows in positions]
 
 
 def add_columns(

@@ -66,7 +66,7 @@ def is_synthetic(source: str) -> bool:
     return source.startswith(SANDBOX)
 
 
-def note(result: Frame, **more: str | int | float | bool) -> Frame:
+def note(result: Frame, **more: str | int | float | bool | list[int]) -> Frame:
     """Add facts to the provenance of a new object, and return it."""
     result.attrs = {**result.attrs, KEY: {"version": __version__, **facts(result), **more}}
     return result

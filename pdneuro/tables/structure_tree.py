@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -559,17 +559,6 @@ class StructureTree:
         )
         rest = [name for name in table.columns if name not in (*COLUMNS, "structure_sets", "children")]
         return table[[name for name in COLUMNS if name in table.columns] + rest]
-
-
-def from_nested(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the structures of a graph that is nested under ``children``, as flat records."""
-    flat, waiting = [], [dict(record)]
-    while waiting:
-        node = waiting.pop()
-        children = node.pop("children", None) or []
-        flat.append(node)
-        waiting += [dict(child) for child in reversed(children)]
-    return flat
 
 
 def _walk(table: pd.DataFrame) -> tuple[Rows, Rows, Rows]:

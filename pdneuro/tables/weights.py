@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.errors import (
@@ -17,7 +18,6 @@ from pdneuro.errors import (
 from pdneuro.tables import roles
 from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import END_OF, require_edges, warn_of_missing_edges
-from pdneuro.tables.grouping import codes_of
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
 from pdneuro.tables.provenance import note
 
@@ -70,7 +70,7 @@ def fractions(
     edges = require_edges(edges)
     check_choice("of", of, END_OF)
     weight = edges["weight"].to_numpy()
-    codes, ids = codes_of(edges[END_OF[of]].to_numpy())
+    codes, ids = pd.factorize(edges[END_OF[of]].to_numpy())
     present = np.bincount(codes, weight, len(ids))
     if are_labels(total):
         totals = pd.Series(labels_of(np.asarray(ids), total))
@@ -154,6 +154,21 @@ def sign(
     [3, -5]
     """
     edges = require_edges(edges)
+    signs = signs_of(edges, nt, inhibitory, excitatory, other, check=check).astype(np.int64)
+    added = {"sign": signs, "signed_weight": signs * edges["weight"].to_numpy()}
+    return add_columns(edges, added, overwrite=True)
+
+
+def signs_of(
+    edges: pd.DataFrame,
+    nt: Hashable,
+    inhibitory: str | Iterable[str],
+    excitatory: str | Iterable[str],
+    other: int,
+    *,
+    check: bool = True,
+) -> npt.NDArray[np.int8]:
+    """Return the sign of each edge, by its transmitter; the parameters are those of :func:`sign`."""
     if other not in (-1, 0, 1):
         raise ValueError(f"other must be -1, 0 or 1, not {other!r}.")
     signs = dict.fromkeys(_words(excitatory), 1)
@@ -176,10 +191,7 @@ def sign(
             DoubtfulParameterWarning,
         )
     # The last entry is for missing transmitters, whose code is -1.
-    table = np.array([*(signs.get(word, other) for word in words), other], np.int64)
-    edge_signs = table[codes]
-    added = {"sign": edge_signs, "signed_weight": edge_signs * edges["weight"].to_numpy()}
-    return add_columns(edges, added, overwrite=True)
+    return np.array([*(signs.get(word, other) for word in words), other], np.int8)[codes]
 
 
 def _words(names: str | Iterable[str]) -> set[str]:

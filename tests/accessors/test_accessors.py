@@ -88,7 +88,7 @@ def test_a_method_is_its_function(accessor: type, name: str, module: object) -> 
 def public_functions() -> list[object]:
     modules = [*map(importlib.import_module, (
         "pdneuro.queries.properties", "pdneuro.queries.groups", "pdneuro.tables.roles",
-        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.edges", "pdneuro.queries.dimensions", "pdneuro.tables.coordinates", "pdneuro.dask", "pdneuro.transport.cache",
+        "pdneuro.tables.ids", "pdneuro.tables.edges", "pdneuro.graphs.networkx", "pdneuro.graphs.matrix", "pdneuro.graphs.exports", "pdneuro.graphs.paths", "pdneuro.graphs.similarity", "pdneuro.tables.pairs", "pdneuro.tables.weights", "pdneuro.queries.edges", "pdneuro.queries.dimensions", "pdneuro.tables.coordinates", "pdneuro.dask.each_row", "pdneuro.dask.segments", "pdneuro.dask.edges", "pdneuro.dask.delayed", "pdneuro.dask.partitions", "pdneuro.transport.cache",
         "pdneuro.transport.tokens", "pdneuro.sources", "pdneuro.sandbox.start", "pdneuro.files.edges", "pdneuro.files.formats", "pdneuro.files.reading", "pdneuro.files.reconstructions", "pdneuro.files.writing", "pdneuro.queries.structures", "pdneuro.tables.columns",
         "pdneuro.tables.structure_tree", "pdneuro.tables.volumes", "pdneuro.tables.unionizes",
         "pdneuro.allen.payload", "pdneuro.allen.data_sets", "pdneuro.allen.tree", "pdneuro.allen.volumes", "pdneuro.allen.api.cache",

@@ -146,6 +146,59 @@ def test_steps_follow_each_other(brain: Connectome, frame: pd.DataFrame) -> None
     assert known.equals(ids)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"hops": 2, "min_weight": 40},
+        {"hops": 3, "min_weight": 30, "upstream": False},
+        {"min_weight": 1, "downstream": False, "autapses": False},
+    ],
+    ids=str,
+)
+def test_expanded_edges(options: dict[str, Any], brain: Connectome, frame: pd.DataFrame) -> None:
+    strong = frame.neuro.threshold(70).assign(size_pre=lambda rows: rows["size_pre"].astype("Int64"))
+    expected = strong.neuro.expand(source=brain, **options)
+    lazy = brain.annotate().threshold(70).expand(**options)
+    assert (expected["hop"] > 1).any() == bool(options)  # by default, the threshold of the table holds
+
+    def arranged(table: pd.DataFrame) -> pd.DataFrame:
+        return table.sort_values(["pre", "post"], ignore_index=True)
+
+    found = lazy.to_frame()
+    pd.testing.assert_frame_equal(arranged(found), arranged(expected), check_dtype=False)
+    assert str(found["size_pre"].dtype) == "Int64"
+    for fact in ("min_weight", "direction", "asked", "asked_per_hop"):
+        assert found.attrs["pdneuro"][fact] == expected.attrs["pdneuro"][fact]
+    pd.testing.assert_series_equal(
+        lazy.degree()["in_weight"], found.neuro.degree()["in_weight"].sort_index()
+    )
+    both = ["pre", "post", "weight"]
+    pd.testing.assert_frame_equal(
+        arranged(lazy.reciprocal().to_frame())[both], arranged(found)[both], check_dtype=False
+    )
+
+
+def test_expanding_checks_its_arguments(brain: Connectome) -> None:
+    with pytest.raises(errors.NodeBudgetError, match="hop 2 would query 2,999 neurons"):
+        brain.expand(max_nodes=100)
+    with pytest.raises(ValueError, match="hops must be at least 1"):
+        brain.expand(0)
+    with pytest.raises(ValueError, match="both False"):
+        brain.expand(upstream=False, downstream=False)
+    everything = brain.expand().to_frame()
+    assert everything["hop"].eq(1).all()
+    assert len(everything) == 45_000
+
+
+@pytest.mark.parametrize("dtype", [object, "string", pd.api.types.pandas_dtype("category")], ids=str)
+def test_labels_of_groups_keep_their_dtype(dtype: Any, brain: Connectome, frame: pd.DataFrame) -> None:
+    labels = pdneuro.sandbox.neurons().set_index("root_id")["cell_class"].iloc[10:].astype(dtype)
+    for group_by in (labels, {"pre": labels}, {"post": labels}):
+        found = brain.collapse(group_by, sort=True)
+        pd.testing.assert_frame_equal(found, frame.neuro.collapse(group_by, sort=True))
+
+
 def test_similarity_of_some_neurons_reads_their_edges(brain: Connectome, frame: pd.DataFrame) -> None:
     ids = brain.ids.sample(40, random_state=2)
     pd.testing.assert_frame_equal(brain.similarity(ids=ids), frame.neuro.similarity(ids=ids))

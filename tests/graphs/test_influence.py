@@ -77,6 +77,20 @@ class TestInfluence:
             wanted = expected(edges, seeds, inhibitory)
             np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9 * abs(wanted).max())
 
+    def test_long_cycles_are_the_dense_solution_too(self) -> None:
+        # Methods that only multiply need more steps than the ring has neurons.
+        rng = np.random.default_rng(4)
+        pre = np.tile(np.arange(400), 6)
+        post = (pre + rng.integers(1, 4, len(pre))) % 400
+        edges = pd.DataFrame({"pre": BASE + pre, "post": BASE + post, "weight": 3})
+        edges["weight"] += rng.integers(0, 30, len(pre))
+        edges["nt"] = np.where(pre % 3 == 0, "GABA", "ACH")
+        edges.loc[len(edges)] = [BASE + 900, BASE, 5, "ACH"]
+        found = edges.neuro.influence([BASE], signed="gaba")["influence"]
+        wanted = expected(edges, [BASE], ("GABA",))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9 * abs(wanted).max())
+        assert found[BASE + 900] == 0
+
     def test_without_cycles_nothing_is_scaled(self) -> None:
         chain = pd.DataFrame({"pre": range(1, 60), "post": range(2, 61), "weight": 3})
         found = chain.neuro.influence(1)
@@ -204,6 +218,36 @@ class TestEffective:
         np.testing.assert_allclose(net.sum(), power[:, :columns].sum(), rtol=1e-9)
         unsigned = sum(np.linalg.matrix_power(abs(shares), k) for k in range(1, 5))
         np.testing.assert_allclose(found["total"].sum(), unsigned[:, :columns].sum(), rtol=1e-9)
+
+    @pytest.mark.parametrize("groups", [None, {"post": 3}, {"pre": 3}])
+    def test_blocks_of_groups_agree_with_all_at_once(
+        self, groups: dict | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        edges = random_edges(15)
+        ids = np.union1d(edges["pre"], edges["post"])
+        group_by = groups and {end: pd.Series(ids % count, ids) for end, count in groups.items()}
+        options = {"max_hops": 4, "group_by": group_by, "signed": "gaba"}
+        keys = ["source", "target", "effect"]
+        whole = edges.neuro.effective(ids[:9], ids[3:], **options).set_index(keys)
+        module = sys.modules["pdneuro.graphs.effective"]
+        monkeypatch.setattr(module, "_MAX_CELLS", 8 * len(ids))  # two groups per block
+        found = edges.neuro.effective(ids[:9], ids[3:], **options).set_index(keys)
+        pd.testing.assert_frame_equal(found.reindex(whole.index), whole, rtol=1e-12)
+
+    @given(seed=st.integers(0, 10_000))
+    @settings(max_examples=10)
+    def test_few_targets_of_a_sparse_table(self, seed: int) -> None:
+        # Most neurons do not lead to the targets, so their rows are left out.
+        edges = random_edges(seed, neurons=300, rows=450).drop_duplicates(["pre", "post"])
+        ids, shares = dense(edges)
+        sources, targets = ids[::3], edges["post"].unique()[:2]
+        found = edges.neuro.effective(sources, targets, 4).set_index(["source", "target"])
+        places = [np.flatnonzero(ids == target)[0] for target in targets]
+        for hops in range(1, 5):
+            power = np.linalg.matrix_power(shares, hops)[places][:, ::3]
+            wanted = pd.DataFrame(power.T, sources, targets).stack()
+            values = found[f"hops_{hops}"].reindex(wanted.index, fill_value=0.0)
+            np.testing.assert_allclose(values, wanted, rtol=1e-12, atol=0)
 
     def test_errors(self) -> None:
         edges = random_edges(13)

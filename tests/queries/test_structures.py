@@ -16,7 +16,7 @@ import pdneuro
 from pdneuro import allen, errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.allen import AllenApp
-from pdneuro.tables.structure_tree import StructureTree, from_nested
+from pdneuro.tables.structure_tree import StructureTree
 from tests.conftest import shared
 
 COARSE = [315, 549, 1097, 512]
@@ -42,7 +42,10 @@ def walk() -> dict[int, list[int]]:
 def real(sandbox: Sandbox, walk: dict[int, list[int]]) -> pd.DataFrame:
     """Serve the real tree, and return its structures as a DataFrame."""
     with gzip.open(shared("allen/structure_graph_1.json.gz")) as file:
-        rows = from_nested(json.load(file)["msg"][0])
+        waiting, rows = json.load(file)["msg"], []
+    while waiting:
+        rows.append(waiting.pop())
+        waiting += reversed(rows[-1].pop("children"))
     for row in rows:
         row["structure_id_path"] = f"/{'/'.join(map(str, walk[row['id']]))}/"
     sandbox.allen = AllenApp(rows)

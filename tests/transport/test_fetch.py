@@ -361,9 +361,11 @@ class TestInterruption:
         with child([sys.executable, "-c", script], env=environment, **pipes) as process:
             with held(sandbox, start=12):
                 # Twelve responses are stored, and no other one arrives before the end.
+                assert eventually(lambda: len(sandbox.requests) == 14)
                 assert eventually(lambda: pdneuro.cache.info()["ids"].sum() == 600)
                 process.send_signal(end)
-            _, said = process.communicate(timeout=300)
+                said = process.stderr.readline()  # of the traceback: the fetch has ended
+            said += process.communicate(timeout=300)[1]
             assert process.returncode != 0
         if end is signal.SIGINT:
             assert b"KeyboardInterrupt" in said
