@@ -315,18 +315,18 @@ def _cells_of_record(cells: pd.Series[Any]) -> Cells | None:
             )
         )
     missing = cells.isna().to_numpy()
-    values = cells.tolist()
+    given = cells.tolist()
     if missing.any():
-        values = ["" if lost else value for value, lost in zip(values, missing.tolist(), strict=True)]
-    if not set(map(type, values)) <= {str}:
+        given = ["" if lost else value for value, lost in zip(given, missing.tolist(), strict=True)]
+    if not set(map(type, given)) <= {str}:
         return None
-    encoded = {text: text.encode() for text in set(values)}  # a text is often in many rows
+    encoded = {text: text.encode() for text in set(given)}  # a text is often in many rows
     longest = max(map(len, encoded.values()), default=0)
     if longest > _LONGEST_TEXT or any(text.endswith(b"\0") for text in encoded.values()):
         return None
     # Few widths, so that the records of most batches are of one kind.
     width = max(8, 1 << (longest - 1).bit_length())
-    texts = np.array([*map(encoded.__getitem__, values)], f"S{width}")
+    texts = np.array([*map(encoded.__getitem__, given)], f"S{width}")
     return Cells(texts, missing if missing.any() else None)
 
 
