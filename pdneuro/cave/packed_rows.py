@@ -303,17 +303,16 @@ def plain(cells: Cells) -> list[Any]:
 def _cells_of_record(cells: pd.Series[Any]) -> Cells | None:
     """Return a column as numbers, timestamps or bytes of text; None if some cells are anything else."""
     if cells.dtype != object and not isinstance(cells.dtype, pd.StringDtype):
-        kind, values, missing = _arrays(cells)
+        try:
+            kind, values, missing = _arrays(cells)
+        except pd.errors.OutOfBoundsDatetime:  # a time that nanoseconds cannot hold
+            return None
         if kind == "time":
             return Cells(values.view("M8[ns]"), None)
-        return (
-            None
-            if kind == _LIST
-            else Cells(
-                values.astype(_DTYPES["int"] if kind == "int32" else _DTYPES[kind]),
-                None if kind == "float" else missing,
-            )
-        )
+        if kind == _LIST:
+            return None
+        dtype = _DTYPES["int" if kind == "int32" else kind]
+        return Cells(values.astype(dtype, copy=False), None if kind == "float" else missing)
     missing = cells.isna().to_numpy()
     given = cells.tolist()
     if missing.any():

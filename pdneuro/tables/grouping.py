@@ -109,14 +109,6 @@ def number_ids(*columns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], 
         return ids, [*each(positions, columns)]
 
 
-def codes_of(values: Any) -> tuple[Any, Any]:
-    """Return a number for each value, and the distinct values, in any order."""
-    if values.dtype != np.int64:
-        return pd.factorize(values)
-    ids, (positions,) = number_ids(values)
-    return positions, ids
-
-
 def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     values = np.sort(values)
     new = np.ones(len(values), bool)
