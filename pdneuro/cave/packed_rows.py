@@ -303,30 +303,29 @@ def plain(cells: Cells) -> list[Any]:
 def _cells_of_record(cells: pd.Series[Any]) -> Cells | None:
     """Return a column as numbers, timestamps or bytes of text; None if some cells are anything else."""
     if cells.dtype != object and not isinstance(cells.dtype, pd.StringDtype):
-        kind, values, missing = _arrays(cells)
+        try:
+            kind, values, missing = _arrays(cells)
+        except pd.errors.OutOfBoundsDatetime:  # a time that nanoseconds cannot hold
+            return None
         if kind == "time":
             return Cells(values.view("M8[ns]"), None)
-        return (
-            None
-            if kind == _LIST
-            else Cells(
-                values.astype(_DTYPES["int"] if kind == "int32" else _DTYPES[kind]),
-                None if kind == "float" else missing,
-            )
-        )
+        if kind == _LIST:
+            return None
+        dtype = _DTYPES["int" if kind == "int32" else kind]
+        return Cells(values.astype(dtype, copy=False), None if kind == "float" else missing)
     missing = cells.isna().to_numpy()
-    values = cells.tolist()
+    given = cells.tolist()
     if missing.any():
-        values = ["" if lost else value for value, lost in zip(values, missing.tolist(), strict=True)]
-    if not set(map(type, values)) <= {str}:
+        given = ["" if lost else value for value, lost in zip(given, missing.tolist(), strict=True)]
+    if not set(map(type, given)) <= {str}:
         return None
-    encoded = {text: text.encode() for text in set(values)}  # a text is often in many rows
+    encoded = {text: text.encode() for text in set(given)}  # a text is often in many rows
     longest = max(map(len, encoded.values()), default=0)
     if longest > _LONGEST_TEXT or any(text.endswith(b"\0") for text in encoded.values()):
         return None
     # Few widths, so that the records of most batches are of one kind.
     width = max(8, 1 << (longest - 1).bit_length())
-    texts = np.array([*map(encoded.__getitem__, values)], f"S{width}")
+    texts = np.array([*map(encoded.__getitem__, given)], f"S{width}")
     return Cells(texts, missing if missing.any() else None)
 
 

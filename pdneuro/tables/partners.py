@@ -242,7 +242,8 @@ def pack(sizes: Any, partner: Int64Array, weight: Int64Array, incoming: Any) -> 
 
 def are_whole(bodies: Iterable[bytes | None]) -> bool:
     """Return whether packed partners are not truncated."""
-    return all(len(body or b"") % _RECORD.itemsize == 0 for body in bodies)
+    lengths = np.array([len(body) for body in bodies if body is not None], np.intp)
+    return not (lengths % _RECORD.itemsize).any()
 
 
 def unpack(bodies: Iterable[bytes | None]) -> PartnerLists:

@@ -244,9 +244,9 @@ class Store:
         """Claim the IDs that no other owner requests at this moment, and return them."""
         with self.transaction() as connection:
             now = time.time()
-            connection.execute("DELETE FROM claim WHERE until < ?", (now,))
             others = connection.execute(
-                "SELECT ids FROM claim WHERE scope = ? AND owner <> ?", (scope, owner)
+                "SELECT ids FROM claim WHERE scope = ? AND owner <> ? AND until >= ?",
+                (scope, owner, now),
             )
             rows = [np.frombuffer(body, np.int64) for (body,) in others]
             wanted = np.array(ids, np.int64)
@@ -259,10 +259,11 @@ class Store:
         return claimed
 
     def extend_claims(self, owner: str, seconds: float = CLAIM_SECONDS) -> None:
-        """Let the claims of an owner end after this many seconds from now."""
+        """Let the claims of an owner end after this many seconds from now; remove those that ended."""
         with self.transaction() as connection:
-            until = time.time() + seconds
-            connection.execute("UPDATE claim SET until = ? WHERE owner = ?", (until, owner))
+            now = time.time()
+            connection.execute("UPDATE claim SET until = ? WHERE owner = ?", (now + seconds, owner))
+            connection.execute("DELETE FROM claim WHERE until < ?", (now,))
 
     def is_changed(self) -> bool:
         """Return whether another connection has changed the file since the last call."""

@@ -182,6 +182,13 @@ def test_rows_with_missing_values_are_records(dtype: Any) -> None:
     assert [found["tag"][0], pd.isna(found["tag"][1])] == ["", True]
 
 
+def test_a_time_that_nanoseconds_cannot_hold_is_json() -> None:
+    table = pd.DataFrame({"pt_root_id": [ROOT], "expires": np.array(["9999-01-01"], "M8[s]")})
+    batch = parse.rows_batch([ROOT], table, "pt_root_id")
+    assert batch.encodings == [parse.JSON_ENCODING]
+    assert b"9999-01-01T00:00:00" in (batch.payloads[0] or b"")
+
+
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"\xff\xff\xff\xff123", None])
 def test_damaged_rows_are_an_error(damage: bytes | None) -> None:
     table = pd.DataFrame({"pt_root_id": [ROOT, ROOT + 1], "cell_type": ["BC", "23P"]})
