@@ -1,4 +1,4 @@
-"""Where the queries of tasks run, and the report of a computation."""
+"""Run the queries of tasks in the process of the client, and report a computation."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Fetcher:
             if self.thread == threading.get_ident():  # other threads send the tasks of the graph
                 _start()
             if "distributed" in sys.modules:
-                from pdneuro import cluster
+                from pdneuro.dask import cluster
 
                 queue = cluster.listen(self.process)
         return {**vars(self), "is_copy": True, "queue": queue}
@@ -121,7 +121,7 @@ class Fetcher:
     def fetch(self, query: Callable[[Any], Any], ids: Any) -> Any:
         """Return the result of a query for a column."""
         if self.queue is not None and self.process != _process():
-            from pdneuro import cluster
+            from pdneuro.dask import cluster
 
             if cluster.on_worker():
                 plugin = cluster.plugin()

@@ -13,7 +13,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.edges import as_share, edge_table, with_all_categories
-from pdneuro.tables.grouping import codes_of, group_rows, sort_rows, sums_by_code
+from pdneuro.tables.grouping import group_rows, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.provenance import inherit, note
@@ -158,7 +158,7 @@ def _partners(
     if len(own) and own.min() < 0:
         rows = np.flatnonzero(own >= 0)
         own, others, weight = own[rows], others[rows], weight[rows]
-    code, distinct = codes_of(others)
+    code, distinct = pd.factorize(others)
     key, sizes = pd.Series(distinct), np.ones(len(distinct), np.int64)
     if group_by is not None:
         labels = pd.Series(labels_of(distinct, group_by))
