@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAM = """\
 import pandas as pd
+import polars
 import xarray as xr
 
 import pdneuro
@@ -27,6 +28,7 @@ reveal_type(pdneuro.neuro(frame.groupby("side")).partners(min_weight=5))
 reveal_type(pdneuro.neuro(frame.index).edges(level="root_id"))
 reveal_type(pdneuro.neuro(array).join_properties("size", dim="root_id"))
 reveal_type(pdneuro.neuro(array.to_dataset()).ids("root_id"))
+reveal_type(pdneuro.neuro(polars.DataFrame({"root_id": [1]})).edges())
 pdneuro.neuro(frame).edges(min_wieght=5)  # wrong
 pdneuro.neuro(frame).rollup()  # wrong
 pdneuro.neuro(frame["root_id"]).edges(hops="2")  # wrong
@@ -35,7 +37,7 @@ pdneuro.neuro(array).aggregate("CTX", "structure_id")  # wrong
 pdneuro.neuro(3)  # wrong
 """
 #: Types of the results that the program reveals.
-RESULTS = ["DataFrame", "Series", "DataFrame", "DataFrame", "DataArray", "Series"]
+RESULTS = ["DataFrame", "Series", "DataFrame", "DataFrame", "DataArray", "Series", "DataFrame"]
 ATTRIBUTE = """\
 import pandas as pd
 import xarray as xr

@@ -501,8 +501,9 @@ def neuro(obj: Any) -> Any:
     ----------
     obj : Series, DataFrame, GroupBy, Index, DataArray or Dataset
         Or a table or column of another library: a DuckDB relation, a polars frame (also a lazy one), a
-        pyarrow table or dataset. It is converted to pandas; integers stay exact. Type checkers know only
-        the types of pandas and xarray: for them, convert with ``pdneuro.tables.foreign.to_pandas``.
+        pyarrow table or dataset. It is converted to pandas; integers stay exact. Type checkers accept
+        tables of polars and DuckDB. For them, convert columns and lazy frames with
+        ``pdneuro.tables.foreign.to_pandas``.
 
     Returns
     -------

@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api import types
 
 from pdneuro.errors import InvalidEdgesError
-from pdneuro.tables.columns import array_of
+from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import edge_table
 from pdneuro.tables.grouping import Groups
 
@@ -41,6 +41,7 @@ class Column:
 
     def __post_init__(self) -> None:
         self._numbers = {text: number for number, text in enumerate(self.texts)}
+        self._has_values = False
 
     def encode(self, column: pd.Series[Any]) -> tuple[Any, Any]:
         """Return the cells of a piece as int64, and how each is written."""
@@ -66,8 +67,11 @@ class Column:
                 self._numbers.setdefault(text, len(self._numbers))
             self.texts = list(self._numbers)
             cells = np.array([*map(self._numbers.get, distinct), -1], np.int64)[codes]
-        if not missing.all() or not self.dtype:
-            self.dtype = self._common(str(dtype))
+        # A piece without values has no type yet.
+        if not missing.all():
+            self.dtype = self._common(str(dtype)) if self._has_values else str(dtype)
+            self._has_values = True
+        self.dtype = self.dtype or str(dtype)
         return cells, written
 
     def _require_text(self, column: pd.Series[Any]) -> None:
@@ -88,7 +92,7 @@ class Column:
 
     def _common(self, dtype: str) -> str:
         """Return the dtype of the pieces so far and of a further one."""
-        if self.dtype in ("", dtype):
+        if self.dtype == dtype:
             return dtype
         kinds = [types.pandas_dtype(name) for name in (self.dtype, dtype)]
         if all(types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) for kind in kinds):
@@ -118,8 +122,7 @@ class Column:
         if self.dtype == "category":
             return pd.Categorical.from_codes(cells, self.texts)
         if self._is_text(self.dtype):
-            texts = pd.array(self.texts, dtype=self.dtype)
-            return pd.api.extensions.take(texts, cells, allow_fill=True)
+            return take_or_na(array_of(pd.Series(self.texts, dtype=self.dtype)), cells)
         if isinstance(types.pandas_dtype(self.dtype), np.dtype):
             return cells
         if types.is_float_dtype(self.dtype):
