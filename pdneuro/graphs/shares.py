@@ -43,7 +43,7 @@ class Shares(NamedTuple):
         """Return shares as a sparse array: rows are postsynaptic, columns presynaptic.
 
         Several entries of a pair stay separate; products add them. Inhibitory edges have negative
-        shares, or with ``apart`` positive shares in columns of their own, after those of all neurons.
+        shares, or with ``apart`` positive shares in separate columns, after those of all neurons.
         ``backward`` exchanges rows and columns.
         """
         sparse = optional("scipy.sparse", "graph")
