@@ -490,7 +490,9 @@ def _labels_of_nodes(nodes: pd.DataFrame | Labels | None, neurons: Nodes) -> dic
     if not isinstance(nodes, pd.DataFrame):
         return {getattr(nodes, "name", None) or "group": labels_of(neurons, nodes)}
     column = roles.id_column(nodes)
-    columns = {name: nodes[name] for name in nodes.columns if name != column.name}
+    columns: dict[Hashable, pd.Series[Any]] = {
+        name: nodes[name] for name in nodes.columns if name != column.name
+    }
     return lookup([neurons], column, columns)[0]
 
 
