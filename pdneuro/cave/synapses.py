@@ -47,14 +47,14 @@ UNITS = ("nm", "voxel")
 class Choice(NamedTuple):
     """Which synapses to return, and what of them."""
 
-    columns: tuple[str, ...] | None = None
-    min_score: float | None = None
+    columns: tuple[str, ...] | None
+    min_score: float | None
     #: Lowest and highest corner, in the unit of positions.
-    bounds: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    position: str = "center"
-    units: str = "nm"
-    nt: bool = False
-    autapses: bool = True
+    bounds: tuple[tuple[float, ...], tuple[float, ...]] | None
+    position: str
+    units: str
+    nt: bool
+    autapses: bool
 
     @classmethod
     def of(
@@ -90,7 +90,7 @@ class Choice(NamedTuple):
 
     def describe(self, ends: str) -> str:
         """Return the query for provenance: its ends, and what is not the default."""
-        default = Choice()
+        default = Choice.of()
         more = [f"{name}={getattr(self, name)!r}" for name in ("min_score", "bounds", "nt", "autapses")
                 if getattr(self, name) != getattr(default, name)]  # fmt: skip
         if self.bounds is not None:

@@ -781,6 +781,8 @@ def test_the_repr_of_a_class_shows_its_address() -> None:
     assert repr(allen.SvgApi("http://host/x/")) == "<SvgApi at http://host/x>"
     with pytest.raises(errors.InvalidQueryError, match="base_uri"):
         allen.GridDataApi("http://host")
+    with pytest.raises(errors.InvalidQueryError, match="base_uri"):
+        allen.sdk.GridDataApi("http://host")
     assert allen.GridDataApi(base_uri="http://host").resolution == 25
     with pytest.raises(AttributeError, match="Nothing"):
         _ = allen.Nothing

@@ -496,6 +496,7 @@ def wild() -> pd.DataFrame:
     [
         lambda table: table,
         lambda table: table.reset_index(drop=True),
+        lambda table: table.set_index(pd.RangeIndex(1, len(table) + 1)),
         lambda table: table.set_index(["color", "parent"]),
         lambda table: table.reset_index(drop=True).iloc[:0],
         lambda table: table[[]],

@@ -264,6 +264,9 @@ def test_a_folder_of_allensdk_is_read_without_a_request(sandbox: Sandbox, folder
     assert [each["id"] for each in mcc.get_experiments(cre=["emx1-ires-cre"])] == [5]
     assert [each["id"] for each in mcc.get_experiments(cre=False)] == [6]
     assert mcc.get_experiments(dataframe=True, injection_structure_ids=[997]).index.tolist() == [5, 6]
+    none = mcc.get_experiments(dataframe=True, cre=["absent"])
+    assert none.empty
+    assert {"id", "transgenic_line"} < {*none.columns}
     rows = mcc.get_structure_unionizes([5], structure_ids=[997], include_descendants=True)
     assert rows["projection_volume"].tolist() == [0.1, 0.2, 0.3, 0.7]
     assert rows.columns.tolist() == sorted(rows.columns)

@@ -453,6 +453,19 @@ NEURONS = [
 ]
 
 
+def test_the_column_of_a_version_is_found_by_repeats_after_the_first_rows(tmp_path: Path) -> None:
+    """``root_id`` is repeated in a row that a sample of the file does not have."""
+    rows = pd.DataFrame(
+        {"banc_888_id": range(A, A + 3000), "root_id": range(B, B + 3000), "side": "left"}
+    )
+    rows.loc[2999, "root_id"] = B
+    rows.to_csv(tmp_path / "neurons.csv", index=False)
+    edges = pd.DataFrame({"pre": [A], "post": [A + 1], "weight": [1]})
+    local = pdneuro.Connectome(edges, neurons=tmp_path / "neurons.csv")
+    found = pd.Series([A, A + 2999]).neuro.properties("side", source=local)
+    assert found["side"].tolist() == ["left", "left"]
+
+
 @pytest.mark.parametrize("file", NEURONS, ids=lambda file: file.name)
 def test_ids_and_transmitters_of_each_published_table(file: Neurons, tmp_path: Path) -> None:
     path = written(file.name, file.text, tmp_path)

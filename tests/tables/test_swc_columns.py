@@ -115,6 +115,7 @@ class TestMissingNumbers:
         nodes.loc[2:, "x"] = 0.0
         for lengths in (nodes.neuro.morphology()["cable_length"], nodes.neuro.cable_length()):
             assert lengths.tolist() == [5.0, 5.0]
+            assert lengths.name == "cable_length"
             assert lengths.index.isna().tolist() == [False, True]
         by_type = nodes.neuro.cable_length(group_by=["neuron", "type"])
         assert by_type.tolist() == [0.0, 5.0, 0.0, 5.0]
