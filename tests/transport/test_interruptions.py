@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import email.utils
 import itertools
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,6 +23,7 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
+from pdneuro.transport import store
 from tests.conftest import eventually
 from tests.transport.conftest import deadline
 
@@ -46,6 +52,31 @@ def workers_end() -> bool:
         return not any(name.startswith("pdneuro") for name in names)
 
     return eventually(ended, int(PAUSE) / 2)
+
+
+@contextlib.contextmanager
+def interrupt_of_a_write(step: int) -> Iterator[None]:
+    """Raise KeyboardInterrupt before a line, counted from 1, that the cache executes to save values."""
+    left = itertools.count(1 - step)
+
+    def lines(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line" and next(left) == 0:
+            raise KeyboardInterrupt
+        return lines
+
+    def calls(frame: FrameType, *_: Any) -> Any:
+        callers: FrameType | None = frame
+        while callers is not None and callers.f_code.co_qualname != "Store.put":
+            callers = callers.f_back
+        is_ours = frame.f_code.co_filename == store.__file__
+        return lines if callers is not None and is_ours else None
+
+    before = sys.gettrace()
+    sys.settrace(calls)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 class TestFailure:
@@ -108,6 +139,22 @@ class TestFailure:
         assert "0 of 20 IDs are answered and stored" in caught.value.__notes__[0]
         assert workers_end()
         assert arrived == ["first"]
+
+    def test_an_interrupt_at_any_step_of_a_write_leaves_a_cache_that_can_be_written(
+        self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path
+    ) -> None:
+        errors_kept = []  # as a notebook keeps the last one, with its frames
+        for step in itertools.count(1, 2):
+            with pdneuro.set_options(cache_dir=tmp_path / str(step)):
+                try:
+                    with interrupt_of_a_write(step):
+                        ids.neuro.properties("size", batch_size=5, max_workers=1)
+                    break  # a write has fewer steps
+                except KeyboardInterrupt as error:
+                    errors_kept.append(error)
+                assert ids.neuro.properties("link_pre")["nr_pre"].notna().all()
+                assert pdneuro.cache.info().set_index("property").loc["link_pre", "ids"] == 10
+        assert len(errors_kept) > 10
 
     @pytest.mark.parametrize("times", [1, 2])
     def test_values_for_ids_that_were_not_requested_are_requested_again_once(
