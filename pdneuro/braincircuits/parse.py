@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, compress
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
@@ -106,13 +106,21 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     # The length first: most entries are long, and a call for each would take time.
     for place in [place for place, entry in enumerate(raw) if len(entry) < 8 and _is_nothing(entry)]:
         encodings[place], payloads[place] = NONE_ENCODING, None
-    keys = [f'"{key}"'.encode() for key in documented_columns(name, 0) if name in _LINKS]
-    # All at once first: a look at each entry takes ten times as long as decoding the response.
-    is_whole = any(b",".join(raw).count(key) == len(raw) for key in keys)
-    for place, entry in enumerate(() if is_whole or not keys else raw):
-        if payloads[place] is not None and not any(key in bytes(entry) for key in keys):
+    if name in _LINKS:
+        for place in _without(documented_columns(name, 0), payloads):
             encodings[place] = OTHER_KEYS_ENCODING
     return Batch(ids, encodings, payloads, snapshot)
+
+
+def _without(names: Iterable[str], payloads: Sequence[bytes | None]) -> list[int]:
+    """Return the positions of the payloads that have none of some keys."""
+    keys = [f'"{name}"'.encode() for name in names]
+    present = [place for place, payload in enumerate(payloads) if payload is not None]
+    # All at once first: a look at each payload takes ten times as long as decoding the response.
+    together = b",".join(payloads[place] for place in present)  # type: ignore[misc]
+    if any(together.count(key) == len(present) for key in keys):
+        return []
+    return [place for place in present if not any(key in bytes(payloads[place]) for key in keys)]  # type: ignore[arg-type]
 
 
 def _is_nothing(entry: msgspec.Raw) -> bool:
