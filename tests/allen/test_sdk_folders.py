@@ -196,6 +196,9 @@ def test_slices_and_small_labels(tree: sdk.StructureTree, tmp_path: Path) -> Non
     with pytest.raises(errors.InvalidVolumeError, match="no color"):
         space.get_slice_image(0, 10, cmap={385: [1, 2, 3]})
     space.write_itksnap_labels(tmp_path / "labels.nrrd", tmp_path / "labels.txt")
+    annotation, labels = space.export_itksnap_labels(np.uint32)  # has a place for every ID
+    assert annotation is space.annotation
+    assert labels["IDX"].tolist() == tree.export_label_description()["IDX"].tolist()
     values, _ = nrrd.read(str(tmp_path / "labels.nrrd"))
     table = pd.read_csv(tmp_path / "labels.txt", sep=" ", header=None)
     assert values.dtype == np.uint16
