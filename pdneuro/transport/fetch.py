@@ -30,7 +30,6 @@ from pdneuro.errors import (
 )
 from pdneuro.options import Fetch
 from pdneuro.transport import progress
-from pdneuro.transport.http import limited
 from pdneuro.transport.report import (
     FAILED,
     NOT_CACHED,
@@ -129,8 +128,7 @@ def fetch_by_id(ids: npt.NDArray[np.int64], query: BatchQuery, fetch: Fetch) -> 
                 "pdneuro.set_options(offline=False)."
             )
         batches = _Batches(answers, query, fetch, store, scope)
-        with limited(fetch.max_workers):
-            batches.run(open_ids.tolist())
+        batches.run(open_ids.tolist())
     finally:
         try:
             if batches is not None:
@@ -226,8 +224,7 @@ class _Batches:
         """Fetch all of ``ids``."""
         self._queue(ids)
         label = f"{self.query.scope.property} of {self.query.scope.project}"
-        # One thread more than requests, which encodes a response while the others wait for theirs.
-        pool = ThreadPoolExecutor(self.fetch.max_workers + 1, thread_name_prefix="pdneuro")
+        pool = ThreadPoolExecutor(self.fetch.max_workers, thread_name_prefix="pdneuro")
         with progress.bar(len(ids), label, "IDs", self.fetch.progress) as bar:
             try:
                 while self._submit(pool):
@@ -271,11 +268,11 @@ class _Batches:
         self.waiting.extend(_Batch(ids[i : i + size], self.fetch.retries) for i in starts)
 
     def _submit(self, pool: ThreadPoolExecutor) -> bool:
-        """Keep all threads busy and one batch in reserve; return whether values are still to come."""
+        """Keep all workers busy and one batch in reserve; return whether values are still to come."""
         if not self.waiting:
             ids, self.elsewhere = self.elsewhere, []
             self._queue(ids)
-        while self.waiting and len(self.under_way) <= self.fetch.max_workers + 1:
+        while self.waiting and len(self.under_way) <= self.fetch.max_workers:
             batch = self.waiting.popleft()
             if len(batch.ids) > self.largest:
                 self._halve(batch)

@@ -63,7 +63,7 @@ _SERVERS = 16
 JSON: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
-#: Limits the requests at the same time, of one call or of several together; None for no limit.
+#: Limits the requests at the same time of several calls together; None for no limit.
 slots: ContextVar[threading.Semaphore | None] = ContextVar("pdneuro_slots", default=None)
 _sending = threading.local()
 
@@ -131,16 +131,6 @@ def all_or_none() -> Iterator[None]:
 def _drop(documents: Iterable[tuple[DocumentCache, str]]) -> None:
     for cache, key in documents:
         cache.delete(key)
-
-
-@contextlib.contextmanager
-def limited(count: int) -> Iterator[None]:
-    """Limit the requests at the same time in a block, unless a limit of several calls is set already."""
-    token = slots.set(slots.get() or threading.Semaphore(count))
-    try:
-        yield
-    finally:
-        slots.reset(token)
 
 
 @contextlib.contextmanager
