@@ -202,11 +202,10 @@ class Connectome(EdgeMethods):
         """
         self = cls.__new__(cls)
         # Absolute paths, since a process with another working directory may open a copy.
-        paths = [
-            local_path(one).absolute()
-            for one in ([edges] if isinstance(edges, str | os.PathLike) else edges)
-        ]
-        files = paths[0] if isinstance(edges, str | os.PathLike) else paths
+        given: Any = edges if isinstance(edges, list | tuple) else [edges]
+        paths = [local_path(one).absolute() for one in given]
+        files = paths if given is edges else paths[0]
+        columns = [columns] if isinstance(columns, str) else list(columns or ())
         sources = table_files(files)
         neurons = None if neurons is None else local_path(neurons).absolute()
         self._label = name or base_of(paths[0]).name.split(".")[0]

@@ -304,3 +304,16 @@ def test_a_frame_keeps_its_columns_and_their_dtypes() -> None:
     pd.testing.assert_frame_equal(table, before)
     empty = Connectome(table.head(0), columns=["kind", "number"])
     assert empty.to_frame().columns.tolist() == ["pre", "post", "weight", "kind", "number"]
+
+
+def test_one_name_and_the_names_of_its_letters_have_their_own_index(tmp_path: Path) -> None:
+    table = pd.DataFrame({"pre": [1], "post": [2], "weight": [6], "ab": [3], "a": [4], "b": [5]})
+    table.to_parquet(tmp_path / "e.parquet")
+    for columns, kept in (("ab", ["ab"]), (["a", "b"], ["a", "b"]), (None, [])):
+        found = Connectome.from_files(tmp_path / "e.parquet", columns=columns, index=True).to_frame()
+        assert found.columns.tolist() == ["pre", "post", "weight", *kept]
+
+
+def test_a_table_is_no_path(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="not DataFrame"):
+        Connectome.from_files(synapses())  # type: ignore[arg-type]
