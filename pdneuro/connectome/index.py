@@ -25,7 +25,8 @@ from pdneuro.connectome import kept
 from pdneuro.connectome.kept import Column, KeptRows
 from pdneuro.errors import CacheWarning, warn
 from pdneuro.options import Fetch
-from pdneuro.tables.edges import COLUMNS, check_total, edge_table, require_total
+from pdneuro.tables.collapse import check_total, require_total
+from pdneuro.tables.edges import COLUMNS, edge_table
 from pdneuro.tables.grouping import group_codes, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.node_names import require_numbers

@@ -14,14 +14,35 @@ from pdneuro import graphs
 from pdneuro._compat import optional
 from pdneuro.connectome.index import Index
 from pdneuro.connectome.properties import Neurons
-from pdneuro.tables import edges as edge_tables
 from pdneuro.tables import pairs, roles, weights
+from pdneuro.tables.annotation import annotate
+from pdneuro.tables.collapse import (
+    GROUP_COUNTS,
+    PER_NEURON,
+    arranged,
+    collapse,
+    group_names,
+    is_by_end,
+    numbers,
+    sum_rows,
+    with_weight_per_neuron,
+)
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import END_OF, as_share, group_names, warn_of_missing_edges
+from pdneuro.tables.edges import append_edges
 from pdneuro.tables.grouping import sums_by_code
+from pdneuro.tables.hops import MAX_NODES, check_budget, direction_of
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import inherit, note
+from pdneuro.tables.thresholds import (
+    END_OF,
+    as_share,
+    least_weight,
+    pair_weights,
+    threshold,
+    warn_of_missing_edges,
+    whole_threshold,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -74,7 +95,7 @@ class EdgeMethods:
 
     def _pairs_of(self, piece: pd.DataFrame) -> pd.DataFrame:
         """Return the edges of a piece with one row per pair."""
-        return piece if self._index.rows is None else edge_tables.collapse(piece)
+        return piece if self._index.rows is None else collapse(piece)
 
     def _then(self, *steps: Step) -> LazyEdges:
         return LazyEdges(self._index, self._neurons, [*self._steps, *steps], self._first)
@@ -156,14 +177,14 @@ class EdgeMethods:
         [5, 4]
         """
         # All rows of a pair are in one piece.
-        edge_tables.threshold(self._piece((0, 0)), min_weight, of=of)
+        threshold(self._piece((0, 0)), min_weight, of=of)
         if of is None:
-            return self._then(lambda piece: edge_tables.threshold(piece, min_weight))
+            return self._then(lambda piece: threshold(piece, min_weight))
         share, totals = as_share(min_weight, "min_weight"), self._totals(of)
 
         def strong(piece: pd.DataFrame) -> pd.DataFrame:
             total = labels_of(piece[END_OF[of]].to_numpy(), totals)
-            weight = edge_tables.pair_weights(piece)
+            weight = pair_weights(piece)
             kept: pd.DataFrame = piece[weight / np.maximum(total, 1) >= share]
             return note(kept, min_share=share, min_share_of=of)
 
@@ -201,8 +222,8 @@ class EdgeMethods:
                 roles.named_column(pd.DataFrame(columns=self._neurons.columns), name)
             nodes = self._neurons.frame(names)  # type: ignore[arg-type]
             options = {"on": self._neurons.on, **options}
-        edge_tables.annotate(self._piece((0, 0)), nodes, columns, **options)
-        return self._then(lambda piece: edge_tables.annotate(piece, nodes, columns, **options))
+        annotate(self._piece((0, 0)), nodes, columns, **options)
+        return self._then(lambda piece: annotate(piece, nodes, columns, **options))
 
     def fractions(
         self, of: str = "input", total: str | Labels = "present", *, overwrite: bool = False
@@ -283,7 +304,7 @@ class EdgeMethods:
         downstream: bool = True,
         min_weight: int | None = None,
         autapses: bool = True,
-        max_nodes: int = edge_tables.MAX_NODES,
+        max_nodes: int = MAX_NODES,
     ) -> LazyEdges:
         """Add the edges of all neurons in the table by hops; see :func:`pdneuro.queries.expand`.
 
@@ -301,13 +322,9 @@ class EdgeMethods:
         """
         if hops < 1:
             raise ValueError(f"hops must be at least 1, not {hops!r}.")
-        direction = edge_tables.direction_of(upstream, downstream)
+        direction = direction_of(upstream, downstream)
         empty = self._piece((0, 0))
-        least = (
-            edge_tables.least_weight(empty)
-            if min_weight is None
-            else edge_tables.whole_threshold(min_weight)
-        )
+        least = least_weight(empty) if min_weight is None else whole_threshold(min_weight)
         ids, never = self._index.ids, np.iinfo(np.int64).max
         member, last = np.zeros(len(ids), bool), 0
         for piece in self._pieces():
@@ -318,7 +335,7 @@ class EdgeMethods:
         queried, frontier = np.full(len(ids), never), np.flatnonzero(member)
         counts: list[int] = []
         for hop in range(last + 1, last + 1 + hops):
-            edge_tables.check_budget(hop, len(frontier), counts, max_nodes, least)
+            check_budget(hop, len(frontier), counts, max_nodes, least)
             queried[frontier] = hop
             counts.append(len(frontier))
             _, partner, weight, _, _ = self._index.records(
@@ -338,10 +355,10 @@ class EdgeMethods:
             for end, wanted in zip(ends, (downstream, upstream), strict=True):
                 hop = np.minimum(hop, queried[end]) if wanted else hop
             known = [self._index.places(table[end].to_numpy()) for end in ("pre", "post")]
-            new = (hop < never) & (edge_tables.pair_weights(found) >= least)
+            new = (hop < never) & (pair_weights(found) >= least)
             new &= ~np.isin(ends[0] * len(ids) + ends[1], known[0] * len(ids) + known[1])
             new &= autapses | (ends[0] != ends[1])
-            result = edge_tables.append_edges(table, found.assign(hop=hop)[new])
+            result = append_edges(table, found.assign(hop=hop)[new])
             return note(
                 inherit(result, table),
                 min_weight=least,
@@ -405,14 +422,14 @@ class EdgeMethods:
         """
         if group_by is None:
             options |= {"dropna": dropna, "sort": sort, "observed": observed, "per_neuron": per_neuron}
-            edge_tables.collapse(self._piece((0, 0)), **options)
-            return self._then(lambda piece: edge_tables.collapse(piece, **options))
-        empty = edge_tables.collapse(self._with_groups(group_by)._piece((0, 0)), group_by, **options)
+            collapse(self._piece((0, 0)), **options)
+            return self._then(lambda piece: collapse(piece, **options))
+        empty = collapse(self._with_groups(group_by)._piece((0, 0)), group_by, **options)
         keys = list(empty.columns[: empty.columns.get_loc("weight")])
         counts = list(empty.columns.drop(keys))
         lazy = self._with_groups(group_by, _as_category)
         labels = _as_category(group_by)
-        if edge_tables.is_by_end(group_by):
+        if is_by_end(group_by):
             labels = {end: _as_category(one) for end, one in group_by.items()}
 
         def parts() -> Iterator[pd.DataFrame]:
@@ -420,7 +437,7 @@ class EdgeMethods:
             for upstream in (False, True):
                 other = counts[:-1] if upstream else ["n_post"]
                 for piece in lazy._pieces(upstream):
-                    part = edge_tables.collapse(piece, labels, **options)
+                    part = collapse(piece, labels, **options)
                     yield part.assign(**dict.fromkeys(other, 0))
 
         totals = _sums(parts(), keys, counts[1:])
@@ -431,8 +448,8 @@ class EdgeMethods:
                 totals[key] = take_or_na(texts, np.asarray(column.cat.codes, np.int64))
         if per_neuron:
             one = lazy._one_edge_per_neuron()
-            totals = edge_tables.with_weight_per_neuron(totals, one, group_by, keys)
-        return edge_tables.arranged(totals, keys, dropna, sort, observed)
+            totals = with_weight_per_neuron(totals, one, group_by, keys)
+        return arranged(totals, keys, dropna, sort, observed)
 
     def _one_edge_per_neuron(self) -> pd.DataFrame:
         """Return for each end of the edges one edge per neuron."""
@@ -482,10 +499,10 @@ class EdgeMethods:
             )
         if ids is not None:
             raise ValueError("ids= cannot be combined with group_by=.")
-        counts = (*edge_tables.GROUP_COUNTS, edge_tables.PER_NEURON, "weight")
+        counts = (*GROUP_COUNTS, PER_NEURON, "weight")
         groups = self.collapse(
             group_by,
-            per_neuron=values == edge_tables.PER_NEURON,
+            per_neuron=values == PER_NEURON,
             values=None if values in counts else values,
         )
         return graphs.matrix.matrix_of_groups(groups, values=values, normalize=normalize, **options)
@@ -507,7 +524,7 @@ class EdgeMethods:
         entries: list[Any] = []
         ends: list[Any] = []
         for piece in self._pieces():
-            entries.append(edge_tables.numbers(piece, values))
+            entries.append(numbers(piece, values))
             places = [known.get_indexer(pd.Index(piece[end])) for end in ("pre", "post")]
             ends.append(np.array(places, np.int32 if len(known) < 2**31 else np.int64))
         shape = (len(known), len(known))
@@ -590,7 +607,7 @@ def _sums(parts: Iterator[pd.DataFrame], keys: list[Any], counts: list[Any]) -> 
     for part in itertools.chain(parts, [None]):
         if part is None or rows > max(PIECE, len(pending[0]) if pending else 0):
             table = pd.concat(pending, ignore_index=True)
-            pending, rows = [edge_tables.sum_rows(table, keys, also=counts)], 0
+            pending, rows = [sum_rows(table, keys, also=counts)], 0
         if part is not None:
             pending.append(part)
             rows += len(part) if len(pending) > 1 else 0

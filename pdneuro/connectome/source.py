@@ -33,11 +33,12 @@ from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables import neuron_fields
 from pdneuro.tables import partners as partner_tables
-from pdneuro.tables.edges import edge_table, whole_threshold
+from pdneuro.tables.edges import edge_table
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
 from pdneuro.tables.roles import id_column
+from pdneuro.tables.thresholds import whole_threshold
 from pdneuro.transport.progress import bar
 from pdneuro.transport.report import FOUND, NONE, UNKNOWN, Answers, add
 

@@ -16,7 +16,7 @@ from pdneuro.dask.fetcher import Call, WithOptions, fetcher_of, running
 from pdneuro.dask.partitions import Lazy, each, merged
 from pdneuro.errors import MissingColumnsError
 from pdneuro.tables import roles
-from pdneuro.tables.edges import (
+from pdneuro.tables.collapse import (
     GROUP_COUNTS,
     PER_NEURON,
     sum_rows,

@@ -15,6 +15,14 @@ from pdneuro.dask.fetcher import Call, WithOptions, fetcher_of, running
 from pdneuro.dask.partitions import Lazy, aligned, each, merged, nullable, once, sent
 from pdneuro.sources import Source
 from pdneuro.tables import weights
+from pdneuro.tables.collapse import (
+    arranged,
+    pairs_of_groups,
+    sum_pairs,
+    sum_rows,
+    value_columns,
+    with_labels,
+)
 from pdneuro.tables.columns import array_of
 from pdneuro.tables.counts import (
     ROWS,
@@ -24,20 +32,10 @@ from pdneuro.tables.counts import (
     possible_counts,
     region_columns,
 )
-from pdneuro.tables.edges import (
-    END_OF,
-    arranged,
-    edge_roles,
-    pairs_of_groups,
-    rows_of_regions,
-    sum_pairs,
-    sum_rows,
-    value_columns,
-    warn_of_missing_edges,
-    with_labels,
-)
+from pdneuro.tables.edges import edge_roles, rows_of_regions
 from pdneuro.tables.joins import Labels, add_columns, are_labels
 from pdneuro.tables.provenance import extend, note
+from pdneuro.tables.thresholds import END_OF, warn_of_missing_edges
 
 
 def as_edges(

@@ -18,9 +18,11 @@ from pdneuro.errors import NodeBudgetError
 from pdneuro.sources import Source
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles
-from pdneuro.tables.edges import MAX_NODES, edge_table, whole_threshold
+from pdneuro.tables.edges import edge_table
+from pdneuro.tables.hops import MAX_NODES
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels, labels_of
+from pdneuro.tables.thresholds import whole_threshold
 
 
 def edges(

@@ -10,8 +10,10 @@ import pandas as pd
 
 from pdneuro._compat import TEXT, optional
 from pdneuro.errors import DroppedRowsWarning, InvalidEdgesError, listing, warn
+from pdneuro.tables.annotation import checked_suffixes
+from pdneuro.tables.collapse import collapse, label_columns
 from pdneuro.tables.columns import array_of
-from pdneuro.tables.edges import checked_suffixes, collapse, label_columns, require_edges
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.provenance import inherit, note
 

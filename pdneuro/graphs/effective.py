@@ -13,8 +13,9 @@ from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs.paths import Codes, Ids
 from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions, product
+from pdneuro.tables.collapse import label_columns
 from pdneuro.tables.columns import array_of, take_or_na
-from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.provenance import inherit

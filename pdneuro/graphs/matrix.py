@@ -16,24 +16,23 @@ from pdneuro.errors import (
     listing,
 )
 from pdneuro.tables import roles
-from pdneuro.tables.columns import check_choice
-from pdneuro.tables.coordinates import coordinate_array, with_provenance
-from pdneuro.tables.dense import matrix_edges
-from pdneuro.tables.edges import (
-    END_OF,
+from pdneuro.tables.annotation import annotate
+from pdneuro.tables.collapse import (
     GROUP_COUNTS,
     PER_NEURON,
-    annotate,
     arranged,
     collapse,
     is_by_end,
     numbers,
     pairs_of_groups,
-    require_edges,
     sum_pairs,
     value_columns,
     with_labels,
 )
+from pdneuro.tables.columns import check_choice
+from pdneuro.tables.coordinates import coordinate_array, with_provenance
+from pdneuro.tables.dense import matrix_edges
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.foreign import to_pandas
 from pdneuro.tables.grouping import group_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array, as_series
@@ -41,6 +40,7 @@ from pdneuro.tables.joins import Labels, are_labels, labels_of, lookup
 from pdneuro.tables.node_names import IDS, NAMES, Nodes, checked_nodes, distinct_nodes, has_names
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import KEY, facts, inherit, note
+from pdneuro.tables.thresholds import END_OF
 
 if TYPE_CHECKING:
     import xarray as xr

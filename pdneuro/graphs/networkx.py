@@ -19,8 +19,9 @@ from pdneuro.graphs.node_attributes import (
     records,
 )
 from pdneuro.graphs.trees import to_tree
+from pdneuro.tables.collapse import collapse
 from pdneuro.tables.columns import column
-from pdneuro.tables.edges import COLUMNS, as_edges, collapse, require_edges
+from pdneuro.tables.edges import COLUMNS, as_edges, require_edges
 from pdneuro.tables.grouping import group_codes, pairs_differ
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.skeletons import is_node_table

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import optional
-from pdneuro.tables.edges import collapse, edge_table
+from pdneuro.tables.collapse import collapse
+from pdneuro.tables.edges import edge_table
 from pdneuro.tables.node_names import named_edges
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit

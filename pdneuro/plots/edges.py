@@ -12,10 +12,12 @@ from pdneuro import tables
 from pdneuro._compat import optional
 from pdneuro.errors import MissingColumnsError
 from pdneuro.plots import style
+from pdneuro.tables.collapse import label_columns
 from pdneuro.tables.columns import check_choice
-from pdneuro.tables.edges import END_OF, label_columns, require_edges
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
+from pdneuro.tables.thresholds import END_OF
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,8 @@ from pdneuro.errors import TooLargeError
 from pdneuro.graphs import to_matrix
 from pdneuro.plots import style
 from pdneuro.tables import roles
-from pdneuro.tables.edges import label_columns, require_edges
+from pdneuro.tables.collapse import label_columns
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
 

@@ -17,22 +17,14 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
-from pdneuro.tables.edges import (
-    COLUMNS,
-    END_OF,
-    MAX_NODES,
-    append_edges,
-    check_budget,
-    direction_of,
-    least_weight,
-    require_edges,
-    whole_threshold,
-)
+from pdneuro.tables.edges import COLUMNS, append_edges, require_edges
+from pdneuro.tables.hops import MAX_NODES, check_budget, direction_of
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
 from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.provenance import note, stamp
 from pdneuro.tables.rounding import rounding_hint
+from pdneuro.tables.thresholds import END_OF, least_weight, whole_threshold
 from pdneuro.transport.report import collect_report
 
 if TYPE_CHECKING:

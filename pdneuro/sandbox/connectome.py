@@ -14,7 +14,7 @@ import pandas as pd
 from pdneuro._compat import TEXT
 from pdneuro.files import read_edges, read_table
 from pdneuro.tables import as_edges, roles
-from pdneuro.tables.edges import collapse
+from pdneuro.tables.collapse import collapse
 from pdneuro.tables.ids import distinct_ids
 
 Table = pd.DataFrame | str | os.PathLike[str]

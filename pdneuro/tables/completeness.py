@@ -10,12 +10,13 @@ import pandas as pd
 
 from pdneuro.tables.columns import check_choice
 from pdneuro.tables.datasets import coded_neurons, datasets, in_all_datasets, label_codes, labels_by_end
-from pdneuro.tables.edges import END_OF, require_edges
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.grouping import sums_by_code
 from pdneuro.tables.ids import as_series
 from pdneuro.tables.joins import Labels
 from pdneuro.tables.node_names import distinct_nodes
 from pdneuro.tables.provenance import inherit
+from pdneuro.tables.thresholds import END_OF
 
 
 def completeness(

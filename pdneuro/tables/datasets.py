@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.errors import InvalidEdgesError
+from pdneuro.tables.annotation import ENDS
+from pdneuro.tables.collapse import with_labels
 from pdneuro.tables.columns import array_of
-from pdneuro.tables.edges import ENDS, with_labels
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.pairs import coded_ends

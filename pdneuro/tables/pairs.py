@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdneuro.tables.edges import collapse, require_edges
+from pdneuro.tables.collapse import collapse
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.grouping import number_ids, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import add_columns

@@ -12,11 +12,13 @@ import pandas as pd
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
-from pdneuro.tables.edges import as_share, edge_table, with_all_categories
+from pdneuro.tables.collapse import with_all_categories
+from pdneuro.tables.edges import edge_table
 from pdneuro.tables.grouping import group_rows, number_ids, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.provenance import inherit, note
+from pdneuro.tables.thresholds import as_share
 
 
 def partners(

@@ -17,9 +17,10 @@ from pdneuro.errors import (
 )
 from pdneuro.tables import roles
 from pdneuro.tables.columns import check_choice
-from pdneuro.tables.edges import END_OF, require_edges, warn_of_missing_edges
+from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels, add_columns, are_labels, labels_of
 from pdneuro.tables.provenance import note
+from pdneuro.tables.thresholds import END_OF, warn_of_missing_edges
 
 
 def fractions(
