@@ -31,6 +31,7 @@ import main_job
 import neuprint_edges
 import neuromorpho
 import numpy as np
+import on_cluster
 import pandas as pd
 import server
 import tables
@@ -40,7 +41,7 @@ from pdneuro.transport import tokens
 
 #: Above this spread of a yardstick, ratios are uncertain.
 MAX_SPREAD = 0.3
-#: Numbers of rows of the files of ``big``.
+#: Numbers of rows of the files of ``big`` and ``cluster``.
 SIZES = [5_000_000]
 JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "properties": lambda rounds, rows: main_job.properties(rounds),
@@ -61,6 +62,7 @@ JOBS: dict[str, Callable[[int, str | None], Iterable[Row]]] = {
     "groups": lambda rounds, rows: groups.sums(rounds),
     "similar_types": lambda rounds, rows: groups.similar_types(rounds),
     "big": lambda rounds, rows: big.large(rounds, SIZES),
+    "cluster": lambda rounds, rows: on_cluster.methods(rounds, SIZES),
     "growth": lambda rounds, rows: graphs.growth(rounds),
     "structures": lambda rounds, rows: allen.columns(rounds),
     "structures_json": lambda rounds, rows: allen.decoding(rounds),
@@ -80,7 +82,9 @@ def main() -> None:
     parser.add_argument("--only", choices=JOBS, nargs="+", default=list(JOBS))
     parser.add_argument("--rows", help="parquet file with a column flywire_id")
     parser.add_argument("--sizes", type=int, nargs="+", help="rows of the synthetic edge tables, rising")
-    parser.add_argument("--rows-big", type=int, nargs="+", default=SIZES, help="sizes of the job big")
+    parser.add_argument(
+        "--rows-big", type=int, nargs="+", default=SIZES, help="sizes of big, cluster"
+    )
     parser.add_argument("--json", help="file to which the rows are appended, one JSON object per line")
     chosen = parser.parse_args()
     SIZES[:] = chosen.rows_big

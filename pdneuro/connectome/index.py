@@ -37,6 +37,8 @@ from pdneuro.transport.store import cache_folder, make_private_folder
 #: Increased when the layout of the files changes.
 _LAYOUT = 1
 _ARRAYS = ("ids", "start", "partner", "weight")
+#: Number of records of a few neurons.
+_CHUNK = 32_768
 
 Places = npt.NDArray[np.intp]
 
@@ -103,24 +105,43 @@ class Index:
 
     def once(
         self, places: Places, *, upstream: bool = True, downstream: bool = True
-    ) -> tuple[Any, Any, Any, Places]:
-        """Return both ends, weights and positions of the records of some neurons, each edge once."""
-        counts, partner, weight, incoming, row = self.records(
-            places, upstream=upstream, downstream=downstream
-        )
-        own, other = np.repeat(self.ids[places], counts), self.ids[partner]
-        pre, post = np.where(incoming, other, own), np.where(incoming, own, other)
-        if upstream and downstream:  # an edge between two of them comes from its presynaptic neuron
-            chosen = np.zeros(len(self.ids), bool)
-            chosen[places] = True
-            once = ~(incoming & chosen[partner])
-            if not once.all():
-                pre, post, weight, row = pre[once], post[once], weight[once], row[once]
-        return pre, post, weight, row
+    ) -> tuple[Any, Any, Any, Places | None]:
+        """Return both ends and weights of the records of some neurons, each edge once.
 
-    def edges(self, pre: Any, post: Any, weight: Any, records: Places) -> pd.DataFrame:
+        The last result is the position of each record, if further columns are kept.
+        """
+        chosen = np.zeros(len(self.ids), bool)
+        chosen[places] = True
+        bounds = self.start[2 * places[:, None] + np.arange(3)]
+        sizes = bounds[:, 1 + upstream] - bounds[:, 1 - downstream]
+        ends = np.cumsum(sizes)
+        total = int(ends[-1]) if len(ends) else 0
+        pre, post, weight, row = (
+            np.empty(total if wanted else 0, np.int64) for wanted in (True, True, True, self.rows)
+        )
+        # Arrays of a few neurons stay in the processor's cache, and need no new memory.
+        first = np.flatnonzero(np.diff((ends - sizes) // _CHUNK, prepend=-1))
+        end = 0
+        for some in np.split(places, first[1:]):
+            counts, partner, count, incoming, position = self.records(
+                some, upstream=upstream, downstream=downstream
+            )
+            own, other = np.repeat(self.ids[some], counts), self.ids[partner]
+            cells = [np.where(incoming, other, own), np.where(incoming, own, other), count]
+            cells += [position] if self.rows else []
+            if upstream and downstream:  # an edge between two of them comes from its presynaptic neuron
+                keep = ~(incoming & chosen[partner])
+                if not keep.all():
+                    cells = [cell[keep] for cell in cells]
+            here = slice(end, end + len(cells[0]))
+            for array, cell in zip((pre, post, weight, row), cells, strict=False):
+                array[here] = cell
+            end = here.stop
+        return pre[:end], post[:end], weight[:end], row[:end] if self.rows else None
+
+    def edges(self, pre: Any, post: Any, weight: Any, records: Places | None) -> pd.DataFrame:
         """Return the edge table of some records: one row per pair, or the rows with further columns."""
-        if self.rows is not None:
+        if self.rows is not None and records is not None:
             return self.rows.table(pre, post, records)
         return edge_table(pre, post, weight)
 

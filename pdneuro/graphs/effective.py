@@ -12,7 +12,8 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs.paths import Codes, Ids
-from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions, product
+from pdneuro.graphs.shares import Shares, Signed, input_shares, known_positions
+from pdneuro.graphs.sparse_arrays import product
 from pdneuro.tables.collapse import label_columns
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.edges import require_edges

@@ -10,7 +10,8 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import NotConvergedError
 from pdneuro.graphs.paths import Ids, distinct_neurons
-from pdneuro.graphs.shares import FloatArray, Signed, input_shares, known_positions, product
+from pdneuro.graphs.shares import Signed, input_shares, known_positions
+from pdneuro.graphs.sparse_arrays import FloatArray, product
 from pdneuro.tables.provenance import inherit, note
 
 #: Largest real part of the eigenvalues after scaling.
@@ -111,8 +112,6 @@ def influence(
     quiet &= ~is_seed
     if quiet.any():
         matrix.data[quiet[matrix.indices]] = 0
-    # The search for components of SciPy 1.17 is endless if a pair has several entries.
-    matrix.sum_duplicates()
     matrix.eliminate_zeros()
     largest = largest_eigenvalue(matrix)
     if largest > 0:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pdneuro._compat import TEXT, optional
+from pdneuro._compat import TEXT
 from pdneuro.errors import (
     ColumnExistsError,
     MissingColumnsError,
     TooLargeError,
     listing,
 )
+from pdneuro.graphs.sparse_arrays import from_pairs
 from pdneuro.tables import roles
 from pdneuro.tables.annotation import annotate
 from pdneuro.tables.collapse import (
@@ -88,11 +89,9 @@ def to_sparse(
     >>> ids
     Index([11, 12], dtype='int64', name='id')
     """
-    sparse = optional("scipy.sparse", "graph")
     edges = require_edges(edges)
     neurons, pre, post, entries = _entries(edges, values, ids)
-    matrix = sparse.csr_array((entries, (pre, post)), shape=(len(neurons), len(neurons)))
-    matrix.sum_duplicates()
+    matrix = from_pairs(pre, post, entries, (len(neurons), len(neurons)))
     return matrix, pd.Index(neurons, name="id")
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro._compat import optional
 from pdneuro.errors import DoubtfulParameterWarning, MissingColumnsError, listing, warn
 from pdneuro.graphs.paths import Codes, Ids, distinct_neurons
+from pdneuro.graphs.sparse_arrays import chunks, divide_columns, divide_rows, from_pairs
 from pdneuro.tables.edges import require_edges
+from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.node_names import Nodes
 from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.weights import signs_of
 
 #: Transmitters that inhibit, or a column of signs, or None for unsigned weights.
 Signed = str | Iterable[str] | None
-FloatArray = npt.NDArray[np.float64]
-#: Products of at least this number of multiplications use several threads.
-_LARGE = 5_000_000
 
 
 class Shares(NamedTuple):
@@ -36,17 +32,15 @@ class Shares(NamedTuple):
     ids: Nodes
     pre: Codes
     post: Codes
-    weight: FloatArray
+    weight: Int64Array
     sign: npt.NDArray[np.int8] | None
 
     def matrix(self, kind: Any = np.float64, *, apart: bool = False, backward: bool = False) -> Any:
         """Return shares as a sparse array: rows are postsynaptic, columns presynaptic.
 
-        Several entries of a pair stay separate; products add them. Inhibitory edges have negative
-        shares, or with ``apart`` positive shares in separate columns, after those of all neurons.
-        ``backward`` exchanges rows and columns.
+        Inhibitory edges have negative shares, or with ``apart`` positive shares in separate columns,
+        after those of all neurons. ``backward`` exchanges rows and columns.
         """
-        sparse = optional("scipy.sparse", "graph")
         size = len(self.ids)
         rows, columns = (self.pre, self.post) if backward else (self.post, self.pre)
         values, width = self.weight, size
@@ -54,15 +48,12 @@ class Shares(NamedTuple):
             values = values * (np.abs(self.sign) if apart else self.sign)
             if apart:
                 columns, width = columns + np.int32(size) * (self.sign < 0), 2 * size
-        entries = sparse.coo_array((values.astype(kind, copy=False), (rows, columns)), (size, width))
-        # Summing the entries of a pair needs a sort, which takes longer than a product.
-        entries.has_canonical_format = True
-        matrix = entries.tocsr()
-        total = np.bincount(self.post, self.weight, size)
+        matrix = from_pairs(rows, columns, values, (size, width), kind)
+        total = np.zeros(size)
+        for chunk in chunks(len(self.post)):
+            total += np.bincount(self.post[chunk], self.weight[chunk], size)
         total[total == 0] = 1.0  # all weights are 0
-        matrix.data /= (
-            total[matrix.indices % size] if backward else np.repeat(total, np.diff(matrix.indptr))
-        )
+        divide_columns(matrix, total) if backward else divide_rows(matrix, total)
         matrix.eliminate_zeros()
         return matrix
 
@@ -71,30 +62,7 @@ def input_shares(edges: pd.DataFrame, signed: Signed = None) -> Shares:
     """Return the rows of an edge table, for matrices of shares of all input in the table."""
     edges = require_edges(edges)
     signs = None if signed is None else _signs(edges, signed)
-    return Shares(*coded_ends(edges), edges["weight"].to_numpy().astype(np.float64), signs)
-
-
-def product(matrix: Any, dense: FloatArray) -> Any:
-    """Return the product of a sparse and a dense array; threads share the rows of a large one."""
-    threads = min(os.cpu_count() or 1, 4)
-    if threads == 1 or matrix.nnz * (dense.size // len(dense)) < _LARGE:
-        return matrix @ dense
-    sparse = optional("scipy.sparse", "graph")
-    starts = matrix.indptr
-    cuts = np.searchsorted(starts, np.linspace(0, matrix.nnz, threads + 1).astype(starts.dtype))
-    cuts[-1] = matrix.shape[0]
-
-    def part(first: int, last: int) -> Any:
-        rows = sparse.csr_array((last - first, matrix.shape[1]), dtype=matrix.dtype)
-        # Set one by one, because the constructor copies parts of larger arrays.
-        rows.data, rows.indices = (
-            array[starts[first] : starts[last]] for array in (matrix.data, matrix.indices)
-        )
-        rows.indptr = starts[first : last + 1] - starts[first]
-        return rows @ dense
-
-    with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(part, cuts[:-1], cuts[1:])))
+    return Shares(*coded_ends(edges), edges["weight"].to_numpy(), signs)
 
 
 def _signs(edges: pd.DataFrame, signed: Signed) -> npt.NDArray[np.int8]:

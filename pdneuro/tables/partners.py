@@ -14,9 +14,10 @@ from pdneuro._compat import TEXT
 from pdneuro.errors import InconsistentEdgesWarning, warn
 from pdneuro.tables.collapse import with_all_categories
 from pdneuro.tables.edges import edge_table
-from pdneuro.tables.grouping import group_rows, number_ids, sort_rows, sums_by_code
+from pdneuro.tables.grouping import group_rows, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
+from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.provenance import inherit, note
 from pdneuro.tables.thresholds import as_share
 
@@ -60,14 +61,18 @@ def partners(
         See :func:`pdneuro.queries.edges.partners`.
     """
     check_strongest(top, cover)
-    own = pd.Index(ids)
-    ends = ((downstream, "pre", "post"), (upstream, "post", "pre"))
-    sides = [
-        _partners(edges, own, neuron, partner, group_by, once).assign(side=number)
-        for number, (wanted, neuron, partner) in enumerate(ends)
-        if wanted
-    ]
-    both = pd.concat(sides, ignore_index=True)
+    nodes, pre, post = coded_ends(edges)
+    asked = pd.Index(ids).get_indexer(pd.Index(nodes)) >= 0
+    weight = edges["weight"].to_numpy()
+    ends = [(pre, post)] * downstream + [(post, pre)] * upstream
+    rows = [np.flatnonzero(asked[own]) for own, _ in ends]
+    sides = np.repeat([0] * downstream + [1] * upstream, [len(some) for some in rows])
+    own, other = (
+        np.concatenate([end[some] for end, some in zip(each, rows, strict=True)])
+        for each in zip(*ends, strict=True)
+    )
+    weight = np.concatenate([weight[some] for some in rows])
+    both = _sums(nodes, own, other, sides, weight, group_by, once)
     if not observed:
         both = with_all_categories(both, ["partner", "side"])
     unlabeled = both["partner"].isna().to_numpy()
@@ -78,24 +83,62 @@ def partners(
         both, totals = both[~unlabeled], totals[~unlabeled]
     if not (top is None and cover is None):
         both = both[_are_strongest(both, totals, top, cover)]
-    result = _sorted(both, ["partner", "side"] if sort else ["weight", "partner", "side"])
+    result = _sorted(both, [] if sort else ["weight"], grouped=group_by is not None)
     words = pd.array(["downstream", "upstream"], TEXT).take(result.pop("side").to_numpy())
     result.insert(1, "direction", words)
     result = inherit(result, edges)
     return result if group_by is None else note(result, without_label=without_label)
 
 
-def _sorted(both: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """Sort by some columns, the largest weight first."""
-    if both["partner"].dtype != np.int64:
-        falling = [name == "weight" for name in order]
-        return both.sort_values(order, ascending=[not one for one in falling], ignore_index=True)
-    keys = {name: both[name].to_numpy() for name in order}
-    if "weight" in keys:
-        top = int(np.max(keys["weight"], initial=0))
-        # Short integers are sorted several times faster.
-        keys["weight"] = (top - keys["weight"]).astype(np.min_scalar_type(top))
-    return both.take(np.lexsort(list(keys.values())[::-1])).reset_index(drop=True)
+def _sums(
+    nodes: Any, own: Any, other: Any, sides: Any, weight: Any, group_by: Labels | None, once: bool
+) -> pd.DataFrame:
+    """Return one row per partner or label of partners, and side; partners in their order.
+
+    ``own`` and ``other`` are positions in ``nodes``, of a neuron and of its partner.
+    """
+    code = 2 * other.astype(np.int64) + sides
+    used = np.flatnonzero(np.bincount(code, minlength=2 * len(nodes)))
+    key, columns = pd.Series(nodes[used // 2]), {}
+    if group_by is not None:
+        labels = pd.Series(labels_of(nodes, group_by))
+        groups = group_rows(labels)
+        group = np.empty(len(labels), np.int64)
+        group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
+        code = 2 * group[other] + sides
+        sizes = np.bincount(2 * group[used // 2] + used % 2)
+        used = np.flatnonzero(sizes)
+        key, columns = labels.iloc[groups.first[used // 2]], {"n_partners": sizes[used]}
+    links = code
+    if group_by is not None or not once:  # a neuron may have several partners with the same label
+        links, sorted_own = sort_rows(code, own)
+        new = np.ones(len(code), bool)
+        new[1:] = (links[1:] != links[:-1]) | (sorted_own[1:] != sorted_own[:-1])
+        links = links[new]
+    size = int(np.max(used, initial=-1)) + 1
+    return pd.DataFrame(
+        {
+            "partner": key.reset_index(drop=True),
+            "weight": sums_by_code(code, weight, size)[used],
+            "n_neurons": np.bincount(links, minlength=size)[used],
+            **columns,
+            "side": used % 2,
+        }
+    )
+
+
+def _sorted(both: pd.DataFrame, order: list[str], *, grouped: bool) -> pd.DataFrame:
+    """Sort by weight, the largest first, or by partner; partners without labels are in order."""
+    if grouped:
+        order = [*order, "partner", "side"]
+        return both.sort_values(order, ascending=[name != "weight" for name in order], ignore_index=True)
+    if not order:
+        return both.reset_index(drop=True)
+    weight = both["weight"].to_numpy()
+    top = int(np.max(weight, initial=0))
+    # Short integers are sorted several times faster.
+    falling = (top - weight).astype(np.min_scalar_type(top))
+    return both.take(np.argsort(falling, kind="stable")).reset_index(drop=True)
 
 
 def check_strongest(top: Any, cover: Any) -> None:
@@ -144,47 +187,6 @@ def _are_strongest(
         kept &= (before / np.maximum(total, 1) < cover) & (weight > 0)
     chosen[ranked["row"].to_numpy()] = kept
     return chosen
-
-
-def _partners(
-    edges: pd.DataFrame,
-    ids: pd.Index[Any],
-    neuron: str,
-    partner: str,
-    group_by: Labels | None,
-    once: bool,
-) -> pd.DataFrame:
-    """Return one row per partner of some neurons, or per label of partners."""
-    own: Any = ids.get_indexer(pd.Index(edges[neuron]))
-    others, weight = edges[partner].to_numpy(), edges["weight"].to_numpy()
-    if len(own) and own.min() < 0:
-        rows = np.flatnonzero(own >= 0)
-        own, others, weight = own[rows], others[rows], weight[rows]
-    if others.dtype == np.int64:
-        distinct, (code,) = number_ids(others)  # sorted, so the final sort has little to do
-    else:
-        code, distinct = pd.factorize(others)
-    key, sizes = pd.Series(distinct), np.ones(len(distinct), np.int64)
-    if group_by is not None:
-        labels = pd.Series(labels_of(distinct, group_by))
-        groups = group_rows(labels)
-        group = np.empty(len(labels), np.int64)
-        group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
-        key, sizes, code = labels.iloc[groups.first].reset_index(drop=True), groups.sizes, group[code]
-    links = code
-    if group_by is not None or not once:  # a neuron may have several partners with the same label
-        links, sorted_own = sort_rows(code, own)
-        new = np.ones(len(code), bool)
-        new[1:] = (links[1:] != links[:-1]) | (sorted_own[1:] != sorted_own[:-1])
-        links = links[new]
-    found = pd.DataFrame(
-        {
-            "partner": key,
-            "weight": sums_by_code(code, weight, len(key)),
-            "n_neurons": np.bincount(links, minlength=len(key)),
-        }
-    )
-    return found if group_by is None else found.assign(n_partners=sizes)
 
 
 #: A packed partner: its ID, and twice the number of synapses, plus one if it is presynaptic.

@@ -360,7 +360,7 @@ def test_many_edges_are_computed_in_float32(monkeypatch: pytest.MonkeyPatch) -> 
     keys = ["source", "target", "effect"]
     precise = edges.neuro.effective(ids[:50], ids, 5, signed="gaba").set_index(keys)
     monkeypatch.setattr(sys.modules["pdneuro.graphs.effective"], "_MAX_PRECISE", 1)
-    monkeypatch.setattr(sys.modules["pdneuro.graphs.shares"], "_LARGE", 1)  # also with threads
+    monkeypatch.setattr(sys.modules["pdneuro.graphs.sparse_arrays"], "_LARGE", 1)  # also with threads
     single = edges.neuro.effective(ids[:50], ids, 5, signed="gaba").set_index(keys)
     assert single["total"].dtype == np.float64
     pd.testing.assert_frame_equal(single.reindex(precise.index), precise, rtol=1e-5, atol=0)
