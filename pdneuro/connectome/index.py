@@ -38,7 +38,7 @@ from pdneuro.transport.store import cache_folder, make_private_folder
 _LAYOUT = 1
 _ARRAYS = ("ids", "start", "partner", "weight")
 #: Number of records of a few neurons.
-_CHUNK = 32_768
+_CHUNK = 16_384
 
 Places = npt.NDArray[np.intp]
 

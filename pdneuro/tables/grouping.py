@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -48,7 +47,7 @@ def group_rows(*keys: pd.Series[Any], ordered: bool = True) -> Groups:
         Sort the groups by the first appearance of their keys. Otherwise their order is arbitrary, which
         takes half of the time.
     """
-    starts = None if ordered else _starts_of_runs(keys)
+    starts = None if ordered else starts_of_runs(*(array_of(key) for key in keys))
     if starts is not None:  # equal rows are adjacent, so each run of them is grouped as one row
         runs = group_rows(*(key.iloc[starts] for key in keys), ordered=False)
         lengths = np.diff(starts, append=len(keys[0]))[runs.rows]
@@ -66,11 +65,10 @@ def group_rows(*keys: pd.Series[Any], ordered: bool = True) -> Groups:
     return group_codes(code, size)
 
 
-def _starts_of_runs(keys: Sequence[pd.Series[Any]]) -> npt.NDArray[np.intp] | None:
+def starts_of_runs(*arrays: npt.NDArray[Any]) -> npt.NDArray[np.intp] | None:
     """Return the first row of each run of equal integers; None if runs have fewer than three rows."""
-    if any(key.dtype != np.int64 for key in keys) or not len(keys[0]):
+    if any(array.dtype != np.int64 for array in arrays) or not len(arrays[0]):
         return None
-    arrays = [key.to_numpy() for key in keys]
     for count in (10_000, len(arrays[0])):  # a few rows show that most tables are in another order
         new = np.zeros(min(count, len(arrays[0])), bool)
         new[:1] = True

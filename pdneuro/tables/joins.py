@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro._compat import CONCAT_BY_REFERENCE, copies_on_write
 from pdneuro.errors import ColumnExistsError, MultipleRecordsError, listing
 from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.grouping import starts_of_runs
 from pdneuro.tables.ids import Int64Array, id_array
 from pdneuro.tables.node_names import Nodes, node_array
 
@@ -77,8 +78,17 @@ def lookup(
             "for example with .drop_duplicates() or pdneuro.read_neurons(path, many='first')."
         )
     cells = {name: array_of(column)[present] for name, column in columns.items()}
-    positions = [index.get_indexer(pd.Index(ids)) for ids in arrays]
+    positions = [_positions(index, ids) for ids in arrays]
     return [{name: take_or_na(values, rows) for name, values in cells.items()} for rows in positions]
+
+
+def _positions(index: pd.Index[Any], ids: Nodes) -> Any:
+    """Return the positions of IDs in an index; a run of equal IDs is looked up once."""
+    starts = starts_of_runs(ids)
+    if starts is None:
+        return index.get_indexer(pd.Index(ids))
+    found = index.get_indexer(pd.Index(ids[starts]))
+    return np.repeat(found, np.diff(starts, append=len(ids)))
 
 
 def add_columns(
