@@ -18,6 +18,7 @@ from pdneuro.files import is_table
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables.columns import missing_integers, objects
 from pdneuro.tables.ids import Int64Array
+from pdneuro.tables.partners import PartnerRows
 
 
 @runtime_checkable
@@ -36,6 +37,20 @@ class Source(Protocol):
 
     def edges(self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch) -> pd.DataFrame:
         """Return the direct edges of the IDs as ``pre, post, weight``, each once."""
+
+
+@runtime_checkable
+class PartnerSource(Protocol):
+    """A source that finds partners without an edge table."""
+
+    @property
+    def name(self) -> str:
+        """Return a short name for messages."""
+
+    def partner_rows(
+        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
+    ) -> PartnerRows:
+        """Return the partners of the IDs, once for each of their neurons."""
 
 
 @runtime_checkable

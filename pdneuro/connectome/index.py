@@ -31,6 +31,7 @@ from pdneuro.tables.grouping import group_codes, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.node_names import require_numbers
 from pdneuro.tables.pairs import coded_ends
+from pdneuro.tables.partners import PartnerRows
 from pdneuro.transport.progress import bar
 from pdneuro.transport.store import cache_folder, make_private_folder
 
@@ -138,6 +139,13 @@ class Index:
                 array[here] = cell
             end = here.stop
         return pre[:end], post[:end], weight[:end], row[:end] if self.rows else None
+
+    def partners(self, places: Places, *, upstream: bool, downstream: bool) -> PartnerRows:
+        """Return the partners of some neurons."""
+        counts, partner, weight, incoming, _ = self.records(
+            places, upstream=upstream, downstream=downstream
+        )
+        return PartnerRows(self.ids, np.repeat(places, counts), partner, incoming, weight)
 
     def edges(self, pre: Any, post: Any, weight: Any, records: Places | None) -> pd.DataFrame:
         """Return the edge table of some records: one row per pair, or the rows with further columns."""

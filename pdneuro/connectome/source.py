@@ -32,10 +32,10 @@ from pdneuro.options import Fetch
 from pdneuro.sources import CAPABILITIES, Entry, capabilities
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables import neuron_fields
-from pdneuro.tables import partners as partner_tables
-from pdneuro.tables.edges import edge_table
+from pdneuro.tables.hops import direction_of
 from pdneuro.tables.ids import Int64Array, distinct_ids
 from pdneuro.tables.joins import Labels, are_labels
+from pdneuro.tables.partners import PartnerRows, sum_partners
 from pdneuro.tables.provenance import SYNTHETIC, is_synthetic, origin, stamp
 from pdneuro.tables.roles import id_column
 from pdneuro.tables.thresholds import whole_threshold
@@ -494,14 +494,13 @@ class Connectome(EdgeMethods):
         [5, 4, 2]
         """
         wanted = distinct_ids(id_column(ids, on))
-        found = edge_table(*self._records(wanted, upstream, downstream)[1:4])
-        found = found[found["weight"] >= whole_threshold(min_weight)]
+        direction_of(upstream, downstream)
+        rows = self.partner_rows(wanted, upstream=upstream, downstream=downstream, fetch=Fetch.of())
         labels: Any = group_by
         if group_by is not None and not are_labels(group_by):
             labels = self._neurons.frame([labels]).set_index(self._neurons.on)[group_by]
             labels = labels[labels.index.notna()]
-        sides: dict[str, Any] = {"upstream": upstream, "downstream": downstream, "group_by": labels}
-        return partner_tables.partners(found, wanted, **sides, **options, once=True)
+        return sum_partners(rows.with_weight(whole_threshold(min_weight)), labels, **options)
 
     # -- the protocol of a source -----------------------------------------------------------------
 
@@ -626,18 +625,23 @@ class Connectome(EdgeMethods):
         """
         if ids is None:
             return LazyEdges(self._index, self._neurons)
-        index, *records = self._records(ids, upstream, downstream)
-        return index.edges(*records)
+        index, places = self._known(ids)
+        return index.edges(*index.once(places, upstream=upstream, downstream=downstream))
 
-    def _records(
-        self, ids: Int64Array, upstream: bool, downstream: bool
-    ) -> tuple[Index, Any, Any, Any, Any]:
-        """Return the index; and ends, weight and position of the neurons' records, each edge once."""
+    def partner_rows(
+        self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
+    ) -> PartnerRows:
+        """Return the partners of the IDs, which need no edge table."""
+        index, places = self._known(ids)
+        return index.partners(places, upstream=upstream, downstream=downstream)
+
+    def _known(self, ids: Int64Array) -> tuple[Index, Places]:
+        """Return the index, and the positions of the IDs that are in it; report the others."""
         index = self._index_of(ids)
         places = index.places(ids)
         known = places >= 0
         self._report(ids, "connectivity", np.where(known, FOUND, UNKNOWN).astype(np.int8))
-        return index, *index.once(places[known], upstream=upstream, downstream=downstream)
+        return index, places[known]
 
     # -- the table of neurons ---------------------------------------------------------------------
 

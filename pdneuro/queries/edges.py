@@ -14,7 +14,7 @@ from pdneuro._docs import documented
 from pdneuro.errors import InvalidQueryError, UnsupportedError
 from pdneuro.graphs import to_networkx
 from pdneuro.options import Fetch, FetchKeywords
-from pdneuro.sources import Source, at_version, open_source, version_of
+from pdneuro.sources import PartnerSource, Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
 from pdneuro.tables.edges import COLUMNS, append_edges, require_edges
@@ -300,23 +300,30 @@ def partners(
             f"group_by={group_by!r} names a column, but ids is not a DataFrame. Pass labels by ID as a "
             "mapping or a Series."
         )
-    table = edges(
-        column, upstream=upstream, downstream=downstream, min_weight=min_weight, source=source, **fetch
-    )
-    return partner_tables.partners(
-        table,
-        distinct_ids(column),
-        upstream=upstream,
-        downstream=downstream,
-        group_by=labels,
-        top=top,
-        cover=cover,
-        dropna=dropna,
-        sort=sort,
-        observed=observed,
+    choice: dict[str, Any] = {
+        "top": top, "cover": cover, "dropna": dropna, "sort": sort, "observed": observed
+    }  # fmt: skip
+    sides = {"upstream": upstream, "downstream": downstream}
+    given, opened = distinct_ids(column), open_source(source)
+    if not isinstance(opened, PartnerSource):
+        table = edges(column, **sides, min_weight=min_weight, source=opened, **fetch)
         # With further columns, a pair may have several rows.
-        once=list(table.columns) == list(COLUMNS),
+        once = list(table.columns) == list(COLUMNS)
+        return partner_tables.partners(table, given, **sides, group_by=labels, **choice, once=once)
+    least, direction, options = whole_threshold(min_weight), direction_of(**sides), Fetch.of(**fetch)
+    with collect_report(options, partial(rounding_hint, given)) as report:
+        rows = opened.partner_rows(given, **sides, fetch=options)
+    found = partner_tables.sum_partners(rows.with_weight(least), labels, **choice)
+    unlabeled = partner_tables.without_label(found)
+    result = stamp(
+        found,
+        source=opened.name,
+        query=f"partners(upstream={upstream}, downstream={downstream}, min_weight={least})",
+        snapshots=report.snapshots(),
+        **version_of(opened),
+        **_completeness(least, direction, False, [len(given)]),
     )
+    return note(result, **unlabeled)
 
 
 @documented(like=edges)

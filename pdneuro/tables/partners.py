@@ -18,7 +18,7 @@ from pdneuro.tables.grouping import group_rows, sort_rows, sums_by_code
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.joins import Labels, labels_of
 from pdneuro.tables.pairs import coded_ends
-from pdneuro.tables.provenance import inherit, note
+from pdneuro.tables.provenance import facts, inherit, note
 from pdneuro.tables.thresholds import as_share
 
 
@@ -60,23 +60,73 @@ def partners(
     DataFrame
         See :func:`pdneuro.queries.edges.partners`.
     """
-    check_strongest(top, cover)
     nodes, pre, post = coded_ends(edges)
     asked = pd.Index(ids).get_indexer(pd.Index(nodes)) >= 0
-    weight = edges["weight"].to_numpy()
-    ends = [(pre, post)] * downstream + [(post, pre)] * upstream
-    rows = [np.flatnonzero(asked[own]) for own, _ in ends]
-    sides = np.repeat([0] * downstream + [1] * upstream, [len(some) for some in rows])
-    own, other = (
-        np.concatenate([end[some] for end, some in zip(each, rows, strict=True)])
-        for each in zip(*ends, strict=True)
+    ends = [(pre, post, 0)] * downstream + [(post, pre, 1)] * upstream
+    parts = []
+    for own, other, side in ends:
+        rows = np.flatnonzero(asked[own])
+        weight = edges["weight"].to_numpy()[rows]
+        parts.append((own[rows], other[rows], np.full(len(rows), side, np.int8), weight))
+    rows_of_sides = PartnerRows(nodes, *map(np.concatenate, zip(*parts, strict=True)))
+    table = sum_partners(
+        rows_of_sides,
+        group_by,
+        top=top,
+        cover=cover,
+        dropna=dropna,
+        sort=sort,
+        observed=observed,
+        once=once,
     )
-    weight = np.concatenate([weight[some] for some in rows])
-    both = _sums(nodes, own, other, sides, weight, group_by, once)
+    unlabeled = without_label(table)
+    result = inherit(table, edges)
+    return note(result, **unlabeled) if unlabeled else result
+
+
+def without_label(table: pd.DataFrame) -> dict[str, int]:
+    """Return the fact that partners have no label, if they are grouped."""
+    return {key: cells for key, cells in facts(table).items() if key == "without_label"}
+
+
+class PartnerRows(NamedTuple):
+    """Partners of neurons, as aligned arrays with one entry per neuron, side and partner, or more."""
+
+    #: IDs or names, sorted.
+    nodes: Any
+    #: Positions of the neuron and of the partner in ``nodes``.
+    own: Any
+    other: Any
+    #: 1 if the partner is upstream, otherwise 0.
+    side: Any
+    weight: Any
+
+    def with_weight(self, least: int) -> PartnerRows:
+        """Return the rows with at least this weight."""
+        if least <= int(np.min(self.weight, initial=least)):
+            return self
+        rows = np.flatnonzero(self.weight >= least)
+        return PartnerRows(self.nodes, *(cells[rows] for cells in self[1:]))
+
+
+def sum_partners(
+    rows: PartnerRows,
+    group_by: Labels | None = None,
+    *,
+    top: int | None = None,
+    cover: float | None = None,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
+    once: bool = True,
+) -> pd.DataFrame:
+    """Return one row per partner, or label, and side; see :func:`partners`."""
+    check_strongest(top, cover)
+    both = _sums(rows, group_by, once)
     if not observed:
         both = with_all_categories(both, ["partner", "side"])
     unlabeled = both["partner"].isna().to_numpy()
-    without_label = int(both["weight"].to_numpy()[unlabeled].sum())
+    missing = int(both["weight"].to_numpy()[unlabeled].sum())
     side = both["side"].to_numpy()
     totals = sums_by_code(side, both["weight"].to_numpy(), 2)[side]
     if dropna:
@@ -86,41 +136,36 @@ def partners(
     result = _sorted(both, [] if sort else ["weight"], grouped=group_by is not None)
     words = pd.array(["downstream", "upstream"], TEXT).take(result.pop("side").to_numpy())
     result.insert(1, "direction", words)
-    result = inherit(result, edges)
-    return result if group_by is None else note(result, without_label=without_label)
+    return result if group_by is None else note(result, without_label=missing)
 
 
-def _sums(
-    nodes: Any, own: Any, other: Any, sides: Any, weight: Any, group_by: Labels | None, once: bool
-) -> pd.DataFrame:
-    """Return one row per partner or label of partners, and side; partners in their order.
-
-    ``own`` and ``other`` are positions in ``nodes``, of a neuron and of its partner.
-    """
-    code = 2 * other.astype(np.int64) + sides
-    used = np.flatnonzero(np.bincount(code, minlength=2 * len(nodes)))
+def _sums(rows: PartnerRows, group_by: Labels | None, once: bool) -> pd.DataFrame:
+    """Return one row per partner or label of partners, and side; partners in their order."""
+    nodes, own, other, side, weight = rows
+    code = 2 * other.astype(np.int64) + side
+    neurons = np.bincount(code, minlength=2 * len(nodes))
+    used = np.flatnonzero(neurons)
     key, columns = pd.Series(nodes[used // 2]), {}
     if group_by is not None:
         labels = pd.Series(labels_of(nodes, group_by))
         groups = group_rows(labels)
         group = np.empty(len(labels), np.int64)
         group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
-        code = 2 * group[other] + sides
+        code = 2 * group[other] + side
         sizes = np.bincount(2 * group[used // 2] + used % 2)
         used = np.flatnonzero(sizes)
         key, columns = labels.iloc[groups.first[used // 2]], {"n_partners": sizes[used]}
-    links = code
     if group_by is not None or not once:  # a neuron may have several partners with the same label
         links, sorted_own = sort_rows(code, own)
         new = np.ones(len(code), bool)
         new[1:] = (links[1:] != links[:-1]) | (sorted_own[1:] != sorted_own[:-1])
-        links = links[new]
+        neurons = np.bincount(links[new], minlength=2 * len(nodes))
     size = int(np.max(used, initial=-1)) + 1
     return pd.DataFrame(
         {
             "partner": key.reset_index(drop=True),
             "weight": sums_by_code(code, weight, size)[used],
-            "n_neurons": np.bincount(links, minlength=size)[used],
+            "n_neurons": neurons[used],
             **columns,
             "side": used % 2,
         }
