@@ -6,7 +6,7 @@ import datetime
 import importlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -49,8 +49,8 @@ class PartnerSource(Protocol):
 
     def partner_rows(
         self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
-    ) -> PartnerRows:
-        """Return the partners of the IDs, once for each of their neurons."""
+    ) -> tuple[Int64Array, Iterable[PartnerRows]]:
+        """Return all neurons, and the partners of the IDs as positions among them."""
 
 
 @runtime_checkable

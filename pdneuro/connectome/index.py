@@ -12,10 +12,12 @@ import itertools
 import json
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +37,12 @@ from pdneuro.tables.partners import PartnerRows
 from pdneuro.transport.progress import bar
 from pdneuro.transport.store import cache_folder, make_private_folder
 
+T = TypeVar("T")
 #: Increased when the layout of the files changes.
 _LAYOUT = 1
 _ARRAYS = ("ids", "start", "partner", "weight")
-#: Number of records of a few neurons.
-_CHUNK = 16_384
+#: Number of records that are copied at once, and that are summed at once.
+_CHUNK, _BLOCK = 16_384, 1_000_000
 
 Places = npt.NDArray[np.intp]
 
@@ -113,17 +116,15 @@ class Index:
         """
         chosen = np.zeros(len(self.ids), bool)
         chosen[places] = True
-        bounds = self.start[2 * places[:, None] + np.arange(3)]
-        sizes = bounds[:, 1 + upstream] - bounds[:, 1 - downstream]
-        ends = np.cumsum(sizes)
-        total = int(ends[-1]) if len(ends) else 0
+        total = int(
+            (self.start[2 * places + 1 + upstream] - self.start[2 * places + 1 - downstream]).sum()
+        )
         pre, post, weight, row = (
             np.empty(total if wanted else 0, np.int64) for wanted in (True, True, True, self.rows)
         )
-        # Arrays of a few neurons stay in the processor's cache, and need no new memory.
-        first = np.flatnonzero(np.diff((ends - sizes) // _CHUNK, prepend=-1))
         end = 0
-        for some in np.split(places, first[1:]):
+        # Arrays of a few neurons stay in the processor's cache, and need no new memory.
+        for some in self._blocks(places, _CHUNK):
             counts, partner, count, incoming, position = self.records(
                 some, upstream=upstream, downstream=downstream
             )
@@ -140,12 +141,20 @@ class Index:
             end = here.stop
         return pre[:end], post[:end], weight[:end], row[:end] if self.rows else None
 
-    def partners(self, places: Places, *, upstream: bool, downstream: bool) -> PartnerRows:
-        """Return the partners of some neurons."""
-        counts, partner, weight, incoming, _ = self.records(
-            places, upstream=upstream, downstream=downstream
-        )
-        return PartnerRows(self.ids, np.repeat(places, counts), partner, incoming, weight)
+    def partners(self, places: Places, *, upstream: bool, downstream: bool) -> Iterator[PartnerRows]:
+        """Return the partners of some neurons, as positions, for some neurons after the others."""
+        for some in self._blocks(places, _BLOCK):
+            counts, partner, weight, incoming, _ = self.records(
+                some, upstream=upstream, downstream=downstream
+            )
+            yield PartnerRows(np.repeat(some, counts), partner, incoming, weight)
+
+    def _blocks(self, places: Places, size: int) -> Iterator[Places]:
+        """Divide neurons into groups with about this number of records."""
+        sizes = self.start[2 * places + 2] - self.start[2 * places]
+        before = np.cumsum(sizes) - sizes
+        first = np.flatnonzero(np.diff(before // size, prepend=-1))
+        return iter(np.split(places, first[1:]))
 
     def edges(self, pre: Any, post: Any, weight: Any, records: Places | None) -> pd.DataFrame:
         """Return the edge table of some records: one row per pair, or the rows with further columns."""
@@ -181,6 +190,8 @@ def build(edges: pd.DataFrame, neurons: Int64Array) -> Index:
     columns = [Column(name) for name in edges.columns.drop(list(COLUMNS))]
     cells = kept.encoded(columns, edges)
     pairs, arrays = _summed(pre, post, edges["weight"].to_numpy(), columns, cells)
+    if columns:
+        pairs = (*pairs, np.arange(len(pairs[0])))
     sizes, partner, weight, *number = _sorted_records(pairs, pairs, len(ids))
     start = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=start[1:])
@@ -200,22 +211,19 @@ def _summed(
     weight: Any,
     columns: Sequence[Column] = (),
     cells: Sequence[Any] = (),
-    pairs: int = 0,
     rows: int = 0,
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return distinct pairs of positions, sorted, and the sum of the weights of each.
 
-    With further columns, each pair also has a number, after the number of ``pairs`` before; the second
-    result has the arrays of their rows.
+    With further columns, the second result has the arrays of their rows, which come after ``rows``
+    others.
     """
     if columns:
         size = int(max(np.max(pre, initial=0), np.max(post, initial=0))) + 1
         groups = group_codes(pre.astype(np.int64) * size + post, size**2)
         sums = np.add.reduceat(weight[groups.rows], groups.starts) if len(weight) else weight
         first = groups.first
-        numbers = np.arange(pairs, pairs + len(first))
-        arrays = kept.rows_of_pairs(columns, groups, weight, cells, rows)
-        return (pre[first], post[first], sums, numbers), arrays
+        return (pre[first], post[first], sums), kept.rows_of_pairs(columns, groups, weight, cells, rows)
     pre, post, weight = sort_rows(pre, post, weight)
     new = np.ones(len(pre), bool)
     new[1:] = (pre[1:] != pre[:-1]) | (post[1:] != post[:-1])
@@ -324,11 +332,17 @@ def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: P
             ]
             start = np.zeros(2 * len(ids) + 1, np.int64)
             done = 0
-            for low, high, output, received in zip(bounds, bounds[1:], outputs, inputs, strict=False):
-                width = 3 if columns else 2
-                sizes, *records = _sorted_records(
-                    _read_part(output, width), _read_part(received, width), high - low, low
-                )
+
+            def sort(part: tuple[Any, ...]) -> tuple[Any, ...]:
+                low, high, output, received = part
+                pairs = _read_part(output, width), _read_part(received, width)
+                return _sorted_records(*pairs, high - low, low)
+
+            width = 3 if columns else 2
+            ranges = zip(bounds, bounds[1:], outputs, inputs, strict=False)
+            for (low, high), (sizes, *records) in zip(
+                itertools.pairwise(bounds), _in_threads(sort, ranges), strict=True
+            ):
                 start[2 * low + 1 : 2 * high + 1] = done + np.cumsum(sizes)
                 end = done + len(records[0])
                 for array, values in zip(arrays, records, strict=False):
@@ -363,7 +377,7 @@ def _divide_rows(
         degrees = np.pad(degrees, (0, size - len(degrees)))
         degrees += np.bincount(pre, minlength=size) + np.bincount(post, minlength=size)
         cells = kept.encoded(columns, edges)
-        _write_parts(parts, (pre % _PARTS).astype(np.int8), pre, post, weight, *cells)
+        _append(parts, *_by_part((pre % _PARTS).astype(np.int8), pre, post, weight, *cells))
         progress.update(len(edges))
     return numbers.ids().to_numpy(), degrees, columns
 
@@ -383,30 +397,51 @@ def _divide_pairs(
     Rows with further columns are written to the folder, pair by pair. Returns the number of pairs and
     the largest weight.
     """
-    count, row_count, top = 0, 0, 0
-    for part in rows:
-        pre, post, weight, *cells = _read_part(part, 2 + len(columns) + bool(columns))
-        row_count += len(pre)
-        pairs, arrays = _summed(
-            place[pre], place[post], weight, columns, cells, count, row_count - len(pre)
-        )
+    width = 2 + len(columns) + bool(columns)
+    ends = list(itertools.accumulate(part.tell() // (8 * width) for part in rows))
+
+    def sums(part: tuple[Any, int]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        file, before = part
+        pre, post, weight, *cells = _read_part(file, width)
+        return _summed(place[pre], place[post], weight, columns, cells, before)
+
+    count, top = 0, 0
+    for pairs, arrays in _in_threads(sums, zip(rows, [0, *ends], strict=False)):
         kept.append(folder, arrays)
+        if columns:
+            pairs = (*pairs, np.arange(count, count + len(pairs[0])))
         for parts, end in ((outputs, pairs[0]), (inputs, pairs[1])):
             number = np.searchsorted(bounds[1:-1], end, side="right").astype(np.int8)
-            _write_parts(parts, number, *pairs)
+            _append(parts, *_by_part(number, *pairs))
         count += len(pairs[0])
         top = max(top, int(np.max(pairs[2], initial=0)))
         progress.update()
     return count, top
 
 
-def _write_parts(parts: list[Any], number: Any, pre: Any, post: Any, *others: Any) -> None:
-    """Append each row to the part with its number."""
+def _in_threads(action: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
+    """Return the results of tasks in their order; two are computed ahead, and no more are in memory."""
+    with ThreadPoolExecutor(2) as pool:
+        ahead: deque[Future[T]] = deque()
+        for task in tasks:
+            if len(ahead) == 2:
+                yield ahead.popleft().result()
+            ahead.append(pool.submit(action, task))
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _by_part(number: Any, pre: Any, post: Any, *others: Any) -> tuple[Any, Any]:
+    """Return rows sorted by the number of their part, and the end of each part."""
     order = np.argsort(number, kind="stable")  # fast, since the numbers have 8 bits
-    ends = np.cumsum(np.bincount(number, minlength=len(parts)))
     records = np.empty((len(order), 1 + len(others)), np.int64)
     for place, column in enumerate((pre << 32 | post, *others)):
         records[:, place] = column[order]
+    return records, np.cumsum(np.bincount(number, minlength=_PARTS))
+
+
+def _append(parts: list[Any], records: Any, ends: Any) -> None:
+    """Append each row to its part."""
     for part, begin, end in zip(parts, [0, *ends], ends, strict=False):
         part.write(records[begin:end])
 

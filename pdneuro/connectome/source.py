@@ -500,7 +500,7 @@ class Connectome(EdgeMethods):
         if group_by is not None and not are_labels(group_by):
             labels = self._neurons.frame([labels]).set_index(self._neurons.on)[group_by]
             labels = labels[labels.index.notna()]
-        return sum_partners(rows.with_weight(whole_threshold(min_weight)), labels, **options)
+        return sum_partners(*rows, labels, min_weight=whole_threshold(min_weight), **options)
 
     # -- the protocol of a source -----------------------------------------------------------------
 
@@ -630,10 +630,10 @@ class Connectome(EdgeMethods):
 
     def partner_rows(
         self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
-    ) -> PartnerRows:
-        """Return the partners of the IDs, which need no edge table."""
+    ) -> tuple[Int64Array, Iterator[PartnerRows]]:
+        """Return all neurons, and the partners of the IDs as positions among them."""
         index, places = self._known(ids)
-        return index.partners(places, upstream=upstream, downstream=downstream)
+        return index.ids, index.partners(places, upstream=upstream, downstream=downstream)
 
     def _known(self, ids: Int64Array) -> tuple[Index, Places]:
         """Return the index, and the positions of the IDs that are in it; report the others."""

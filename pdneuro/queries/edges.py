@@ -313,7 +313,7 @@ def partners(
     least, direction, options = whole_threshold(min_weight), direction_of(**sides), Fetch.of(**fetch)
     with collect_report(options, partial(rounding_hint, given)) as report:
         rows = opened.partner_rows(given, **sides, fetch=options)
-    found = partner_tables.sum_partners(rows.with_weight(least), labels, **choice)
+    found = partner_tables.sum_partners(*rows, labels, min_weight=least, **choice)
     unlabeled = partner_tables.without_label(found)
     result = stamp(
         found,

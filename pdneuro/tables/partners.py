@@ -68,9 +68,10 @@ def partners(
         rows = np.flatnonzero(asked[own])
         weight = edges["weight"].to_numpy()[rows]
         parts.append((own[rows], other[rows], np.full(len(rows), side, np.int8), weight))
-    rows_of_sides = PartnerRows(nodes, *map(np.concatenate, zip(*parts, strict=True)))
+    rows_of_sides = PartnerRows(*map(np.concatenate, zip(*parts, strict=True)))
     table = sum_partners(
-        rows_of_sides,
+        nodes,
+        [rows_of_sides],
         group_by,
         top=top,
         cover=cover,
@@ -92,27 +93,20 @@ def without_label(table: pd.DataFrame) -> dict[str, int]:
 class PartnerRows(NamedTuple):
     """Partners of neurons, as aligned arrays with one entry per neuron, side and partner, or more."""
 
-    #: IDs or names, sorted.
-    nodes: Any
-    #: Positions of the neuron and of the partner in ``nodes``.
+    #: Positions of the neuron and of the partner among all neurons.
     own: Any
     other: Any
     #: 1 if the partner is upstream, otherwise 0.
     side: Any
     weight: Any
 
-    def with_weight(self, least: int) -> PartnerRows:
-        """Return the rows with at least this weight."""
-        if least <= int(np.min(self.weight, initial=least)):
-            return self
-        rows = np.flatnonzero(self.weight >= least)
-        return PartnerRows(self.nodes, *(cells[rows] for cells in self[1:]))
-
 
 def sum_partners(
-    rows: PartnerRows,
+    nodes: Any,
+    blocks: Iterable[PartnerRows],
     group_by: Labels | None = None,
     *,
+    min_weight: int = 1,
     top: int | None = None,
     cover: float | None = None,
     dropna: bool = False,
@@ -120,9 +114,12 @@ def sum_partners(
     observed: bool = True,
     once: bool = True,
 ) -> pd.DataFrame:
-    """Return one row per partner, or label, and side; see :func:`partners`."""
+    """Return one row per partner, or label, and side; see :func:`partners`.
+
+    ``nodes`` are the IDs of all neurons, sorted. All rows of a neuron are in one block.
+    """
     check_strongest(top, cover)
-    both = _sums(rows, group_by, once)
+    both = _sums(nodes, blocks, group_by, min_weight, once)
     if not observed:
         both = with_all_categories(both, ["partner", "side"])
     unlabeled = both["partner"].isna().to_numpy()
@@ -139,32 +136,42 @@ def sum_partners(
     return result if group_by is None else note(result, without_label=missing)
 
 
-def _sums(rows: PartnerRows, group_by: Labels | None, once: bool) -> pd.DataFrame:
+def _sums(
+    nodes: Any, blocks: Iterable[PartnerRows], group_by: Labels | None, min_weight: int, once: bool
+) -> pd.DataFrame:
     """Return one row per partner or label of partners, and side; partners in their order."""
-    nodes, own, other, side, weight = rows
-    code = 2 * other.astype(np.int64) + side
-    neurons = np.bincount(code, minlength=2 * len(nodes))
-    used = np.flatnonzero(neurons)
-    key, columns = pd.Series(nodes[used // 2]), {}
-    if group_by is not None:
-        labels = pd.Series(labels_of(nodes, group_by))
+    size = 2 * len(nodes)
+    weights, neurons, found = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, bool)
+    labels = None if group_by is None else pd.Series(labels_of(nodes, group_by))
+    if labels is not None:
         groups = group_rows(labels)
         group = np.empty(len(labels), np.int64)
         group[groups.rows] = np.repeat(np.arange(len(groups.starts)), groups.sizes)
-        code = 2 * group[other] + side
+    for own, other, side, weight in blocks:
+        if min_weight > 1 and len(weight) and np.min(weight) < min_weight:
+            rows = np.flatnonzero(weight >= min_weight)
+            own, other, side, weight = own[rows], other[rows], side[rows], weight[rows]
+        code = 2 * other.astype(np.int64) + side
+        found[code] = True
+        if labels is not None:
+            code = 2 * group[other] + side
+        weights += sums_by_code(code, weight, size)
+        if labels is not None or not once:  # a neuron may have several partners with the same label
+            code, sorted_own = sort_rows(code, own)
+            new = np.ones(len(code), bool)
+            new[1:] = (code[1:] != code[:-1]) | (sorted_own[1:] != sorted_own[:-1])
+            code = code[new]
+        neurons += np.bincount(code, minlength=size)
+    used = np.flatnonzero(found)
+    key, columns = pd.Series(nodes[used // 2]), {}
+    if labels is not None:
         sizes = np.bincount(2 * group[used // 2] + used % 2)
         used = np.flatnonzero(sizes)
         key, columns = labels.iloc[groups.first[used // 2]], {"n_partners": sizes[used]}
-    if group_by is not None or not once:  # a neuron may have several partners with the same label
-        links, sorted_own = sort_rows(code, own)
-        new = np.ones(len(code), bool)
-        new[1:] = (links[1:] != links[:-1]) | (sorted_own[1:] != sorted_own[:-1])
-        neurons = np.bincount(links[new], minlength=2 * len(nodes))
-    size = int(np.max(used, initial=-1)) + 1
     return pd.DataFrame(
         {
             "partner": key.reset_index(drop=True),
-            "weight": sums_by_code(code, weight, size)[used],
+            "weight": weights[used],
             "n_neurons": neurons[used],
             **columns,
             "side": used % 2,
