@@ -172,6 +172,14 @@ class Index:
         partners = np.diff(self.start[2 * places[:, None] + np.arange(3)], axis=1)
         return down, partners[:, 0], up, partners[:, 1]
 
+    def totals(self) -> Int64Array:
+        """Return the numbers of synapses downstream and upstream of each neuron, in turn."""
+        totals = np.zeros(len(self.start) - 1, np.int64)
+        used = np.flatnonzero(np.diff(self.start))
+        if len(used):
+            totals[used] = np.add.reduceat(self.weight, self.start[used], dtype=np.int64)
+        return totals
+
     def table(self) -> pd.DataFrame:
         """Return all edges as an edge table, sorted by presynaptic neuron."""
         counts, partner, weight, _, row = self.records(np.arange(len(self.ids)), upstream=False)

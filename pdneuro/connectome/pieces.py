@@ -382,14 +382,24 @@ class EdgeMethods:
         [7, 0, 4]
         """
         ids = pd.Index(self._index.ids)
-        names = ("in_degree", "out_degree", "in_weight", "out_weight")
-        counts = {name: np.zeros(len(ids), np.int64) for name in names}
-        for piece in map(self._pairs_of, self._pieces()):
-            weight = piece["weight"].to_numpy()
-            for side, end in (("in", "post"), ("out", "pre")):
-                places = ids.get_indexer(pd.Index(piece[end]))
-                counts[f"{side}_degree"] += np.bincount(places, minlength=len(ids))
-                counts[f"{side}_weight"] += sums_by_code(places, weight, len(ids))
+        counts: dict[str, Any]
+        if not self._steps and self._first is None:
+            sizes, totals = np.diff(self._index.start), self._index.totals()
+            counts = {
+                "in_degree": sizes[1::2],
+                "out_degree": sizes[::2],
+                "in_weight": totals[1::2],
+                "out_weight": totals[::2],
+            }
+        else:
+            names = ("in_degree", "out_degree", "in_weight", "out_weight")
+            counts = {name: np.zeros(len(ids), np.int64) for name in names}
+            for piece in map(self._pairs_of, self._pieces()):
+                weight = piece["weight"].to_numpy()
+                for side, end in (("in", "post"), ("out", "pre")):
+                    places = ids.get_indexer(pd.Index(piece[end]))
+                    counts[f"{side}_degree"] += np.bincount(places, minlength=len(ids))
+                    counts[f"{side}_weight"] += sums_by_code(places, weight, len(ids))
         table = pd.DataFrame(counts, index=ids.rename("id"), dtype="int64")
         return table[(table["in_degree"] > 0) | (table["out_degree"] > 0)]
 
