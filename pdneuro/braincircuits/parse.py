@@ -60,8 +60,8 @@ class _Envelope(msgspec.Struct):
 
 
 class _Partner(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    segmentid: int | None
-    synaptic_count: int | None
+    segmentid: int
+    synaptic_count: int
 
 
 class _Partners(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -225,8 +225,8 @@ def _sides(entry: _Partners) -> tuple[int, Int64Array, Int64Array]:
     """Return the number of downstream partners, and partners and weights of both sides."""
     downstream, upstream = entry.downstream or [], entry.upstream or []
     both = downstream + upstream
-    partner = np.fromiter([one.segmentid or 0 for one in both], np.int64, len(both))
-    weight = np.fromiter([one.synaptic_count or 0 for one in both], np.int64, len(both))
+    partner = np.fromiter([one.segmentid for one in both], np.int64, len(both))
+    weight = np.fromiter([one.synaptic_count for one in both], np.int64, len(both))
     return len(downstream), partner, weight
 
 
