@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dask
 import dask.dataframe as dd
+import pytest
 from distributed import Client, LocalCluster
 
 import pdneuro
@@ -37,3 +38,16 @@ def test_the_report_covers_all_partitions(sandbox: Sandbox) -> None:
         assert pdneuro.last_report()["from_cache"].all()
     neurons().head(2).neuro.properties("link_pre")
     assert len(pdneuro.last_report()) == 2
+
+
+@pytest.mark.parametrize("first", ["cached", "requested"])
+def test_the_row_of_the_task_that_requested_an_id_counts(sandbox: Sandbox, first: str) -> None:
+    ids = neurons()["root_id"].drop_duplicates()
+    ids.neuro.properties("link_pre")
+    lazy = dd.from_pandas(ids, npartitions=1)
+    cached, requested = (lazy.neuro.properties("link_pre", refresh=again) for again in (False, True))
+    both = (cached, requested) if first == "cached" else (requested, cached)
+    dask.compute(*both, scheduler="sync")
+    report = pdneuro.last_report()
+    assert report["id"].tolist() == ids.tolist()
+    assert not report["from_cache"].any()
