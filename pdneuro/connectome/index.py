@@ -7,6 +7,7 @@ by weight, the largest first. A query for k neurons reads k slices.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import hashlib
 import itertools
 import json
@@ -349,7 +350,7 @@ def build_on_disk(pieces: Iterable[pd.DataFrame], neurons: Int64Array, folder: P
             width = 3 if columns else 2
             ranges = zip(bounds, bounds[1:], outputs, inputs, strict=False)
             for (low, high), (sizes, *records) in zip(
-                itertools.pairwise(bounds), _in_threads(sort, ranges), strict=True
+                itertools.pairwise(bounds), in_threads(sort, ranges), strict=True
             ):
                 start[2 * low + 1 : 2 * high + 1] = done + np.cumsum(sizes)
                 end = done + len(records[0])
@@ -414,7 +415,7 @@ def _divide_pairs(
         return _summed(place[pre], place[post], weight, columns, cells, before)
 
     count, top = 0, 0
-    for pairs, arrays in _in_threads(sums, zip(rows, [0, *ends], strict=False)):
+    for pairs, arrays in in_threads(sums, zip(rows, [0, *ends], strict=False)):
         kept.append(folder, arrays)
         if columns:
             pairs = (*pairs, np.arange(count, count + len(pairs[0])))
@@ -427,14 +428,15 @@ def _divide_pairs(
     return count, top
 
 
-def _in_threads(action: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
+def in_threads(action: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
     """Return the results of tasks in their order; two are computed ahead, and no more are in memory."""
     with ThreadPoolExecutor(2) as pool:
         ahead: deque[Future[T]] = deque()
         for task in tasks:
             if len(ahead) == 2:
                 yield ahead.popleft().result()
-            ahead.append(pool.submit(action, task))
+            run = contextvars.copy_context().run  # the thread sees the options of the caller
+            ahead.append(pool.submit(run, action, task))
         while ahead:
             yield ahead.popleft().result()
 

@@ -12,7 +12,7 @@ from pandas.api import types
 
 from pdneuro import graphs
 from pdneuro._compat import optional
-from pdneuro.connectome.index import Index
+from pdneuro.connectome.index import Index, in_threads
 from pdneuro.connectome.properties import Neurons
 from pdneuro.tables import pairs, roles, weights
 from pdneuro.tables.annotation import annotate
@@ -442,15 +442,17 @@ class EdgeMethods:
         if is_by_end(group_by):
             labels = {end: _as_category(one) for end, one in group_by.items()}
 
-        def parts() -> Iterator[pd.DataFrame]:
+        def sums(piece: tuple[tuple[int, int], bool]) -> pd.DataFrame:
             # A neuron is in one piece of the edges that are divided by its end of them.
-            for upstream in (False, True):
-                other = counts[:-1] if upstream else ["n_post"]
-                for piece in lazy._pieces(upstream):
-                    part = collapse(piece, labels, **options)
-                    yield part.assign(**dict.fromkeys(other, 0))
+            other = counts[:-1] if piece[1] else ["n_post"]
+            return collapse(lazy._piece(*piece), labels, **options).assign(**dict.fromkeys(other, 0))
 
-        totals = _sums(parts(), keys, counts[1:])
+        pieces = [
+            (bounds, upstream)
+            for upstream in (False, True)
+            for bounds in lazy._ranges(upstream) or [(0, 0)]
+        ]
+        totals = _sums(in_threads(sums, pieces), keys, counts[1:])
         for key in keys:
             column = totals[key]
             if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype != empty[key].dtype:
