@@ -82,9 +82,7 @@ def main() -> None:
     parser.add_argument("--only", choices=JOBS, nargs="+", default=list(JOBS))
     parser.add_argument("--rows", help="parquet file with a column flywire_id")
     parser.add_argument("--sizes", type=int, nargs="+", help="rows of the synthetic edge tables, rising")
-    parser.add_argument(
-        "--rows-big", type=int, nargs="+", default=SIZES, help="sizes of big, cluster"
-    )
+    parser.add_argument("--rows-big", type=int, nargs="+", default=SIZES, help="sizes of big, cluster")
     parser.add_argument("--json", help="file to which the rows are appended, one JSON object per line")
     chosen = parser.parse_args()
     SIZES[:] = chosen.rows_big

@@ -123,9 +123,8 @@ class Index:
         pre, post, weight, row = (
             np.empty(total if wanted else 0, np.int64) for wanted in (True, True, True, self.rows)
         )
-        end = 0
-        # Arrays of a few neurons stay in the processor's cache, and need no new memory.
-        for some in self._blocks(places, _CHUNK):
+
+        def cells_of(some: Places) -> list[Any]:
             counts, partner, count, incoming, position = self.records(
                 some, upstream=upstream, downstream=downstream
             )
@@ -136,6 +135,12 @@ class Index:
                 keep = ~(incoming & chosen[partner])
                 if not keep.all():
                     cells = [cell[keep] for cell in cells]
+            return cells
+
+        # Arrays of a few neurons stay in the processor's cache, and need no new memory.
+        blocks, each = self._blocks(places, _CHUNK), in_threads if total > _BLOCK else map
+        end = 0
+        for cells in each(cells_of, blocks):
             here = slice(end, end + len(cells[0]))
             for array, cell in zip((pre, post, weight, row), cells, strict=False):
                 array[here] = cell
@@ -155,7 +160,7 @@ class Index:
         sizes = self.start[2 * places + 2] - self.start[2 * places]
         before = np.cumsum(sizes) - sizes
         first = np.flatnonzero(np.diff(before // size, prepend=-1))
-        return iter(np.split(places, first[1:]))
+        return iter(np.split(places, first[1:]) if len(places) else [])
 
     def edges(self, pre: Any, post: Any, weight: Any, records: Places | None) -> pd.DataFrame:
         """Return the edge table of some records: one row per pair, or the rows with further columns."""
@@ -176,9 +181,12 @@ class Index:
     def totals(self) -> Int64Array:
         """Return the numbers of synapses downstream and upstream of each neuron, in turn."""
         totals = np.zeros(len(self.start) - 1, np.int64)
-        used = np.flatnonzero(np.diff(self.start))
-        if len(used):
-            totals[used] = np.add.reduceat(self.weight, self.start[used], dtype=np.int64)
+        for some in self._blocks(np.arange(len(self.ids)), _BLOCK):
+            starts = self.start[2 * some[0] : 2 * some[-1] + 3]
+            used = np.flatnonzero(np.diff(starts))
+            if len(used):
+                weight = self.weight[starts[0] : starts[-1]].astype(np.int64)
+                totals[2 * some[0] + used] = np.add.reduceat(weight, starts[used] - starts[0])
         return totals
 
     def table(self) -> pd.DataFrame:
