@@ -631,7 +631,18 @@ class Connectome(EdgeMethods):
     def partner_rows(
         self, ids: Int64Array, *, upstream: bool, downstream: bool, fetch: Fetch
     ) -> tuple[Int64Array, Iterator[PartnerRows]]:
-        """Return all neurons, and the partners of the IDs as positions among them."""
+        """Return all neurons, and the partners of the IDs as positions among them.
+
+        Examples
+        --------
+        >>> from pdneuro.options import Fetch
+        >>> edges = pd.DataFrame({"pre": [11, 11, 13], "post": [12, 13, 11], "weight": [5, 2, 4]})
+        >>> ids, rows = pdneuro.Connectome(edges).partner_rows(
+        ...     np.array([11]), upstream=True, downstream=True, fetch=Fetch.of()
+        ... )
+        >>> [(ids[part.other].tolist(), part.weight.tolist()) for part in rows]
+        [([12, 13, 13], [5, 2, 4])]
+        """
         index, places = self._known(ids)
         return index.ids, index.partners(places, upstream=upstream, downstream=downstream)
 
