@@ -9,8 +9,6 @@ from typing import Any
 from big import figures, files, measured, types
 from measure import Row, in_own_process
 
-import pdneuro
-
 #: Memory limit of DuckDB.
 LIMIT = "4GB"
 KINDS = ("degree", "matrix", "collapse", "fractions", "annotate")
@@ -20,6 +18,8 @@ def by_dask(kind: str, folder: str, place: str) -> tuple[float, float, float]:
     """Measure a method; results with a row per pair or edge are written to files."""
     import dask.dataframe as dd
     from distributed import Client, LocalCluster
+
+    import pdneuro.dask
 
     pdneuro.set_options(progress=False)
     labels = types().rename_axis("id").reset_index()
@@ -33,7 +33,7 @@ def by_dask(kind: str, folder: str, place: str) -> tuple[float, float, float]:
         ) as cluster,
         Client(cluster),
     ):
-        edges = pdneuro.neuro(dd.read_parquet(f"{folder}/*.parquet"))
+        edges = dd.read_parquet(f"{folder}/*.parquet").neuro
         actions: dict[str, Callable[[], Any]] = {
             "degree": lambda: edges.degree().compute(),
             "matrix": lambda: edges.to_matrix(group_by=types()),
