@@ -286,8 +286,9 @@ def _sorted_records(
 
 # -- from files that are larger than memory --------------------------------------------------------
 
-#: Number of parts that are sorted one after the other.
-_PARTS = 32
+#: Number of parts, of which three are in memory at once. Each has three open files, and macOS allows
+#: 256 by default.
+_PARTS = 56
 
 
 class _Numbers:
