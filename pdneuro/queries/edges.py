@@ -303,6 +303,7 @@ def partners(
     choice: dict[str, Any] = {
         "top": top, "cover": cover, "dropna": dropna, "sort": sort, "observed": observed
     }  # fmt: skip
+    partner_tables.check_strongest(top, cover)  # before anything is requested
     sides = {"upstream": upstream, "downstream": downstream}
     given, opened = distinct_ids(column), open_source(source)
     if not isinstance(opened, PartnerSource):
