@@ -120,9 +120,8 @@ class Index:
         total = int(
             (self.start[2 * places + 1 + upstream] - self.start[2 * places + 1 - downstream]).sum()
         )
-        pre, post, weight, row = (
-            np.empty(total if wanted else 0, np.int64) for wanted in (True, True, True, self.rows)
-        )
+        sizes = (total, total, total, 0 if self.rows is None else total)
+        pre, post, weight, row = (np.empty(size, np.int64) for size in sizes)
 
         def cells_of(some: Places) -> list[Any]:
             counts, partner, count, incoming, position = self.records(
@@ -130,7 +129,7 @@ class Index:
             )
             own, other = np.repeat(self.ids[some], counts), self.ids[partner]
             cells = [np.where(incoming, other, own), np.where(incoming, own, other), count]
-            cells += [position] if self.rows else []
+            cells += [] if self.rows is None else [position]
             if upstream and downstream:  # an edge between two of them comes from its presynaptic neuron
                 keep = ~(incoming & chosen[partner])
                 if not keep.all():
@@ -145,7 +144,7 @@ class Index:
             for array, cell in zip((pre, post, weight, row), cells, strict=False):
                 array[here] = cell
             end = here.stop
-        return pre[:end], post[:end], weight[:end], row[:end] if self.rows else None
+        return pre[:end], post[:end], weight[:end], None if self.rows is None else row[:end]
 
     def partners(self, places: Places, *, upstream: bool, downstream: bool) -> Iterator[PartnerRows]:
         """Return the partners of some neurons, as positions, for some neurons after the others."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pdneuro.errors import (
-    NodeBudgetError,
-)
+from pdneuro.errors import NodeBudgetError
 
 #: Default maximum number of neurons to query with several hops.
 MAX_NODES = 50_000

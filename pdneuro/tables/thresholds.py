@@ -8,11 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import copies_on_write
-from pdneuro.errors import (
-    IncompleteEdgesWarning,
-    listing,
-    warn,
-)
+from pdneuro.errors import IncompleteEdgesWarning, listing, warn
 from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.grouping import group_rows, pairs_differ, sums_by_code
