@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import pdneuro
+from pdneuro.tables.partners import partners
 
 
 @pytest.mark.parametrize("columns", [(), ("nt",)])
@@ -34,3 +35,28 @@ def test_any_size_of_blocks(
     monkeypatch.setattr(index, "_BLOCK", 20)
     for found, whole in zip(results(), expected, strict=True):
         pd.testing.assert_frame_equal(found, whole)
+
+
+@pytest.mark.parametrize("source", ["a connectome", "an edge table"])
+def test_partners_by_label_are_those_of_groupby(source: str) -> None:
+    edges = pdneuro.sandbox.edges().head(3000)
+    brain = pdneuro.Connectome(edges)
+    ids = brain.ids.sample(200, random_state=1)
+    labels = pd.Series(["a", "b", "c"] * 1000, name="label")[: len(brain.ids)].set_axis(brain.ids)
+    sides = []
+    for direction, own, other in (("downstream", "pre", "post"), ("upstream", "post", "pre")):
+        rows = edges[edges[own].isin(ids)]
+        rows = rows.assign(partner=rows[other].map(labels), direction=direction)
+        sides.append(rows.assign(neuron=rows[own], other=rows[other]))
+    groups = pd.concat(sides).groupby(["partner", "direction"])
+    expected = groups.agg(
+        weight=("weight", "sum"), n_neurons=("neuron", "nunique"), n_partners=("other", "nunique")
+    )
+    if source == "a connectome":
+        found = ids.neuro.partners(source=brain, group_by=labels)
+    else:
+        found = partners(ids.neuro.edges(source=brain), ids.to_numpy(), group_by=labels)
+    found = found.set_index(["partner", "direction"]).sort_index()
+    assert found.index.tolist() == expected.index.tolist()
+    for name in expected.columns:
+        assert found[name].tolist() == expected[name].tolist()
