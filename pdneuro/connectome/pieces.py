@@ -12,8 +12,9 @@ from pandas.api import types
 
 from pdneuro import graphs
 from pdneuro._compat import optional
-from pdneuro.connectome.index import Index, in_threads
+from pdneuro.connectome.index import Index
 from pdneuro.connectome.properties import Neurons
+from pdneuro.connectome.threads import in_threads
 from pdneuro.tables import pairs, roles, weights
 from pdneuro.tables.annotation import annotate
 from pdneuro.tables.collapse import (

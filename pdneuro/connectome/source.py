@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
-from pdneuro.connectome import index as indexes
 from pdneuro.connectome import published
 from pdneuro.connectome.dumps import download_dump
-from pdneuro.connectome.index import Index, Places
+from pdneuro.connectome.index import Index, Places, build
 from pdneuro.connectome.pieces import EdgeMethods, LazyEdges
 from pdneuro.connectome.properties import Neurons
+from pdneuro.connectome.saved_index import on_disk
 from pdneuro.errors import (
     IncompleteTableWarning,
     NotFoundError,
@@ -130,7 +130,7 @@ class Connectome(EdgeMethods):
         self._name = ""
         self._neurons = Neurons(neurons, on)
         table = read_edges(edges, only=True, columns=columns, **roles)
-        self._index = indexes.build(table, self._neurons.ids())
+        self._index = build(table, self._neurons.ids())
         #: Materialization time of the data in Unix seconds, None if unknown.
         self.materialized_timestamp: int | None = None
 
@@ -222,8 +222,8 @@ class Connectome(EdgeMethods):
         }
         self._neurons = Neurons(neurons, on)
         self._read = partial(edge_pieces, files, columns, **roles)
-        build = partial(
-            indexes.on_disk,
+        open_index = partial(
+            on_disk,
             [*sources, *(table_files(neurons) if neurons is not None else [])],
             [
                 [str(path.resolve()) for path in (*paths, neurons) if path is not None],
@@ -234,8 +234,8 @@ class Connectome(EdgeMethods):
             self._read,
             self._neurons.ids,
         )
-        self._build = partial(build, large=True)
-        found = build(large=index)
+        self._build = partial(open_index, large=True)
+        found = open_index(large=index)
         if found is not None:
             self._index = found
         self.materialized_timestamp = materialized_timestamp
@@ -394,7 +394,7 @@ class Connectome(EdgeMethods):
             for piece in self._read():
                 rows.append(piece[piece["pre"].isin(ids) | piece["post"].isin(ids)])
                 progress.update(len(piece))
-        return indexes.build(pd.concat(rows, ignore_index=True), self._neurons.ids())
+        return build(pd.concat(rows, ignore_index=True), self._neurons.ids())
 
     def __reduce__(self) -> Any:
         # A copy opens the files again, so that the index is mapped from disk and not sent.

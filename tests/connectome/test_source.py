@@ -294,7 +294,7 @@ class TestIndex:
     def count_builds(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls: list[int] = []
         monkeypatch.setattr(
-            "pdneuro.connectome.index.build", lambda *given: calls.append(1) or build(*given)
+            "pdneuro.connectome.saved_index.build", lambda *given: calls.append(1) or build(*given)
         )
         return calls
 
