@@ -51,6 +51,7 @@ class Mutant(NamedTuple):
     line: int
     start: int
     end: int
+    before: str
     text: str
     #: Whether a process executes the line once, for the first test that needs it.
     once: bool
@@ -86,7 +87,8 @@ class _Finder(ast.NodeVisitor):
 
     def add(self, node: Any, text: str, span: tuple[int, int] | None = None) -> None:
         start, end = span or self.span(node)
-        self.found.append(Mutant(self.path, node.lineno, start, end, text, self.once))
+        before = self.source[start:end].decode()
+        self.found.append(Mutant(self.path, node.lineno, start, end, before, text, self.once))
 
     def between(self, left: Any, right: Any, text: str) -> None:
         """Replace the operator between two operands, brackets aside."""
@@ -262,8 +264,8 @@ _seconds: dict[str, float] = {}
 
 def pytest_runtest_logreport(report: Any) -> None:
     """Note how long a test takes; those that fail without a fault are left out."""
-    if report.when == "call":
-        _seconds[report.nodeid] = report.duration if report.passed else -1.0
+    if report.when == "call" or report.failed:
+        _seconds[report.nodeid] = -1.0 if report.failed else report.duration
 
 
 def pytest_sessionfinish(session: Any) -> None:
@@ -363,8 +365,9 @@ def survivors(sample: list[Mutant], folder: Path, workers: int) -> Iterator[Muta
         futures = {pool.submit(check, mutant): mutant for mutant in sample}
         for future in as_completed(futures):
             mutant, state = futures[future], future.result()
-            before = (ROOT / mutant.path).read_bytes()[mutant.start : mutant.end].decode()
-            print(f"{state} {mutant.path}:{mutant.line}: {before!r} -> {mutant.text!r}", flush=True)
+            print(
+                f"{state} {mutant.path}:{mutant.line}: {mutant.before!r} -> {mutant.text!r}", flush=True
+            )
             if state == "SURVIVED":
                 yield mutant
 

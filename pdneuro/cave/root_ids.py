@@ -221,10 +221,7 @@ class Version(NamedTuple):
         except ExpiredVersionError:
             raise
         except NotFoundError:  # it does not exist at this version, or is a view
-            described = self.client.table(table.name, self.number)
-            if described == table:
-                raise
-            return self.client.query(described, *more)
+            return self.client.query(self.client.table(table.name, self.number), *more)
 
     def voxel_size(self) -> list[float]:
         """Return the size of the voxels of the table of synapses in nm."""

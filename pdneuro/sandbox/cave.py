@@ -38,6 +38,9 @@ def cave_tokens() -> dict[str, str]:
 
 _GRAPH = {f"{name}_graph": name for name in TOKENS}
 
+#: When all tables were made; the service writes UTC without a zone.
+CREATED = "2020-11-02T18:56:35.530100"
+
 
 class CaveApp:
     """An imitation of the info, materialization and chunked-graph services for two datastacks.
@@ -194,6 +197,7 @@ class CaveApp:
                 "table_name": table,
                 "schema_type": "synapse" if table == SYNAPSES else "nucleus_detection",
                 "reference_table": REFERENCES.get(table, ""),
+                "created": CREATED,
                 "notice_text": None,
                 "voxel_resolution_x": RESOLUTION[0],
                 "voxel_resolution_y": RESOLUTION[1],

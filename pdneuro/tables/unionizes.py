@@ -140,7 +140,7 @@ def _number(cell: Any) -> Any:
         number = float(cell)
     except (TypeError, ValueError):
         return cell
-    return int(number) if number.is_integer() and not isinstance(cell, bool) else cell
+    return int(number) if number.is_integer() else cell
 
 
 def _flag(cell: Any) -> Any:

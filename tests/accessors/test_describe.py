@@ -105,6 +105,9 @@ def test_missing_things_are_listed() -> None:
     array = xarray.DataArray([0.5, 1.5], dims="neuron", coords=ids)
     assert "a choice of the coordinate" in " ".join(described(array)["missing"])
     assert "a choice" not in " ".join(described(array.drop_vars("bodyId"))["missing"])
+    rounded = xarray.DataArray([0.5], dims="root_id", coords={"root_id": [7.2e17]})
+    assert "digits of 'root_id'" in " ".join(described(rounded)["missing"])
+    assert "digits" not in " ".join(described(rounded.assign_coords(root_id=[5.0]))["missing"])
     edges = pd.DataFrame({"pre": [1], "post": [2]})
     assert "each row counts as one synapse" in described(edges)["missing"][0]
 

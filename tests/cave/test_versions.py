@@ -532,6 +532,7 @@ class TestCatalog:
         assert (tables["version"] == 1300).all()
         for name, rows in zip(tables["name"], tables["rows"], strict=True):
             assert rows == len(stack.table(name, 1300))
+        assert (tables["created"] == pd.Timestamp("2020-11-02 18:56:35.530100", tz="UTC")).all()
         text = tables.set_index("name")["description"]
         assert "Refers to nucleus_detection_v0" in text["cell_type_manual"]
         assert found.loc[found["kind"] == "view", "name"].tolist() == ["nucleus_view"]

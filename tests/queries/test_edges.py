@@ -159,6 +159,8 @@ def test_partners_by_label(sandbox: Sandbox, ids: pd.Series) -> None:
     assert by_column["partner"].isna().any()
     with pytest.raises(ValueError, match="several rows"):
         ids.neuro.partners(group_by=pd.concat([types, types]))
+    with pytest.raises(TypeError, match="'cell_type' names a column, but ids is not a DataFrame"):
+        ids.neuro.partners(group_by="cell_type")
 
 
 def test_groups_share_one_download_and_stay_separate(sandbox: Sandbox) -> None:

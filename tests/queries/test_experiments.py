@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ def test_a_side_of_an_unknown_injection_is_an_error(sandbox: Sandbox) -> None:
         allen.projection_matrix(strange, rollup=["TH"], hemisphere="ipsilateral")
     with pytest.raises(errors.InvalidQueryError, match="empty"):
         allen.projection_matrix(rows, hemisphere=[])
+
+
+@pytest.mark.parametrize("wanted", [1.5, "1.5"])
+def test_a_hemisphere_is_a_whole_number(sandbox: Sandbox, wanted: Any) -> None:
+    rows = allen.unionizes([100140756], hemisphere=1, is_injection=False)
+    with pytest.raises(errors.InvalidQueryError, match="hemisphere"):
+        allen.projection_matrix(rows, rollup=["TH"], hemisphere=wanted)
 
 
 def test_unionizes_in_long_form(sandbox: Sandbox, table: pd.DataFrame) -> None:
@@ -205,6 +213,15 @@ def test_mappings_of_iblatlas_are_sets(sandbox: Sandbox) -> None:
     cosmos = column.neuro.rollup("Cosmos").fillna("none").tolist()
     assert cosmos == ["Isocortex", "Isocortex", "Isocortex", "none", "TH"]
     assert pd.Series([-778, 0]).neuro.rollup("cosmos").fillna(0).tolist() == [-315, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"), [("beryl", "5bbc48d3f8f86a4a"), ("cosmos", "e6aa53c8f6d4c059")]
+)
+def test_no_id_of_a_mapping_changes_unnoticed(name: str, digest: str) -> None:
+    """No service has these sets, and iblatlas is not a dependency."""
+    ids = np.sort(np.array(pdneuro.tables.mappings.MAPPINGS[name], "<i8"))
+    assert hashlib.sha256(ids.tobytes()).hexdigest()[:16] == digest
 
 
 def test_mappings_belong_to_the_mouse(sandbox: Sandbox) -> None:

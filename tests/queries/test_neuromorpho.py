@@ -298,6 +298,8 @@ def test_dtypes_and_raw(sandbox: Sandbox) -> None:
     assert raw.iloc[0].to_dict() == data.neuron(int(found["neuron_id"].iloc[0]))
     assert raw["surface"].map(type).unique().tolist() == [str]
     ids = raw["neuron_id"].head(3)
+    listed = neuromorpho.neuron(ids, raw=True)
+    assert listed["surface"].tolist() == raw.loc[ids.index, "surface"].tolist()
     again = ids.neuro.neuromorpho("neuron_id", "surface", raw=True)
     pd.testing.assert_frame_equal(again, raw.loc[ids.index, ["neuron_id", "surface"]], check_dtype=False)
     assert again["surface"].map(type).unique().tolist() == [str]
