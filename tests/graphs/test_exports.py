@@ -270,6 +270,15 @@ class TestMatrices:
         with pytest.raises(errors.PrecisionLossError):
             rounded.neuro.to_edges()
 
+    @pytest.mark.parametrize("axis", ["index", "columns"])
+    @pytest.mark.parametrize("label", [0, None])
+    def test_a_matrix_with_a_missing_label_is_rejected(self, axis: str, label: object) -> None:
+        matrix = pd.DataFrame([[0, 3], [5, 0]], index=[11, 12], columns=[11, 12])
+        matrix = matrix.set_axis(pd.Index([11, label], dtype=object), axis=axis)
+        side = "pre" if axis == "index" else "post"
+        with pytest.raises(errors.InvalidEdgesError, match=f"a {side} label of the matrix is missing"):
+            graphs.from_matrix(matrix)
+
     def test_groups(self, edges: pd.DataFrame) -> None:
         types = {BASE + 1: "KC", BASE + 2: "MBON", BASE + 3: "KC"}
         matrix = edges.neuro.to_matrix(types)
