@@ -1,12 +1,12 @@
-"""Rows of several IDs as one value per ID, column by column.
+"""Rows of several IDs as one value per ID: records of fixed width, one after the other.
 
-A neuron has thousands of synapses, so a value holds the bytes of arrays, and no object per row. Most
-neurons have one row in another table, so a value of a simple table is a record, and no array per column.
+A neuron has thousands of synapses, so a value holds bytes, and no object per row. Text that is long, and
+lists, do not fit into records; :mod:`pdneuro.cave.parse` encodes such rows as JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,42 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro.tables.columns import column, objects
+from pdneuro.tables.columns import column
 from pdneuro.transport.report import ShapeError
-
-#: The dtype of the bytes of a column, by its kind; a column of another kind is a list.
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "int": np.dtype("<i8"),
-    "int32": np.dtype("<i4"),
-    "float": np.dtype("<f8"),
-    "bool": np.dtype("?"),
-    "time": np.dtype("<i8"),
-}
-_LIST = "list"
-_INT32 = np.iinfo(np.int32)
-
-
-class _Column(msgspec.Struct, array_like=True):
-    """A column of some rows."""
-
-    name: str
-    kind: str
-    #: Bytes of an array, or a list.
-    cells: Any
-    #: Bytes of an array that is true where a value is missing; empty if no value is.
-    absent: bytes
-
-
-class _Rows(msgspec.Struct, array_like=True):
-    count: int
-    columns: list[_Column]
-
 
 #: Name of the field of records that is true where the value of the field before it is missing.
 _MISSING = ""
 #: Maximum number of bytes of a text in a record.
 _LONGEST_TEXT = 64
+#: Number of bytes that are read at once: they stay in the processor's cache, and need no new memory.
+_BLOCK = 500_000
 _HEAD = msgspec.msgpack.Decoder(list[tuple[str, str]])
+_INT32 = np.iinfo(np.int32)
 
 
 class Cells(NamedTuple):
@@ -70,13 +45,36 @@ class Records(NamedTuple):
     columns: dict[str, Cells]
 
 
-_decode = msgspec.msgpack.Decoder(_Rows).decode
+class _Kind(NamedTuple):
+    """IDs whose records have the same columns."""
+
+    places: npt.NDArray[np.intp]
+    sizes: npt.NDArray[np.intp]
+    #: The field of each column, and of the mask of its missing values, if it has one.
+    fields: dict[str, tuple[str, str | None]]
+    dtype: np.dtype[Any]
+    #: Number of bytes in front of the records.
+    head: int
+
+    def blocks(self, bodies: Sequence[bytes]) -> Iterator[Records]:
+        """Return the records, those of some IDs after the others."""
+        before = (np.cumsum(self.sizes) - self.sizes) * self.dtype.itemsize
+        first = np.flatnonzero(np.diff(before // _BLOCK, prepend=-1))
+        for start, end in pairwise([*first.tolist(), len(self.places)]):
+            places = self.places[start:end]
+            joined = b"".join([bodies[place][self.head :] for place in places.tolist()])
+            records = np.frombuffer(joined, self.dtype)
+            cells = {
+                name: Cells(records[own], None if mask is None else records[mask])
+                for name, (own, mask) in self.fields.items()
+            }
+            yield Records(places, self.sizes[start:end], cells)
 
 
 def pack(
-    table: Mapping[str, Any], order: npt.NDArray[np.intp], sizes: Sequence[int]
-) -> list[bytes | None]:
-    """Pack the rows of each ID.
+    table: Mapping[str, Any], order: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]
+) -> list[bytes] | None:
+    """Pack the rows of each ID; None if a column does not fit into records.
 
     Parameters
     ----------
@@ -84,102 +82,20 @@ def pack(
         Columns by name: Series, or arrays of int64.
     order : array of int
         Positions of the rows, those of an ID next to each other.
-    sizes : sequence of int
-        Number of rows of each ID.
-
-    Returns
-    -------
-    list
-        None for an ID without rows.
-
-    Examples
-    --------
-    >>> from pdneuro.cave.packed_rows import pack, unpack
-    >>> table = {"size": np.array([2, 5, 7]), "score": pd.Series([0.5, None, 1])}
-    >>> sizes, columns = unpack(pack(table, np.array([1, 2, 0]), [2, 0, 1]))
-    >>> sizes, columns["size"].tolist()
-    ([2, 0, 1], [5, 7, 2])
-    """
-    columns = []
-    for name, whole in table.items():
-        kind, cells, absent = _arrays(whole)
-        columns.append((name, kind, cells[order], None if absent is None else absent[order]))
-    ends = np.cumsum(sizes).tolist()
-    packed: list[bytes | None] = []
-    for start, end in zip([0, *ends], ends, strict=False):
-        if start == end:
-            packed.append(None)
-            continue
-        parts = []
-        for name, kind, cells, absent in columns:
-            own = None if absent is None else absent[start:end]
-            lost = b"" if own is None or not own.any() else own.tobytes()
-            part = cells[start:end]
-            parts.append((name, kind, part.tolist() if kind == _LIST else part.tobytes(), lost))
-        packed.append(msgspec.msgpack.encode((end - start, parts)))
-    return packed
-
-
-def check(bodies: Iterable[bytes | None]) -> None:
-    """Raise ShapeError if packed rows are damaged."""
-    for body in bodies:
-        try:
-            rows = _decode(body or b"")
-        except msgspec.DecodeError as error:
-            raise ShapeError(f"packed rows are damaged: {error}") from error
-        for part in rows.columns:
-            width = _DTYPES[part.kind].itemsize if part.kind in _DTYPES else 1
-            if len(part.cells) != width * rows.count or len(part.absent) not in (0, rows.count):
-                raise ShapeError(f"the packed column {part.name!r} does not have {rows.count:,} rows.")
-
-
-def unpack(bodies: Iterable[bytes | None]) -> tuple[list[int], dict[str, Any]]:
-    """Return the number of rows of each ID, and the columns of the rows of all IDs, in their order.
-
-    Integers are int64 (Int64 if one is missing), other numbers Float64, timestamps datetime (UTC).
-    """
-    whole = [None if body is None else _decode(body) for body in bodies]
-    sizes = [0 if part is None else part.count for part in whole]
-    parts = [part for part in whole if part is not None]
-    counts = [part.count for part in parts]
-    schemas = [[column.name for column in part.columns] for part in parts]
-    names = dict.fromkeys(name for schema in schemas for name in schema)
-    if all(schema == schemas[0] for schema in schemas):
-        by_place = zip(*(part.columns for part in parts), strict=True)
-        return sizes, {
-            name: _joined(name, own, counts) for name, own in zip(names, by_place, strict=True)
-        }
-    of_name = [{column.name: column for column in part.columns} for part in parts]
-    return sizes, {name: _joined(name, [own.get(name) for own in of_name], counts) for name in names}
-
-
-# -- records ---------------------------------------------------------------------------------------
-
-
-def pack_records(
-    table: pd.DataFrame, order: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]
-) -> list[bytes] | None:
-    """Pack the rows of each ID as records; None if a column needs another form.
-
-    Parameters
-    ----------
-    table : DataFrame
-    order : array of int
-        Positions of the rows, those of an ID next to each other.
     sizes : array of int
         Number of rows of each ID.
 
     Examples
     --------
-    >>> from pdneuro.cave.packed_rows import one_record_each, pack_records
-    >>> table = pd.DataFrame({"id": [5, 6], "cell_type": ["23P", "BC"]})
-    >>> packed = pack_records(table, np.array([1, 0]), np.array([1, 1]))
-    >>> one_record_each(packed)["cell_type"].tolist()
-    ['BC', '23P']
+    >>> from pdneuro.cave.packed_rows import pack, unpack
+    >>> table = {"size": np.array([2, 5, 7]), "score": pd.Series([0.5, None, 1])}
+    >>> sizes, columns = unpack(pack(table, np.array([1, 2, 0]), np.array([2, 1])))
+    >>> sizes, columns["size"].tolist()
+    (array([2, 1]), [5, 7, 2])
     """
     parts: list[tuple[str, npt.NDArray[Any]]] = []
-    for name, cells in table.items():
-        found = _cells_of_record(cells)
+    for name, whole in table.items():
+        found = _cells(whole)
         if found is None or not str(name):
             return None
         parts.append((str(name), found.values))
@@ -188,100 +104,61 @@ def pack_records(
     if not parts:
         return None
     kinds = [(f"c{place}", values.dtype.str) for place, (_, values) in enumerate(parts)]
-    records = np.empty(len(table), kinds)
+    records = np.empty(len(order), kinds)
     for place, (_, values) in enumerate(parts):
-        records[f"c{place}"] = values
+        records[f"c{place}"] = values[order]  # records are sorted several times slower than numbers
     encoded = msgspec.msgpack.encode([(name, values.dtype.str) for name, values in parts])
-    prefix, data = len(encoded).to_bytes(4, "little") + encoded, records[order].tobytes()
+    head, data = len(encoded).to_bytes(4, "little") + encoded, records.tobytes()
     ends = (records.itemsize * np.cumsum(sizes)).tolist()
-    return [prefix + data[start:end] for start, end in pairwise([0, *ends])]
+    return [head + data[start:end] for start, end in pairwise([0, *ends])]
 
 
-def unpack_records(bodies: Sequence[bytes]) -> Iterator[Records]:
-    """Return the records of IDs, those with the same columns together.
-
-    Raises
-    ------
-    ShapeError
-        A body is damaged.
-    """
-    places: dict[bytes, list[int]] = {}
-    prefix, own = b"", [0]
-    for place, body in enumerate(bodies):
-        if not prefix or not body.startswith(prefix):
-            prefix = body[: 4 + int.from_bytes(body[:4], "little")]
-            own = places.setdefault(prefix, [])
-        own.append(place)
-    for prefix, own in places.items():
-        mine = bodies if len(own) == len(bodies) else [bodies[place] for place in own]
-        try:
-            names, kinds = zip(*_HEAD.decode(prefix[4:]), strict=True)
-            dtype = np.dtype([(f"c{place}", kind) for place, kind in enumerate(kinds)])
-            sizes, rest = np.divmod(np.array([*map(len, mine)]) - len(prefix), dtype.itemsize)
-            if rest.any():
-                raise ShapeError("a record is truncated.")
-            if (sizes == 1).all():  # no need to cut each body
-                whole = np.dtype([("prefix", f"V{len(prefix)}"), ("record", dtype)])
-                records = np.frombuffer(b"".join(mine), whole)["record"]
-            else:
-                records = np.frombuffer(b"".join(body[len(prefix) :] for body in mine), dtype)
-            columns = {}
-            for place, (name, following) in enumerate(zip(names, (*names[1:], ""), strict=True)):
-                if name != _MISSING:
-                    has_missing = following == _MISSING and place + 1 < len(names)
-                    missing = records[f"c{place + 1}"].astype(bool) if has_missing else None
-                    columns[name] = Cells(records[f"c{place}"], missing)
-            for cells in columns.values():
-                if cells.values.dtype.kind == "S":
-                    cells.values.tobytes().decode()  # raises an error if the text is damaged
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
-            raise ShapeError(f"packed records are damaged: {error}") from error
-        yield Records(np.array(own), sizes, columns)
+def check(bodies: Sequence[bytes]) -> None:
+    """Raise ShapeError if packed rows are damaged."""
+    for kind in _kinds(bodies):
+        texts = [own for own, _ in kind.fields.values() if kind.dtype[own].kind == "S"]
+        for part in kind.blocks(bodies) if texts else ():
+            try:
+                for cells in part.columns.values():
+                    if cells.values.dtype.kind == "S":
+                        cells.values.tobytes().decode()
+            except ValueError as error:
+                raise ShapeError(f"packed records are damaged: {error}") from error
 
 
-def one_record_each(bodies: Sequence[bytes]) -> dict[str, Any] | None:
-    """Return the columns of IDs with one row each; None if some have more, or other columns."""
-    parts = list(unpack_records(bodies))
-    if not parts:
-        return {}
-    kinds = [[(name, cells.values.dtype.kind) for name, cells in part.columns.items()] for part in parts]
-    if not all(
-        own == kinds[0] and (part.sizes == 1).all() for own, part in zip(kinds, parts, strict=True)
-    ):
-        return None
-    order = np.argsort(np.concatenate([part.places for part in parts]))
-    found = {}
-    for name in parts[0].columns:
-        cells = [part.columns[name] for part in parts]
-        values, missing = np.concatenate([part.values for part in cells])[order], None
-        if any(part.missing is not None for part in cells):
-            missing = np.concatenate([_missing(part) for part in cells])[order]
-        found[name] = _typed(Cells(values, missing), name)
+def counts(bodies: Sequence[bytes]) -> npt.NDArray[np.intp]:
+    """Return the number of rows of each ID."""
+    found = np.zeros(len(bodies), np.intp)
+    for kind in _kinds(bodies):
+        found[kind.places] = kind.sizes
     return found
 
 
-def _missing(cells: Cells) -> npt.NDArray[np.bool_]:
-    return np.zeros(len(cells.values), bool) if cells.missing is None else cells.missing
+def records(bodies: Sequence[bytes]) -> Iterator[Records]:
+    """Return the records of all IDs; parts have the rows of some of them."""
+    for kind in _kinds(bodies):
+        yield from kind.blocks(bodies)
 
 
-def _typed(cells: Cells, name: str) -> Any:
-    """Return a column of records with the dtype of its values; text of timestamps is datetime (UTC)."""
-    values, missing = cells
-    kind = values.dtype.kind
-    if kind == "S":
-        known = slice(None) if missing is None else ~missing
-        codes = np.full(len(values), -1)
-        codes[known], distinct = pd.factorize(values[known].astype(object))
-        texts = [text.decode() for text in distinct]
-        # The code of a missing text is -1.
-        return column(texts if missing is None else [*texts, None], name, timestamps=True).take(codes)
-    if kind == "M":
-        return pd.Series(values).dt.tz_localize("UTC").array
-    if kind == "f":
-        return pd.arrays.FloatingArray(values, np.isnan(values))
-    if missing is None:
-        return values
-    return (pd.arrays.BooleanArray if kind == "b" else pd.arrays.IntegerArray)(values, missing)
+def unpack(bodies: Sequence[bytes]) -> tuple[npt.NDArray[np.intp], dict[str, Any]]:
+    """Return the number of rows of each ID, and the columns of the rows of all IDs, in their order.
+
+    Integers are int64 (Int64 if one is missing), other numbers Float64, timestamps datetime (UTC).
+    """
+    kinds = list(_kinds(bodies))
+    sizes = counts(bodies)
+    starts = np.cumsum(sizes) - sizes
+    names = dict.fromkeys(name for kind in kinds for name in kind.fields)
+    whole = {name: _empty(name, kinds, int(sizes.sum())) for name in names}
+    for kind in kinds:
+        for part in kind.blocks(bodies):
+            rows = _rows(starts[part.places], part.sizes)
+            for name, cells in part.columns.items():
+                values, missing = whole[name]
+                values[rows] = plain(cells) if values.dtype == object else cells.values
+                if missing is not None and values.dtype != object:
+                    missing[rows] = False if cells.missing is None else cells.missing
+    return sizes, {name: _typed(cells, name) for name, cells in whole.items()}
 
 
 def plain(cells: Cells) -> list[Any]:
@@ -300,19 +177,107 @@ def plain(cells: Cells) -> list[Any]:
     return [None if lost else value for value, lost in zip(found, missing.tolist(), strict=True)]
 
 
-def _cells_of_record(cells: pd.Series[Any]) -> Cells | None:
-    """Return a column as numbers, timestamps or bytes of text; None if some cells are anything else."""
-    if cells.dtype != object and not isinstance(cells.dtype, pd.StringDtype):
+# -- inside ----------------------------------------------------------------------------------------
+
+
+def _kinds(bodies: Sequence[bytes]) -> Iterator[_Kind]:
+    """Group IDs by the columns of their records; raise ShapeError if a body is damaged."""
+    places: dict[bytes, list[int]] = {}
+    head, own = b"", [0]
+    for place, body in enumerate(bodies):
+        if not head or not body.startswith(head):
+            head = body[: 4 + int.from_bytes(body[:4], "little")]
+            own = places.setdefault(head, [])
+        own.append(place)
+    for head, own in places.items():
         try:
-            kind, values, missing = _arrays(cells)
+            names, dtypes = zip(*_HEAD.decode(head[4:]), strict=True)
+            dtype = np.dtype([(f"c{place}", kind) for place, kind in enumerate(dtypes)])
+            sizes, rest = np.divmod(
+                np.array([len(bodies[place]) for place in own]) - len(head), dtype.itemsize
+            )
+        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            raise ShapeError(f"packed records are damaged: {error}") from error
+        if rest.any() or not all(np.dtype(kind).kind in "ibfMS" for kind in dtypes):
+            raise ShapeError("packed records are damaged: one is truncated, or of another kind.")
+        fields: dict[str, tuple[str, str | None]] = {}
+        for place, (name, following) in enumerate(zip(names, (*names[1:], "-"), strict=True)):
+            if name != _MISSING:
+                fields[name] = (f"c{place}", f"c{place + 1}" if following == _MISSING else None)
+        yield _Kind(np.array(own), sizes, fields, dtype, len(head))
+
+
+def _rows(starts: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]) -> Any:
+    """Return the positions of the rows of IDs among those of all IDs."""
+    ends = np.cumsum(sizes)
+    if len(starts) and starts[-1] + sizes[-1] - starts[0] == ends[-1]:  # no other ID in between
+        return slice(starts[0], starts[0] + ends[-1])
+    return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def _empty(name: str, kinds: Sequence[_Kind], rows: int) -> Cells:
+    """Return a column for the rows of all IDs, in which all values are missing."""
+    fields = [kind.fields.get(name) for kind in kinds]
+    dtypes = [kind.dtype[own[0]] for kind, own in zip(kinds, fields, strict=True) if own]
+    if len({dtype.kind for dtype in dtypes}) > 1:
+        return Cells(np.full(rows, None, object), None)
+    if dtypes[0].kind in "fM":
+        lost = np.datetime64("NaT", "ns") if dtypes[0].kind == "M" else np.nan
+        return Cells(np.full(rows, lost, dtypes[0]), None)
+    values = np.zeros(rows, np.int64 if dtypes[0].kind == "i" else max(dtypes, key=lambda d: d.itemsize))
+    has_missing = any(own is None or own[1] is not None for own in fields)
+    return Cells(values, np.ones(rows, bool) if has_missing else None)
+
+
+def _typed(cells: Cells, name: str) -> Any:
+    """Return a column of records with the dtype of its values; text of timestamps is datetime (UTC)."""
+    values, missing = cells
+    kind = values.dtype.kind
+    if kind == "O":
+        return column(values.tolist(), name, timestamps=True)
+    if kind == "S":
+        known = slice(None) if missing is None else ~missing
+        codes = np.full(len(values), -1)
+        codes[known], distinct = pd.factorize(values[known].astype(object))
+        texts = [text.decode() for text in distinct]
+        # The code of a missing text is -1.
+        return column(texts if missing is None else [*texts, None], name, timestamps=True).take(codes)
+    if kind == "M":
+        return pd.Series(values).dt.tz_localize("UTC").array
+    if kind == "f":
+        return pd.arrays.FloatingArray(values, np.isnan(values))
+    if missing is None:
+        return values
+    return (pd.arrays.BooleanArray if kind == "b" else pd.arrays.IntegerArray)(values, missing)
+
+
+def _cells(cells: Any) -> Cells | None:
+    """Return a column as numbers, timestamps or bytes of text; None if some cells are anything else."""
+    dtype, types = cells.dtype, pd.api.types
+    if dtype.kind == "O":  # text as well
+        return _texts(cells)
+    if isinstance(dtype, np.dtype) and dtype.kind in "ib":
+        return Cells(_compact(np.asarray(cells)), None)
+    cells = cells.array  # each step on a Series costs several times as much
+    missing = cells.isna()
+    lost = missing if missing.any() else None
+    if types.is_datetime64_any_dtype(dtype):
+        moments = pd.DatetimeIndex(cells)
+        moments = moments.tz_localize("UTC") if moments.tz is None else moments.tz_convert("UTC")
+        try:
+            return Cells(moments.as_unit("ns").asi8.view("M8[ns]"), None)
         except pd.errors.OutOfBoundsDatetime:  # a time that nanoseconds cannot hold
             return None
-        if kind == "time":
-            return Cells(values.view("M8[ns]"), None)
-        if kind == _LIST:
-            return None
-        dtype = _DTYPES["int" if kind == "int32" else kind]
-        return Cells(values.astype(dtype, copy=False), None if kind == "float" else missing)
+    if types.is_float_dtype(dtype):
+        return Cells(cells.to_numpy(np.float64, na_value=np.nan), None)
+    if types.is_bool_dtype(dtype) and dtype.name == "boolean":
+        return Cells(cells.to_numpy(bool, na_value=False), lost)
+    if types.is_signed_integer_dtype(dtype):
+        return Cells(_compact(cells.to_numpy(np.int64, na_value=0)), lost)
+    return None
+
+
+def _texts(cells: pd.Series[Any]) -> Cells | None:
     missing = cells.isna().to_numpy()
     given = cells.tolist()
     if missing.any():
@@ -329,97 +294,9 @@ def _cells_of_record(cells: pd.Series[Any]) -> Cells | None:
     return Cells(texts, missing if missing.any() else None)
 
 
-# -- inside ----------------------------------------------------------------------------------------
-
-
-def _arrays(cells: Any) -> tuple[str, npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    """Return the kind of a column, its values, and where one is missing (None: nowhere)."""
-    dtype, types = cells.dtype, pd.api.types
-    if isinstance(dtype, np.dtype) and dtype.kind in "ib":
-        return _compact(np.asarray(cells), None)
-    cells = cells.array  # each step on a Series costs several times as much
-    absent = cells.isna()
-    lost = absent if absent.any() else None
-    if types.is_datetime64_any_dtype(dtype):
-        moments = pd.DatetimeIndex(cells)
-        moments = moments.tz_localize("UTC") if moments.tz is None else moments.tz_convert("UTC")
-        return "time", moments.as_unit("ns").asi8, lost
-    if types.is_float_dtype(dtype):
-        return "float", cells.to_numpy(np.float64, na_value=np.nan), lost
-    if types.is_bool_dtype(dtype) and dtype.name == "boolean":
-        return _compact(cells.to_numpy(bool, na_value=False), lost)
-    if types.is_signed_integer_dtype(dtype):
-        return _compact(cells.to_numpy(np.int64, na_value=0), lost)
-    values = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
-    return (
-        _LIST,
-        objects(None if gone else cell for cell, gone in zip(values, absent, strict=True)),
-        None,
-    )
-
-
-def _compact(
-    values: npt.NDArray[Any], absent: npt.NDArray[np.bool_] | None
-) -> tuple[str, npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+def _compact(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return integers in half the bytes if they fit."""
     if values.dtype.kind == "b":
-        return "bool", values, absent
+        return values
     fits = not len(values) or (values.min() >= _INT32.min and values.max() <= _INT32.max)
-    kind = "int32" if fits else "int"
-    return kind, values.astype(_DTYPES[kind], copy=False), absent
-
-
-def _joined(name: str, parts: Sequence[_Column | None], counts: Sequence[int]) -> Any:
-    """Return the cells of a column of all IDs; an ID without the column has missing values."""
-    kinds = {part.kind for part in parts if part is not None}
-    if len(kinds) == 1 and None not in parts and kinds <= _DTYPES.keys():
-        stored = _DTYPES[kinds.copy().pop()]
-        values = np.frombuffer(b"".join(part.cells for part in parts if part is not None), stored)
-    elif kinds <= {"int", "int32", "float"} or kinds <= {"bool"}:
-        stored = max(
-            (_DTYPES[kind] for kind in kinds), key=lambda dtype: (dtype.kind == "f", dtype.itemsize)
-        )
-        values = np.concatenate(
-            [_numbers(part, count, stored) for part, count in zip(parts, counts, strict=True)]
-        )
-    else:
-        cells = [c for part, count in zip(parts, counts, strict=True) for c in _list(part, count)]
-        return column(cells, name, timestamps=True)
-    absent = _absent(parts, counts)
-    if kinds == {"time"}:
-        moments = pd.Series(values.astype("M8[ns]")).dt.tz_localize("UTC")
-        return (moments if absent is None else moments.mask(absent)).array
-    if values.dtype.kind == "f":
-        lost = np.isnan(values) if absent is None else absent | np.isnan(values)
-        return pd.arrays.FloatingArray(values.astype(np.float64), lost)
-    whole = values.astype(bool if kinds == {"bool"} else np.int64)
-    if absent is None:
-        return whole
-    return (pd.arrays.BooleanArray if kinds == {"bool"} else pd.arrays.IntegerArray)(whole, absent)
-
-
-def _absent(parts: Sequence[_Column | None], counts: Sequence[int]) -> npt.NDArray[np.bool_] | None:
-    """Return where a value is missing, None if nowhere."""
-    if not any(part is None or part.absent for part in parts):
-        return None
-    pairs = zip(parts, counts, strict=True)
-    rows = [b"\1" * count if part is None else part.absent or bytes(count) for part, count in pairs]
-    return np.frombuffer(b"".join(rows), bool).copy()
-
-
-def _numbers(part: _Column | None, count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    if part is None:
-        return np.zeros(count, dtype)
-    return np.frombuffer(part.cells, _DTYPES[part.kind]).astype(dtype, copy=False)
-
-
-def _list(part: _Column | None, count: int) -> list[Any]:
-    """Return the cells of a column as objects, None where one is missing."""
-    if part is None:
-        return [None] * count
-    if part.kind == _LIST:
-        return list(part.cells)
-    cells = np.frombuffer(part.cells, _DTYPES[part.kind])
-    shown = cells.astype("M8[ns]").astype(str).tolist() if part.kind == "time" else cells.tolist()
-    absent = part.absent or bytes(count)
-    return [None if lost else cell for cell, lost in zip(shown, absent, strict=True)]
+    return values.astype("<i4" if fits else "<i8", copy=False)

@@ -1,7 +1,7 @@
 """Read responses of CAVE: tables and headers in, one encoded value per root ID and columns out.
 
-The rows of an ID are cached as records or JSON, its synapses as arrays; see
-:mod:`pdneuro.cave.packed_rows`. Its partners are packed; see :func:`pdneuro.tables.partners.pack`.
+The rows of an ID are cached as records or JSON; see :mod:`pdneuro.cave.packed_rows`. Its partners are
+packed; see :func:`pdneuro.tables.partners.pack`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import compress
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,8 +37,9 @@ from pdneuro.transport.report import (
 from pdneuro.transport.responses import parse_json_each
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
-SKELETON_ENCODING, ROWS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 3
-RECORDS_ENCODING = FIRST_ENCODING + 4
+SKELETON_ENCODING, RECORDS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 4
+#: Synapses of an earlier version, column by column.
+_REMOVED = FIRST_ENCODING + 3
 #: Dates from this year on mean that there is none.
 _FOREVER = 2262
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -112,54 +113,53 @@ def to_resolution(table: pd.DataFrame, own: Sequence[float], wanted: Sequence[fl
     )
 
 
-def rows_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch:
+def rows_batch(
+    ids: Sequence[int], table: pd.DataFrame, id_column: str, *others: str, keep: bool = True
+) -> Batch:
     """Encode the rows of each ID as records, or as JSON; an ID without rows has none.
 
-    Raises
-    ------
-    ShapeError
-        The table does not have the column of IDs.
-    """
-    own = _root_column(table, id_column)
-    known, places = np.unique(own, return_inverse=True)
-    packed = packed_rows.pack_records(table, np.argsort(places, kind="stable"), np.bincount(places))
-    if packed is not None:
-        records_of = dict(zip(known.tolist(), packed, strict=True))
-        every = [*ids, *sorted(records_of.keys() - set(ids))]  # others show that a filter was ignored
-        return _batch(every, [records_of.get(number) for number in every], RECORDS_ENCODING)
-    keys = own.tolist()
-    names = [str(name) for name in table.columns]
-    cells = [_json_values(table[name]) for name in table.columns]
-    records = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
-    found: dict[int, list[dict[str, Any]]] = {}
-    for key, record in zip(keys, records, strict=True):
-        found.setdefault(key, []).append(record)
-    every = [*ids, *sorted(found.keys() - set(ids))]  # other IDs show that a filter was ignored
-    bodies = [msgspec.json.encode(found[number]) if number in found else None for number in every]
-    return _batch(every, bodies, JSON_ENCODING)
-
-
-def packed_batch(ids: Sequence[int], table: pd.DataFrame, id_column: str) -> Batch:
-    """Pack the rows of each ID; an ID without rows has none.
+    Parameters
+    ----------
+    ids : sequence of int
+    table : DataFrame
+    id_column : str
+        The column of the IDs.
+    *others : str
+        Further columns of root IDs.
+    keep : bool
+        Whether the rows contain the column of the IDs.
 
     Raises
     ------
     ShapeError
-        The table does not have the column of IDs.
+        The table does not have a column of IDs.
     """
     columns: dict[str, Any] = {str(name): table[name] for name in table.columns}
-    columns |= {name: _root_column(table, name) for name in (PRE, POST)}
-    keys = columns.pop(id_column)  # it is the ID of the value
+    own = _root_column(table, id_column)
+    columns |= {name: _root_column(table, name) for name in others}
+    if not keep:
+        del columns[id_column]
     known = np.unique(np.array(ids, np.int64))
-    places = pd.Index(known).get_indexer(pd.Index(keys))
+    places = pd.Index(known).get_indexer(pd.Index(own))
     if np.min(places, initial=0) < 0:
-        known, places = np.unique(keys, return_inverse=True)
-    sizes = dict(zip(known.tolist(), np.bincount(places, minlength=len(known)).tolist(), strict=True))
-    every = [*ids, *sorted(sizes.keys() - set(ids))]  # other IDs show that a filter was ignored
+        known, places = np.unique(own, return_inverse=True)
+    sizes = np.bincount(places, minlength=len(known))
     # Short integers are sorted several times faster.
     order = np.argsort(places.astype(np.uint16 if len(known) < 2**16 else np.int64), kind="stable")
-    packed = dict(zip(sizes, packed_rows.pack(columns, order, [*sizes.values()]), strict=True))
-    return _batch(every, [packed.get(number) for number in every], ROWS_ENCODING)
+    bodies: Sequence[bytes] | None = packed_rows.pack(columns, order, sizes)
+    form = JSON_ENCODING if bodies is None else RECORDS_ENCODING
+    if bodies is None:
+        cells = [_json_values(pd.Series(column)) for column in columns.values()]
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+        parts = np.split(order, np.cumsum(sizes)[:-1])
+        bodies = [msgspec.json.encode([rows[row] for row in part.tolist()]) for part in parts]
+    body_of = {
+        number: body
+        for number, body, size in zip(known.tolist(), bodies, sizes.tolist(), strict=True)
+        if size
+    }
+    every = [*ids, *sorted(body_of.keys() - set(ids))]  # other IDs show that a filter was ignored
+    return _batch(every, [body_of.get(number) for number in every], form)
 
 
 def _root_column(table: pd.DataFrame, name: str) -> Int64Array:
@@ -194,13 +194,7 @@ def regions_batch(ids: Sequence[int], synapses: pd.DataFrame, id_column: str, re
     table["roi"] = synapses[region].astype(object).where(synapses[region].notna(), None).to_numpy()
     groups = group_rows(table[PRE], table[POST], table["roi"])
     counted = table.iloc[groups.first].assign(weight=groups.sizes.astype(np.int64))
-    return packed_batch(ids, counted, id_column)
-
-
-def packed_columns(ids: Int64Array, bodies: Iterable[bytes | None], id_column: str) -> dict[str, Any]:
-    """Return the columns of packed rows, and the column of IDs."""
-    sizes, columns = packed_rows.unpack(bodies)
-    return {id_column: np.repeat(ids, sizes), **columns}
+    return rows_batch(ids, counted, id_column, PRE, POST, keep=False)
 
 
 def _batch(ids: Sequence[int], bodies: list[bytes | None], form: int) -> Batch:
@@ -242,7 +236,7 @@ class TableRows(NamedTuple):
         for place, value in zip(places.tolist(), decoded, strict=True):
             found[place] = value
         places = np.flatnonzero(self.encodings == RECORDS_ENCODING)
-        for part in packed_rows.unpack_records(self.payloads[places].tolist()):
+        for part in packed_rows.records(self.payloads[places].tolist()):
             cells = map(packed_rows.plain, part.columns.values())
             rows = [dict(zip(part.columns, row, strict=True)) for row in zip(*cells, strict=True)]
             ends = np.cumsum(part.sizes)
@@ -255,8 +249,19 @@ class TableRows(NamedTuple):
         forms = self.encodings[self.encodings >= FIRST_ENCODING]
         if not len(forms) or (forms != RECORDS_ENCODING).any():
             return None
-        payloads = self.payloads[self.encodings == RECORDS_ENCODING]
-        return packed_rows.one_record_each(payloads.tolist())
+        bodies = self.payloads[self.encodings == RECORDS_ENCODING].tolist()
+        return packed_rows.unpack(bodies)[1] if (packed_rows.counts(bodies) == 1).all() else None
+
+    def table(self, ids: Int64Array, id_column: str) -> dict[str, Any]:
+        """Return the columns of all rows, and the column of their IDs."""
+        known = self.encodings >= FIRST_ENCODING
+        if (self.encodings[known] == RECORDS_ENCODING).all():
+            sizes, columns = packed_rows.unpack(self.payloads[known].tolist())
+        else:
+            lists = [rows or [] for rows in compress(self.lists(), known)]
+            sizes, rows = np.array([*map(len, lists)]), [*chain.from_iterable(lists)]
+            columns = row_columns(rows, dict.fromkeys(chain.from_iterable(rows)))
+        return {id_column: np.repeat(ids[known], sizes), **columns}
 
 
 def first_rows(values: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -574,10 +579,9 @@ def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     forms = np.asarray(encodings)
     for payload in compress(payloads, forms == SKELETON_ENCODING):
         skeleton(payload)
-    packed_rows.check(compress(payloads, forms == ROWS_ENCODING))
-    records = [body or b"" for body in compress(payloads, forms == RECORDS_ENCODING)]
-    for _ in packed_rows.unpack_records(records):
-        pass  # it raises an error if a body is damaged
+    if (forms == _REMOVED).any():
+        raise ShapeError("the rows are packed as in an earlier version of pdneuro.")
+    packed_rows.check([body or b"" for body in compress(payloads, forms == RECORDS_ENCODING)])
     parse_json_each(compress(payloads, forms == JSON_ENCODING))
     if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
         raise ShapeError("packed partners are truncated.")

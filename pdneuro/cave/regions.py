@@ -94,7 +94,7 @@ def _side(version: Version, ids: Int64Array, regions: Regions | None, *, upstrea
 
     name = f"partners by region {'upstream' if upstream else 'downstream'}"
     answers = version.client.values_by_id(ids, name, send, version.fetch, SYNAPSE_BATCH, version.number)
-    rows = parse.packed_columns(ids, answers.payloads, column)
+    rows = parse.TableRows(answers.encodings, answers.payloads).table(ids, column)
     columns = {"pre": PRE, "post": POST, "weight": "weight", "roi": "roi"}
     found = pd.DataFrame({name: rows.get(key, np.empty(0, np.int64)) for name, key in columns.items()})
     found["roi"] = found["roi"].astype(object)

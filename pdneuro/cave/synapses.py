@@ -288,14 +288,14 @@ def _fetched(
         found = version.synapses(
             part, column, names, choice.resolution, restriction if restricted else None
         )
-        return parse.packed_batch(part, found, column)
+        return parse.rows_batch(part, found, column, PRE, POST, keep=False)
 
     digest = hashlib.sha256(repr(restriction).encode()).hexdigest()[:16] if restricted else ""
     name = cached_name("synapses", column, names, choice.resolution) + (
         f" of {digest}" if digest else ""
     )
     answers = version.client.values_by_id(ids, name, send, version.fetch, batch_size, version.number)
-    return parse.packed_columns(ids, answers.payloads, column)
+    return parse.TableRows(answers.encodings, answers.payloads).table(ids, column)
 
 
 def _in_voxels(version: Version, choice: Choice) -> tuple[tuple[int, ...], tuple[int, ...]]:
