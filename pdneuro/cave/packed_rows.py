@@ -60,10 +60,15 @@ class _Kind(NamedTuple):
         """Return the records, those of some IDs after the others."""
         before = (np.cumsum(self.sizes) - self.sizes) * self.dtype.itemsize
         first = np.flatnonzero(np.diff(before // _BLOCK, prepend=-1))
+        is_one_each = (self.sizes == 1).all()  # then no body has to be cut
+        kind = np.dtype([("head", f"V{self.head}"), ("rows", self.dtype)])
         for start, end in pairwise([*first.tolist(), len(self.places)]):
             places = self.places[start:end]
-            joined = b"".join([bodies[place][self.head :] for place in places.tolist()])
-            records = np.frombuffer(joined, self.dtype)
+            own = [bodies[place] for place in places.tolist()]
+            if is_one_each:
+                records = np.frombuffer(b"".join(own), kind)["rows"]
+            else:
+                records = np.frombuffer(b"".join([body[self.head :] for body in own]), self.dtype)
             cells = {
                 name: Cells(records[own], None if mask is None else records[mask])
                 for name, (own, mask) in self.fields.items()
@@ -126,14 +131,6 @@ def check(bodies: Sequence[bytes]) -> None:
                 raise ShapeError(f"packed records are damaged: {error}") from error
 
 
-def counts(bodies: Sequence[bytes]) -> npt.NDArray[np.intp]:
-    """Return the number of rows of each ID."""
-    found = np.zeros(len(bodies), np.intp)
-    for kind in _kinds(bodies):
-        found[kind.places] = kind.sizes
-    return found
-
-
 def records(bodies: Sequence[bytes]) -> Iterator[Records]:
     """Return the records of all IDs; parts have the rows of some of them."""
     for kind in _kinds(bodies):
@@ -146,7 +143,9 @@ def unpack(bodies: Sequence[bytes]) -> tuple[npt.NDArray[np.intp], dict[str, Any
     Integers are int64 (Int64 if one is missing), other numbers Float64, timestamps datetime (UTC).
     """
     kinds = list(_kinds(bodies))
-    sizes = counts(bodies)
+    sizes = np.zeros(len(bodies), np.intp)
+    for kind in kinds:
+        sizes[kind.places] = kind.sizes
     starts = np.cumsum(sizes) - sizes
     names = dict.fromkeys(name for kind in kinds for name in kind.fields)
     whole = {name: _empty(name, kinds, int(sizes.sum())) for name in names}

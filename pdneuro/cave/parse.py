@@ -153,11 +153,8 @@ def rows_batch(
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
         parts = np.split(order, np.cumsum(sizes)[:-1])
         bodies = [msgspec.json.encode([rows[row] for row in part.tolist()]) for part in parts]
-    body_of = {
-        number: body
-        for number, body, size in zip(known.tolist(), bodies, sizes.tolist(), strict=True)
-        if size
-    }
+    with_rows = sizes > 0
+    body_of = dict(zip(known[with_rows].tolist(), compress(bodies, with_rows), strict=True))
     every = [*ids, *sorted(body_of.keys() - set(ids))]  # other IDs show that a filter was ignored
     return _batch(every, [body_of.get(number) for number in every], form)
 
@@ -249,8 +246,8 @@ class TableRows(NamedTuple):
         forms = self.encodings[self.encodings >= FIRST_ENCODING]
         if not len(forms) or (forms != RECORDS_ENCODING).any():
             return None
-        bodies = self.payloads[self.encodings == RECORDS_ENCODING].tolist()
-        return packed_rows.unpack(bodies)[1] if (packed_rows.counts(bodies) == 1).all() else None
+        sizes, columns = packed_rows.unpack(self.payloads[self.encodings >= FIRST_ENCODING].tolist())
+        return columns if (sizes == 1).all() else None
 
     def table(self, ids: Int64Array, id_column: str) -> dict[str, Any]:
         """Return the columns of all rows, and the column of their IDs."""
