@@ -36,7 +36,7 @@ def by_dask(kind: str, folder: str, place: str) -> tuple[float, float, float]:
         edges = dd.read_parquet(f"{folder}/*.parquet").neuro
         actions: dict[str, Callable[[], Any]] = {
             "degree": lambda: edges.degree().compute(),
-            "matrix": lambda: edges.to_matrix(group_by=types()),
+            "matrix": lambda: edges.to_matrix(group_by=types()).compute(),
             "collapse": lambda: edges.collapse().to_parquet(f"{place}/result"),
             "fractions": lambda: edges.fractions().to_parquet(f"{place}/result"),
             "annotate": lambda: edges.annotate(labels, "type", on="id").to_parquet(f"{place}/result"),
@@ -53,10 +53,12 @@ def by_duckdb(kind: str, folder: str, place: str) -> tuple[float, float, float]:
     connection.execute("SET preserve_insertion_order=false")
     connection.register("labels", types().rename_axis("id").reset_index())
     connection.execute(f"CREATE VIEW edges AS FROM read_parquet('{folder}/*.parquet')")
-    one_side = "SELECT {0} AS id, count(*), sum(weight) FROM edges GROUP BY 1"
+    # A neuron may have several rows with a partner, which counts once.
+    pairs = "WITH pairs AS (SELECT pre, post, sum(weight) AS weight FROM edges GROUP BY 1, 2)"
+    one_side = "SELECT {0} AS id, count(*), sum(weight) FROM pairs GROUP BY 1"
     joined = "FROM edges LEFT JOIN labels a ON pre = a.id LEFT JOIN labels b ON post = b.id"
     statements = {
-        "degree": f"{one_side.format('pre')} UNION ALL {one_side.format('post')}",
+        "degree": f"{pairs} {one_side.format('pre')} UNION ALL {one_side.format('post')}",
         "matrix": f"SELECT a.type, b.type, sum(weight) {joined} GROUP BY 1, 2",
         "collapse": "SELECT pre, post, sum(weight) AS weight FROM edges GROUP BY 1, 2",
         "fractions": "SELECT edges.*, weight / total AS fraction FROM edges JOIN "
