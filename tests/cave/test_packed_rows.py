@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdneuro.cave import packed_rows, parse
+from pdneuro.transport.report import ShapeError
 
 ROOT = 864_691_135_000_000_001
 TIMES = st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01"))
@@ -107,3 +108,9 @@ def test_lists_and_long_text_are_json() -> None:
     assert found["pt_root_id"].tolist() == [ROOT, ROOT]
     assert pd.Series(found["note"]).tolist()[0] == "x" * 100
     assert list(found["xyz"]) == [[1, 2], None]
+
+
+def test_the_form_of_an_earlier_version_is_requested_again() -> None:
+    """`check` is called for cached values; what it rejects is requested again."""
+    with pytest.raises(ShapeError, match="earlier version"):
+        parse.check([parse.RECORDS_ENCODING - 1], [b"\x92\x01\x90"])
