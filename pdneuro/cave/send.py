@@ -13,7 +13,6 @@ import json
 import os
 import threading
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from urllib3.util import Retry
 from pdneuro._compat import optional
 from pdneuro.cave import parse, payload
 from pdneuro.cave.payload import Restriction, Table
+from pdneuro.cave.row_limits import Response, RowLimits
 from pdneuro.errors import (
     AuthenticationError,
     ExpiredVersionError,
@@ -66,12 +66,6 @@ from pdneuro.transport.timing import limit_time
 _OLDEST = 8
 #: Maximum pause between two tries (seconds).
 _LONGEST_PAUSE = 60.0
-#: Limits of rows of known servers. A response with as many rows counts as truncated.
-_ROW_LIMITS = (200_000, 500_000)
-#: No server has a lower limit of rows.
-_LOWEST_LIMIT = 10
-#: If this number of responses of one size are complete, this size is not the limit.
-_ENOUGH = 2
 
 T = TypeVar("T")
 
@@ -102,10 +96,7 @@ class Cave:
         self._page = f"{server}/sticky_auth/settings/tokens"
         self._lock = threading.RLock()
         self._once: dict[tuple[Any, ...], Any] = {}
-        #: Limits of rows that this server may have; not every response mentions them.
-        self._limits = set(_ROW_LIMITS)
-        self._sizes: dict[str, _Sizes] = {}
-        self._sizes_lock = threading.Lock()
+        self._limits = RowLimits()
         #: For each thread, how to verify the last response, if other responses may do it.
         self._thread = threading.local()
 
@@ -464,10 +455,7 @@ class Cave:
         """
         method, arguments = payload.table_query(table, ids, column, columns, resolution, restriction)
         found, headers = self._query(method, arguments)
-        limit = parse.row_limit(headers)
-        if limit:
-            self._limits.add(limit)
-        rows, sizes = len(found), self._sizes.setdefault(table.name, _Sizes())
+        rows = len(found)
         error = RequestTooLargeError(
             f"the response was truncated at {rows:,} rows of {table.name!r}.",
             status=200,
@@ -475,31 +463,21 @@ class Cave:
         )
 
         def verify() -> None:
-            # Responses of other threads wait, since one of them may show that all are complete.
-            with self._sizes_lock:
-                if rows not in self._limits and not sizes.is_complete(rows):
-                    if self._has_more(found, method, arguments):
-                        self._limits.add(rows)
-                    else:
-                        sizes.complete[rows] += 1
-            if rows in self._limits:
+            if self._limits.is_truncated(
+                table.name, rows, lambda: self._has_more(found, method, arguments)
+            ):
                 raise error
 
-        with self._sizes_lock:
-            is_suspicious = sizes.is_suspicious(rows)
-            sizes.seen.add(rows)
-            sizes.largest = max(sizes.largest, rows)
-            is_complete = sizes.is_complete(rows)
-        if limit is not None or rows in self._limits:
+        size = self._limits.judge(table.name, rows, parse.row_limit(headers))
+        if size is Response.TRUNCATED:
             raise error
-        if not is_complete:
+        is_one_each = rows == len(ids) and column in found and found[column].is_unique
+        if size is not Response.COMPLETE and not is_one_each:
             checks = getattr(self._thread, "checks", None)
-            if rows == len(ids) and column in found and found[column].is_unique:
-                pass  # a table with one row per ID
-            elif is_suspicious or checks is None:
-                verify()
-            else:
+            if size is Response.OPEN and checks is not None:
                 checks.append(verify)
+            else:
+                verify()
         if resolution is None:
             return found
         own = parse.resolution(headers)
@@ -712,28 +690,6 @@ def _without_nanoseconds() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Discarding nonzero nanoseconds")
         yield
-
-
-class _Sizes:
-    """Numbers of rows of the responses of a table, of which the server's limit is not mentioned."""
-
-    def __init__(self) -> None:
-        self.seen: set[int] = set()
-        self.largest = 0
-        #: How many responses of each size were verified to be complete.
-        self.complete: Counter[int] = Counter()
-
-    def is_complete(self, rows: int) -> bool:
-        """Return whether a response is complete, as one is that has fewer rows than another one."""
-        return rows < max(_LOWEST_LIMIT, self.largest) or self.complete[rows] >= _ENOUGH
-
-    def is_suspicious(self, rows: int) -> bool:
-        """Return whether a response is verified at once, and not after those of the other batches.
-
-        A limit shows as a round number of rows, or as the same number twice. A response that is much
-        larger than all complete ones may be the first of many that are truncated.
-        """
-        return rows % 10 == 0 or rows in self.seen or rows > 2 * max(self.complete, default=0)
 
 
 class _HeadersOfPost:
