@@ -11,11 +11,14 @@ from measure import Row, in_own_process
 
 #: Memory limit of DuckDB.
 LIMIT = "4GB"
+#: Without these, workers of 2 GiB keep memory that they do not use, and are ended.
+WORKERS = {"MALLOC_TRIM_THRESHOLD_": 65536, "MALLOC_ARENA_MAX": 1, "ARROW_DEFAULT_MEMORY_POOL": "system"}
 KINDS = ("degree", "matrix", "collapse", "fractions", "annotate")
 
 
 def by_dask(kind: str, folder: str, place: str) -> tuple[float, float, float]:
     """Measure a method; results with a row per pair or edge are written to files."""
+    import dask
     import dask.dataframe as dd
     from distributed import Client, LocalCluster
 
@@ -24,6 +27,7 @@ def by_dask(kind: str, folder: str, place: str) -> tuple[float, float, float]:
     pdneuro.set_options(progress=False)
     labels = types().rename_axis("id").reset_index()
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": WORKERS}),
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,
