@@ -30,18 +30,19 @@ LIMIT = "2GB"
 def files(rows: int) -> Path:
     """Write random edges with log-normal degrees into a folder of files, once for all runs."""
     folder = Path(tempfile.gettempdir()) / f"pdneuro-benchmark-big-{rows}"
-    ids, rng = make_ids(NEURONS), np.random.default_rng(rows)
-    share = np.cumsum(rng.lognormal(0, 1.2, NEURONS))
+    ids = make_ids(NEURONS)
+    share = np.cumsum(np.random.default_rng(rows).lognormal(0, 1.2, NEURONS))
     folder.mkdir(exist_ok=True)
     for number, begin in enumerate(range(0, rows, FILE_ROWS)):
-        size = min(FILE_ROWS, rows - begin)
+        path = folder / f"{number:03}.parquet"
+        if path.exists():
+            continue
+        size, rng = min(FILE_ROWS, rows - begin), np.random.default_rng([rows, number])
         ends = np.searchsorted(share / share[-1], rng.random((2, size)))
         weight = rng.geometric(0.3, size)
-        path = folder / f"{number:03}.parquet"
-        if not path.exists():
-            table = pa.table({"pre": ids[ends[0]], "post": ids[ends[1]], "weight": weight})
-            pa.parquet.write_table(table, path.with_suffix(".unfinished"))
-            path.with_suffix(".unfinished").rename(path)
+        table = pa.table({"pre": ids[ends[0]], "post": ids[ends[1]], "weight": weight})
+        pa.parquet.write_table(table, path.with_suffix(".unfinished"))
+        path.with_suffix(".unfinished").rename(path)
     return folder
 
 
