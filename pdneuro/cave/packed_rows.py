@@ -6,6 +6,7 @@ lists, do not fit into records; :mod:`pdneuro.cave.parse` encodes such rows as J
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro.errors import listing
 from pdneuro.tables.columns import column
 from pdneuro.transport.report import ShapeError
 
@@ -24,6 +26,8 @@ _MISSING = ""
 _LONGEST_TEXT = 64
 #: Number of bytes that are read at once: they stay in the processor's cache, and need no new memory.
 _BLOCK = 500_000
+#: The dtypes of fields, which np.dtype would otherwise read from damaged text.
+_DTYPE = re.compile(r"<i[48]|<f8|\|b1|<M8\[ns\]|\|S[1-9]\d?")
 _HEAD = msgspec.msgpack.Decoder(list[tuple[str, str]])
 _INT32 = np.iinfo(np.int32)
 
@@ -61,12 +65,12 @@ class _Kind(NamedTuple):
         before = (np.cumsum(self.sizes) - self.sizes) * self.dtype.itemsize
         first = np.flatnonzero(np.diff(before // _BLOCK, prepend=-1))
         is_one_each = (self.sizes == 1).all()  # then no body has to be cut
-        kind = np.dtype([("head", f"V{self.head}"), ("rows", self.dtype)])
+        body_dtype = np.dtype([("head", f"V{self.head}"), ("rows", self.dtype)])
         for start, end in pairwise([*first.tolist(), len(self.places)]):
             places = self.places[start:end]
             own = [bodies[place] for place in places.tolist()]
             if is_one_each:
-                records = np.frombuffer(b"".join(own), kind)["rows"]
+                records = np.frombuffer(b"".join(own), body_dtype)["rows"]
             else:
                 records = np.frombuffer(b"".join([body[self.head :] for body in own]), self.dtype)
             cells = {
@@ -121,12 +125,11 @@ def pack(
 def check(bodies: Sequence[bytes]) -> None:
     """Raise ShapeError if packed rows are damaged."""
     for kind in _kinds(bodies):
-        texts = [own for own, _ in kind.fields.values() if kind.dtype[own].kind == "S"]
+        texts = [name for name, (own, _) in kind.fields.items() if kind.dtype[own].kind == "S"]
         for part in kind.blocks(bodies) if texts else ():
             try:
-                for cells in part.columns.values():
-                    if cells.values.dtype.kind == "S":
-                        cells.values.tobytes().decode()
+                for name in texts:
+                    part.columns[name].values.tobytes().decode()
             except ValueError as error:
                 raise ShapeError(f"packed records are damaged: {error}") from error
 
@@ -155,7 +158,7 @@ def unpack(bodies: Sequence[bytes]) -> tuple[npt.NDArray[np.intp], dict[str, Any
             for name, cells in part.columns.items():
                 values, missing = whole[name]
                 values[rows] = plain(cells) if values.dtype == object else cells.values
-                if missing is not None and values.dtype != object:
+                if missing is not None:
                     missing[rows] = False if cells.missing is None else cells.missing
     return sizes, {name: _typed(cells, name) for name, cells in whole.items()}
 
@@ -191,14 +194,16 @@ def _kinds(bodies: Sequence[bytes]) -> Iterator[_Kind]:
     for head, own in places.items():
         try:
             names, dtypes = zip(*_HEAD.decode(head[4:]), strict=True)
+            if not all(_DTYPE.fullmatch(text) for text in dtypes):
+                raise ShapeError(f"packed records are damaged: {listing(dtypes)} are not their dtypes.")
             dtype = np.dtype([(f"c{place}", kind) for place, kind in enumerate(dtypes)])
             sizes, rest = np.divmod(
                 np.array([len(bodies[place]) for place in own]) - len(head), dtype.itemsize
             )
         except (msgspec.DecodeError, TypeError, ValueError) as error:
             raise ShapeError(f"packed records are damaged: {error}") from error
-        if rest.any() or not all(np.dtype(kind).kind in "ibfMS" for kind in dtypes):
-            raise ShapeError("packed records are damaged: one is truncated, or of another kind.")
+        if rest.any():
+            raise ShapeError("packed records are damaged: one is truncated.")
         fields: dict[str, tuple[str, str | None]] = {}
         for place, (name, following) in enumerate(zip(names, (*names[1:], "-"), strict=True)):
             if name != _MISSING:
@@ -209,9 +214,9 @@ def _kinds(bodies: Sequence[bytes]) -> Iterator[_Kind]:
 def _rows(starts: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]) -> Any:
     """Return the positions of the rows of IDs among those of all IDs."""
     ends = np.cumsum(sizes)
-    if len(starts) and starts[-1] + sizes[-1] - starts[0] == ends[-1]:  # no other ID in between
+    if starts[-1] + sizes[-1] - starts[0] == ends[-1]:  # no other ID in between
         return slice(starts[0], starts[0] + ends[-1])
-    return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
+    return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1])
 
 
 def _empty(name: str, kinds: Sequence[_Kind], rows: int) -> Cells:

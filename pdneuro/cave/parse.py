@@ -149,7 +149,7 @@ def rows_batch(
     bodies: Sequence[bytes] | None = packed_rows.pack(columns, order, sizes)
     form = JSON_ENCODING if bodies is None else RECORDS_ENCODING
     if bodies is None:
-        cells = [_json_values(pd.Series(column)) for column in columns.values()]
+        cells = [_json_values(pd.Series(whole)) for whole in columns.values()]
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
         parts = np.split(order, np.cumsum(sizes)[:-1])
         bodies = [msgspec.json.encode([rows[row] for row in part.tolist()]) for part in parts]

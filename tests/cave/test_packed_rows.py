@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +83,35 @@ def test_responses_with_other_columns_are_one_table(order: list[int]) -> None:
         cells = pd.Series(columns[name])
         assert cells.isna().tolist() == whole[name].isna().tolist(), name
         assert cells.dropna().tolist() == whole[name].dropna().tolist(), name
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=2), st.data()
+)
+@settings(deadline=None, max_examples=300)
+def test_damaged_rows_are_found_or_can_be_read(
+    changes: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    created = pd.to_datetime(["2020", None, "2021"], utc=True, format="ISO8601")
+    table = pd.DataFrame({"id": [1, 2, 3], "tag": ["a", None, "é"], "x": [0.5, None, 1], "t": created})
+    bodies = packed_rows.pack(table, np.arange(3), np.array([2, 1]))
+    assert bodies is not None
+    body = bytearray(bodies[0])
+    for place, byte in changes:
+        body[place % len(body)] = byte
+    bodies[0] = bytes(body[: data.draw(st.integers(len(body) // 2, len(body)))])
+    try:
+        packed_rows.check(bodies)
+    except ShapeError:
+        return
+    assert len(packed_rows.unpack(bodies)[0]) == 2
+
+
+@pytest.mark.parametrize("dtype", ["O", "M8", "a8", "S0", "1x", "", "(2,)i8"])
+def test_other_dtypes_of_fields_are_damage(dtype: str) -> None:
+    head = msgspec.msgpack.encode([("id", dtype)])
+    with pytest.raises(ShapeError, match="damaged"):
+        packed_rows.check([len(head).to_bytes(4, "little") + head + bytes(8)])
 
 
 def test_many_rows_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
