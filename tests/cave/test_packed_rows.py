@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdneuro.cave import packed_rows, parse
+from pdneuro.errors import PrecisionLossError
 from pdneuro.transport.report import ShapeError
 
 ROOT = 864_691_135_000_000_001
@@ -60,7 +61,7 @@ def test_rows_come_out_as_they_went_in(data: st.DataObject, kinds: list[str]) ->
         assert found[name].dropna().tolist() == expected[name].dropna().tolist()
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1]])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1], [0, 1, 0, 3, 2, 1]])
 def test_responses_with_other_columns_are_one_table(order: list[int]) -> None:
     """A column may be missing in one response, without values in another, and wider in a third."""
     tables = [
@@ -144,3 +145,17 @@ def test_the_form_of_an_earlier_version_is_requested_again() -> None:
     """`check` is called for cached values; what it rejects is requested again."""
     with pytest.raises(ShapeError, match="earlier version"):
         parse.check([parse.RECORDS_ENCODING - 1], [b"\x92\x01\x90"])
+
+
+@pytest.mark.parametrize("end", ["pre_pt_root_id", "post_pt_root_id"])
+def test_root_ids_of_synapses_are_exact(end: str) -> None:
+    """Those of the other end are missing, not floats, where there is no segment."""
+    names = ["pre_pt_root_id", "post_pt_root_id"]
+    table = pd.DataFrame({"id": [1, 2], **{name: [ROOT, ROOT] for name in names}})
+    table[end] = table[end].astype(float)
+    with pytest.raises(PrecisionLossError):
+        parse.rows_batch([ROOT], table, names[0], *names, keep=False)
+    other = pd.DataFrame({"id": [1], names[0]: [ROOT], names[1]: pd.array([None], "Int64")})
+    batch = parse.rows_batch([ROOT], other, names[0], *names, keep=False)
+    _, columns = packed_rows.unpack([body for body in batch.payloads if body is not None])
+    assert columns[names[1]].tolist() == [0]
