@@ -398,7 +398,10 @@ class TestArguments:
                 ids.neuro.properties("size", **wrong)
         assert not sandbox.requests
 
-    def test_sources(self, sandbox: Sandbox, ids: pd.Series) -> None:
+    def test_sources(
+        self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)  # a folder ../x may exist elsewhere
         with (
             pdneuro.set_options(source=None),
             pytest.raises(errors.UnknownSourceError, match="no source is set"),
