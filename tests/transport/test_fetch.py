@@ -10,7 +10,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -357,16 +356,17 @@ class TestInterruption:
             "PDNEURO_BRAINCIRCUITS_TOKEN": sandbox.tokens["braincircuits"],
             "PDNEURO_CACHE_DIR": str(tmp_path / "cache"),
         }
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with child([sys.executable, "-c", script], env=environment, **pipes) as process:
+        command = [sys.executable, "-c", script]
+        with child(command, env=environment, stderr=subprocess.PIPE) as process:
             with held(sandbox, start=12):
                 # Twelve responses are stored, and no other one arrives before the end.
                 assert eventually(lambda: len(sandbox.requests) == 14)
                 assert eventually(lambda: pdneuro.cache.info()["ids"].sum() == 600)
                 process.send_signal(end)
                 said = process.stderr.readline()  # of the traceback: the fetch has ended
-            said += process.communicate(timeout=300)[1]
-            assert process.returncode != 0
+            # Not communicate(), which loses what readline() has read ahead.
+            said += process.stderr.read()
+            assert process.wait(300) != 0
         if end is signal.SIGINT:
             assert b"KeyboardInterrupt" in said
             assert b"IDs are answered and stored; the same call again requests only the rest" in said
