@@ -53,7 +53,7 @@ class Mutant(NamedTuple):
     end: int
     before: str
     text: str
-    #: Whether a process executes the line once, for the first test that needs it.
+    #: Whether a process executes the line once: at import, or for the first test that needs it.
     once: bool
 
     def apply(self, source: str) -> str:
@@ -71,7 +71,7 @@ class _Finder(ast.NodeVisitor):
         lines = self.source.splitlines(keepends=True)
         self.starts = [0, *[sum(map(len, lines[: n + 1])) for n in range(len(lines))]]
         self.found: list[Mutant] = []
-        self.once = False
+        self.once = True  # outside of functions
 
     def offset(self, line: int, column: int) -> int:
         return self.starts[line - 1] + column
@@ -107,13 +107,12 @@ class _Finder(ast.NodeVisitor):
                 self.visit(node.value)
             return
         if isinstance(node, ast.FunctionDef):
-            outer, self.once = (
-                self.once,
-                self.once or any("cache" in ast.dump(d) for d in node.decorator_list),
-            )
-            for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, *node.body):
+            for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults):
                 if part is not None:
                     self.visit(part)
+            outer, self.once = self.once, any("cache" in ast.dump(d) for d in node.decorator_list)
+            for statement in node.body:
+                self.visit(statement)
             self.once = outer
             return
         super().visit(node)
@@ -327,8 +326,12 @@ def tests_of(
     """Return the tests that execute the line, the fastest first."""
     by_line = lines.get(mutant.path, {})
     names = set() if mutant.once else {name for name in by_line.get(mutant.line, []) if name}
-    if not names:  # executed once, or at import: every test that uses the module
+    if not names:  # executed once: every test that uses the module, or whose file names it
         names = {name for tests in by_line.values() for name in tests if name}
+        module = mutant.path.removesuffix(".py").replace("/", ".")
+        files = {test.partition("::")[0] for test in times}
+        files = {file for file in files if module in (ROOT / file).read_text()}
+        names |= {test for test in times if test.partition("::")[0] in files}
     return sorted(names & set(times), key=times.__getitem__)
 
 

@@ -78,6 +78,12 @@ def test_colors_by_numbers_follow_a_scale() -> None:
     assert list(colors.values()) == ["#440154", "#21918C", "#FDE725"]
 
 
+def test_numbers_that_are_all_missing_are_grey() -> None:
+    table = pd.DataFrame({"root_id": IDS, "score": np.nan})
+    colors = segmentation(table.neuro.link("flywire", color="score"))["segmentColors"]
+    assert colors == {str(number): "#BBBBBB" for number in IDS}
+
+
 def test_given_colors_are_used() -> None:
     known = {IDS[0]: "#ff0000", IDS[1]: "#00ff00"}
     colors = segmentation(pd.Series(IDS).neuro.link("flywire", color=known))["segmentColors"]

@@ -232,6 +232,16 @@ def test_wrong_points_and_layers_are_named(
         IDS.neuro.link("microns", **options)
 
 
+@pytest.mark.parametrize("size", [0, -4e-9, float("nan"), float("inf"), None])
+def test_a_size_of_voxels_is_a_positive_number(size: float | None) -> None:
+    own = {
+        "layers": [{"type": "segmentation", "source": "precomputed://b", "name": "a"}],
+        "dimensions": {"x": [size, "m"], "y": [4e-9, "m"], "z": [4e-8, "m"]},
+    }
+    with pytest.raises(errors.InvalidQueryError, match="no size of voxels"):
+        IDS.neuro.link(own, position=(1, 2, 3))
+
+
 def test_nm_need_a_size_of_voxels() -> None:
     own = {"layers": [{"type": "segmentation", "source": "precomputed://b", "name": "a"}]}
     with pytest.raises(errors.InvalidQueryError, match="no size of voxels"):

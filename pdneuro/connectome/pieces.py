@@ -295,7 +295,7 @@ class EdgeMethods:
         """Return an edge for each distinct value of a column."""
         roles.named_column(self._piece((0, 0)), name)
         parts = [piece.drop_duplicates(name) for piece in self._pieces()]
-        return pd.concat(parts, ignore_index=True).drop_duplicates(name)
+        return pd.concat(parts).drop_duplicates(name)
 
     def expand(
         self,

@@ -421,7 +421,7 @@ def _rows_of_each(groups: Any, function: Callable[[pd.DataFrame], pd.DataFrame])
     table = groups.obj
     parts = [table.iloc[rows].set_axis(rows) for rows in groups.indices.values()]
     found = [function(part) for part in parts if len(part)] or [function(table.iloc[:0].set_axis([]))]
-    kept = pd.concat(found).sort_index() if len(found) > 1 else found[0]
+    kept = pd.concat(found).sort_index()
     result = kept.set_axis(table.index[kept.index.astype(np.intp)])
     result.attrs = found[0].attrs
     return result

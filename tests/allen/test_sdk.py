@@ -483,6 +483,8 @@ def test_a_file_of_allensdk_is_read(sandbox: Sandbox, tmp_path: Path) -> None:
     table = Cache().load_csv(tmp_path / "a.csv", rename=[("number", "id")], index="number")
     assert table.loc[8].tolist() == ["NA", "019399"]
     (tmp_path / "b.csv").write_text('[{"id": 5}]')
+    Cache.csv_writer(tmp_path / "copy.csv", table)
+    assert Cache().load_csv(tmp_path / "copy.csv")["color_hex_triplet"].tolist() == ["019399"]
     assert Cache().wrap(RmaApi().model_query, tmp_path / "b.csv", False)["id"].tolist() == [5]
     assert not sandbox.requests
 

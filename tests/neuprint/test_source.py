@@ -382,6 +382,16 @@ def test_an_unknown_data_set_lists_those_of_the_server(
     assert len(server.requests) <= 2  # the IDs are not requested one by one
 
 
+def test_an_unknown_data_set_is_named_without_the_list_of_the_server(
+    server: Sandbox, ids: pd.Series
+) -> None:
+    server.fail(path="/dbmeta/datasets", status=403, times=10)
+    with pytest.raises(errors.UnknownDatasetError) as caught:
+        ids.neuro.edges(source="neuprint:hemibrain:v9")
+    assert caught.value.status == 404
+    assert "custom" in caught.value.url
+
+
 @pytest.mark.parametrize(
     "name", ["neuprint", "neuprint:", "neuprint:two words", "neuprint:a:b:c", "neuprint:-x"]
 )
