@@ -60,7 +60,7 @@ from pdneuro.transport.responses import (
     without_secrets,
 )
 from pdneuro.transport.store import Scope
-from pdneuro.transport.timing import limit_time
+from pdneuro.transport.timing import TimedAdapter
 
 #: The oldest major version of caveclient that works.
 _OLDEST = 8
@@ -191,15 +191,17 @@ class Cave:
         session.send = slot()(session.send)
         # The client's cookie with the token has no domain, so a redirect would send it to any host.
         session.cookies.clear()
-        for adapter in session.adapters.values():
+        for prefix, adapter in list(session.adapters.items()):
             plan = adapter.max_retries
-            limit_time(adapter.poolmanager)
-            adapter.max_retries = _ShortRetry(
+            retry = _ShortRetry(
                 total=plan.total,
                 backoff_factor=plan.backoff_factor,
                 status_forcelist=plan.status_forcelist,
                 allowed_methods=plan.allowed_methods,
             )
+            # The part was made with requests, whose connections have no limit.
+            adapter.close()
+            session.mount(prefix, TimedAdapter(max_retries=retry, pool_maxsize=self._fetch.max_workers))
         return part
 
     # -- errors -----------------------------------------------------------------------------------

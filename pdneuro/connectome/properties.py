@@ -73,7 +73,7 @@ class Neurons:
         table = self.frame()
         column = self._ids(table)
         kept = (column.notna() & (column != 0)).to_numpy(bool)
-        name = "root_id" if self._on is None else str(self._on)
+        name = str(self._on)
         return table[kept].assign(**{name: column[kept].to_numpy(dtype=np.int64)}), name
 
     def _ids(self, table: pd.DataFrame) -> pd.Series[Any]:

@@ -346,7 +346,7 @@ def _line_by_line(
 
 def _whole(words: Sequence[str], lines: list[int], column: str) -> pd.Series[Any]:
     """Return the integers of a column of text; missing ones are NA."""
-    values = pd.Series(list(words), index=pd.Index(lines), name=column, dtype=object)
+    values = pd.Series(list(words), index=pd.Index(lines), dtype=object)
     integers, missing, fault = convert(values)
     if fault is not None:
         raise fault_error(values, fault, column, place="line", remedy="Export the file with all digits.")

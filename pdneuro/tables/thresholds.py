@@ -94,10 +94,9 @@ def pair_weights(edges: pd.DataFrame) -> Int64Array:
     if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
         return edges["weight"].to_numpy()
     groups = group_rows(edges["pre"], edges["post"], ordered=False)
+    sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
     totals = np.empty(len(edges), np.int64)
-    if len(edges):
-        sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
-        totals[groups.rows] = np.repeat(sums, groups.sizes)
+    totals[groups.rows] = np.repeat(sums, groups.sizes)
     return totals
 
 

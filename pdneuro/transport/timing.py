@@ -81,7 +81,7 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-def limit_time(manager: Any) -> Any:
+def _limit_time(manager: Any) -> Any:
     """Limit the time of the responses to the requests of a pool manager, and return it."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
@@ -93,8 +93,8 @@ class TimedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools of connections."""
         super().init_poolmanager(*args, **options)
-        limit_time(self.poolmanager)
+        _limit_time(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
         """Return the pools of connections to a proxy."""
-        return limit_time(super().proxy_manager_for(*args, **options))
+        return _limit_time(super().proxy_manager_for(*args, **options))

@@ -262,6 +262,12 @@ def test_invalid_ids_are_rejected_without_a_request(ids: Any, recorder: Recorder
     assert not recorder.addresses
 
 
+def test_a_message_about_many_ids_is_short() -> None:
+    with pytest.raises(errors.InvalidQueryError, match=r"not these list: .*'x'") as caught:
+        allen.GlifApi().get_neuronal_models_by_id([*range(1, 5000), "x"])
+    assert len(str(caught.value)) < 1000
+
+
 def test_numpy_numbers_floats_and_tuples_in_service_parameters_are_not_dropped(
     recorder: Recorder,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -191,6 +192,7 @@ def test_all_files_of_a_model(sandbox: Sandbox, tmp_path: Path) -> None:
     client = allen.BiophysicalApi()
     manifest = client.cache_data(472299294, tmp_path)
     told = json.loads(manifest.read_text())
+    assert manifest.read_text().count("\n") > 10  # people read it
     assert told["biophys"][0]["model_type"] == "Biophysical - all active"
     assert told["runs"][0]["sweeps"] == [2, 3]
     assert (tmp_path / "modfiles" / "Ca.mod").exists()
@@ -630,6 +632,10 @@ def test_damaged_and_foreign_cache_files(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(errors.CacheError, match=r"x\."):
             cache.read(path)
+    written = cache.to_cache(wild(), "x.json").read_text()
+    (tmp_path / "x.json").write_text(re.sub('"pdneuro": [0-9]+', '"pdneuro": 0', written, count=1))
+    with pytest.raises(errors.CacheError, match="the version of the file differs"):
+        cache.read("x.json")
     (tmp_path / "y.csv").write_text("a,b\n1,2\n")
     with pytest.raises(errors.CacheError, match=r"file y\.csv\.json, .* is missing"):
         cache.read("y.csv")

@@ -186,9 +186,10 @@ def test_a_stage_is_that_of_the_known_arguments(kept: set[str], junk: dict[str, 
 
 
 def test_except_wins_over_excpt_with_a_warning(sandbox: Sandbox) -> None:
-    with pytest.warns(UserWarning, match="excpt= is ignored"):
+    with pytest.warns(UserWarning, match="excpt= is ignored") as caught:
         stage = RmaApi().model_stage("Structure", **{"except": ["id"], "excpt": ["name"]})
     assert stage.endswith("[except$eqid]")
+    assert caught[0].filename == __file__
     assert RmaApi().options_clause(excpt=["name"]) == "rma::options[except$eqname]"
 
 

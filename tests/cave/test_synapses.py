@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import pdneuro
 from pdneuro import errors
 from pdneuro.cave import CaveSource
 from pdneuro.sandbox import Sandbox
+from pdneuro.sandbox import cave as cave_app
 from pdneuro.sandbox.cave_data import SYNAPSES, Datastack, datastack
 from pdneuro.sandbox.server import Request, Response
 from tests.cave.test_client import change, is_query
@@ -80,6 +82,26 @@ def test_two_sets_are_complete(
         assert lists[0] <= 50
     if min(pre, post) <= 50:
         assert len(sent(sandbox)) == 1
+
+
+def test_an_end_without_a_root_id_is_not_a_segment(
+    sandbox: Sandbox, ids: pd.Series, truth: pd.DataFrame
+) -> None:
+    """A server may send a null where the sandbox sends 0."""
+    right = truth[truth[ENDS[0]].isin(ids.head(20))]
+    lost = set(right["id"].head(7))
+
+    def null(request: Request, response: Response) -> Response | None:
+        if not (is_query(request) and SYNAPSES in request.path):
+            return None
+        table = pa.ipc.open_stream(response.body).read_all().to_pandas()
+        table[ENDS[1]] = table[ENDS[1]].astype("Int64").mask(table["id"].isin(lost))
+        return dataclasses.replace(response, body=cave_app._arrow(table))
+
+    change(sandbox, null)
+    found = source().synapses(pre=ids.head(20))
+    assert sorted(found["id"]) == sorted(set(right["id"]) - lost)
+    assert found["post"].dtype == "int64"
 
 
 def test_a_server_that_cuts_without_a_header_loses_nothing(

@@ -40,6 +40,13 @@ def test_any_letters_in_cells_columns_and_paths(name: str, tmp_path: Path) -> No
     assert read_table(path, ["région"])["région"].tolist() == TEXT
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_are_in_the_order_that_is_asked_for(name: str, tmp_path: Path) -> None:
+    write_table(table(), tmp_path / name)
+    for names in (["région", "root_id"], ["root_id", "région"]):
+        assert read_table(tmp_path / name, names).columns.tolist() == names
+
+
 @pytest.mark.parametrize("name", ["edges.parquet", "edges.feather"])
 def test_provenance_with_any_letters_is_in_the_file(name: str, tmp_path: Path) -> None:
     write_table(table(), tmp_path / name)

@@ -42,6 +42,16 @@ def test_names_with_any_letters_are_names_of_swc_files(tmp_path: Path) -> None:
     assert all(len(read_swc(file)) == 2 for file in files)
 
 
+def test_files_with_columns_in_another_order_are_read_with_others(tmp_path: Path) -> None:
+    (tmp_path / "a.swc").write_text(NODES)
+    (tmp_path / "b.swc").write_text("# id parent type x y z radius\n1 -1 1 0 0 0 5\n2 1 3 0 3 4 1\n")
+    found = read_swc(tmp_path.glob("*.swc"))
+    one, two = (
+        part.drop(columns="neuron").to_numpy() for _, part in found.groupby("neuron", observed=True)
+    )
+    assert (one == two).all()
+
+
 def test_a_query_of_several_lines_stays_a_comment(tmp_path: Path) -> None:
     nodes = read_swc(io.StringIO(NODES))
     nodes.attrs["pdneuro"]["query"] = "first\n3 3 0 0 0 1 1\rsecond"

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -278,15 +279,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-@pytest.mark.parametrize("part", ["body", "header"])
-def test_a_response_has_a_total_time_limit(
-    sandbox: Sandbox, ids: pd.Series, listener: socket.socket, clock: Clock, part: str
-) -> None:
+def dripping(listener: socket.socket, clock: Clock, head: bytes) -> str:
+    """Send the beginning of each response, then a byte at a time; returns the address.
+
+    Only what caveclient asks at its start has a whole response.
+    """
+
     def drip(connection: socket.socket) -> None:
-        connection.recv(65536)
-        head = (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" if part == "body" else b"HTTP/1.1 200 "
-        )
+        path = connection.recv(65536).split()[1]
+        if path.endswith((b"/version", b"/versions")):
+            body = b"[1]" if path.endswith(b"s") else b'"2.15.1"'
+            length = b"Content-Length: %d\r\n" % len(body)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + length + b"\r\n" + body)
+            connection.close()
+            return
         connection.sendall(head)
         clock.used.wait(60)
         for _ in range(6):  # each byte comes within the timeout
@@ -297,13 +303,43 @@ def test_a_response_has_a_total_time_limit(
         connection.close()
 
     accept(listener, drip)
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [_BODY, b"HTTP/1.1 200 "], ids=["body", "header"])
+def test_a_response_has_a_total_time_limit(
+    sandbox: Sandbox, ids: pd.Series, listener: socket.socket, clock: Clock, head: bytes
+) -> None:
     with (
         deadline(),
-        pdneuro.set_options(braincircuits_url=address, timeout=60),
+        pdneuro.set_options(braincircuits_url=dripping(listener, clock, head), timeout=60),
         pytest.raises(errors.ConnectionFailedError, match="5 times the timeout"),
     ):
         ids.neuro.properties("size")
+
+
+@pytest.mark.skipif(find_spec("caveclient") is None, reason="caveclient is not installed")
+def test_a_response_to_caveclient_has_a_total_time_limit(
+    sandbox: Sandbox, listener: socket.socket, clock: Clock
+) -> None:
+    address, app = dripping(listener, clock, _BODY), sandbox.cave
+
+    def elsewhere(request: Request) -> Response:
+        response = app(request)
+        if "/datastack/full/" in request.path:
+            response.body["local_server"] = address
+        return response
+
+    sandbox.cave = elsewhere
+    with (
+        deadline(),
+        pdneuro.set_options(timeout=60),
+        pytest.raises(errors.ConnectionFailedError, match="5 times the timeout"),
+    ):
+        pdneuro.sandbox.root_ids().neuro.is_latest(source="cave:minnie65_public")
 
 
 def test_a_response_that_is_fast_enough_may_take_longer(

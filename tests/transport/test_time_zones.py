@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -89,11 +92,13 @@ def test_documents_are_removed_by_their_age(sandbox: Sandbox) -> None:
     assert len(sandbox.requests) == 2
 
 
-def test_an_expired_document_that_is_used_is_dated_in_utc(sandbox: Sandbox) -> None:
+def test_an_expired_document_that_is_used_is_dated_in_utc(sandbox: Sandbox, tmp_path: Path) -> None:
     sets = pdneuro.allen.OntologiesApi().get_structure_sets
     moments = [datetime.datetime.now(datetime.UTC)]
     found = sets()
     moments.append(datetime.datetime.now(datetime.UTC))
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "answers.sqlite")) as opened, opened:
+        opened.execute("UPDATE document SET fetched = fetched - 86400")
     sandbox.fail(status=503, times=9)
     with (
         pdneuro.set_options(expire_after=0),
@@ -101,4 +106,5 @@ def test_an_expired_document_that_is_used_is_dated_in_utc(sandbox: Sandbox) -> N
     ):
         pd.testing.assert_frame_equal(sets(), found)
     said = str(caught[0].message)
-    assert any(f"{moment:%Y-%m-%d %H:%M} UTC" in said for moment in moments)
+    days = [moment - datetime.timedelta(days=1) for moment in moments]
+    assert any(f"{day:%Y-%m-%d %H:%M} UTC" in said for day in days)

@@ -132,6 +132,20 @@ def test_one_step_is_enough_where_the_server_has_other_suites(start: Start, tmp_
     assert ask(url, cache_dir=tmp_path / "other") == "a"
 
 
+def test_connections_are_kept_after_stepping_down(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, opened = start(DHE), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.WeakEncryptionWarning)
+        ask(url)
+    setup = _Handler.setup
+    monkeypatch.setattr(_Handler, "setup", lambda handler: (opened.append(1), setup(handler)))
+    for number in range(3):
+        ask(url, cache_dir=tmp_path / str(number))
+    assert len(opened) <= 1
+
+
 def test_a_sound_server_is_asked_as_always(start: Start) -> None:
     assert ask(start(ECDHE)) == "a"
 
