@@ -223,7 +223,7 @@ def _pairs(table: pd.DataFrame) -> pd.Series[Any]:
     first, second = (ends[pre != post].astype(np.int64) for ends in (pre, post))
     edges, opposite = first * len(ids) + second, second * len(ids) + first
     mutual = len(np.intersect1d(edges, opposite, assume_unique=True)) // 2
-    return pd.Series({"mutual": mutual, "one_way": len(edges) - 2 * mutual}, dtype="int64")
+    return pd.Series({"mutual": mutual, "one_way": len(edges) - 2 * mutual})
 
 
 def _pairs_and_triads(table: pd.DataFrame) -> pd.Series[Any]:

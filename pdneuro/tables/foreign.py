@@ -88,7 +88,7 @@ def _without_nan(column: Any) -> pd.Series[Any]:
     """Return floats in which NaN is a missing value, as in pandas; polars and DuckDB write both."""
     dtype: Any = column.dtype
     numbers = column.to_numpy(dtype=dtype.numpy_dtype, na_value=float("nan"))
-    return pd.Series(pd.array(numbers, dtype=dtype), index=column.index, name=column.name)
+    return pd.Series(pd.array(numbers, dtype=dtype), name=column.name)
 
 
 def _readable_schema(data: Any) -> Any:

@@ -262,6 +262,14 @@ class TestSelections:
                 table.drop(columns="hemisphere_id"), "projection_volume", hemisphere=1
             )
 
+    def test_a_table_without_a_column_that_the_call_does_not_use(self, sandbox: Sandbox) -> None:
+        table = self.rows(["f", "t"], [1, 2]).iloc[[0, 3]]
+        found = allen.projection_matrix(
+            table.drop(columns=["hemisphere_id", "is_injection"]), "projection_volume"
+        )
+        expected = allen.projection_matrix(table, "projection_volume")
+        pd.testing.assert_frame_equal(found, expected)
+
     def test_a_roll_up_to_structures_without_rows_is_an_error(self, sandbox: Sandbox) -> None:
         table = self.rows(["f", "t"], [1, 2])
         choice = {"hemisphere": 1, "is_injection": False, "value": "projection_volume"}

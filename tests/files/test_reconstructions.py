@@ -42,6 +42,13 @@ def test_names_with_any_letters_are_names_of_swc_files(tmp_path: Path) -> None:
     assert all(len(read_swc(file)) == 2 for file in files)
 
 
+def test_files_with_blank_lines_are_read_with_others(tmp_path: Path) -> None:
+    (tmp_path / "a.swc").write_text(NODES.replace("\n", "\n\n"))
+    (tmp_path / "b.swc").write_text(NODES)
+    found = read_swc(tmp_path.glob("*.swc"))
+    assert found["neuron"].value_counts().to_dict() == {"a": 2, "b": 2}
+
+
 def test_files_with_columns_in_another_order_are_read_with_others(tmp_path: Path) -> None:
     (tmp_path / "a.swc").write_text(NODES)
     (tmp_path / "b.swc").write_text("# id parent type x y z radius\n1 -1 1 0 0 0 5\n2 1 3 0 3 4 1\n")

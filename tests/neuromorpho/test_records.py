@@ -56,6 +56,11 @@ def test_ids_of_records_written_as_text(sandbox: Sandbox) -> None:
     pd.testing.assert_frame_equal(found, expected)
 
 
+def test_a_record_with_status_206_is_read(sandbox: Sandbox) -> None:
+    sandbox.fail(body={**data.neuron(1), "neuron_name": "partial"}, status=206)
+    assert neuromorpho.neuron(1)["neuron_name"] == "partial"
+
+
 def test_one_name_in_two_spellings_is_two_names(sandbox: Sandbox) -> None:
     records = [
         {**data.neuron(number), "neuron_name": name} for number, name in enumerate(["a", "A", "a "], 1)

@@ -47,6 +47,14 @@ def test_the_largest_score_of_each_row(dialect: str, data: Any) -> None:
         assert pd.isna(margin) if len(ranked) == 1 else margin == ranked[0] - ranked[1]
 
 
+@pytest.mark.parametrize("dtype", ["Float64", "float64"])
+def test_a_missing_score_is_not_the_largest(dtype: str) -> None:
+    scores = pd.DataFrame(columns=list(DIALECTS["codex"]), index=range(3), dtype=dtype)
+    scores.loc[0, "ach_avg"], scores.loc[1, "gaba_avg"] = 0.5, 0.1
+    edges = scores.assign(pre=[1, 2, 3], post=4, weight=5)
+    assert tables.as_edges(edges)["nt"].fillna("").tolist() == ["ACH", "GABA", ""]
+
+
 def test_it_feeds_the_signs_of_edges() -> None:
     neurons = pd.DataFrame({"root_id": [1, 2], "gaba_avg": [0.7, 0.25], "ach_avg": [0.2, 0.5]})
     edges = pd.DataFrame({"pre": [1, 2], "post": [2, 1], "weight": [3, 5]})
