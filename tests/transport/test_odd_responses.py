@@ -293,6 +293,7 @@ def dripping(listener: socket.socket, clock: Clock, head: bytes) -> str:
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + length + b"\r\n" + body)
             connection.close()
             return
+        clock.used.clear()  # of an earlier response
         connection.sendall(head)
         clock.used.wait(60)
         for _ in range(6):  # each byte comes within the timeout
