@@ -329,9 +329,9 @@ def tests_of(
     if not names:  # executed once: every test that uses the module, or whose file names it
         names = {name for tests in by_line.values() for name in tests if name}
         module = mutant.path.removesuffix(".py").replace("/", ".")
-        files = {test.partition("::")[0] for test in times}
-        files = {file for file in files if module in (ROOT / file).read_text()}
-        names |= {test for test in times if test.partition("::")[0] in files}
+        files = {test: test.partition("::")[0] for test in times}
+        naming = {file for file in {*files.values()} if module in (ROOT / file).read_text()}
+        names |= {test for test, file in files.items() if file in naming}
     return sorted(names & set(times), key=times.__getitem__)
 
 

@@ -199,7 +199,7 @@ class Cave:
                 status_forcelist=plan.status_forcelist,
                 allowed_methods=plan.allowed_methods,
             )
-            # The part was made with requests, whose connections have no limit.
+            # The part has sent requests already, on connections without a time limit.
             adapter.close()
             session.mount(prefix, TimedAdapter(max_retries=retry, pool_maxsize=self._fetch.max_workers))
         return part

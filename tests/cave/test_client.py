@@ -80,6 +80,15 @@ def test_a_server_that_falls_silent_is_not_waited_for(
             ask(roots.iloc[1:2])
 
 
+def test_a_query_that_fails_once_is_sent_again(sandbox: Sandbox, roots: pd.Series) -> None:
+    with pdneuro.set_options(retries=1):
+        # The first call also requests one row of the table, which may fail.
+        roots.head(1).neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
+        sandbox.fail(path="/query", status=503)
+        found = roots.iloc[1:4].neuro.cave(NUCLEI, ["volume"], source=NEW, multiple="first")
+    assert found["volume"].notna().all()
+
+
 # -- processes ------------------------------------------------------------------------------------
 
 
