@@ -140,11 +140,7 @@ def search(
                 found = pd.concat(halves).drop_duplicates("id", ignore_index=True)
             else:
                 found = between(version, pre, post, choice)
-            without = np.ones(len(every), bool)
-            for end in ("pre", "post"):
-                places = pd.Index(every).get_indexer(pd.Index(found[end]))
-                without[places[places >= 0]] = False
-            version.warn_of_stale(every[without], len(every))
+            version.warn_of_stale(_without_synapses(every, found), len(every))
     ends = "" if together else ", ".join(
         f"{end}={len(ids):,} IDs" for end, ids in (("pre", pre), ("post", post)) if ids is not None
     )  # fmt: skip
@@ -192,7 +188,7 @@ def between(
     rows = _fetched(version, own, column, partners, names, choice, batch_size)
     if not len(rows[column]):
         return _without_rows(choice, version.sample(None) if sample is None else sample)
-    return _chosen(rows, pre, post, choice)
+    return _chosen(rows, column, pre, post, choice)
 
 
 def averaged(found: pd.DataFrame) -> pd.DataFrame:
@@ -309,10 +305,26 @@ def _in_voxels(version: Version, choice: Choice) -> tuple[tuple[int, ...], tuple
     return tuple(np.floor(low).astype(int).tolist()), tuple(np.ceil(high).astype(int).tolist())
 
 
+def _without_synapses(ids: Int64Array, found: pd.DataFrame) -> Int64Array:
+    """Return the IDs that are at neither end of a synapse."""
+    for end in ("pre", "post"):
+        if len(ids):  # mostly, none is left for the second end
+            places = pd.Index(ids).get_indexer(pd.Index(found[end]))
+            ids = np.delete(ids, places[places >= 0])
+    return ids
+
+
 def _chosen(
-    rows: dict[str, Any], pre: Int64Array | None, post: Int64Array | None, choice: Choice
+    rows: dict[str, Any],
+    own: str,
+    pre: Int64Array | None,
+    post: Int64Array | None,
+    choice: Choice,
 ) -> pd.DataFrame:
-    """Return the synapses that meet all conditions, whatever the server has selected."""
+    """Return the synapses that meet all conditions, whatever the server has selected.
+
+    ``own`` is the column whose IDs were requested.
+    """
     for name in ("id", PRE, POST):
         if name not in rows:
             raise UnknownFieldError(
@@ -322,7 +334,7 @@ def _chosen(
         rows[name] = np.asarray(pd.Series(rows[name]).to_numpy(np.int64, na_value=0))
     keep = (rows[PRE] > PENDING) & (rows[POST] > PENDING)
     for name, ids in ((PRE, pre), (POST, post)):
-        if ids is not None:
+        if ids is not None and name != own:  # the cache returns rows of these IDs alone
             keep &= pd.Index(ids).get_indexer(pd.Index(rows[name])) >= 0
     if not choice.autapses:
         keep &= rows[PRE] != rows[POST]
