@@ -87,7 +87,7 @@ bench: .venv/test
 
 .venv-oldest/test: pyproject.toml
 	$(OLDEST) -m venv .venv-oldest
-	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave,docs]' 'pandas==2.2.*'
+	.venv-oldest/bin/pip install $(QUIET) -e '.[test,cave,docs,navis]' 'pandas==2.2.*'
 	@touch $@
 
 # uv chooses the lowest versions, which pip cannot do. Tools of the tests are not part of it: they get their newest versions.
