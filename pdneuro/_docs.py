@@ -31,6 +31,8 @@ on : hashable or list, optional
     "join": """\
 prefix : str
     Text in front of the new column names.
+{join after prefix}""",
+    "join after prefix": """\
 suffix : str
     Text after the new column names.
 overwrite : bool, default False
@@ -78,9 +80,7 @@ how : {"left", "inner"}, default "left"
 indicator : bool or str, default False
     Add a coordinate ``_merge``, or of this name, with the status of each position: ``found``, ``none``
     (no value), ``unknown``, ``missing`` (no ID), ``failed``, ``not requested``.
-fill_value : int, optional
-    Value of missing IDs among the new coordinates, such as 0 ("no segment"). Default: an error, because
-    IDs stay int64.""",
+{fill}""",
     "dim errors": """\
 MissingColumnsError, AmbiguousColumnError
     There is no such coordinate; none is recognized, or several are. Nothing is downloaded.
@@ -134,6 +134,72 @@ dropna, sort, observed : bool, default False, False, True
     "edge groups": """\
 groups : DataFrameGroupBy
     Groups of the rows of an edge table, such as ``edges.groupby("dataset")``.""",
+    "collapse": """\
+group_by : hashable, list, mapping or Series, optional
+    Columns of the neurons to group by: ``"type"`` means ``type_pre`` and ``type_post``, which
+    :func:`pdneuro.tables.annotate` adds; ``"type_pre"`` means this column alone. Or a label for each
+    ID. Or one of these for each end: ``{"post": "type"}`` groups the postsynaptic neurons and keeps
+    each presynaptic neuron. Default: pairs of neurons.
+values : hashable or list, optional
+    Further columns of numbers to sum, such as ``"signed_weight"``. A missing number counts as 0.
+per_neuron : bool, default False
+    Add ``weight_per_neuron``, with ``group_by``.
+roi : bool, default False
+    Sum each region separately: one row per pair and region.
+regions : str or list of str, optional
+    Regions to sum, by ``roi``. They must not overlap: if one is a part of another, its synapses
+    count twice. Default: all.
+dropna, sort, observed : bool, default False, False, True
+    As in :meth:`pandas.DataFrame.groupby`: drop groups with a missing label; sort by the labels;
+    without ``observed``, categories without rows have the weight 0.""",
+    "threshold": """\
+min_weight : int or float
+    Minimum number of synapses; with ``of`` the minimum share, from 0 to 1.
+per : {"pair", "row"}, default "pair"
+    Compare the sum over all rows of a pair, or each row. They differ if a pair has several rows,
+    such as one row per region.
+of : {None, "input", "output"}, default None
+    Compare the share of all input of the postsynaptic neuron, or of all output of the presynaptic
+    neuron, that the table contains.""",
+    "share of": """\
+of : {"input", "output"}, default "input"
+    Share of all input of the postsynaptic neuron, or of all output of the presynaptic neuron.""",
+    "fractions": """\
+{share of}
+total : {"present"}, Series or mapping, default "present"
+    The denominators: sums over the rows of the table, or a number of synapses for each ID.
+overwrite : bool, default False
+    Replace an existing column of the same name.""",
+    "completeness": """\
+partners : Series, Index, array or list, optional
+    IDs of the known partners, such as all proofread neurons.
+group_by : hashable, list, mapping or Series, optional
+    Labels, as in :func:`pdneuro.tables.collapse`: a partner with a label is known.
+of : {"both", "input", "output"}, default "both"
+    Synapses to count.""",
+    "metric": """\
+metric : {"cosine", "jaccard", "weighted_jaccard"}, default "cosine"
+    Cosine of the vectors of synapse counts; share of common partners; or the sum of the smaller
+    counts of each partner, divided by the sum of the larger ones (Ruzicka similarity).
+of : {"both", "input", "output"}, default "both"
+    Partners to compare: both, presynaptic or postsynaptic.""",
+    "partner labels": """\
+group_by : hashable, list, mapping or Series, optional
+    Labels of the partners, as in :func:`pdneuro.tables.collapse`: counts are summed by label, and
+    partners without a label are left out. Default: each partner alone.""",
+    "compared": """\
+ids : Series, Index, array or list, optional
+    The neurons to compare, by all their partners in the table. With several data sets also a
+    MultiIndex or DataFrame with ``dataset`` and ``id``. Default: all neurons of the table that have
+    partners of this side, sorted by ID.""",
+    "normalize": """\
+normalize : {None, "input", "output"}, default None
+    Divide each sum by all input of its column, or by all output of its row, that the table contains:
+    the sum of ``weight``, also if other values are summed.""",
+    "matrix order": """\
+ids : Series, Index, array or list, optional
+    The neurons of the rows and columns, in this order; not with ``group_by``. Edges of other neurons
+    are dropped. Default: all neurons of the table, sorted by ID.""",
     "strongest": """\
 top : int, optional
     Maximum number of partners of each direction, the strongest first.
@@ -175,8 +241,7 @@ multiple : {"raise", "first", "list", "count"}, default "raise"
     "cave table": """\
 id_column : str, default "pt_root_id"
     The column of root IDs of the CAVE table.
-units : {"nm", "voxel"}, default "nm"
-    Unit of positions: nanometers, or voxels of the table. ``attrs`` stores it.""",
+{units}""",
     "units": """\
 units : {"nm", "voxel"}, default "nm"
     Unit of positions: nanometers, or voxels of the table. ``attrs`` stores it.""",
@@ -297,7 +362,11 @@ def documented(*, like: Callable[..., Any] | None = None) -> Callable[[Function]
 def fill(doc: str, texts: typing.Mapping[str, str]) -> str:
     """Replace lines such as ``{on}`` by the text of that name, indented as the line is.
 
-    >>> fill("{on}", {"on": "on : hashable"})
+    A text can have such lines as well.
+
+    >>> fill("{join}", {"join": "{on}, how", "on": "on"})
+    '{on}, how'
+    >>> fill("{join}", {"join": "{on}", "on": "on : hashable"})
     'on : hashable'
     """
     lines = []
@@ -305,7 +374,8 @@ def fill(doc: str, texts: typing.Mapping[str, str]) -> str:
         name = line.strip()[1:-1]
         if line.strip() == f"{{{name}}}" and name in texts:
             indent = line[: len(line) - len(line.lstrip())]
-            lines.append(textwrap.indent(texts[name], indent))
+            # cleandoc ignores the indentation of a first line, which is empty here.
+            lines.append(textwrap.indent(fill(f"\n{texts[name]}", texts), indent))
         else:
             lines.append(line)
     return "\n".join(lines)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pdneuro._compat import optional
+from pdneuro._docs import documented
 from pdneuro.graphs.exports import to_igraph
 from pdneuro.graphs.paths import Codes
 from pdneuro.graphs.similarity import similarity
@@ -25,6 +26,7 @@ from pdneuro.tables.provenance import inherit
 LINKAGES = ("average", "complete", "single", "ward", "weighted")
 
 
+@documented()
 def cluster(
     edges: pd.DataFrame,
     metric: str = "cosine",
@@ -42,14 +44,15 @@ def cluster(
     ----------
     edges : DataFrame
         An edge table; the rows of a pair are summed.
-    metric, of, group_by, ids
-        Similarity, types of partners and neurons, see :func:`similarity`.
+    {metric}
     method : {"average", "complete", "single", "ward", "weighted"}, default "average"
         Linkage of the distances, which are ``1 - similarity``.
     n : int, optional
         Number of clusters.
     height : float, optional
         Distance at which the tree is cut: clusters do not merge above it. Give ``n`` or ``height``.
+    {partner labels}
+    {compared}
 
     Returns
     -------

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import TEXT
+from pdneuro._docs import documented
 from pdneuro.errors import (
     ColumnExistsError,
     MissingColumnsError,
@@ -115,6 +116,7 @@ def _unique_ids(ids: Any, like: Nodes) -> Nodes:
     return neurons
 
 
+@documented()
 def to_matrix(
     edges: pd.DataFrame,
     group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
@@ -139,11 +141,8 @@ def to_matrix(
         Column of numbers for the cells, such as ``"signed_weight"``. With ``group_by`` also one of the
         counts of :func:`pdneuro.tables.collapse`: ``"n_pairs"``, ``"n_pre"``, ``"n_post"``,
         ``"weight_per_neuron"``.
-    normalize : {None, "input", "output"}, default None
-        Divide each sum by all input of its column, or by all output of its row, that the table contains:
-        the sum of ``weight``, also if other values are summed.
-    ids : Series, Index, array or list, optional
-        Neurons and order of the matrix, see :func:`to_sparse`; not with ``group_by``.
+    {normalize}
+    {matrix order}
     dropna : bool, optional
         With ``group_by``: leave out the group NA, the neurons without a label. Their synapses count in
         the denominators of ``normalize`` in any case. Default: leave them out if ``normalize`` is given,
@@ -349,6 +348,7 @@ def _dense(pre: Any, post: Any, entries: Any, rows: int, columns: int | None = N
     return dense
 
 
+@documented()
 def to_xarray(
     edges: pd.DataFrame,
     group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
@@ -375,8 +375,10 @@ def to_xarray(
     nodes : DataFrame, Series or mapping, optional
         A table with one row per neuron, or a label for each ID. Its columns become coordinates of both
         dimensions.
-    values, normalize, ids
-        Values, denominators and order of the matrix, see :func:`to_matrix`.
+    values : str, default "weight"
+        Column of numbers, or a count of groups; see :func:`to_matrix`.
+    {normalize}
+    {matrix order}
     fill_value : int, optional
         Value of missing IDs among the coordinates, such as 0 ("no segment"). Default: an error.
     dropna, sort, observed : bool, default None, True, True

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import optional
+from pdneuro._docs import documented
 from pdneuro.errors import TooLargeError
 from pdneuro.graphs.matrix import MAX_DENSE
 from pdneuro.tables import roles
@@ -24,6 +25,7 @@ from pdneuro.tables.provenance import inherit, note
 _BLOCK = 10_000_000
 
 
+@documented()
 def similarity(
     edges: pd.DataFrame,
     metric: str = "cosine",
@@ -41,20 +43,11 @@ def similarity(
         An edge table; the rows of a pair are summed. A column ``dataset`` with several values separates
         the neurons of data sets; with ``group_by`` they are compared by the labels that every data set
         has.
-    metric : {"cosine", "jaccard", "weighted_jaccard"}, default "cosine"
-        Cosine of the vectors of synapse counts; share of common partners; or the sum of the smaller
-        counts of each partner, divided by the sum of the larger ones (Ruzicka similarity).
-    of : {"both", "input", "output"}, default "both"
-        Partners to compare: both, presynaptic or postsynaptic.
-    group_by : hashable, list, mapping or Series, optional
-        Labels of the partners, as in :func:`pdneuro.tables.collapse`: counts are summed by label, and
-        partners without a label are left out. Default: each partner alone.
+    {metric}
+    {partner labels}
     top : int, optional
         Return only this number of most similar neurons per neuron.
-    ids : Series, Index, array or list, optional
-        The neurons to compare, by all their partners in the table. With several data sets also a
-        MultiIndex or DataFrame with ``dataset`` and ``id``. Default: all neurons of the table that have
-        partners of this side, sorted by ID.
+    {compared}
 
     Returns
     -------

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 Labeled = TypeVar("Labeled", "xr.DataArray", "xr.Dataset")
 Indicator = bool | str
+#: Structures, also those of parcellation indexes.
+_TERMS = Kind(STRUCTURES.what, STRUCTURES.example, structure_fields.structure_columns)
 #: Functions that reduce structures to one value.
 HOW = ("sum", "mean")
 
@@ -64,10 +66,10 @@ def join_properties(
     prefix: str = "",
     suffix: str = "",
     overwrite: bool = False,
+    multiple: str = "count",
     how: str = "left",
     indicator: Indicator = False,
     fill_value: int | None = None,
-    multiple: str = "count",
     **fetch: Unpack[FetchKeywords],
 ) -> Labeled:
     """Add properties of segments as coordinates along their dimension.
@@ -189,7 +191,7 @@ def join_structures(
     obj: Labeled,
     *fields: str,
     dim: Hashable | Sequence[Hashable] | None = None,
-    prefix: str = "structure_",
+    prefix: str | None = None,
     suffix: str = "",
     overwrite: bool = False,
     how: str = "left",
@@ -197,6 +199,7 @@ def join_structures(
     fill_value: int | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
+    terms: structure_fields.Terms = None,
 ) -> Labeled:
     """Add fields of Allen structures as coordinates along their dimension.
 
@@ -209,6 +212,7 @@ def join_structures(
     {several dims}
     {coordinates}
     {graph}
+    {terms}
 
     Returns
     -------
@@ -230,8 +234,10 @@ def join_structures(
     0.1
     """
     options = _Options(prefix, suffix, overwrite, how, indicator, fill_value)
-    join = partial(structure_fields.join_structures, graph_id=graph_id, on_missing=on_missing)
-    return _join(obj, dim, STRUCTURES, join, fields, options)
+    join = partial(
+        structure_fields.join_structures, graph_id=graph_id, on_missing=on_missing, terms=terms
+    )
+    return _join(obj, dim, _TERMS, join, fields, options)
 
 
 @documented()
@@ -336,7 +342,7 @@ def join_morphometry(
 
 
 class _Options(NamedTuple):
-    prefix: str
+    prefix: str | None
     suffix: str
     overwrite: bool
     how: str
@@ -391,6 +397,7 @@ def rollup(
     fill_value: int | None = None,
     graph_id: int = 1,
     on_missing: str | None = None,
+    terms: structure_fields.Terms = None,
 ) -> Labeled:
     """Add the member of a structure set that each structure belongs to, as a coordinate.
 
@@ -406,6 +413,7 @@ def rollup(
         Replace a coordinate of this name.
     {fill}
     {graph}
+    {terms}
 
     Returns
     -------
@@ -429,9 +437,11 @@ def rollup(
     >>> signal.neuro.rollup(["CTX", "TH"], name="division").groupby("division").sum().values
     array([3, 3])
     """
-    along = coordinate(obj, dim, STRUCTURES)
+    along = coordinate(obj, dim, _TERMS)
     label = f"{along.column.name}_rollup" if name is None else name
-    found = structure_fields.rollup(along.column, to, graph_id=graph_id, on_missing=on_missing)
+    found = structure_fields.rollup(
+        along.column, to, graph_id=graph_id, on_missing=on_missing, terms=terms
+    )
     table = pd.DataFrame({along.column.name: along.column, label: found})
     table.attrs = provenance_of(obj)
     table = extend(table, found.to_frame())
@@ -657,6 +667,7 @@ def edges(
     {dim}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -695,6 +706,7 @@ def graph(
     {dim}
     {directions}
     {hops}
+    {regions}
     {source}
     {fetch}
 
@@ -730,6 +742,9 @@ def partners(
     min_weight: int = 1,
     top: int | None = None,
     cover: float | None = None,
+    dropna: bool = False,
+    sort: bool = False,
+    observed: bool = True,
     source: str | Source | None = None,
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
@@ -746,6 +761,7 @@ def partners(
     min_weight : int, default 1
         Minimum number of synapses per pair.
     {strongest}
+    {grouping}
     {source}
     {fetch}
 
@@ -779,6 +795,9 @@ def partners(
         min_weight=min_weight,
         top=top,
         cover=cover,
+        dropna=dropna,
+        sort=sort,
+        observed=observed,
         source=source,
         **fetch,
     )

@@ -475,8 +475,7 @@ def fractions(
     ----------
     edges : DataFrame
         An edge table.
-    of : {"input", "output"}, default "input"
-        Share of all input of the postsynaptic neuron, or of all output of the presynaptic neuron.
+    {share of}
     total : {"present", "source"}, Series or mapping, default "present"
         The denominators: sums over the rows of the table; the totals that the source reports
         (``nr_post`` of ``link_post``, ``nr_pre`` of ``link_pre``); or a number for each ID.

@@ -76,13 +76,13 @@ def join_unionizes(
     value: str = "projection_density",
     on: Hashable | None = None,
     *,
-    hemisphere: int | str = 3,
-    is_injection: bool = False,
     prefix: str | None = None,
     suffix: str = "",
     overwrite: bool = False,
     how: str = "left",
     indicator: bool | str = False,
+    hemisphere: int | str = 3,
+    is_injection: bool = False,
     graph_id: int = 1,
     on_missing: str | None = None,
 ) -> pd.DataFrame:
@@ -97,14 +97,13 @@ def join_unionizes(
     value : str, default "projection_density"
         A column of the unionizes; see :func:`pdneuro.allen.projection_matrix`.
     {experiment on}
+    prefix : str, optional
+        Text in front of each acronym. Default: ``value`` and ``_``.
+    {join after prefix}
     hemisphere : int or str, default 3
         1 left, 2 right, 3 both, or ``"ipsilateral"``, ``"contralateral"``.
     is_injection : bool, default False
         The signal inside the injection, instead of outside.
-    prefix : str, optional
-        Text in front of each acronym. Default: ``value`` and ``_``.
-    suffix, overwrite, how, indicator
-        See :func:`pdneuro.queries.structures.join_structures`.
     graph_id : int
         The graph of structures.
     on_missing : {"warn", "raise", "ignore"}, optional

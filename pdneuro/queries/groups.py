@@ -232,11 +232,12 @@ def threshold(
 ) -> pd.DataFrame:
     """Keep the edges of each group with a minimum number of synapses, or a minimum share.
 
+    Sums and totals are those of the group.
+
     Parameters
     ----------
     {edge groups}
-    min_weight, per, of
-        See :func:`pdneuro.tables.threshold`. Sums and totals are those of the group.
+    {threshold}
 
     Returns
     -------
@@ -262,8 +263,7 @@ def fractions(
     Parameters
     ----------
     {edge groups}
-    of, total, overwrite
-        See :func:`pdneuro.tables.fractions`.
+    {fractions}
 
     Returns
     -------
@@ -297,8 +297,7 @@ def collapse(
     Parameters
     ----------
     {edge groups}
-    group_by, values, per_neuron, roi, regions, dropna, sort, observed
-        See :func:`pdneuro.tables.collapse`.
+    {collapse}
 
     Returns
     -------
@@ -362,8 +361,7 @@ def completeness(
     Parameters
     ----------
     {edge groups}
-    partners, group_by, of
-        See :func:`pdneuro.tables.completeness`.
+    {completeness}
 
     Returns
     -------

@@ -127,9 +127,9 @@ def join_properties(
     prefix: str = "",
     suffix: str = "",
     overwrite: bool = False,
+    multiple: str = "count",
     how: str = "left",
     indicator: bool | str = False,
-    multiple: str = "count",
     **fetch: Unpack[FetchKeywords],
 ) -> pd.DataFrame:
     """Add properties of segments to a table.

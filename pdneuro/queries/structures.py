@@ -6,7 +6,7 @@ the left hemisphere.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -547,10 +547,16 @@ def _find_structures(
     return tree, tree.find(ids if skipped is None else ids.mask(skipped), on_missing)
 
 
+def structure_columns(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return columns with a name for structures; without one, those of parcellation indexes."""
+    names = [*columns]
+    return roles.structure_columns(names) or [name for name in names if parcellation.is_index(name)]
+
+
 def _column(ids: Any, on: Hashable | None) -> pd.Series[Any]:
     """Return the column of structures; without one, that of parcellation indexes."""
-    if on is None and isinstance(ids, pd.DataFrame) and not roles.structure_columns(ids.columns):
-        named = [name for name in ids.columns if parcellation.is_index(name)]
+    if on is None and isinstance(ids, pd.DataFrame):
+        named = structure_columns(ids.columns)
         on = named[0] if len(named) == 1 else None
     return roles.structure_column(ids, on)
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro._docs import documented
 from pdneuro.errors import (
     AmbiguousColumnError,
     InvalidEdgesError,
@@ -31,6 +32,7 @@ GROUP_COUNTS = ("n_pairs", "n_pre", "n_post")
 PER_NEURON = "weight_per_neuron"
 
 
+@documented()
 def collapse(
     edges: pd.DataFrame,
     group_by: Hashable | Sequence[Hashable] | Labels | Mapping[str, Any] | None = None,
@@ -49,23 +51,7 @@ def collapse(
     ----------
     edges : DataFrame
         An edge table.
-    group_by : hashable, list, mapping or Series, optional
-        Columns of the neurons to group by: ``"type"`` means ``type_pre`` and ``type_post``, which
-        :func:`annotate` adds; ``"type_pre"`` means this column alone. Or a label for each ID. Or one of
-        these for each end: ``{"post": "type"}`` groups the postsynaptic neurons and keeps each
-        presynaptic neuron. Default: pairs of neurons.
-    values : hashable or list, optional
-        Further columns of numbers to sum, such as ``"signed_weight"``. A missing number counts as 0.
-    per_neuron : bool, default False
-        Add ``weight_per_neuron``, with ``group_by``.
-    roi : bool, default False
-        Sum each region separately: one row per pair and region.
-    regions : str or list of str, optional
-        Regions to sum, by ``roi``. They must not overlap: if one is a part of another, its synapses
-        count twice. Default: all.
-    dropna, sort, observed : bool, default False, False, True
-        As in :meth:`pandas.DataFrame.groupby`: drop groups with a missing label; sort by the labels;
-        without ``observed``, categories without rows have the weight 0.
+    {collapse}
 
     Returns
     -------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pdneuro._docs import documented
 from pdneuro.tables.columns import check_choice
 from pdneuro.tables.datasets import coded_neurons, datasets, in_all_datasets, label_codes, labels_by_end
 from pdneuro.tables.edges import require_edges
@@ -19,6 +20,7 @@ from pdneuro.tables.provenance import inherit
 from pdneuro.tables.thresholds import END_OF
 
 
+@documented()
 def completeness(
     edges: pd.DataFrame,
     partners: Any = None,
@@ -32,12 +34,7 @@ def completeness(
     ----------
     edges : DataFrame
         An edge table. A column ``dataset`` with several values separates the neurons of data sets.
-    partners : Series, Index, array or list, optional
-        IDs of the known partners, such as all proofread neurons.
-    group_by : hashable, list, mapping or Series, optional
-        Labels, as in :func:`pdneuro.tables.collapse`: a partner with a label is known.
-    of : {"both", "input", "output"}, default "both"
-        Synapses to count.
+    {completeness}
 
     Returns
     -------

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pdneuro._compat import copies_on_write
+from pdneuro._docs import documented
 from pdneuro.errors import IncompleteEdgesWarning, listing, warn
 from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import require_edges
@@ -19,6 +20,7 @@ from pdneuro.tables.provenance import facts, note
 END_OF = {"input": "post", "output": "pre"}
 
 
+@documented()
 def threshold(
     edges: pd.DataFrame, min_weight: float, per: str = "pair", *, of: str | None = None
 ) -> pd.DataFrame:
@@ -28,14 +30,7 @@ def threshold(
     ----------
     edges : DataFrame
         An edge table.
-    min_weight : int or float
-        Minimum number of synapses; with ``of`` the minimum share, from 0 to 1.
-    per : {"pair", "row"}, default "pair"
-        Compare the sum over all rows of a pair, or each row. They differ if a pair has several rows,
-        such as one row per region.
-    of : {None, "input", "output"}, default None
-        Compare the share of all input of the postsynaptic neuron, or of all output of the presynaptic
-        neuron, that the table contains.
+    {threshold}
 
     Returns
     -------

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdneuro._docs import documented
 from pdneuro.errors import (
     DoubtfulParameterWarning,
     InconsistentEdgesWarning,
@@ -23,6 +24,7 @@ from pdneuro.tables.provenance import note
 from pdneuro.tables.thresholds import END_OF, warn_of_missing_edges
 
 
+@documented()
 def fractions(
     edges: pd.DataFrame,
     of: str = "input",
@@ -36,12 +38,7 @@ def fractions(
     ----------
     edges : DataFrame
         An edge table.
-    of : {"input", "output"}, default "input"
-        Share of all input of the postsynaptic neuron, or of all output of the presynaptic neuron.
-    total : {"present"}, Series or mapping, default "present"
-        The denominators: sums over the rows of the table, or a number of synapses for each ID.
-    overwrite : bool, default False
-        Replace an existing column of the same name.
+    {fractions}
 
     Returns
     -------
