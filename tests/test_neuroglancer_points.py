@@ -210,6 +210,7 @@ def test_positions_of_a_result_are_recognized() -> None:
     [
         ({"points": pd.DataFrame({"a": [1]})}, errors.MissingColumnsError, "three columns of positions"),
         ({"lines": points()}, errors.MissingColumnsError, "both ends"),
+        ({"points": points().iloc[:, [0, 0, 1, 2]]}, errors.AmbiguousColumnError, "points have several columns 'x'"),
         ({"points": pd.DataFrame({f"{n}_{a}": [1] for n in "ab" for a in "xyz"})}, errors.AmbiguousColumnError, "a, b"),
         ({"points": points(), "group_by": "kin"}, errors.MissingColumnsError, "kin"),
         ({"group_by": "kind"}, errors.InvalidQueryError, "points= or lines="),

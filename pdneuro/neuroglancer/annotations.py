@@ -100,6 +100,11 @@ def _positions(table: pd.DataFrame, kind: str, units: str) -> npt.NDArray[np.flo
     """Return the positions of a table: rows, one or two corners, three axes."""
     if not isinstance(table, pd.DataFrame):
         raise InvalidQueryError(f"{kind}s must be a DataFrame, not {type(table).__name__}.")
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()]
+        raise AmbiguousColumnError(
+            f"the {kind}s have several columns {listing(map(repr, twice))}. Rename them, or keep one."
+        )
     stated = facts(table).get("positions", units)
     if stated != units:
         raise InvalidQueryError(
