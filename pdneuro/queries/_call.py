@@ -49,7 +49,7 @@ def listed(names: Iterable[Any]) -> list[Any]:
     """
     flat: list[Any] = []
     for name in names:
-        flat += [name] if isinstance(name, str) or not isinstance(name, Iterable) else name
+        flat.extend([name] if isinstance(name, str) or not isinstance(name, Iterable) else name)
     return list(dict.fromkeys(flat))
 
 
