@@ -27,7 +27,7 @@ from pdneuro.tables.columns import array_of
 from pdneuro.tables.ids import Int64Array, Mask, id_array
 from pdneuro.tables.provenance import extend, note, stamp
 from pdneuro.tables.rounding import rounding_hint
-from pdneuro.transport.report import MISSING, collect_report
+from pdneuro.transport.report import FAILED, MISSING, STATUS, collect_report
 
 if TYPE_CHECKING:
     from pdneuro.cave import CaveSource
@@ -220,7 +220,8 @@ def update_roots(
         - ``"unchanged"``: the root ID is valid;
         - ``"updated"``: it was stale, missing or 0, and was replaced;
         - ``"split"``: it was replaced, and rows with the same old root ID now have different ones;
-        - ``"not found"``: it is not valid, and the supervoxel is missing or unknown; it is NA now.
+        - ``"not found"``: it is not valid, and the supervoxel is missing or unknown; it is NA now;
+        - ``"failed"``: with ``on_error="partial"``, the request failed; the root ID stays as it was.
 
     Raises
     ------
@@ -255,13 +256,20 @@ def update_roots(
     options = Fetch.of(**fetch)
     opened = cave_source(source)
     given = roles.id_column(table, on)
+    if on is None and roles.is_doubtful(given.name):
+        raise MissingColumnsError(
+            f"no column of root IDs is recognized, and {given.name!r} may be the numbers of the rows of "
+            f"a CAVE table. Name the column: on=..., or add root IDs with .neuro.join_roots()."
+        )
     if given.name not in table.columns:
         raise MissingColumnsError(
             "the root IDs are in the index, which cannot be updated. Use table.reset_index() first."
         )
     old, _ = id_array(given)
     with collect_report(options):
-        found, state = _look_up(roles.supervoxel_column(table, supervoxels), version, opened, options)
+        found, state = _look_up(
+            roles.supervoxel_column(table, supervoxels, "supervoxels"), version, opened, options
+        )
         new, _ = id_array(found.table["root_id"])
         is_kept = (old == new) & (old > 1)
         doubtful = ~is_kept & (old > 1)
@@ -275,8 +283,10 @@ def update_roots(
             f"rows {shown}. They are unchanged. Check their supervoxels.",
             SupervoxelMismatchWarning,
         )
+    has_failed = (found.status() == FAILED) & ~is_kept
     status = _status(old, new, is_kept)
-    updated = np.where(is_kept, old, new)
+    status[has_failed] = STATUS[FAILED]
+    updated = np.where(is_kept | has_failed, old, new)
     missing = updated == 0
     cells: Any = pd.arrays.IntegerArray(updated, missing) if missing.any() else updated
     name = given.name

@@ -156,7 +156,7 @@ def id_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     if not isinstance(frame, pd.DataFrame):
         return with_prefix(_only_column(frame, on))
     if on is None:
-        on = _of_one_version(frame, _only(frame, id_columns(frame), "segment IDs"))
+        on = _of_one_version(frame, _only(id_columns(frame), "segment IDs"))
     if on is not None:
         return with_prefix(named_column(frame, on))
     unnamed = _unnamed_ids(frame)
@@ -272,7 +272,7 @@ def structure_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        on = _only(frame, structure_columns(frame.columns), "the structures")
+        on = _only(structure_columns(frame.columns), "the structures")
         if on is None and frame.index.name in (*STRUCTURE_ID_NAMES, *STRUCTURE_NAMES):
             on = frame.index.name
         if on is None:
@@ -295,7 +295,7 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        on = _only(frame, neuromorpho_columns([*frame.columns, *frame.index.names]), "the neurons")
+        on = _only(neuromorpho_columns([*frame.columns, *frame.index.names]), "the neurons")
         if on is None:
             raise MissingColumnsError(
                 "no column of NeuroMorpho.org's neurons is recognized among "
@@ -306,17 +306,25 @@ def neuromorpho_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]
     return named_column(frame, on)
 
 
+def is_doubtful(name: Hashable) -> bool:
+    """Return whether a name such as ``id`` is one of segments only if there is no other."""
+    return bool(_named([name], _LAST_RESORT))
+
+
 def supervoxel_columns(columns: Iterable[Hashable]) -> list[Hashable]:
     """Return columns with the word supervoxel in their names."""
     return [name for name in columns if "supervoxel" in str(name).casefold()]
 
 
-def supervoxel_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
-    """Return the column of supervoxels, as :func:`id_column` does, by the word in its name."""
+def supervoxel_column(frame: Any, on: Hashable | None = None, parameter: str = "on") -> pd.Series[Any]:
+    """Return the column of supervoxels, as :func:`id_column` does, by the word in its name.
+
+    ``parameter`` is the name of the parameter that chooses the column, for the message.
+    """
     if not isinstance(frame, pd.DataFrame):
         return _only_column(frame, on)
     if on is None:
-        on = _only(frame, supervoxel_columns(frame.columns), "supervoxels")
+        on = _only(supervoxel_columns(frame.columns), "supervoxels", parameter)
         if on is None:
             raise MissingColumnsError(
                 f"no column of supervoxels is recognized among {described_columns(frame)}. Name it, "
@@ -336,7 +344,7 @@ def experiment_column(frame: Any, on: Hashable | None = None) -> pd.Series[Any]:
         return _only_column(frame, on)
     if on is None:
         names = experiment_columns([*frame.columns, *frame.index.names])
-        on = _only(frame, names, "the experiments")
+        on = _only(names, "the experiments")
         if on is None:
             raise MissingColumnsError(
                 f"no column of experiments is recognized among {described_columns(frame)}. Name it: "
@@ -455,13 +463,13 @@ def one_of(columns: pd.Index[Any], names: Iterable[str], role: str) -> Hashable 
     return candidates[0] if candidates else None
 
 
-def _only(frame: pd.DataFrame, candidates: list[Hashable], content: str) -> Hashable | None:
+def _only(candidates: list[Hashable], content: str, parameter: str = "on") -> Hashable | None:
     """Return the one candidate, None if there is none."""
     if len(set(candidates)) > 1:
         once = [name for name in candidates if candidates.count(name) == 1] or candidates
         raise AmbiguousColumnError(
             f"several columns may contain {content}: {listing(map(repr, candidates))}. Choose: "
-            f"on={once[0]!r}."
+            f"{parameter}={once[0]!r}."
         )
     return candidates[0] if candidates else None
 
