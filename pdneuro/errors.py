@@ -262,12 +262,6 @@ class ExpiredVersionError(NotFoundError):
     advice = "Use an existing version, such as source='cave:minnie65_public@1300', or omit the version."
 
 
-class OldServiceError(ServiceError):
-    """The service is older than the request requires."""
-
-    advice = "Ask its operators for an update, or use another server or local files."
-
-
 class BatchRefusedError(ServiceError):
     """The service rejected a batch for its size or for an ID in it. Smaller batches may succeed."""
 
@@ -317,6 +311,12 @@ class InvalidResponseError(ServiceError):
     """The response is not as documented: HTML, invalid JSON, another shape. It is not cached."""
 
     advice = "The response may come from a proxy or a login page: check the address in the options."
+
+
+class OldServiceError(InvalidResponseError):
+    """The service is older than the request requires."""
+
+    advice = "Ask its operators for an update, or use another server or local files."
 
 
 class TruncatedResponseError(InvalidResponseError):

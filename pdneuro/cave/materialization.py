@@ -17,12 +17,16 @@ from pdneuro.cave.send import Cave
 from pdneuro.errors import (
     BatchRefusedError,
     ExpiredVersionError,
+    InvalidRequestError,
     InvalidResponseError,
     InvalidVersionError,
     NotFoundError,
     OfflineError,
+    OldServiceError,
+    PartialResultWarning,
     RequestTooLargeError,
     ServerError,
+    ServiceError,
     StaleIdsWarning,
     listing,
     warn,
@@ -253,6 +257,14 @@ def _fitting(
         return Choice(
             number, f"auto: newest of {len(versions)} versions at which all {count:,} root IDs are valid"
         )
+    if not count:
+        warn(
+            f"no version of {client.datastack} has any of the {len(ids):,} root IDs: "
+            f"{listing(ids.tolist())}. The newest version, {number}, has 0 of them. They may be of "
+            "another datastack.",
+            StaleIdsWarning,
+        )
+        return Choice(number, f"auto: newest; no version has any of the {len(ids):,} root IDs")
     moment = times[best].value // 1000
     rest = ids[~((first <= moment) & (moment <= last))].tolist()
     warn(
@@ -315,11 +327,13 @@ def by_halves(send: Callable[[Int64Array], Sequence[Any]], ids: Int64Array) -> l
     starts = range(0, len(ids), ROOT_BATCH)
     parts = [np.arange(start, min(start + ROOT_BATCH, len(ids))) for start in reversed(starts)]
     refused, answered = 0, False
-    failure: Exception | None = None
+    failure: ServiceError | None = None
     while parts:
         rows = parts.pop()
         try:
             values = send(ids[rows])
+        except OldServiceError:
+            raise
         except (BatchRefusedError, NotFoundError, InvalidResponseError) as error:
             refused += 1
             if refused >= _MAX_REFUSED or (len(rows) == 1 and isinstance(error, RequestTooLargeError)):
@@ -327,13 +341,15 @@ def by_halves(send: Callable[[Int64Array], Sequence[Any]], ids: Int64Array) -> l
             if len(rows) > 1:
                 middle = len(rows) // 2
                 parts += [rows[middle:], rows[:middle]]
-            elif isinstance(error, ServerError | InvalidResponseError):
+            elif not isinstance(error, InvalidRequestError):  # which is how a server rejects an ID
                 failure = error
             continue
         answered = True
         for row, value in zip(rows.tolist(), values, strict=True):
             found[row] = value
     if failure is not None and not answered:  # the server may fail for another reason than the IDs
+        failure.message = f"every request for {listing(ids.tolist())} failed: {failure.message}"
+        failure.advice = f"Check the IDs: they may not exist. {failure.advice}"
         raise failure
     return found
 
@@ -356,15 +372,31 @@ def catalog(client: Cave, version: int, versions: Iterable[int], fetch: Fetch) -
     dates = client.dates([*versions])
     listed = [Entry("version", str(number), number, None, *dates[number]) for number in dates]
 
-    def describe(name: str) -> Entry:
-        return table_entry(
-            "table", name, version, client.metadata(name, version), client.count(name, version)
-        )
+    failed: dict[str, ServiceError] = {}
 
+    def described(name: str) -> Entry:
+        metadata: Mapping[str, Any] = {}
+        rows = None
+        try:
+            metadata = client.metadata(name, version)
+            rows = client.count(name, version)
+        except ExpiredVersionError:
+            raise
+        except (NotFoundError, ServerError, InvalidResponseError) as error:
+            failed[name] = error  # the other tables are worth listing
+        return table_entry("table", name, version, metadata, rows)
+
+    tables = list(run_parallel(described, client.tables(version), fetch.max_workers))
+    if failed:
+        warn(
+            f"the schema or the number of rows of {len(failed):,} tables of {client.datastack} is not "
+            f"known: {listing(map(repr, failed))}. For the first, {next(iter(failed.values()))}",
+            PartialResultWarning,
+        )
     return [
         Entry("datastack", client.datastack, description=DATASTACKS.get(client.datastack, "")),
         *listed,
-        *run_parallel(describe, client.tables(version), fetch.max_workers),
+        *tables,
         *(
             table_entry("view", name, version, about or {})
             for name, about in client.views(version).items()

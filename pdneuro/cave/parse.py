@@ -19,6 +19,7 @@ import pandas as pd
 
 from pdneuro.cave import packed_rows
 from pdneuro.cave.payload import PENDING, POST, PRE
+from pdneuro.errors import UnsupportedError, listing
 from pdneuro.sources import Entry
 from pdneuro.tables.columns import column
 from pdneuro.tables.grouping import group_rows
@@ -184,9 +185,19 @@ def regions_batch(ids: Sequence[int], synapses: pd.DataFrame, id_column: str, re
     ------
     ShapeError
         The table does not have these columns.
+    UnsupportedError
+        A synapse is in several regions.
     """
     if region not in synapses.columns:
         raise ShapeError(f"the rows have no column {region!r} of regions.")
+    if "target_id" in synapses:  # a table that refers to synapses can have several rows for one
+        synapses = synapses.drop_duplicates(["target_id", region])
+        if not synapses["target_id"].is_unique:
+            twice = synapses["target_id"][synapses["target_id"].duplicated()]
+            raise UnsupportedError(
+                f"{len(twice):,} synapses are in several regions of the column {region!r}: "
+                f"{listing(twice)}. Their numbers by region would not add up to the number of synapses."
+            )
     table = pd.DataFrame({name: _root_column(synapses, name) for name in (PRE, POST)})
     table["roi"] = synapses[region].astype(object).where(synapses[region].notna(), None).to_numpy()
     groups = group_rows(table[PRE], table[POST], table["roi"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,11 +117,23 @@ class Version(NamedTuple):
         return f"cave:{self.client.datastack}@{self.number}"
 
     def sample(self, table: str | None) -> pd.DataFrame | None:
-        """Return one row of a table; None if pdneuro is offline or the server does not return it.
+        """Return one row of a table; ``None`` is the table of synapses.
 
-        ``table=None`` is the table of synapses.
+        None if pdneuro is offline, if the server does not return one row, or if a request may fail
+        (``on_error="partial"``).
         """
-        return None if self.fetch.offline else self.client.sample(self._table(table))
+        if self.fetch.offline:
+            return None
+        try:
+            if table is None:
+                return self._of_synapses(self.client.sample)
+            return self.client.sample(self._table(table))
+        except InvalidRequestError:
+            return None
+        except ServiceError:
+            if self.fetch.on_error == "partial":
+                return None
+            raise
 
     def rows(
         self,
@@ -214,18 +226,23 @@ class Version(NamedTuple):
         restriction: Restriction | None = None,
     ) -> pd.DataFrame:
         """Return the rows of the table of synapses of some root IDs; see :meth:`Cave.query`."""
-        more = (ids, column, columns, resolution, restriction)
-        table = self._table(None)
-        try:
-            return self.client.query(table, *more)
-        except ExpiredVersionError:
-            raise
-        except NotFoundError:  # it does not exist at this version, or is a view
-            return self.client.query(self.client.table(table.name, self.number), *more)
+        return self._of_synapses(
+            lambda table: self.client.query(table, ids, column, columns, resolution, restriction)
+        )
 
     def voxel_size(self) -> list[float]:
         """Return the size of the voxels of the table of synapses in nm."""
         return self.client.voxel_size(self._table(None))
+
+    def _of_synapses(self, query: Callable[[Table], pd.DataFrame]) -> pd.DataFrame:
+        """Return what a query of the table of synapses returns."""
+        table = self._table(None)
+        try:
+            return query(table)
+        except ExpiredVersionError:
+            raise
+        except NotFoundError:  # it does not exist at this version, or is a view
+            return query(self.client.table(table.name, self.number))
 
     def _table(self, name: str | None) -> Table:
         """Return a table; ``None`` is the table of synapses, which the datastack names."""

@@ -40,7 +40,6 @@ from pdneuro.errors import (
     PrecisionLossError,
     RequestTooLargeError,
     ServerError,
-    ServiceError,
     ServiceUnavailableError,
     UnknownTableError,
     did_you_mean,
@@ -55,6 +54,7 @@ from pdneuro.transport.report import Answers, Batch, ShapeError
 from pdneuro.transport.responses import (
     connection_error,
     error_from,
+    excerpt,
     masked,
     parse_json,
     without_secrets,
@@ -243,9 +243,8 @@ class Cave:
                 **about,
             )
         if response.status_code == 410:
-            raise ExpiredVersionError(
-                f"the version is not available: {details.get('message', '')}.", **about
-            )
+            reason = details.get("message") or excerpt(response, [self._token])
+            raise ExpiredVersionError(f"the version is not available: {reason}.", **about)
         raise error_from(response, [self._token])
 
     def _error_details(self, response: requests.Response) -> dict[str, Any]:
@@ -282,6 +281,8 @@ class Cave:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise connection_error(error, self.server) from error
         except Exception as error:  # whatever caveclient raises, the response is not as documented
+            if isinstance(error, _caveclient().base.ServerIncompatibilityError):
+                raise OldServiceError(str(error), url=self.server) from error
             raise InvalidResponseError(
                 f"the response is not what caveclient expects ({type(error).__name__}: {error}).",
                 url=self.server,
@@ -404,16 +405,10 @@ class Cave:
 
     # -- queries ----------------------------------------------------------------------------------
 
-    def sample(self, table: Table) -> pd.DataFrame | None:
-        """Return one row of a table, None if the server does not return it."""
-
-        def fetch() -> pd.DataFrame | None:
-            try:
-                return self._query(*payload.table_query(table, None))[0]
-            except ServiceError:
-                return None
-
-        return self._remembered("sample", table, fetch=fetch)
+    def sample(self, table: Table) -> pd.DataFrame:
+        """Return one row of a table."""
+        arguments = payload.table_query(table, None)
+        return self._remembered("sample", table, fetch=lambda: self._query(*arguments)[0])
 
     def everything(self, table: Table) -> pd.DataFrame:
         """Return all rows of a table.

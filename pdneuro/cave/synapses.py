@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,7 +43,11 @@ if TYPE_CHECKING:
 #: The column of positions by its word, and the column of scores.
 POSITIONS = {"pre": "pre_pt_position", "post": "post_pt_position", "center": "ctr_pt_position"}
 SCORE = "cleft_score"
+#: Names in the result. A table can have columns of these names as well.
+_ENDS = {PRE: "pre", POST: "post", "pre": "pre_of_table", "post": "post_of_table"}
 UNITS = ("nm", "voxel")
+#: The farthest voxel that a query names.
+_FARTHEST = 2**31 - 1
 
 
 class Choice(NamedTuple):
@@ -79,7 +85,7 @@ class Choice(NamedTuple):
             raise ValueError(f"units must be {' or '.join(map(repr, UNITS))}, not {units!r}.")
         if position not in POSITIONS:
             raise ValueError(f"position must be {', '.join(map(repr, POSITIONS))}, not {position!r}.")
-        if min_score is not None and not np.isfinite(min_score):
+        if min_score is not None and not (isinstance(min_score, Real) and math.isfinite(min_score)):
             raise ValueError(f"min_score must be a number, not {min_score!r}.")
         if nt and columns is not None:
             raise InvalidQueryError("nt=True returns one row per edge, so columns= cannot be chosen.")
@@ -155,7 +161,7 @@ def _corners(bounds: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
         corners = np.asarray(bounds, np.float64)
     except (TypeError, ValueError):
         corners = np.empty(0)
-    if corners.shape != (2, 3) or not np.isfinite(corners).all() or (corners[0] > corners[1]).any():
+    if corners.shape != (2, 3) or np.isnan(corners).any() or (corners[0] > corners[1]).any():
         raise InvalidQueryError(
             "bounds must be the lowest and the highest corner, [[x, y, z], [x, y, z]], not "
             f"{bounds!r:.80}."
@@ -188,6 +194,7 @@ def between(
     rows = _fetched(version, own, column, partners, names, choice, batch_size)
     if not len(rows[column]):
         return _without_rows(choice, version.sample(None) if sample is None else sample)
+    _require_columns(version.client.datastack, choice, list(rows))
     return _chosen(rows, column, pre, post, choice)
 
 
@@ -230,37 +237,39 @@ def _requested(version: Version, choice: Choice) -> tuple[tuple[str, ...] | None
 
     A column that does not exist is an error.
     """
-    needed = []
-    if choice.min_score is not None:
-        needed.append(SCORE)
-    if choice.bounds is not None:
-        needed.append(POSITIONS[choice.position])
+    needed = _needed(choice)
     if choice.columns is None and not needed and not choice.nt:
         return None, None
     sample = version.sample(None)
     known = None if sample is None else [str(name) for name in sample.columns]
-    if choice.nt and known is not None and not transmitter_columns(known):
-        raise UnknownFieldError(
-            f"the table of synapses of {version.client.datastack} has no columns of transmitters. It "
-            f"has {', '.join(known)}."
-        )
-    for name in [*needed, *(choice.columns or ())]:
-        _require_column(version, name, known)
-    if choice.columns is None and not choice.nt:
+    if known is not None:
+        _require_columns(version.client.datastack, choice, known)
+    if choice.nt if known is None else choice.columns is None and not choice.nt:
         return None, sample
     extra = transmitter_columns(known or ()) if choice.nt else choice.columns or ()
     return tuple(dict.fromkeys([PRE, POST, *extra, *needed])), sample
 
 
-def _require_column(version: Version, name: str, known: Sequence[str] | None) -> None:
-    if known is None:
-        return
-    whole = {*known, *(other.rpartition("_")[0] for other in known if other[-2:] in ("_x", "_y", "_z"))}
-    if name not in whole:
+def _needed(choice: Choice) -> list[str]:
+    """Return the columns that the conditions compare."""
+    scores = [] if choice.min_score is None else [SCORE]
+    return scores if choice.bounds is None else [*scores, POSITIONS[choice.position]]
+
+
+def _require_columns(datastack: str, choice: Choice, known: Sequence[str]) -> None:
+    """Raise UnknownFieldError if the table of synapses does not have what a query asks for."""
+    has = f"It has {', '.join(known)}."
+    if choice.nt and not transmitter_columns(known):
         raise UnknownFieldError(
-            f"the table of synapses of {version.client.datastack} has no column {name!r}."
-            f"{did_you_mean(name, whole)} It has {', '.join(known)}."
+            f"the table of synapses of {datastack} has no columns of transmitters. {has}"
         )
+    whole = {*known, *(other.rpartition("_")[0] for other in known if other[-2:] in ("_x", "_y", "_z"))}
+    for name in [*_needed(choice), *(choice.columns or ())]:
+        if name not in whole:
+            raise UnknownFieldError(
+                f"the table of synapses of {datastack} has no column {name!r}."
+                f"{did_you_mean(name, whole)} {has}"
+            )
 
 
 def _fetched(
@@ -301,8 +310,9 @@ def _in_voxels(version: Version, choice: Choice) -> tuple[tuple[int, ...], tuple
     if choice.units == "nm":
         size = np.array(version.voxel_size())
         low, high = low / size, high / size
-    # The exact bounds are compared afterwards.
-    return tuple(np.floor(low).astype(int).tolist()), tuple(np.ceil(high).astype(int).tolist())
+    # The exact bounds are compared afterwards. No volume has as many voxels as the largest integer.
+    low, high = np.clip([np.floor(low), np.ceil(high)], -_FARTHEST, _FARTHEST).astype(int).tolist()
+    return tuple(low), tuple(high)
 
 
 def _without_synapses(ids: Int64Array, found: pd.DataFrame) -> Int64Array:
@@ -346,8 +356,7 @@ def _chosen(
             keep &= (place >= low) & (place <= high)
     if not keep.all():
         rows = {name: cells[keep] for name, cells in rows.items()}
-    new = {PRE: "pre", POST: "post"}
-    return pd.DataFrame({new.get(name, name): rows[name] for name in _shown(rows, choice)}, copy=False)
+    return pd.DataFrame({_ENDS.get(name, name): rows[name] for name in _shown(rows, choice)}, copy=False)
 
 
 def _numbers(cells: Any) -> npt.NDArray[np.float64]:
@@ -372,4 +381,4 @@ def _without_rows(choice: Choice, sample: pd.DataFrame | None) -> pd.DataFrame:
         rows = pd.DataFrame({name: with_standard_dtype(sample[name])[:0] for name in sample.columns})
         rows = rows[_shown(rows.columns, choice)]
     rows = rows.astype(dict.fromkeys(["id", PRE, POST], "int64"))
-    return rows.rename(columns={PRE: "pre", POST: "post"})
+    return rows.rename(columns=_ENDS)

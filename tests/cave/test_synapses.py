@@ -186,6 +186,26 @@ def test_a_server_that_ignores_the_other_end_and_the_box(
     assert sorted(found["id"]) == sorted(right["id"][inside])
 
 
+@pytest.mark.parametrize("far", [1e6, 1e20, np.finfo(float).max, np.inf])
+def test_a_box_that_is_open(sandbox: Sandbox, ids: pd.Series, far: float) -> None:
+    sandbox.cave.row_limit = 10**6
+    every = ids.neuro.synapses("size", source=OLD, upstream=False)
+    for low in (0, -far):
+        found = ids.neuro.synapses(
+            "size", source=OLD, upstream=False, bounds=[[low] * 3, [far] * 3], units="voxel"
+        )
+        pd.testing.assert_frame_equal(found, every, check_exact=True)
+
+
+@pytest.mark.parametrize("as_list", [pd.Index, pd.Series, np.array, tuple])
+def test_columns_in_any_list(sandbox: Sandbox, ids: pd.Series, as_list: Any) -> None:
+    few, names = ids.head(2), ["size", "cleft_score"]
+    expected = few.neuro.synapses(names, source=OLD)
+    pd.testing.assert_frame_equal(few.neuro.synapses(as_list(names), source=OLD), expected)
+    rows = few.neuro.cave("nucleus_view", ["volume"], source=OLD)
+    pd.testing.assert_frame_equal(few.neuro.cave("nucleus_view", as_list(["volume"]), source=OLD), rows)
+
+
 @pytest.mark.parametrize("position", ["pre", "post", "center"])
 @pytest.mark.parametrize("units", ["nm", "voxel"])
 def test_a_box_of_one_position(
@@ -286,6 +306,10 @@ def test_stale_ids_of_either_end_are_named(sandbox: Sandbox, ids: pd.Series, sta
         ({"position": "middle"}, ValueError, "'center'"),
         ({"units": "um"}, ValueError, "'nm' or 'voxel'"),
         ({"min_score": np.nan}, ValueError, "must be a number"),
+        ({"min_score": "50"}, ValueError, "must be a number, not '50'"),
+        ({"min_score": pd.NA}, ValueError, "must be a number, not <NA>"),
+        ({"min_score": [5]}, ValueError, r"must be a number, not \[5\]"),
+        ({"columns": pd.Index(["sise"])}, errors.UnknownFieldError, "Did you mean 'size'"),
         ({"within": True, "post": [5]}, errors.InvalidQueryError, "within=True"),
         ({"post": [7.2e17]}, errors.PrecisionLossError, "digits"),
     ],

@@ -18,7 +18,7 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.cave_data import VERSIONS, datastack
-from pdneuro.sandbox.server import LocalServer
+from pdneuro.sandbox.server import LocalServer, Response
 from pdneuro.transport import tokens
 from tests.cave.stand_in import DATASTACK, DAY, TOKEN, Graph, Life
 
@@ -188,6 +188,19 @@ class TestAuto:
         with pytest.warns(errors.StaleIdsWarning, match="has 0 of them"):
             found = CaveSource(DATASTACK, "auto").at_version(np.array([5, 6]), Fetch.of())
         assert found.version == 397
+        assert found.choice == "auto: newest; no version has any of the 2 root IDs"
+
+    @pytest.mark.parametrize(("status", "error"), [(404, "NotFoundError"), (500, "ServerError")])
+    def test_times_that_the_server_does_not_have(
+        self, status: int, error: str, serve: Callable[[Graph], LocalServer], monkeypatch: Any
+    ) -> None:
+        graph = Graph(hundred_versions(), {ROOT: Life(START)})
+        monkeypatch.setattr(
+            graph, "_root_timestamps", lambda request: Response({"message": "no times"}, status)
+        )
+        serve(graph)
+        with pytest.raises(getattr(errors, error), match=f"every request for {ROOT} failed.*no times"):
+            CaveSource(DATASTACK, "auto").at_version(np.array([ROOT]), Fetch.of())
 
     @pytest.mark.parametrize("graph_version", [None, "2.10.0"])
     def test_a_server_without_the_last_times(
@@ -196,7 +209,7 @@ class TestAuto:
         graph = Graph(hundred_versions(), {ROOT: Life(START)})
         graph.graph_version = graph_version
         serve(graph)
-        with pytest.raises(errors.InvalidResponseError, match="latest"):
+        with pytest.raises(errors.OldServiceError, match="latest"):
             CaveSource(DATASTACK, "auto").at_version(np.array([ROOT]), Fetch.of())
 
     def test_dates_one_by_one(self, serve: Callable[[Graph], LocalServer]) -> None:
@@ -462,6 +475,31 @@ class TestUpdate:
         again = once.neuro.update_roots(source=SANDBOX, overwrite=True)
         assert (again["root_id_status"] == "unchanged").all()
         assert again["root_id"].equals(once["root_id"])
+
+    def test_row_numbers_of_a_cave_table_are_not_root_ids(self, sandbox: Sandbox) -> None:
+        table = pdneuro.sandbox.supervoxels()[["id", "supervoxel_id"]]
+        with pytest.raises(errors.MissingColumnsError, match=r"'id' may be .*join_roots"):
+            table.neuro.update_roots(source=SANDBOX)
+        assert not sandbox.requests
+        own = table.assign(id=pdneuro.sandbox.supervoxels()["root_id"])
+        found = own.neuro.update_roots("id", source=SANDBOX, on_missing="ignore")
+        assert "split" in set(found["id_status"])
+
+    def test_supervoxels_in_two_columns(self, sandbox: Sandbox) -> None:
+        table = pdneuro.sandbox.supervoxels().assign(other_supervoxel=1)
+        with pytest.raises(errors.AmbiguousColumnError, match="supervoxels='supervoxel_id'"):
+            table.neuro.update_roots(source=SANDBOX)
+
+    def test_rows_whose_request_failed_keep_their_root_id(self, sandbox: Sandbox) -> None:
+        table = pdneuro.sandbox.supervoxels()
+        sandbox.fail(path="roots_binary", times=100, status=500)
+        with pytest.warns(errors.PartialResultWarning):
+            found = table.neuro.update_roots(source=SANDBOX, on_error="partial")
+        failed = found["root_id_status"] == "failed"
+        assert failed.sum() == 10
+        assert (found["root_id_status"][~failed] == "unchanged").all()
+        assert found["root_id"].fillna(0).tolist() == table["root_id"].tolist()
+        assert found.attrs["pdneuro"]["rows_failed"] == 10
 
     def test_columns_of_any_name_and_dtype(self, serve: Callable[[Graph], LocalServer]) -> None:
         """Missing, 0, unknown to the server, split, valid although the supervoxel is elsewhere."""
