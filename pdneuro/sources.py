@@ -165,11 +165,15 @@ def capabilities(texts: Mapping[str, str]) -> list[Entry]:
     return [Entry("capability", name, description=text) for name, text in texts.items()]
 
 
+#: Properties that count the partners of one side, and their columns: synapses, and partners.
+LINKS: Mapping[str, tuple[str, str]] = {
+    "link_pre": ("nr_pre", "nr_downstream_partner"),
+    "link_post": ("nr_post", "nr_upstream_partner"),
+}
 #: Columns of the properties that a source documents, if each ID has a value.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "size": ("size",),
-    "link_pre": ("nr_pre", "nr_downstream_partner"),
-    "link_post": ("nr_post", "nr_upstream_partner"),
+    **LINKS,
     "connectivity": ("connectivity_downstream_count", "connectivity_upstream_count"),
 }
 

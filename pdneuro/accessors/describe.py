@@ -21,6 +21,7 @@ from pdneuro.tables.coordinates import (
     NEURONS,
     SEGMENTS,
     STRUCTURES,
+    SUPERVOXELS,
     Kind,
     coordinate_names,
     level_of,
@@ -126,6 +127,8 @@ def describe_series(series: pd.Series[Any], methods: Methods) -> Description:
         role = _neuromorpho(series, methods)
     elif roles.experiment_columns([series.name]):
         role = _experiments(series, methods)
+    elif roles.supervoxel_columns([series.name]):
+        role = _supervoxels(series, methods)
     else:
         role = _segments(series, methods)
     return Description.of(f"column {series.name!r}, {len(series):,} rows", [role], series)
@@ -141,9 +144,12 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
     if nodes:
         found.append(_reconstructions(frame, methods))
     columns = roles.structure_columns(frame.columns)
-    names = _id_columns(frame, alone=not (pairs or columns or nodes))
+    supervoxels = roles.supervoxel_columns(frame.columns)
+    names = _id_columns(frame, alone=not (pairs or columns or nodes or supervoxels))
     if names:
         found.append(_neurons(frame, names, methods))
+    if supervoxels:
+        found.append(_supervoxel_table(supervoxels, with_roots=bool(names)))
     for scores in score_columns(frame.columns):
         line = f"transmitter scores: {listing(map(repr, scores.values()))}"
         found.append(Role([line], [(".top_nt()", "the most likely transmitter of each row")]))
@@ -178,6 +184,7 @@ def describe_index(index: pd.Index[Any], methods: Methods) -> Description:
         STRUCTURES: _structures,
         EXPERIMENTS: _experiments,
         NEURONS: _neuromorpho,
+        SUPERVOXELS: _supervoxels,
     }
     names = [name for name in index.names if name is not None]
     found = []
@@ -258,14 +265,14 @@ def _dimension(
     calls: Iterable[tuple[str, str, str]],
     methods: Methods,
 ) -> Role:
-    recognised, missing = [], []
+    recognized, missing = [], []
     for name in names:
         if name not in array.coords:
             missing.append(f"a coordinate of the dimension {name!r}: .assign_coords({{{name!r}: ...}})")
             continue
         found = array.coords[name]
         where = "dimension" if found.dims == (name,) else f"along {found.dims[0]!r}:"
-        recognised.append(f"{kind.what}: {where} {name!r} ({found.dtype})")
+        recognized.append(f"{kind.what}: {where} {name!r} ({found.dtype})")
         if (
             name in array.indexes
             and found.dtype.kind == "f"
@@ -275,14 +282,14 @@ def _dimension(
     choice = "" if len(names) == 1 else f"dim={names[0]!r}"
     if choice:
         missing.append(f"a choice of the coordinate of {kind.what}: {choice}")
-    if kind is SEGMENTS and get_option("source") is None:
-        missing.append(_NO_SOURCE)
+    if kind is SEGMENTS:
+        missing += _source_missing()
     shown = [
         (f"{call}{', '.join(filter(None, (arguments, choice)))})", gives)
         for call, arguments, gives in calls
     ]
     words = {SEGMENTS: ("segments", "cave"), STRUCTURES: ("structures",), NEURONS: ("neuromorpho",)}
-    return Role(recognised, shown, [name for word in words[kind] for name in methods(word)], missing)
+    return Role(recognized, shown, [name for word in words[kind] for name in methods(word)], missing)
 
 
 def describe_groups(groups: Any, methods: Methods) -> Description:
@@ -324,6 +331,25 @@ def _segments(series: pd.Series[Any], methods: Methods) -> Role:
     every = ("segments", "cave", "structures", "experiments", "neuromorpho")
     more = [name for role in every for name in methods(role)]
     return Role(recognized, calls, more, missing)
+
+
+def _supervoxels(series: pd.Series[Any], methods: Methods) -> Role:
+    calls = [(".roots()", "the root ID of each now, at a version or at a time")]
+    return Role([_column("supervoxels", series)], calls, missing=_source_missing())
+
+
+def _supervoxel_table(names: Sequence[Any], *, with_roots: bool) -> Role:
+    on = "" if len(names) == 1 else f"on={names[0]!r}"
+    calls = [(f".join_roots({on})", "add the root ID of each supervoxel")]
+    if with_roots:
+        choice = on.replace("on=", "supervoxels=")
+        calls.append((f".update_roots({choice})", "replace root IDs that are stale, missing or 0"))
+    recognized = [f"supervoxels: {', '.join(map(repr, names))}"]
+    return Role(recognized, calls, missing=_source_missing())
+
+
+def _source_missing() -> list[str]:
+    return [_NO_SOURCE] if get_option("source") is None else []
 
 
 def _structures(series: pd.Series[Any], methods: Methods) -> Role:
@@ -475,8 +501,7 @@ def _id_column(column: pd.Series[Any]) -> tuple[list[str], list[str]]:
         hint = rounding_hint(numbers)
         if hint:
             lost.append(f"exact IDs in {column.name!r}: {hint[0].lower()}{hint[1:].rstrip('.')}")
-    if get_option("source") is None:
-        lost.append(_NO_SOURCE)
+    lost += _source_missing()
     return [_column("segment IDs", column)], lost
 
 

@@ -25,7 +25,7 @@ from pdneuro.errors import (
 )
 from pdneuro.options import Fetch, get_option
 from pdneuro.tables import joins
-from pdneuro.tables.columns import array_of, take_or_na
+from pdneuro.tables.columns import array_of, check_choice, take_or_na
 from pdneuro.tables.ids import whole_numbers
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.structure_tree import Places
@@ -447,8 +447,7 @@ def projection_matrix(
     >>> matrix["contralateral"].columns.tolist()
     [688, 549]
     """
-    if labels not in ("id", "acronym", "name"):
-        raise ValueError(f"labels must be 'id', 'acronym' or 'name', not {labels!r}.")
+    check_choice("labels", labels, ("id", "acronym", "name"))
     matrix: pd.DataFrame
     if is_list_like(hemisphere):
         parts = {

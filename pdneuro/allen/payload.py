@@ -56,7 +56,7 @@ _PAIRS = {"]": "[", ")": "("}
 
 
 def clause(name: str, given: Any) -> str:
-    """Criteria, includes: one text, or several that are joined with nothing between them.
+    """Return criteria or includes: one text, or several that are joined with nothing between them.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def clause(name: str, given: Any) -> str:
 
 
 def _check_balance(name: str, text: str) -> None:
-    """Every bracket and quote is closed; says where not."""
+    """Raise InvalidQueryError for a bracket or quote that is not closed."""
     bare = re.sub(QUOTED, lambda found: "_" * len(found[0]), text)
     if "'" in bare:
         raise InvalidQueryError(
@@ -93,7 +93,7 @@ def _check_balance(name: str, text: str) -> None:
 
 
 def filters(given: Mapping[str, Any] | Iterable[Sequence[Any]] | None, *, ordered: bool = False) -> str:
-    """Filters in brackets from a mapping, or from ``(name, value)`` and ``(name, operator, value)``.
+    """Return filters in brackets from a mapping, ``(name, value)`` or ``(name, operator, value)``.
 
     ``ordered`` sorts them by name, as service parameters are. Values of None are left out. An operator
     is ``eq`` or ``$eq``.
@@ -120,7 +120,7 @@ def filters(given: Mapping[str, Any] | Iterable[Sequence[Any]] | None, *, ordere
 
 
 def options(given: Mapping[str, Any]) -> str:
-    """The options of a model stage, ``rma::options`` in front; nothing where none is given."""
+    """Return the options of a model stage, after ``rma::options``; empty if none is given."""
     unknown = sorted(given.keys() - set(OPTIONS))
     if unknown:
         raise InvalidQueryError(
@@ -182,7 +182,7 @@ _OPTION_TEXT = {
 
 
 def model_name(given: Any) -> str:
-    """A class of the schema; its spelling alone is checked."""
+    """Return a class of the schema; only its spelling is checked."""
     if not isinstance(given, str) or not _NAME.fullmatch(given):
         raise InvalidQueryError(f"a model is a class name such as 'Structure', not {given!r}.")
     return given
@@ -295,7 +295,7 @@ def service_stage(
 
 
 def query(stages: str | Iterable[str], fmt: str = "json") -> str:
-    """Path of a query, below ``api/v2/data``: its stages joined by commas.
+    """Return the path of a query, below ``api/v2/data``: its stages joined by commas.
 
     >>> query("model::Atlas")
     'query.json?q=model::Atlas'
@@ -360,7 +360,7 @@ def get(url: str) -> Request:
 
 
 def encoded(address: str) -> str:
-    """An address ready to be sent; ``&`` and ``+`` within quotes are part of the value.
+    """Return an address ready to be sent; ``&`` and ``+`` within quotes are part of the value.
 
     >>> encoded("http://host/query.json?q=model::Gene,rma::criteria,[name$eq'A&B']")
     'http://host/query.json?q=model::Gene,rma::criteria,%5Bname$eq%27A%26B%27%5D'

@@ -26,7 +26,7 @@ from pdneuro.errors import (
     listing,
     warn,
 )
-from pdneuro.sources import documented_columns
+from pdneuro.sources import DOCUMENTED, LINKS
 from pdneuro.tables import columns as records
 from pdneuro.tables import roles
 from pdneuro.tables.ids import Int64Array, id_array
@@ -50,8 +50,6 @@ REPAIRED_ENCODING = NOT_CACHED
 OTHER_KEYS_ENCODING = NOT_CACHED + 1
 #: Latest time that is a plausible ``materialized_timestamp``: the year 2100, in Unix seconds.
 _LATEST = 4_102_444_800
-#: Properties whose keys are documented.
-_LINKS = ("link_pre", "link_post")
 
 
 class _Envelope(msgspec.Struct):
@@ -106,8 +104,8 @@ def batch(body: bytes, asked: Sequence[int], name: str) -> Batch:
     # The length first: most entries are long, and a call for each would take time.
     for place in [place for place, entry in enumerate(raw) if len(entry) < 8 and _is_nothing(entry)]:
         encodings[place], payloads[place] = NONE_ENCODING, None
-    if name in _LINKS:
-        for place in _without(documented_columns(name, 0), payloads):
+    if name in LINKS:
+        for place in _without(LINKS[name], payloads):
             encodings[place] = OTHER_KEYS_ENCODING
     return Batch(ids, encodings, payloads, snapshot)
 
@@ -389,9 +387,9 @@ def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None])
     forms = np.asarray(encodings)
     is_json = np.isin(forms, (JSON_ENCODING, OTHER_KEYS_ENCODING))
     bodies = [body or b"" for body in compress(payloads, is_json)]
-    if not (name in _LINKS and _are_links(bodies)):
+    if not (name in LINKS and _are_links(bodies)):
         found = parse_json_each(bodies)
-        for key in documented_columns(name, 0):
+        for key in DOCUMENTED.get(name, ()):
             counts = [value.get(key) for value in found if type(value) is dict]
             wrong = [count for count in counts if not _is_count(count)]
             if wrong:
@@ -414,9 +412,9 @@ def _is_count(value: Any) -> bool:
 
 def warn_of_other_keys(name: str, columns: dict[str, Any], count: int) -> None:
     """Warn of values that have other keys than those that the service documents."""
-    if name not in _LINKS:
+    if name not in LINKS:
         return  # the keys of other properties are not documented
-    documented = documented_columns(name, count)
+    documented = LINKS[name]
     absent, other = np.ones(count, bool), np.zeros(count, bool)
     for key, cells in columns.items():
         missing = np.asarray(pd.isna(cells), bool)

@@ -12,7 +12,7 @@ import pandas as pd
 from pdneuro.braincircuits import parse, payload, send
 from pdneuro.errors import AuthenticationError, ForbiddenError, NotFoundError
 from pdneuro.options import Fetch
-from pdneuro.sources import Dump, Entry, capabilities, documented_columns
+from pdneuro.sources import LINKS, Dump, Entry, capabilities, documented_columns
 from pdneuro.tables import columns as records
 from pdneuro.tables.ids import Int64Array
 from pdneuro.transport.fetch import fetch_by_id
@@ -73,7 +73,7 @@ class BrainCircuits:
         answers = self._fetch(ids, name, fetch)
         known = np.flatnonzero(answers.encodings >= parse.JSON_ENCODING)
         encodings, payloads = parse.packed(answers.encodings[known], answers.payloads[known])
-        keep_keys = name in ("link_pre", "link_post")
+        keep_keys = name in LINKS
         documented = documented_columns(name, len(known), multiple)
         cells = parse.flat_cells(encodings, payloads) if multiple == "count" else None
         if cells is not None:

@@ -29,7 +29,7 @@ from pdneuro.cave.payload import (
 from pdneuro.cave.root_ids import Version
 from pdneuro.errors import InvalidQueryError, UnknownFieldError, did_you_mean
 from pdneuro.options import Fetch
-from pdneuro.tables.columns import objects, with_standard_dtype
+from pdneuro.tables.columns import check_choice, objects, with_standard_dtype
 from pdneuro.tables.grouping import group_rows
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import stamp
@@ -81,10 +81,8 @@ class Choice(NamedTuple):
         ValueError, InvalidQueryError
             The unit or position is unknown, or the bounds are not two corners.
         """
-        if units not in UNITS:
-            raise ValueError(f"units must be {' or '.join(map(repr, UNITS))}, not {units!r}.")
-        if position not in POSITIONS:
-            raise ValueError(f"position must be {', '.join(map(repr, POSITIONS))}, not {position!r}.")
+        check_choice("units", units, UNITS)
+        check_choice("position", position, POSITIONS)
         if min_score is not None and not (isinstance(min_score, Real) and math.isfinite(min_score)):
             raise ValueError(f"min_score must be a number, not {min_score!r}.")
         if nt and columns is not None:

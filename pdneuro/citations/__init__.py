@@ -16,6 +16,7 @@ from pdneuro import neuromorpho
 from pdneuro._compat import TEXT
 from pdneuro._version import __version__
 from pdneuro.errors import MissingColumnsError, OfflineError, ProvenanceError, ServiceError
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.coordinates import NEURONS, coordinate, coordinate_names
 from pdneuro.tables.provenance import SANDBOX, SYNTHETIC, facts, has_part, is_synthetic
 from pdneuro.tables.skeletons import NEURON, is_node_table
@@ -203,8 +204,7 @@ def cite(table: pd.DataFrame | pd.Series[Any] | xr.DataArray | xr.Dataset, style
     >>> edges.neuro.cite("bibtex").splitlines()[0]
     '@article{dorkenwald2024flywire,'
     """
-    if style not in ("text", "bibtex"):
-        raise ValueError(f"style must be 'text' or 'bibtex', not {style!r}.")
+    check_choice("style", style, ("text", "bibtex"))
     entry = facts(table)
     sources = list(_queries_by_source(entry))
     if not sources:

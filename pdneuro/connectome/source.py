@@ -29,7 +29,7 @@ from pdneuro.errors import (
 )
 from pdneuro.files import base_of, edge_pieces, local_path, read_edges, table_files
 from pdneuro.options import Fetch
-from pdneuro.sources import CAPABILITIES, Entry, capabilities
+from pdneuro.sources import CAPABILITIES, LINKS, Entry, capabilities
 from pdneuro.tables import columns as record_tables
 from pdneuro.tables import neuron_fields
 from pdneuro.tables.hops import direction_of
@@ -47,11 +47,6 @@ PathLike = str | os.PathLike[str]
 #: Queries that read a large file before its index is built: for one query, an index takes longer.
 _SCANS = 2
 
-#: Properties that are computed from the edges, and their columns.
-_LINKS = {
-    "link_pre": ("nr_pre", "nr_downstream_partner"),
-    "link_post": ("nr_post", "nr_upstream_partner"),
-}
 #: Properties that every local connectome has, with a description.
 _PROPERTIES = {
     "link_pre": "Number of presynaptic sites (nr_pre) and downstream partners (nr_downstream_partner).",
@@ -708,9 +703,9 @@ class Connectome(EdgeMethods):
         available = self._neurons.columns
         if name == "connectivity":
             return _connectivity(index, places, multiple)
-        if name in _LINKS:
+        if name in LINKS:
             sums = index.sums(places)
-            counts = dict(zip(_LINKS[name], sums[:2] if name == "link_pre" else sums[2:], strict=True))
+            counts = dict(zip(LINKS[name], sums[:2] if name == "link_pre" else sums[2:], strict=True))
             # The table of neurons counts the whole brain, even if the edges are a part of it; in a
             # downloaded table, a missing number means no synapse.
             in_table = [label for label in counts if label in available]
@@ -721,10 +716,10 @@ class Connectome(EdgeMethods):
         labels = [name] if name in available else [c for c in available if str(c).startswith(f"{name}_")]
         if not labels:
             names = list(map(str, available))
-            hint = did_you_mean(name, [*names, *_LINKS, "connectivity"])
+            hint = did_you_mean(name, [*names, *LINKS, "connectivity"])
             raise NotFoundError(
                 f"{self.name} does not have a property {name!r}. Its properties are "
-                f"{listing([*_LINKS, 'connectivity', *names], 12)}.{hint}"
+                f"{listing([*LINKS, 'connectivity', *names], 12)}.{hint}"
             )
         return {
             label: record_tables.with_standard_dtype(cells)

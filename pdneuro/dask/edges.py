@@ -23,7 +23,7 @@ from pdneuro.tables.collapse import (
     value_columns,
     with_labels,
 )
-from pdneuro.tables.columns import array_of
+from pdneuro.tables.columns import array_of, check_choice
 from pdneuro.tables.counts import (
     ROWS,
     could_count,
@@ -259,8 +259,7 @@ def fractions(
     ``total="present"`` reads the table twice; ``total="source"`` sends requests when it is computed.
     """
     standard = standard_edges(edges)
-    if of not in END_OF:
-        raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    check_choice("of", of, END_OF)
     if isinstance(total, str) and total == "source":
         require_one_version(source)
         fetcher = fetcher_of(fetch, source=source)

@@ -16,6 +16,7 @@ from pdneuro._docs import documented
 from pdneuro.graphs.exports import to_igraph
 from pdneuro.graphs.paths import Codes
 from pdneuro.graphs.similarity import similarity
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels
 from pdneuro.tables.node_names import Nodes
@@ -137,8 +138,7 @@ def tree_of_distances(distances: Any, names: pd.Index[Any], method: str) -> Tree
     """Return the dendrogram of a square matrix of distances."""
     hierarchy = optional("scipy.cluster.hierarchy", "graph")
     distance = optional("scipy.spatial.distance", "graph")
-    if method not in LINKAGES:
-        raise ValueError(f"method must be one of {', '.join(LINKAGES)}, not {method!r}.")
+    check_choice("method", method, LINKAGES)
     if len(names) < 2:
         return Tree(np.empty((0, 4)), names, np.arange(len(names)))
     merges = hierarchy.linkage(distance.squareform(distances, checks=False), method)
@@ -190,8 +190,7 @@ def communities(
     >>> communities(edges.assign(weight=[9, 9, 9, 9, 9, 9, 1]), seed=0).tolist()
     [1, 1, 1, 2, 2, 2]
     """
-    if method not in ("infomap", "leiden"):
-        raise ValueError(f"method must be 'infomap' or 'leiden', not {method!r}.")
+    check_choice("method", method, ("infomap", "leiden"))
     if not isinstance(resolution, Real) or not 0 <= resolution < np.inf:
         raise ValueError(f"resolution must be a number of at least 0, not {resolution!r}.")
     igraph = optional("igraph", "graph")

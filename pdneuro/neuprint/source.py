@@ -22,7 +22,7 @@ from pdneuro.errors import (
 )
 from pdneuro.neuprint import parse, payload, send
 from pdneuro.options import Fetch, get_option
-from pdneuro.sources import Entry, capabilities, documented_columns
+from pdneuro.sources import LINKS, Entry, capabilities, documented_columns
 from pdneuro.tables import columns, neuron_fields
 from pdneuro.tables import skeletons as node_tables
 from pdneuro.tables.edges import edge_table
@@ -31,11 +31,6 @@ from pdneuro.tables.partners import PartnerLists, from_partners, unpack
 from pdneuro.transport.fetch import fetch_by_id
 from pdneuro.transport.report import FOUND, NONE, Answers
 
-#: Properties that are computed from the partners on one side, with the names of their columns.
-_LINKS = {
-    "link_pre": ("nr_pre", "nr_downstream_partner"),
-    "link_post": ("nr_post", "nr_upstream_partner"),
-}
 _COUNTS = ("pre", "post", "upstream", "downstream", "size")
 _TEXTS = ("type", "instance", "status", "somaSide", "predictedNt")
 
@@ -84,7 +79,7 @@ class NeuPrint:
         """Raise an error for a name that the data set does not have; Neo4j returns null for it."""
         known = self._names(fetch)
         if known and name not in known:
-            near = did_you_mean(name, [*known, *_LINKS, "connectivity"])
+            near = did_you_mean(name, [*known, *LINKS, "connectivity"])
             raise NotFoundError(
                 f"{self.name} does not have a property {name!r}.{near} It has {listing(known, 12)}.",
                 url=get_option("neuprint_url"),
@@ -120,7 +115,7 @@ class NeuPrint:
             *(Entry("version", other, version=other.partition(":")[2]) for other in versions),
             *(
                 Entry("property", label, description=labels.get(label, ""))
-                for label in dict.fromkeys([*self._names(fetch), *_LINKS, "connectivity"])
+                for label in dict.fromkeys([*self._names(fetch), *LINKS, "connectivity"])
             ),
             *capabilities(payload.CAPABILITIES),
         ]
@@ -132,7 +127,7 @@ class NeuPrint:
         columns.check_multiple(multiple)
         if not len(ids):
             return _documented(name, 0, multiple)
-        if name in _LINKS:
+        if name in LINKS:
             return self._links(ids, name, fetch)
         if name == "connectivity":
             found = self._partner_lists(ids, fetch)
@@ -160,7 +155,7 @@ class NeuPrint:
         synapses = np.zeros(len(known), np.int64)
         np.add.at(synapses, side.rows, side.weight)
         counts = (synapses, np.bincount(side.rows, minlength=len(known)))
-        return columns.scatter(dict(zip(_LINKS[name], counts, strict=True)), known, len(ids))
+        return columns.scatter(dict(zip(LINKS[name], counts, strict=True)), known, len(ids))
 
     def _partner_lists(self, ids: Int64Array, fetch: Fetch) -> list[dict[str, list[Any]] | None]:
         """Return the partners of each body as the property ``connectivity`` of other services."""

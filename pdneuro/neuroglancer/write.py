@@ -21,6 +21,7 @@ from pdneuro.neuroglancer.states import (
     set_position,
 )
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.joins import Labels
 
@@ -119,8 +120,7 @@ def link(
     >>> pdneuro.neuroglancer.link_tables(url).points[["layer", "x"]].values.tolist()
     [['l', 480000.0], ['r', 520000.0]]
     """
-    if units not in UNITS:
-        raise ValueError(f"units must be {' or '.join(map(repr, UNITS))}, not {units!r}.")
+    check_choice("units", units, UNITS)
     column = ids if isinstance(ids, pd.Series) else roles.id_column(ids, on)
     segments = distinct_ids(column)
     if len(segments) > MAX_SEGMENTS:

@@ -1,4 +1,4 @@
-"""The catalogue of NeuroMorpho.org: which neurons there are, what is said of them, and by whom."""
+"""The catalog of NeuroMorpho.org: its neurons, their fields and values, and their papers."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def fields() -> pd.Index[Any]:
 
 
 def field_values(name: str) -> pd.Index[Any]:
-    """All values of a field, as they have to be written in a query.
+    """Return all values of a field, as a query spells them.
 
     Parameters
     ----------

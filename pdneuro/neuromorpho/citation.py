@@ -20,7 +20,7 @@ _DATABASE = (
 
 
 def references(table: pd.DataFrame) -> pd.DataFrame:
-    """The papers of the neurons in a table.
+    """Return the papers of the neurons in a table.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def references(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``kind`` (``"doi"`` or ``"pmid"``), ``reference`` (text), ``neurons`` (int64, how many rows name
-        it), the most frequent first. A paper may stand under both kinds: the service does not say which
-        belong together.
+        it), the most frequent first. A paper can have a row of each kind, because the service does not
+        report which belong together.
 
     Raises
     ------

@@ -72,7 +72,7 @@ MISSING = frozenset({"", "not reported", "not applicable"})
 
 
 def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Iterable[str]]) -> None:
-    """Refuse names that no record has; ``more`` asks the service for names that are not known."""
+    """Raise UnknownFieldError for a name that no record has; ``more`` requests further names."""
     unknown = [name for name in names if name not in known]
     if not unknown:
         return
@@ -88,7 +88,7 @@ def require(names: Iterable[str], known: Sequence[str], more: Callable[[], Itera
 
 
 def dtype(name: str) -> Any:
-    """Dtype of a field's column where something may be missing; text where the field is not known."""
+    """Return the dtype of a field's column if values may be missing; text if the field is not known."""
     if name == ID:
         return "Int64"
     if name in DATES:
@@ -123,15 +123,14 @@ def columns(entries: Sequence[dict[str, Any] | None], names: Sequence[str]) -> d
     for name, odd in lost.items():
         warn(
             f"{len(odd):,} values of {name!r} are no {'dates' if name in DATES else 'numbers'} and are "
-            f"NA: {listing(map(repr, odd))}. "
-            "raw=True gives what the service said.",
+            f"NA: {listing(map(repr, odd))}. raw=True returns the values of the service.",
             UnreadableValuesWarning,
         )
     return found
 
 
 def _present(values: list[Any]) -> list[Any]:
-    """Values with None for each of the service's spellings of "missing"."""
+    """Return values with None for each word of the service for a missing value."""
     texts = {value for value in values if isinstance(value, str)}
     gone = {text for text in texts if text.strip().lower() in MISSING}
     lists = {id(value) for value in values if isinstance(value, list) and _says_nothing(value)}

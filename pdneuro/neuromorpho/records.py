@@ -29,12 +29,12 @@ from pdneuro.neuromorpho.field_types import ID, NAME
 from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.tables import roles, skeletons
 from pdneuro.tables import swc as swc_files
-from pdneuro.tables.columns import repeat_rows
+from pdneuro.tables.columns import check_choice, repeat_rows
 from pdneuro.tables.ids import MISSING_TEXT, Int64Array
 from pdneuro.tables.joins import distinct_rows
 from pdneuro.tables.provenance import stamp
 from pdneuro.transport.fetch import fetch_by_id
-from pdneuro.transport.report import Answers, collect_report
+from pdneuro.transport.report import collect_report
 
 #: One neuron by ID or name, or several.
 OneOrSeveral = Any
@@ -246,7 +246,8 @@ def swc(
     if kind is None:
         raise ValueError(f"version is 'CNG' or 'source', not {version!r}.")
     how = Fetch.of(**fetch)
-    distinct = _neurons(_column(neurons), key)
+    column = _column(neurons)
+    distinct = _neurons(column, key)
     # One unknown neuron is an error; some of many are a warning.
     if _is_one(neurons):
         how = how._replace(on_missing="ignore", on_error="raise")
@@ -286,7 +287,9 @@ def swc(
         raise NotFoundError(
             f"NeuroMorpho.org has no reconstruction of {neurons!r} ({kind}).", status=404
         )
-    table = skeletons.joined(tables, names)
+    are_ids = ID in (key, str(column.name).casefold()) or pd.api.types.is_integer_dtype(column.dtype)
+    nothing = skeletons.empty(of_ids=are_ids and not distinct.names)
+    table = skeletons.joined(tables, names) if tables else nothing
     problems = sum(part.attrs["pdneuro"].get("problems", 0) for part in tables)
     more = {"problems": problems} if problems else {}
     return stamp(
@@ -398,8 +401,7 @@ def _neurons(column: pd.Series[Any], key: str | None = None) -> Neurons:
     InvalidIdError
         IDs and names are mixed, or numbers are not IDs.
     """
-    if key not in (None, ID, NAME):
-        raise ValueError(f"key must be {ID!r} or {NAME!r}, not {key!r}.")
+    check_choice("key", key, (None, ID, NAME))
     # The name of the column decides, in any case: the names of neurons may be numbers.
     called = str(column.name).casefold()
     key = key or (called if called in (ID, NAME) else None)
@@ -464,9 +466,7 @@ def _by_id(resource: str, ids: Int64Array, fetch: Fetch) -> list[Record | None]:
     query = send.by_id(resource, fetch)
     size = min(fetch.batch_size, payload.IDS_AT_ONCE)
     answers = fetch_by_id(ids[ids != 0], query, fetch._replace(batch_size=size))
-    return _spread(
-        ids, answers, [None if body is None else parse.decoded(body) for body in answers.payloads]
-    )
+    return _spread(ids, [None if body is None else parse.decoded(body) for body in answers.payloads])
 
 
 def _by_name(neurons: Neurons, fetch: Fetch) -> list[Record | None]:
@@ -485,10 +485,10 @@ def _by_name(neurons: Neurons, fetch: Fetch) -> list[Record | None]:
             f"{len(several):,} names are of several neurons: {listing(several, 3)}. Look them up "
             f"by {ID}."
         )
-    return _spread(neurons.keys, answers, [None if found is None else found[0] for found in lists])
+    return _spread(neurons.keys, [None if found is None else found[0] for found in lists])
 
 
-def _spread(ids: Int64Array, answers: Answers, entries: Sequence[Record | None]) -> list[Record | None]:
+def _spread(ids: Int64Array, entries: Sequence[Record | None]) -> list[Record | None]:
     """Return the entries of the IDs, with None for the missing one."""
     rest = iter(entries)
     return [None if number == 0 else next(rest) for number in ids]

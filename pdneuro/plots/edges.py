@@ -53,8 +53,7 @@ def degree(
     >>> edges.neuro.plot.degree().get_xlabel()
     'partners'
     """
-    if of not in ("both", "in", "out"):
-        raise ValueError(f"of must be 'both', 'in' or 'out', not {of!r}.")
+    check_choice("of", of, ("both", "in", "out"))
     counts = tables.degree(edges)
     ax = style.axes(ax)
     names = {"in": "input from", "out": "output to"}

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdneuro._compat import optional
 from pdneuro.plots import style
+from pdneuro.tables.columns import check_choice
 
 #: Values of ``backend=``.
 BACKENDS = ("matplotlib", "plotly")
@@ -20,8 +21,7 @@ _TEXT = "#808080"
 
 def check(backend: str, ax: Any) -> None:
     """Raise an error if the backend is unknown, or if matplotlib axes are given to plotly."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be 'matplotlib' or 'plotly', not {backend!r}.")
+    check_choice("backend", backend, BACKENDS)
     if backend == "plotly" and ax is not None:
         raise ValueError("ax= is for backend='matplotlib'; plotly returns a new figure.")
 

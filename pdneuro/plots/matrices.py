@@ -15,6 +15,7 @@ from pdneuro.graphs import to_matrix
 from pdneuro.plots import style
 from pdneuro.tables import roles
 from pdneuro.tables.collapse import label_columns
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import require_edges
 from pdneuro.tables.joins import Labels, are_labels, labels_of
 from pdneuro.tables.provenance import facts
@@ -88,8 +89,7 @@ def matrix(
     >>> edges.neuro.plot.matrix().get_xlabel()
     'postsynaptic (3)'
     """
-    if order not in ("sorted", "clustered", "given", None):
-        raise ValueError(f"order must be 'sorted', 'clustered' or 'given', not {order!r}.")
+    check_choice("order", order, ("sorted", "clustered", "given", None))
     if bars is not None and group_by is not None:
         raise ValueError("bars= cannot be combined with group_by=, which already groups the rows.")
     options = {"values": values, "normalize": normalize, "dropna": dropna, "ids": ids}

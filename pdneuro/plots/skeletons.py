@@ -11,6 +11,7 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import DroppedRowsWarning, InvalidSwcError, warn
 from pdneuro.plots import interactive, style
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.skeletons import NEURON, SOMA, arrays, parents, paths_to_root, segment_lengths
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def skeleton(
     interactive.check(backend, ax)
     if len(plane) != 2 or len(set(plane)) != 2 or not set(plane) <= set("xyz"):
         raise ValueError(f"plane must be two of x, y, z, such as 'xz', not {plane!r}.")
-    if color_by not in ("type", NEURON, None):
-        raise ValueError(f"color_by must be 'type' or 'neuron', not {color_by!r}.")
+    check_choice("color_by", color_by, ("type", NEURON, None))
     columns, names = arrays(nodes)
     if color_by is None:
         color_by = "type" if columns.codes is None else NEURON

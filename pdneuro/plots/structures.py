@@ -13,6 +13,7 @@ from pdneuro.errors import TooLargeError
 from pdneuro.plots import style
 from pdneuro.queries import structures
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,8 +70,7 @@ def bars(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['VISp', 'TH']
     """
-    if order not in ("graph", "value"):
-        raise ValueError(f"order must be 'graph' or 'value', not {order!r}.")
+    check_choice("order", order, ("graph", "value"))
     sums, name = _summed(table, value, on, graph_id)
     if order == "value":
         sums = sums.sort_values("value", ascending=False, kind="stable")

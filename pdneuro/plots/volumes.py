@@ -12,6 +12,7 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.plots import style
 from pdneuro.queries import structures
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.ids import label_array
 from pdneuro.tables.volumes import DIMS, axis_of, in_order
 
@@ -67,8 +68,7 @@ def slices(
     >>> ax.get_xlabel()
     'left to right (µm)'
     """
-    if dim not in DIMS:
-        raise ValueError(f"dim must be one of {', '.join(DIMS)}, not {dim!r}.")
+    check_choice("dim", dim, DIMS)
     array = in_order(volume)
     outlines = None if annotation is None else in_order(annotation)
     first, step, size = axis_of(array, dim)

@@ -22,7 +22,7 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.queries._call import Found, cave_source, join, listed, root_ids_of
 from pdneuro.sources import Source
 from pdneuro.tables import roles
-from pdneuro.tables.columns import array_of, check_multiple, objects, scatter
+from pdneuro.tables.columns import array_of, check_choice, check_multiple, objects, scatter
 from pdneuro.tables.ids import Int64Array
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.rounding import rounding_hint
@@ -346,8 +346,7 @@ def synapses(
 
 def _resolution(units: str) -> tuple[int, int, int] | None:
     """Return the resolution that a query asks for: 1 nm, or the voxels of the table."""
-    if units not in _UNITS:
-        raise ValueError(f"units must be {' or '.join(map(repr, _UNITS))}, not {units!r}.")
+    check_choice("units", units, _UNITS)
     return (1, 1, 1) if units == "nm" else None
 
 

@@ -26,6 +26,7 @@ from pdneuro.queries._call import INDICATOR
 from pdneuro.queries.edges import EdgeKeywords
 from pdneuro.sources import Source
 from pdneuro.tables import roles
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.coordinates import (
     NEURONS,
     SEGMENTS,
@@ -509,8 +510,7 @@ def aggregate(
     """
     from pdneuro.allen.tree import structure_tree
 
-    if how not in HOW:
-        raise ValueError(f"how must be 'sum' or 'mean', not {how!r}.")
+    check_choice("how", how, HOW)
     along = coordinate(obj, dim, STRUCTURES)
     tree = structure_tree(graph_id)
     places = tree.find(along.column, on_missing, unit="positions", outcome="They are left out.")

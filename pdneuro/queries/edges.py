@@ -17,6 +17,7 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.sources import PartnerSource, Source, at_version, open_source, version_of
 from pdneuro.tables import partners as partner_tables
 from pdneuro.tables import roles, threshold, weights
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.edges import COLUMNS, append_edges, require_edges
 from pdneuro.tables.hops import MAX_NODES, check_budget, direction_of
 from pdneuro.tables.ids import Int64Array, distinct_ids
@@ -146,7 +147,8 @@ def edges(
         table = table[table["pre"] != table["post"]]
     query = (
         f"edges(upstream={upstream}, downstream={downstream}, hops={hops}, min_weight={min_weight}, "
-        f"within={within}, autapses={autapses}{''.join(f', {key}={on}' for key, on in special.items())})"
+        f"within={within}, autapses={autapses}"
+        f"{''.join(f', {key}={value}' for key, value in special.items())})"
     )
     return stamp(
         table.reset_index(drop=True),
@@ -517,8 +519,7 @@ def fractions(
     if not (isinstance(total, str) and total == "source"):
         return weights.fractions(edges, of, total, overwrite=overwrite)
     table = require_edges(edges)
-    if of not in END_OF:
-        raise ValueError(f"of must be 'input' or 'output', not {of!r}.")
+    check_choice("of", of, END_OF)
     require_numbers(table, "total='source'")
     opened = open_source(source)
     name, column = ("link_post", "nr_post") if of == "input" else ("link_pre", "nr_pre")

@@ -48,6 +48,10 @@ def unionizes(
     DataFrame
         The columns of :func:`pdneuro.allen.unionizes`; each experiment once.
 
+    Raises
+    ------
+    {structure errors}
+
     See Also
     --------
     join_unionizes : Add one column per structure to a table.

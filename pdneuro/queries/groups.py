@@ -45,6 +45,10 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
         Edge table with the group keys as outer index levels. An edge between two groups appears in both;
         ``within=True`` keeps the edges inside each group.
 
+    Raises
+    ------
+    {segment errors}
+
     Examples
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
@@ -54,7 +58,7 @@ def edges(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     right    28
     dtype: int64
     """
-    found = dict(_edges_of_each(groups, on, options))
+    found = dict(_edges_of_each(dict(_members(groups, on)), options))
     return _stack(groups, found or {None: queries.edges(_NOBODY, **options)})
 
 
@@ -75,6 +79,10 @@ def upstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKeywo
     -------
     DataFrame
         Edge table ``pre, post, weight`` (int64), with the group keys as outer index levels.
+
+    Raises
+    ------
+    {segment errors}
 
     Examples
     --------
@@ -106,6 +114,10 @@ def downstream(groups: Any, on: Hashable | None = None, **options: Unpack[HopKey
     -------
     DataFrame
         Edge table ``pre, post, weight`` (int64), with the group keys as outer index levels.
+
+    Raises
+    ------
+    {segment errors}
 
     Examples
     --------
@@ -158,6 +170,10 @@ def partners(
     DataFrame
         Columns of :func:`pdneuro.queries.edges.partners`, with the group keys as outer index levels.
 
+    Raises
+    ------
+    {segment errors}
+
     Examples
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
@@ -169,8 +185,9 @@ def partners(
     """
     options = cast(EdgeKeywords, {**fetch, "upstream": upstream, "downstream": downstream})
     options |= {"min_weight": min_weight, "source": source}
+    partner_tables.check_strongest(top, cover)
     members = dict(_members(groups, on)) or {None: _NOBODY}
-    edge_tables = dict(_edges_of_each(groups, on, options)) or {None: queries.edges(_NOBODY, **options)}
+    edge_tables = dict(_edges_of_each(members, options))
     found = {
         key: partner_tables.partners(
             table,
@@ -208,15 +225,20 @@ def graph(groups: Any, on: Hashable | None = None, **options: Unpack[EdgeKeyword
     Series
         One ``networkx.DiGraph`` per group, by group key.
 
+    Raises
+    ------
+    {segment errors}
+
     Examples
     --------
     >>> sides = pdneuro.sandbox.neurons().head(200).groupby("side")
     >>> print(sides.neuro.graph(within=True)["left"])
     DiGraph with 99 nodes and 17 edges
     """
-    graphs = {key: to_networkx(table) for key, table in _edges_of_each(groups, on, options)}
+    members = dict(_members(groups, on))
+    graphs = {key: to_networkx(table) for key, table in _edges_of_each(members, options)}
     if options.get("within"):
-        for key, ids in _members(groups, on):
+        for key, ids in members.items():
             graphs[key].add_nodes_from(ids.tolist())
     cells = np.empty(len(graphs), object)
     cells[:] = list(graphs.values())
@@ -436,10 +458,9 @@ def _members(groups: Any, on: Hashable | None) -> Iterator[tuple[Hashable, Int64
 
 
 def _edges_of_each(
-    groups: Any, on: Hashable | None, options: EdgeKeywords
+    members: Mapping[Hashable, Int64Array], options: EdgeKeywords
 ) -> Iterator[tuple[Hashable, pd.DataFrame]]:
     """Yield the key and the edge table of each group."""
-    members = dict(_members(groups, on))
     if options.get("hops", 1) > 1:  # each group reaches other neurons
         fetch = Fetch.of(**{name: value for name, value in options.items() if name in FETCH_ARGUMENTS})
         everyone = np.concatenate([_NOBODY, *members.values()])

@@ -14,7 +14,7 @@ from pdneuro.options import Fetch, FetchKeywords
 from pdneuro.queries._call import Found, join, listed
 from pdneuro.sources import Source, at_version, documented_records, open_source, version_of
 from pdneuro.tables import joins, roles
-from pdneuro.tables.columns import repeat_rows, take_or_na
+from pdneuro.tables.columns import check_multiple, repeat_rows, take_or_na
 from pdneuro.tables.ids import distinct_ids
 from pdneuro.tables.provenance import stamp
 from pdneuro.tables.rounding import rounding_hint
@@ -95,6 +95,7 @@ def _find(
     fetch: FetchKeywords,
 ) -> Found:
     """Return the properties of the segments of a column, one row per row of the column."""
+    check_multiple(multiple)
     wanted = listed(names)
     if not wanted or not all(isinstance(name, str) and name for name in wanted):
         raise ValueError('properties must be names, such as .properties("link_pre", "size").')

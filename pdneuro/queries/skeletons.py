@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Any, Unpack
 
-import numpy as np
 import pandas as pd
 
 from pdneuro._docs import documented
@@ -85,7 +84,7 @@ def skeletons(
     segments = segments[segments > 0]
     opened = open_skeletons(source)
     options = Fetch.of(**fetch)
-    nodes = node_tables.empty().assign(neuron=np.empty(0, np.int64))
+    nodes = node_tables.empty(of_ids=True)
     if len(segments):
         with collect_report(options, partial(rounding_hint, segments)):
             found = opened.skeletons(segments, generate=generate, fetch=options)

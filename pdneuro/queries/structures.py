@@ -548,7 +548,11 @@ def _find_structures(
 
 
 def structure_columns(columns: Iterable[Hashable]) -> list[Hashable]:
-    """Return columns with a name for structures; without one, those of parcellation indexes."""
+    """Return columns with a name for structures; without one, those of parcellation indexes.
+
+    >>> structure_columns(["x", "parcellation_index"]), structure_columns(["x", "acronym"])
+    (['parcellation_index'], ['acronym'])
+    """
     names = [*columns]
     return roles.structure_columns(names) or [name for name in names if parcellation.is_index(name)]
 

@@ -172,7 +172,7 @@ def repeat_rows(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[
     return {name: cells.take(rows) for name, cells in columns.items()}
 
 
-# -- JSON values of a property --------------------------------------------------------------------
+# -- parameters with few values -------------------------------------------------------------------
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str | None]) -> None:
@@ -185,8 +185,10 @@ def check_choice(name: str, value: Any, choices: Iterable[str | None]) -> None:
 
 def check_multiple(multiple: str) -> None:
     """Raise ValueError unless ``multiple`` is one of :data:`MULTIPLE`."""
-    if multiple not in MULTIPLE:
-        raise ValueError(f"multiple must be one of {', '.join(MULTIPLE)}, not {multiple!r}.")
+    check_choice("multiple", multiple, MULTIPLE)
+
+
+# -- JSON values of a property --------------------------------------------------------------------
 
 
 def property_columns(

@@ -11,6 +11,7 @@ from pandas.api import types
 
 from pdneuro._compat import TEXT
 from pdneuro.errors import InvalidIdError, listing
+from pdneuro.tables.columns import check_choice
 from pdneuro.tables.ids import Int64Array, Mask, as_series, distinct_ids, id_array
 from pdneuro.tables.provenance import facts
 
@@ -27,8 +28,7 @@ def checked_nodes(nodes: Any) -> str:
     >>> checked_nodes("names")
     'names'
     """
-    if nodes not in (IDS, NAMES):
-        raise ValueError(f"nodes must be {IDS!r} or {NAMES!r}, not {nodes!r}.")
+    check_choice("nodes", nodes, (IDS, NAMES))
     return str(nodes)
 
 

@@ -260,9 +260,10 @@ def by_neuron(nodes: pd.DataFrame) -> list[tuple[Hashable, pd.DataFrame]]:
     return [(name, nodes.iloc[rows]) for name, rows in zip(list(names), parts, strict=True)]
 
 
-def empty() -> pd.DataFrame:
-    """Return a node table without nodes."""
-    return frame(Nodes.of([[]] * len(COLUMNS)), [], "").iloc[:0]
+def empty(*, of_ids: bool = False) -> pd.DataFrame:
+    """Return a node table without nodes, whose neurons are IDs (int64) or names."""
+    nodes = frame(Nodes.of([[]] * len(COLUMNS)), [], "")
+    return nodes.assign(neuron=np.empty(0, np.int64) if of_ids else neuron_column([]))
 
 
 # -- problems ---------------------------------------------------------------------------------------

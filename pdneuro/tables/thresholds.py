@@ -67,8 +67,7 @@ def threshold(
     2    2     1       5
     """
     edges = require_edges(edges)
-    if per not in ("pair", "row"):
-        raise ValueError(f"per must be 'pair' or 'row', not {per!r}.")
+    check_choice("per", per, ("pair", "row"))
     weight = edges["weight"].to_numpy()
     if of is not None:
         return _threshold_of_share(edges, min_weight, per, of)

@@ -46,6 +46,13 @@ def fractions(
         The edges, row by row, with ``input_fraction`` or ``output_fraction`` (Float64, 0 to 1; NA if
         the total is unknown or 0). ``attrs["pdneuro"]`` has ``fractions_of`` and ``fractions_total``.
 
+    Raises
+    ------
+    ValueError
+        ``of`` or ``total`` is another text.
+    InvalidEdgesError
+        A total is not a number.
+
     Warns
     -----
     IncompleteEdgesWarning

@@ -123,6 +123,28 @@ def test_cave_columns_suggest_cave_methods() -> None:
         assert described(pd.Series([5], name="root_id"))["next"][0] == ".is_latest()"
 
 
+def test_supervoxels_are_not_segments(sandbox: Sandbox) -> None:
+    table = pdneuro.sandbox.supervoxels()[["root_id", "id", "supervoxel_id"]].head(3).assign(x=1)
+    cave = "cave:minnie65_public"
+    for obj, calls in {
+        "column": (table["supervoxel_id"], [".roots()"]),
+        "rows": (table[["id", "supervoxel_id"]], [".join_roots()"]),
+        "roots": (table.drop(columns="id"), [".join_roots()", ".update_roots()"]),
+        "level": (table.set_index(["supervoxel_id", "x"]).index, [".roots()"]),
+    }.values():
+        text = repr(obj.neuro)
+        assert "supervoxels: 'supervoxel_id'" in text
+        assert ("segment IDs" in text) == ("root_id" in text)
+        for call in calls:
+            assert call in text
+    with pdneuro.set_options(source=None):
+        assert "a source" in " ".join(described(table["supervoxel_id"])["missing"])
+    with pdneuro.set_options(source=cave):
+        assert described(table["supervoxel_id"]) == {"next": [".roots()"], "missing": []}
+        both = table.assign(other_supervoxel_id=1)
+        assert ".join_roots(on='supervoxel_id')" in described(both)["next"]
+
+
 class Tags(HTMLParser):
     """Text of a page, and whether each tag that opens is closed."""
 

@@ -98,3 +98,28 @@ def test_partners_of_an_array_drop_and_sort_labels(sandbox: Sandbox, ids: pd.Ser
         found = array.neuro.partners(group_by=by_id, **options)
         pd.testing.assert_frame_equal(found, ids.neuro.partners(group_by=by_id, **options))
         assert found.iloc[:, 0].isna().any() == ("dropna" not in options)
+
+
+EDGES = pd.DataFrame({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [5, 6, 7]})
+CHOICES: dict[str, Callable[[Any], Any]] = {
+    "of": lambda value: EDGES.neuro.fractions(value),
+    "of, from the source": lambda value: EDGES.neuro.fractions(value, total="source"),
+    "per": lambda value: EDGES.neuro.threshold(2, per=value),
+    "normalize": lambda value: EDGES.neuro.to_matrix(normalize=value),
+    "method": lambda value: EDGES.neuro.cluster(method=value, n=1),
+    "units": lambda value: pd.Series([5]).neuro.link("flywire", units=value),
+    "multiple": lambda value: pd.Series([5]).neuro.properties("size", multiple=value),
+    "style": lambda value: EDGES.neuro.cite(value),
+    "order": lambda value: EDGES.neuro.plot.matrix(order=value),
+}
+
+
+@pytest.mark.parametrize(
+    "value", ["other", ["input"], {"a": 1}, 5], ids=["text", "list", "dict", "number"]
+)
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_parameter_with_few_values_lists_them(name: str, value: Any, sandbox: Sandbox) -> None:
+    word = re.escape(f"{name.partition(',')[0]} must be ")
+    with pytest.raises(ValueError, match=f"^{word}.*'.* or .*, not {re.escape(repr(value))}"):
+        CHOICES[name](value)
+    assert not sandbox.requests

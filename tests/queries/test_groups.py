@@ -10,6 +10,7 @@ import pytest
 
 import pdneuro
 from pdneuro import errors
+from pdneuro.sandbox import Sandbox
 
 IDS = [11, 12, 13, 14]
 EDGES = pd.DataFrame({"pre": [11, 11, 12, 13], "post": [12, 13, 11, 14], "weight": [3, 4, 5, 6]})
@@ -128,3 +129,11 @@ def test_partners_by_category(brain: pdneuro.Connectome) -> None:
     assert found["partner"].tolist() == ["unused", "MBON", "KC"]
     assert found["weight"].tolist() == [0, 3, 4]
     assert found["n_partners"].tolist() == [0, 1, 1]
+
+
+def test_options_of_partners_are_checked_before_a_request(sandbox: Sandbox) -> None:
+    sides = pdneuro.sandbox.neurons().head(20).groupby("side")
+    for options, words in (({"top": 0}, "top must be"), ({"cover": 0}, "cover must be")):
+        with pytest.raises(ValueError, match=words):
+            sides.neuro.partners(**options)
+    assert not sandbox.requests

@@ -1059,3 +1059,24 @@ class TestLookAlikes:
     def test_health_raises_nothing(self, sandbox: Sandbox, body: bytes) -> None:
         sandbox.fail(path="partition", body=body)
         assert neuromorpho.health()["status"] in ("down", "empty")
+
+
+def test_reconstructions_of_no_neuron_have_the_dtypes_of_others(sandbox: Sandbox) -> None:
+    for name, values in {
+        "neuron_id": [1],
+        "neuron_name": ["cell_0001"],
+        "x": [1],
+        "y": ["cell_0001"],
+    }.items():
+        column = pd.Series(values, name=name)
+        found = column.neuro.swc()
+        empty = column.iloc[:0].neuro.swc()
+        kinds = [pd.CategoricalDtype if str(kind) == "category" else kind for kind in found.dtypes]
+        assert [
+            pd.CategoricalDtype if str(kind) == "category" else kind for kind in empty.dtypes
+        ] == kinds
+        assert empty.columns.equals(found.columns)
+        assert empty["neuron"].astype(object).tolist() == []
+    unknown = pd.Series([10**9], name="neuron_id").neuro.swc(on_missing="ignore")
+    assert unknown["neuron"].dtype == "int64"
+    assert pd.Series(["nobody"]).neuro.swc(on_missing="ignore")["neuron"].cat.categories.empty
