@@ -152,7 +152,8 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
         found.append(_supervoxel_table(supervoxels, with_roots=bool(names)))
     for scores in score_columns(frame.columns):
         line = f"transmitter scores: {listing(map(repr, scores.values()))}"
-        found.append(Role([line], [(".top_nt()", "the most likely transmitter of each row")]))
+        call = (".top_nt()", "the most likely transmitter of each row")
+        found.append(Role([line], [call], methods("transmitters")))
     if columns:
         found.append(_structure_table(columns, methods))
     experiments = roles.experiment_columns(frame.columns)
@@ -212,7 +213,8 @@ def describe_array(array: Any, methods: Methods) -> Description:
             (".at(points)", "values at points: columns ap, dv, lr or x, y, z (µm)"),
             (".structure_means(annotation)", "mean of each structure"),
         ]
-        found.append(Role(["a volume: front to back, top to bottom, left to right"], of_volume))
+        axes = "a volume: front to back, top to bottom, left to right"
+        found.append(Role([axes], of_volume, methods("volume")))
     elif not is_dataset and roles.endpoint_columns(pd.Index([str(dim) for dim in array.dims])):
         found.append(_matrix(array, methods))
     segment_calls: list[tuple[str, str, str]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ import xarray
 import pdneuro
 import pdneuro.files
 from pdneuro import errors
+from pdneuro.accessors import CLASSES
 from pdneuro.sandbox import Sandbox
 
 
@@ -91,6 +93,29 @@ def test_suggested_calls_run_unchanged(sandbox: Sandbox, name: str) -> None:
                     eval(f"obj.neuro{call}", names)
                 continue
             assert eval(f"obj.neuro{call}", names) is not None, call
+
+
+FURTHER = {
+    "transmitters": lambda: pd.DataFrame({"root_id": [5], "gaba": [0.5], "ach": [0.5]}),
+    "experiments": lambda: pd.DataFrame({"data_set_id": [1]}),
+    "points": lambda: pd.DataFrame({"x": [1.0], "y": [1.0], "z": [1.0]}),
+    "supervoxels": lambda: pdneuro.sandbox.supervoxels(),
+    "supervoxel column": lambda: pd.Series([1], name="supervoxel_id"),
+    "supervoxel level": lambda: pd.Index([1], name="supervoxel_id"),
+    "groups of a column": lambda: pd.Series([1], name="root_id").groupby([1]),
+    "segment dataset": lambda: xarray.Dataset(coords={"root_id": [1]}),
+    "neuron array": lambda: xarray.DataArray([1], dims="neuron_id", coords={"neuron_id": [1]}),
+    "structure array": lambda: xarray.DataArray([1], dims="structure", coords={"structure": [1]}),
+}
+
+
+def test_each_method_is_in_the_repr_of_an_object(sandbox: Sandbox) -> None:
+    objects = [make() for make in (*OBJECTS.values(), *FURTHER.values())]
+    for kind, cls in CLASSES.items():
+        shown = " ".join(repr(obj.neuro) for obj in objects if isinstance(obj, kind))
+        public = [name for name, _ in inspect.getmembers(cls, inspect.isfunction) if name[0] != "_"]
+        missing = [name for name in public if f".{name}(" not in shown]
+        assert set(missing) <= {"cite"}, kind
 
 
 def test_missing_things_are_listed() -> None:
