@@ -13,6 +13,9 @@ import pandas as pd
 from pdneuro.sandbox.server import Request, Response
 
 DATASTACK, TOKEN, VERSION = "fly_v2", "a-token", 20
+SOURCE = f"cave:{DATASTACK}"
+#: The first root ID of the tables.
+ROOT = 648_518_346_400_000_000
 _STACK = rf"/materialize/api/v[23]/datastack/{DATASTACK}"
 _TABLE = rf"{_STACK}/version/{VERSION}/(?:table|views)/([^/]+)"
 
@@ -113,3 +116,7 @@ class TableServer:
         if query.get("select_columns"):
             rows = rows[[name for name in rows if name in query["select_columns"]]]
         return Response(arrow(rows), 200, headers)
+
+
+#: Starts a server for all further calls, and returns it.
+Serve = Callable[[TableServer], TableServer]
