@@ -142,7 +142,7 @@ class TestWholeTables:
     def test_rows_of_a_type(self, serve: Serve) -> None:
         serve(TableServer({"cells": self.CELLS}))
         found = pdneuro.find(SOURCE, table="cells", kind="a")
-        assert found["pt_root_id"].tolist() == [ROOT, ROOT + 3, ROOT + 6]
+        assert found["root_id"].tolist() == [ROOT, ROOT + 3, ROOT + 6]
 
     def test_more_rows_than_the_server_returns(self, serve: Serve) -> None:
         serve(TableServer({"cells": self.CELLS}, limit=5))
