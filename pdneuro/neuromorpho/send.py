@@ -364,7 +364,11 @@ def by_name(names: Mapping[int, str], fetch: Fetch) -> BatchQuery:
 
     def send(keys: Sequence[int], retries: int) -> Batch:
         wanted = {names[key]: key for key in keys}
-        found = parse.by_name(_records_by_name(service, list(wanted), retries), wanted)
+        records = _records_by_name(service, list(wanted), retries)
+        try:
+            found = parse.by_name(records, wanted)
+        except ShapeError as error:
+            raise InvalidResponseError(str(error), url=address()) from error
         if not found:
             return _unknown(service, keys)
         return Batch(list(found), [LIST_ENCODING] * len(found), list(found.values()), None)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
 
+import pdneuro
 from pdneuro import errors, neuromorpho
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox import neuromorpho_data as data
 from pdneuro.sandbox.neuromorpho import NeuroMorphoApp
 from pdneuro.sandbox.server import Request, Response
+
+
+@pytest.fixture(autouse=True)
+def _fast() -> Iterator[None]:
+    """Do not wait between requests."""
+    with pdneuro.set_options(neuromorpho_rate=None):
+        yield
 
 
 def change(sandbox: Sandbox, alter: Callable[[Request, Any], None]) -> None:
@@ -196,3 +205,142 @@ def test_any_letters_in_a_filter_reach_the_service(sandbox: Sandbox, name: str, 
     assert neuromorpho.select(neuron_name=name)["neuron_id"].tolist() == [1]
     assert neuromorpho.select(archive="Mine", neuron_name=name)["neuron_id"].tolist() == [1]
     assert pd.Series([name, "name"]).neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == [1, 3]
+
+
+def test_a_field_that_only_the_service_lists_can_be_selected(sandbox: Sandbox) -> None:
+    records = [{**data.neuron(number), "new_field": f"value{number}"} for number in (1, 2)]
+    sandbox.neuromorpho = NeuroMorphoApp(records=records)
+    assert neuromorpho.select(new_field="value2")["neuron_id"].tolist() == [2]
+    assert neuromorpho.select(new_field="value2")["new_field"].tolist() == ["value2"]
+    with pytest.raises(errors.UnknownFieldError, match=r"no field 'new_fild'.*Did you mean 'new_field'"):
+        neuromorpho.select(new_field="value2", new_fild="value2")
+
+
+def test_raw_papers_keep_the_dates_of_the_service(sandbox: Sandbox) -> None:
+    raw = neuromorpho.literature(everything=True, raw=True)
+    read = neuromorpho.literature(everything=True)
+    assert raw["publishedDate"].map(type).eq(int).all()
+    assert (
+        pd.to_datetime(raw["publishedDate"].astype("int64"), unit="ms").tolist()
+        == read["publishedDate"].tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [pd.Index([3, 1], name="neuron_id"), pd.Index([data.name_of(3), data.name_of(1)])],
+    ids=["IDs", "names"],
+)
+def test_an_index_of_neurons_is_a_list_of_them(sandbox: Sandbox, given: pd.Index) -> None:
+    found = neuromorpho.neuron(given)
+    assert found["neuron_id"].tolist() == [3, 1]
+    assert found.index.tolist() == [0, 1]
+
+
+def test_whole_numbers_of_several_kinds_are_ids(sandbox: Sandbox) -> None:
+    column = pd.Series([3, 1.0, None], dtype=object)
+    assert column.neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == [3, 1, pd.NA]
+
+
+# -- responses that are not as documented -----------------------------------------------------------
+
+
+def page(**block: int) -> dict[str, Any]:
+    return {"_embedded": {"neuronResources": [data.neuron(1)]}, "page": block}
+
+
+#: Part of an address, a body, a call, and words of the error.
+ODD = [
+    ("select", page(totalElements=-1), lambda: neuromorpho.select(species="rat"), "negative number"),
+    ("select", page(totalPages=-1), lambda: neuromorpho.select(species="rat"), "negative number"),
+    ("fields/", ["rat"], lambda: neuromorpho.field_values("species"), "JSON list, not an object"),
+    (
+        "fields/",
+        {"error": "x", "message": "broken", "fields": ["a"]},
+        lambda: neuromorpho.field_values("species"),
+        r"is an error: broken\.",
+    ),
+    (
+        "fields/",
+        {"error": "broken", "fields": ["a"]},
+        lambda: neuromorpho.field_values("species"),
+        r"is an error: broken\.",
+    ),
+    ("fields/", {"fields": "rat"}, lambda: neuromorpho.field_values("species"), "no 'fields'"),
+    (
+        "fields/",
+        {"fields": [["rat"]]},
+        lambda: neuromorpho.field_values("species"),
+        "not text or counts",
+    ),
+    ("partition", {"fields": {"rat": "9"}}, lambda: neuromorpho.counts("species"), "not text or counts"),
+    (
+        "select",
+        page(totalElements=640, totalPages=7),
+        lambda: pd.Series([1, 2]).neuro.neuromorpho("species"),
+        "announces 640 records of 2 IDs",
+    ),
+    (
+        "neuron/name",
+        {**data.neuron(1), "neuron_name": "another"},
+        lambda: neuromorpho.neuron([data.name_of(1)]),
+        "only records of other names",
+    ),
+    (
+        "neuron/name",
+        {"_embedded": {"neuronResources": [{"neuron_name": data.name_of(1)}]}},
+        lambda: neuromorpho.neuron([data.name_of(1)]),
+        "a record has no 'neuron_id'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "call", "words"), ODD, ids=[case[3] for case in ODD])
+def test_an_odd_response_is_an_error_and_is_not_cached(
+    sandbox: Sandbox, path: str, body: Any, call: Callable[[], Any], words: str
+) -> None:
+    sandbox.fail(path=path, body=json.dumps(body).encode())
+    with pytest.raises(errors.InvalidResponseError, match=words):
+        call()
+    assert len(call()) > 0
+
+
+def test_a_record_of_another_name_is_left_out(sandbox: Sandbox) -> None:
+    """A selection by a name may also return names that contain it."""
+
+    def alter(request: Request, body: Any) -> None:
+        records = body["_embedded"]["neuronResources"]
+        records.append({**data.neuron(7), "neuron_name": f"{data.name_of(1)}_more"})
+
+    change(sandbox, alter)
+    found = pd.Series([data.name_of(2), data.name_of(1)]).neuro.neuromorpho("neuron_id")
+    assert found["neuron_id"].tolist() == [2, 1]
+
+
+def test_a_database_whose_counts_are_not_found_is_empty(sandbox: Sandbox) -> None:
+    sandbox.fail(path="partition", status=404, body=b'{"message": "Requested neuron not found"}')
+    assert neuromorpho.health() == {
+        "status": "empty", "said": "UP", "neurons": 0, "detail": "the database is empty",
+    }  # fmt: skip
+
+
+def test_names_are_not_sent_again_by_get_while_the_server_is_down(sandbox: Sandbox) -> None:
+    names = pd.Series([data.name_of(2), data.name_of(1)])
+    sandbox.fail(path="select", status=503)
+    with pytest.raises(errors.ServiceUnavailableError, match="503"):
+        names.neuro.neuromorpho("neuron_id")
+    assert [request.method for request in sandbox.requests] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    ("status", "methods"), [(400, ["POST", "GET", "POST"]), (405, ["POST", "GET", "GET"])]
+)
+def test_a_refused_post_of_names_may_be_about_the_names(
+    sandbox: Sandbox, status: int, methods: list[str]
+) -> None:
+    """After a 400 the next names are sent by POST again; a 405 is about POST itself."""
+    sandbox.fail(path="select", status=status)
+    for numbers in ([2, 1], [4, 3]):
+        names = pd.Series([data.name_of(number) for number in numbers])
+        assert names.neuro.neuromorpho("neuron_id")["neuron_id"].tolist() == numbers
+    assert [request.method for request in sandbox.requests] == methods
