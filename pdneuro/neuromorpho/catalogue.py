@@ -291,6 +291,7 @@ def _distinct_values(record: Mapping[str, Any], name: str) -> list[Any]:
             values = record.get(stem)
             listed = values if isinstance(values, list) else [values]
             return [value for value in listed[int(level) - 1 : int(level)] if value is not None]
+        name = "physical_Integrity"  # as records spell what a query calls Physical_Integrity
     cell = record.get(name)
     return list(dict.fromkeys(v for v in (cell if isinstance(cell, list) else [cell]) if v is not None))
 

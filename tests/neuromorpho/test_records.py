@@ -216,6 +216,14 @@ def test_a_field_that_only_the_service_lists_can_be_selected(sandbox: Sandbox) -
         neuromorpho.select(new_field="value2", new_fild="value2")
 
 
+def test_counts_of_the_spelling_of_queries_are_those_of_the_records(sandbox: Sandbox) -> None:
+    """A query knows the field physical_Integrity of a record as Physical_Integrity."""
+    for filters in ({}, {"species": "rat"}):
+        found = neuromorpho.counts("Physical_Integrity", **filters)
+        assert found.to_dict() == neuromorpho.counts("physical_Integrity", **filters).to_dict()
+        assert found.sum() > 0
+
+
 def test_raw_papers_keep_the_dates_of_the_service(sandbox: Sandbox) -> None:
     raw = neuromorpho.literature(everything=True, raw=True)
     read = neuromorpho.literature(everything=True)
