@@ -116,6 +116,7 @@ def export(path: str | os.PathLike[str]) -> Path:
         raise CacheError(f"{target} exists already; name a new file.")
     try:
         with _store() as store, replacing(target) as part:
+            part.touch()  # SQLite's own error would be taken for one of the cache
             store.export(part)
     except OSError as error:
         raise CacheError(f"{target} cannot be written: {error}") from error

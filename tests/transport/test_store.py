@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import platformdirs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, UNKNOWN_ENCODING, Batch
-from pdneuro.transport.store import Scope, Store
+from pdneuro.transport.store import OptionalStore, Scope, Store
 
 SCOPE = Scope("https://host", "me", "fly", "size")
 
@@ -258,6 +259,25 @@ class TestCache:
         ids.neuro.properties("size")
         assert len(sandbox.requests) == asked + 1
 
+    def test_without_the_option_the_folder_is_that_of_the_user(
+        self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, **_: str(tmp_path / name))
+        with pdneuro.set_options(cache_dir=None):
+            ids.neuro.properties("size")
+        assert [path.parent for path in tmp_path.glob("*/answers.sqlite")] == [tmp_path / "pdneuro"]
+
+    @pytest.mark.parametrize("name", ["none/a.sqlite", "file/a.sqlite"])
+    def test_a_file_that_cannot_be_written_is_named(
+        self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path, name: str
+    ) -> None:
+        ids.neuro.properties("size")
+        (tmp_path / "file").touch()
+        with pytest.raises(errors.CacheError, match=rf"{name} cannot be written: .*directory") as caught:
+            pdneuro.cache.export(tmp_path / name)
+        assert "delete it" not in str(caught.value)  # the cache is not damaged
+        assert pdneuro.cache.info()["ids"].tolist() == [10]
+
     def test_export_and_load(self, sandbox: Sandbox, ids: pd.Series, tmp_path: Path) -> None:
         known = ids[:6].neuro.properties("size")
         file = pdneuro.cache.export(tmp_path / "answers.sqlite")
@@ -394,6 +414,45 @@ def test_values_whose_lengths_do_not_agree_are_set_aside(
         connection.commit()
     with pytest.warns(errors.CacheSetAsideWarning, match="lengths"):
         pd.testing.assert_frame_equal(ids.neuro.properties("size"), truth)
+
+
+@pytest.mark.parametrize(
+    ("column", "damage"),
+    [("ids", "x'000000'"), ("lengths", "x'000000'"), ("ids", "5"), ("encodings", "5"), ("lengths", "5")],
+)
+def test_numbers_that_are_damaged_are_set_aside(
+    sandbox: Sandbox, ids: pd.Series, tmp_path: Path, column: str, damage: str
+) -> None:
+    truth = ids.neuro.properties("size")
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "answers.sqlite")) as connection:
+        connection.execute(f"UPDATE piece SET {column} = {damage}")
+        connection.commit()
+    with pytest.warns(errors.CacheSetAsideWarning, match="cached numbers are damaged"):
+        pd.testing.assert_frame_equal(ids.neuro.properties("size"), truth)
+
+
+def test_a_transaction_that_an_interrupt_left_open_is_undone(tmp_path: Path) -> None:
+    with Store(tmp_path / "answers.sqlite") as store:
+        scope = store.scope_id(SCOPE)
+        store.put(scope, [Batch([1], [FIRST_ENCODING], [b"5"], 1)])
+        store._connection.execute("BEGIN")
+        store._connection.execute("DELETE FROM piece")
+        store.put(scope, [Batch([2], [FIRST_ENCODING], [b"6"], 1)])
+    with Store(tmp_path / "answers.sqlite") as store:
+        assert store.get(scope, np.array([1, 2])).ids.tolist() == [1, 2]
+
+
+def test_an_error_in_an_action_is_not_one_of_the_file(tmp_path: Path) -> None:
+    optional = OptionalStore(tmp_path)
+
+    def wrong(store: Store) -> None:
+        with store.transaction() as connection:
+            connection.execute("SELECT another FROM scope")
+
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        optional.run(wrong)
+    assert optional.run(lambda store: store.scope_id(SCOPE)) == 1
+    optional.close()
 
 
 def test_many_threads_may_begin_a_store_at_once(tmp_path: Path) -> None:
