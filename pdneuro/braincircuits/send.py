@@ -13,6 +13,7 @@ from pdneuro._compat import optional
 from pdneuro.braincircuits import parse, payload
 from pdneuro.errors import (
     ForbiddenError,
+    InvalidResponseError,
     InvalidTokenError,
     NotFoundError,
     UnusableTokenWarning,
@@ -90,7 +91,7 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
     for name, url in (("nodes", nodes), ("edges", edges)):
         path = place / f"{name}.parquet"
         if url and (fetch.refresh or not snapshot or _parquet_fault(path)):
-            full = urljoin(base, url)
+            full = _address(base, url)
             # The files may be on another server, and the token is for the service alone.
             same = urlsplit(full)[:2] == urlsplit(address)[:2]
             version = f"{snapshot} {urlsplit(full)._replace(query='', fragment='').geturl()}"
@@ -104,6 +105,14 @@ def graph_dump(project: str, folder: Path, fetch: Fetch) -> Dump:
             )
         found[name] = path if path.exists() else None
     return Dump(place / "edges.parquet", found["nodes"], snapshot)
+
+
+def _address(base: str, url: str) -> str:
+    """Return the whole address of a file, which may be relative to that of the response."""
+    try:
+        return urljoin(base, url)
+    except ValueError as error:
+        raise InvalidResponseError(f"the address of a file is not valid ({error}).", url=base) from None
 
 
 def _parquet_fault(path: Path) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import gzip
 import os
 import subprocess
 import sys
@@ -11,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -291,8 +295,77 @@ class TestResume:
         assert edges_file() == files.content["first"]
         assert len(files.ranges) == 2
 
+    @pytest.mark.parametrize("damage", [slice(4, 2000), slice(-4000, -8)], ids=["data", "description"])
+    def test_a_file_that_is_damaged_inside_is_an_error(self, files: Files, damage: slice) -> None:
+        """Its length and its marks at both ends are right."""
+        whole = bytearray(files.content["first"])
+        whole[damage] = b"\xff" * len(whole[damage])
+        files.content["first"] = bytes(whole)
+        with pytest.raises(
+            errors.InvalidResponseError, match=r"(?s)not a complete parquet file \(\w+: .*PAR1"
+        ):
+            pdneuro.Connectome.download(PROJECT)
+        assert not [path for path in downloads().rglob("*") if path.is_file()]
+
+    def test_a_file_of_another_length_than_announced_is_an_error(self, files: Files) -> None:
+        """The server compresses it all the same, and announces the bytes that it sends."""
+        size = len(files.content["first"])
+        files.content["first"] = gzip.compress(files.content["first"])
+        files.mark = {"Content-Encoding": "gzip"}
+        words = f"{size:,} of {len(files.content['first']):,} bytes arrived"
+        with pytest.raises(errors.TruncatedResponseError, match=words):
+            pdneuro.Connectome.download(PROJECT)
+        assert not list(downloads().rglob("edges.parquet"))
+
+    @pytest.mark.parametrize(
+        ("address", "words"),
+        [
+            ("http://[::1", "address of a file is not valid"),
+            ("x:y", "no connection"),
+        ],
+    )
+    def test_an_invalid_address_of_a_file_is_an_error(
+        self, files: Files, address: str, words: str
+    ) -> None:
+        files.address = address
+        with pytest.raises(errors.ServiceError, match=words):
+            pdneuro.Connectome.download(PROJECT)
+
 
 class TestAtTheSameTime:
+    def test_without_locks_of_files_a_download_resumes(
+        self, files: Files, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_locks(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+        size = files.break_off()
+        pdneuro.Connectome.download(PROJECT)
+        assert files.ranges == [None, f"bytes={size}-"]
+        assert edges_file() == files.content["first"]
+
+    @pytest.mark.parametrize("again", [True, False])
+    def test_a_state_that_another_download_deletes_before_it_is_locked(
+        self, files: Files, monkeypatch: pytest.MonkeyPatch, again: bool
+    ) -> None:
+        """The file that is locked is then not the one of this name."""
+        lock = fcntl.flock
+
+        def late(file: Any, kind: int) -> None:
+            state = Path(file.name)
+            state.unlink()
+            if again:
+                state.write_text("another")
+            lock(file, kind)
+
+        monkeypatch.setattr(fcntl, "flock", late)
+        pdneuro.Connectome.download(PROJECT)
+        (file,) = downloads().rglob("edges.parquet")
+        assert file.read_bytes() == files.content["first"]
+        left = [path.read_text() for path in downloads().rglob("*.part*")]
+        assert left == ["another"] * again
+
     def test_four_threads_end_with_one_whole_file(self, slow: SlowServer, tmp_path: Path) -> None:
         folder = tmp_path / "graph"
         with ThreadPoolExecutor(4) as pool:
