@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from pdneuro.checks.doctor import SERVICES
 from pdneuro.checks.probe import Budget, Probe, reachable
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.allen import AllenApp
-from pdneuro.sandbox.server import LocalServer, Response
+from pdneuro.sandbox.server import LocalServer, Request, Response
 
 COLUMNS = ["service", "check", "expected", "seen", "status", "advice"]
 
@@ -186,6 +189,150 @@ def test_an_unknown_datastack_is_reported(sandbox: Sandbox) -> None:
     row = table.set_index("check").loc["description of the datastack"]
     assert row["status"] == "different"
     assert "404" in row["seen"]
+
+
+def answer(sandbox: Sandbox, service: str, word: str, response: Any) -> None:
+    """Answer requests with a word in their path or body; ``response`` may be that of the app, changed."""
+    app = getattr(sandbox, service)
+
+    def respond(request: Request) -> Response:
+        if word not in request.path and word not in request.body.decode():
+            return app(request)
+        return response(app(request)) if callable(response) else response
+
+    setattr(sandbox, service, respond)
+
+
+def changed(alter: Callable[[Any], None]) -> Callable[[Response], Response]:
+    """Return a change of the body of a response."""
+
+    def change(response: Response) -> Response:
+        body = json.loads(
+            response.body if isinstance(response.body, bytes) else json.dumps(response.body)
+        )
+        alter(body)
+        return Response(body, response.status)
+
+    return change
+
+
+def each(value: Any) -> Callable[[Response], Response]:
+    """Return a change of the value of each segment."""
+    return changed(lambda body: body["results"].update(dict.fromkeys(body["results"], value)))
+
+
+#: A word of the request, its response, and the status and words of a check.
+ODD = [
+    ("braincircuits", "size", Response({"results": [1]}), "order", "different", "not an object: list [1]"),
+    ("braincircuits", "size", Response({"results": [1]}), "keys of size", "not checked", "pass ids="),
+    ("braincircuits", "link_pre", each([5]), "keys of link_pre", "different", "list [5]"),
+    ("braincircuits", "connectivity", each({"downstream": [], "upstream": []}), "keys of connectivity",
+     "not checked", "no partners; pass ids="),
+    ("cave", "/versions", Response([]), "versions", "different", "not a list of numbers: list []"),
+    ("cave", "/versions", Response({"1": 2}), "versions", "different", "not a list of numbers: 1"),
+    ("cave", "/versions", Response([1, "2"]), "versions", "different", "numbers: list [1, '2']"),
+    ("cave", "/datastack/full/", changed(lambda body: body.update(synapse_table=None)),
+     "columns of synapses", "not checked", "no table of synapses"),
+    ("cave", "/query", Response(b"no table"), "columns of synapses", "different",
+     "not an Arrow stream: no table"),
+    ("cave", "is_latest_roots", Response({"detail": "late"}, 504), "is_latest_roots", "different",
+     'status 504: {"detail": "late"}'),
+    ("neuprint", "LIMIT 1", Response({"columns": ["value"], "data": []}), "partners of a body",
+     "not checked", "no neurons"),
+    ("neuprint", "partner", Response({"columns": [], "data": [["1", 2, 3]]}), "partners of a body",
+     "different", "not three whole numbers: list ['1', 2, 3]"),
+    ("neuprint", "partner", Response({"columns": [], "data": [[1, 2]]}), "partners of a body",
+     "different", "not three whole numbers: list [1, 2]"),
+    ("neuprint", "RETURN n", Response(b"<html>no</html>", 400), "invalid query", "different",
+     "status 400: <html>no</html>"),
+    ("neuromorpho", "/select", changed(lambda body: body["_embedded"]["neuronResources"][0].pop("archive")),
+     "file of a neuron", "not checked", "no archive"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "word", "response", "check", "status", "words"), ODD, ids=[case[5] for case in ODD]
+)
+def test_an_odd_response_is_described(
+    sandbox: Sandbox, service: str, word: str, response: Any, check: str, status: str, words: str
+) -> None:
+    answer(sandbox, service, word, response)
+    name = "cave:minnie65_public" if service == "cave" else service
+    row = pdneuro.doctor(name).set_index("check").loc[check]
+    assert row["status"] == status
+    assert words in row["advice" if status == "not checked" else "seen"]
+
+
+def test_segments_are_looked_for_one_by_one_if_several_are_rejected(sandbox: Sandbox) -> None:
+    """Of the examples only the last one is in the sandbox."""
+
+    def reject(response: Response) -> Response:
+        return response if len(sandbox.requests[-1].json()["segments"]) == 1 else Response(b"", 400)
+
+    answer(sandbox, "braincircuits", "size", reject)
+    rows = pdneuro.doctor("braincircuits").set_index("check")
+    assert rows.loc["keys of size", "status"] == "as expected"
+    assert rows.loc["unknown ID next to a known one", "status"] == "different"
+
+
+def test_without_pyarrow_tables_of_cave_are_not_checked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.ipc", None)
+    rows = pdneuro.doctor("cave:minnie65_public").set_index("check")
+    row = rows.loc["columns of synapses"]
+    assert (row["status"], row["advice"]) == ("not checked", "pyarrow is not installed")
+
+
+@pytest.mark.parametrize(
+    ("version", "seen", "status"),
+    [
+        (None, "not installed", "different"),
+        ("7.11.2", "7.11.2", "different"),
+        ("8.0.0", "8.0.0", "as expected"),
+    ],
+)
+def test_the_version_of_caveclient_is_checked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, version: str | None, seen: str, status: str
+) -> None:
+    def installed(name: str) -> str:
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
+    row = pdneuro.doctor("cave:minnie65_public").set_index("check").loc["caveclient"]
+    assert (row["seen"], row["status"]) == (seen, status)
+
+
+@pytest.mark.parametrize(
+    ("source", "service"),
+    [
+        ("cave:v1dd_public@974", "cave:v1dd_public"),
+        ("neuprint:manc:v1.2.3", "neuprint:manc:v1.2.3"),
+        ("braincircuits:fruitfly_fafb_flywire_public", "braincircuits:fruitfly_fafb_flywire_public"),
+    ],
+)
+def test_the_source_of_the_options_is_checked(sandbox: Sandbox, source: str, service: str) -> None:
+    kind = source.partition(":")[0]
+    with pdneuro.set_options(source=source):
+        assert set(pdneuro.doctor(kind)["service"]) == {service}
+        other = "cave:minnie65_public" if kind == "cave" else f"{kind}:other"
+        assert set(pdneuro.doctor(other)["service"]) == {other}  # what is named comes first
+
+
+def test_an_unusable_variable_is_named_and_public_data_are_read(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUPRINT_APPLICATION_CREDENTIALS", '{"token": "s3cret"')
+    options = sandbox.options
+    sandbox._cleanup.close()  # the sandbox hides the variables of the user
+    with pdneuro.set_options(**options):
+        row = pdneuro.doctor("neuprint").set_index("check").loc["token"]
+    assert row["status"] == "as expected"
+    assert "NEUPRINT_APPLICATION_CREDENTIALS" in row["seen"]
+    assert row["seen"].endswith("; public data")
+    assert "s3cret" not in row["seen"]
 
 
 def test_a_service_that_cannot_be_reached_does_not_stop_the_others(sandbox: Sandbox) -> None:

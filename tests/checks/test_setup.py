@@ -7,11 +7,13 @@ import io
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pdneuro
 from pdneuro import cli, errors, tokens
+from pdneuro.checks.braincircuits import EXAMPLES
 from pdneuro.checks.setup import SETUPS
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.braincircuits import TOKEN
@@ -105,6 +107,21 @@ def test_without_a_connection_the_token_is_saved(
         pdneuro.setup("braincircuits", "abc")
     assert "no connection" in capsys.readouterr().out
     assert tokens.get("braincircuits") == "abc"
+
+
+@pytest.mark.parametrize(
+    ("faults", "count"), [([{"body": b'{"results": {}}'}], 1), ([{"status": 500}, {"reset": True}], 2)]
+)
+def test_without_a_known_segment_the_query_has_an_example(
+    empty: Sandbox, capsys: pytest.CaptureFixture[str], faults: list[dict[str, Any]], count: int
+) -> None:
+    for fault in faults:
+        empty.fail(**fault)
+    pdneuro.setup("braincircuits", TOKEN, save=False)
+    printed = capsys.readouterr().out
+    assert "accepts it" in printed
+    assert f'{{"root_id": [{EXAMPLES[0]}]}}' in printed
+    assert len(empty.requests) == count
 
 
 @pytest.mark.parametrize("name", ["catmaid", "allen", "neuromorpho", "nothing", ""])
