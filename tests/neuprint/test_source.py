@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pdneuro import errors
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.server import Request, Response
 from tests.conftest import at_once, held
+from tests.transport.test_odd_responses import damage
 
 SOURCE = "neuprint:male-cns:v1.0"
 
@@ -351,6 +353,102 @@ def test_any_name_is_one_property(server: Sandbox, ids: pd.Series, name: str) ->
     assert queries(server)[0].endswith(f" RETURN n.bodyId AS body, n.`{escaped}` AS value")
 
 
+def test_a_property_in_long_form_has_a_row_per_body(server: Sandbox, ids: pd.Series) -> None:
+    found = ids.neuro.records("type")
+    assert found["segment_id"].tolist() == ids.tolist()
+    assert found["value"].tolist() == ids.neuro.properties("type")["type"].tolist()
+    nothing = pd.Series([], dtype="int64").neuro.records("type")
+    assert nothing.empty
+    assert nothing.dtypes.astype(str).to_dict() == {"segment_id": "int64"}
+
+
+# -- what is not as documented -----------------------------------------------------------------------
+
+
+def property_of(ids: pd.Series, value: Any) -> Response:
+    """Return the response to a query for a property: this value of each body."""
+    return Response({"columns": ["body", "value"], "data": [[number, value] for number in ids.tolist()]})
+
+
+#: A word of the query, what its response contains, a call, and words of the error.
+ODD = {
+    "a row without values": (
+        "voxelSize", lambda ids: Response({"columns": ["value"], "data": [[]]}),
+        lambda ids: ids.neuro.properties("somaLocation"), "row of the response has no values",
+    ),
+    "a row that is too short": (
+        "ORDER BY", lambda ids: Response({"columns": ["body", "type"], "data": [[1, "a"], [2]]}),
+        lambda ids: pdneuro.find(type="T012"), "another number of values than there are columns",
+    ),
+    "a point on a plane": (
+        "somaLocation", lambda ids: property_of(ids, {"type": "Point", "coordinates": [1, 2]}),
+        lambda ids: ids.neuro.properties("somaLocation"), "'somaLocation'.*not have three coordinates",
+    ),
+    "a list of regions": (
+        "roiInfo", lambda ids: property_of(ids, '["EB"]'),
+        lambda ids: ids.neuro.records("roiInfo"), "'roiInfo' is not an object of counts by region",
+    ),
+    "a region without counts": (
+        "roiInfo", lambda ids: property_of(ids, '{"EB": 5}'),
+        lambda ids: ids.neuro.properties("roiInfo"), "'roiInfo' is not an object of counts by region",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_response_is_an_error_and_is_not_cached(
+    server: Sandbox, ids: pd.Series, case: str
+) -> None:
+    word, odd, call, words = ODD[case]
+    app = server.neuprint
+    server.neuprint = only(app, {word: odd(ids)})
+    with pytest.raises(errors.InvalidResponseError, match=words):
+        call(ids)
+    server.neuprint = app
+    assert len(call(ids)) > 0
+
+
+def test_a_list_of_data_sets_of_another_shape_is_an_error(server: Sandbox, ids: pd.Series) -> None:
+    server.fail(path="dbmeta/datasets", body=b'["male-cns:v1.0"]')
+    with pytest.raises(errors.InvalidResponseError, match="list of data sets is a JSON list"):
+        ids.neuro.properties("type", source="neuprint:male-cns")
+    assert ids.neuro.properties("type", source="neuprint:male-cns")["type"].notna().any()
+
+
+def test_cached_regions_of_several_values_are_requested_again(server: Sandbox, ids: pd.Series) -> None:
+    truth = ids.neuro.downstream(roi=True)
+    (file,) = Path(pdneuro.get_options()["cache_dir"]).glob("*.sqlite")
+    damage(file, int(ids[3]), b"[],[]")
+    with pytest.warns(errors.CacheWarning, match=rf"1 cached values .* {ids[3]}"):
+        found = ids.neuro.downstream(roi=True)
+    order = ["pre", "post", "roi"]
+    left, right = (t.astype({"roi": str}).sort_values(order, ignore_index=True) for t in (found, truth))
+    pd.testing.assert_frame_equal(left, right)
+
+
+def test_without_primary_regions_edges_by_region_are_an_error(server: Sandbox, ids: pd.Series) -> None:
+    server.neuprint.meta["primaryRois"] = []
+    with pytest.raises(errors.UnsupportedError, match=r"male-cns:v1\.0 has no list of primary regions"):
+        ids.neuro.edges(roi=True)
+
+
+# -- finding -----------------------------------------------------------------------------------------
+
+
+def test_a_value_of_numpy_finds_what_a_number_finds(server: Sandbox) -> None:
+    size = int(pdneuro.sandbox.neurons().head(1).neuro.properties("size")["size"].iloc[0])
+    found = pdneuro.find(size=np.array([size]))
+    assert found["size"].tolist() == [size]
+    pd.testing.assert_frame_equal(found, pdneuro.find(size=size))
+
+
+@pytest.mark.parametrize("value", [[b"T012"], [["T012"]], [None], pd.Timestamp(0)], ids=repr)
+def test_a_value_that_cypher_does_not_have_is_an_error(server: Sandbox, value: Any) -> None:
+    with pytest.raises(errors.InvalidQueryError, match="takes text, numbers, True and False, not"):
+        pdneuro.find(type=value)
+    assert not queries(server, "ORDER BY")
+
+
 # -- data sets ---------------------------------------------------------------------------------------
 
 
@@ -380,6 +478,14 @@ def test_an_unknown_data_set_lists_those_of_the_server(
     with pytest.raises(errors.UnknownDatasetError, match=r"Did you mean.*hemibrain:v1\.2\.1"):
         ids.neuro.edges(source=f"neuprint:{name}")
     assert len(server.requests) <= 2  # the IDs are not requested one by one
+
+
+def test_a_data_set_that_is_gone_lists_those_of_the_server(server: Sandbox) -> None:
+    pdneuro.find(type="T012")
+    gone = Response({"error": "dataset not available in stores"}, 404)
+    server.neuprint = only(server.neuprint, {"T013": gone})
+    with pytest.raises(errors.UnknownDatasetError, match=r"'male-cns:v1\.0'.*It has hemibrain:v1\.2\.1"):
+        pdneuro.find(type="T013")
 
 
 def test_an_unknown_data_set_is_named_without_the_list_of_the_server(
