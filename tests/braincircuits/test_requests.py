@@ -50,3 +50,30 @@ def test_without_results_only_the_requested_ids_are_valid_keys(
     with pytest.raises(errors.InvalidResponseError, match="no 'results'"):
         ids[:1].neuro.properties("size")
     assert pdneuro.cache.info().empty
+
+
+@pytest.mark.parametrize(
+    ("records", "edges"),
+    [
+        ('"downstream": []', []),
+        ('"downstream": [], "upstream": []', []),
+        (
+            '"downstream": [{"segment_id": 2, "weight": 1073741823}]',
+            [[1, 2, 1073741823]],
+        ),
+    ],
+)
+def test_partners_in_another_form_are_edges(sandbox: Sandbox, records: str, edges: list) -> None:
+    sandbox.fail(body=f'{{"results": {{"1": {{"note": [], {records}}}}}}}'.encode())
+    found = pd.Series([1]).neuro.edges()
+    assert found.dtypes.astype(str).tolist() == ["int64"] * 3
+    assert found.to_numpy().tolist() == edges
+
+
+def test_a_weight_that_is_too_large_is_an_error(sandbox: Sandbox) -> None:
+    """The second record is dropped, so that the partners are packed."""
+    records = '{"segment_id": 2, "weight": 1073741824}, {"segment_id": 0, "weight": 1}'
+    sandbox.fail(body=f'{{"results": {{"1": {{"downstream": [{records}]}}}}}}'.encode())
+    with pytest.raises(errors.InvalidResponseError, match=r"number that is too large: .*30 bits"):
+        pd.Series([1]).neuro.edges()
+    assert pdneuro.cache.info().empty

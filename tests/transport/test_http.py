@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,9 @@ from pdneuro.sandbox.server import Request as Received
 from pdneuro.transport.http import Cancelled, Client, Request, run_parallel, server_for
 from pdneuro.transport.report import ShapeError
 from pdneuro.transport.responses import is_html, without_secrets
+from pdneuro.transport.store import cache_folder
+from pdneuro.transport.timing import TimedAdapter
+from tests.transport.conftest import deadline
 
 SECRET = "s3cr3t-w0rd"
 
@@ -107,6 +112,17 @@ class TestDocuments:
             found = client(server).get_cached(request, lambda response: response.json())
             assert found == [request.method, dict(request.params)]
         assert len(server.requests) == 4
+
+    def test_the_cache_lists_its_documents(self, server: LocalServer) -> None:
+        """As requests-cache expects of a cache."""
+        sender = client(server)
+        get(f"{server.url}/echo", sender)
+        get(f"{server.url}/echo", sender, params={"a": "1"})
+        _, cache = sender.server.documents(cache_folder())
+        assert len(cache.responses) == 2
+        assert {cache.responses[key].url for key in cache.responses} == {
+            f"{server.url}/echo", f"{server.url}/echo?a=1",
+        }  # fmt: skip
 
     def test_an_expired_document_is_downloaded_again(self, server: LocalServer) -> None:
         url = f"{server.url}/echo"
@@ -262,6 +278,35 @@ class TestSecrets:
         shown = without_secrets("https://me:pw@host:8/p?project=fly&access_token=abc&x=1#frag")
         assert shown == "https://host:8/p?project=fly&access_token=***&x=1"
 
+    def test_a_header_that_cannot_be_sent_is_an_error_without_the_token(
+        self, server: LocalServer
+    ) -> None:
+        sender = client(server, Authorization=f"Bearer {SECRET}\nX: y")
+        with pytest.raises(
+            errors.InvalidRequestError, match=r"Check the token: .*a line break"
+        ) as caught:
+            sender.send(Request("GET", f"{server.url}/echo?token={SECRET}"))
+        assert caught.value.url == f"{server.url}/echo?token=***"
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+        assert not server.requests
+
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            (f"http://[::1/a?token={SECRET}", "an address that is not valid"),
+            (f"http://?token={SECRET}", "http://?token=***"),
+            (f"/a?token={SECRET}", "/a?token=***"),
+        ],
+    )
+    def test_an_invalid_address_is_an_error_without_the_secret(
+        self, server: LocalServer, url: str, shown: str
+    ) -> None:
+        sender = client(server, Authorization=f"Bearer {SECRET}")
+        with pytest.raises(errors.ConnectionFailedError, match="no connection") as caught:
+            sender.send(Request("GET", url))
+        assert caught.value.url == shown
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+
 
 class TestServers:
     def test_a_host_has_one_server_for_all_paths_and_spellings(self) -> None:
@@ -329,6 +374,21 @@ class TestPauses:
             sender.send(Request("GET", f"{server.url}/echo"))
         assert time.monotonic() - start < 30
 
+    def test_a_cancelled_client_sends_nothing(self, server: LocalServer) -> None:
+        sender = client(server)
+        sender.cancel()
+        with pytest.raises(Cancelled):
+            sender.send(Request("GET", f"{server.url}/echo"))
+        assert not server.requests
+
+    def test_cancel_ends_the_wait_for_a_turn(self, server: LocalServer) -> None:
+        sender = Client(server.url, Fetch.of(), per_second=1e-3)
+        sender.send(Request("GET", f"{server.url}/echo"))
+        threading.Timer(0.2, sender.cancel).start()
+        with deadline(60), pytest.raises(Cancelled):
+            sender.send(Request("GET", f"{server.url}/echo"))
+        assert len(server.requests) == 1
+
     def test_a_cached_document_does_not_wait_for_its_turn(self, server: LocalServer) -> None:
         def slow() -> Client:
             return Client(server.url, Fetch.of(), per_second=0.02)
@@ -361,6 +421,18 @@ class TestThreads:
             [*run_parallel(job, range(10_000), 1)]
         assert len(started) < 10_000
 
+    def test_an_interrupt_does_not_wait_for_the_other_jobs(self) -> None:
+        over = threading.Event()
+
+        def job(number: int) -> None:
+            if number == 0:
+                raise KeyboardInterrupt
+            over.wait(600)
+
+        with deadline(60), pytest.raises(KeyboardInterrupt):
+            [*run_parallel(job, range(3), 2)]
+        over.set()
+
 
 @pytest.mark.parametrize(
     ("body", "content_type", "expected"),
@@ -387,3 +459,24 @@ def test_a_damaged_cache_is_renamed(server: LocalServer) -> None:
     assert get(f"{server.url}/echo", client(server))["n"] == 1
     with contextlib.closing(sqlite3.connect(folder / "answers.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_session_without_a_timeout_has_no_time_limit(server: LocalServer) -> None:
+    with requests.Session() as session:
+        session.mount("http://", TimedAdapter())
+        assert session.get(f"{server.url}/echo", timeout=None).json() == {"who": None, "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (["one", "two"], "one; two"),
+        ([{"loc": ["body", 5], "msg": "odd"}], "body.5: odd"),
+        ("down", "400 Bad Request: down"),
+        (7, "400 Bad Request: 7"),
+    ],
+)
+def test_any_json_of_an_error_is_its_message(server: LocalServer, body: object, words: str) -> None:
+    server.fail(status=400, body=json.dumps(body).encode())
+    with pytest.raises(errors.InvalidRequestError, match=re.escape(words)):
+        client(server).send(Request("GET", f"{server.url}/echo"))

@@ -51,6 +51,12 @@ LINKS = b'{"results": {"1": {"nr_pre": %s, "nr_downstream_partner": 1}}}'
 PARTNERS = b'{"results": {"1": {"downstream": [{"segmentid": "2", "synaptic_count": %s}]}}}'
 
 
+#: Partners whose records are merged, and packed again.
+REPAIRED = (
+    b'{"results": {"1": {"downstream": [{"segmentid": "2", "synaptic_count": %s}, {"segmentid": "0"}]}}}'
+)
+
+
 @pytest.mark.parametrize(
     ("name", "body"),
     [
@@ -65,6 +71,7 @@ PARTNERS = b'{"results": {"1": {"downstream": [{"segmentid": "2", "synaptic_coun
         ("link_pre", b'{"results": {"1": {"other": 1e999}}}'),
         ("connectivity", PARTNERS % (b"1" + b"0" * 30)),
         ("connectivity", PARTNERS % b'"\xff"'),
+        ("connectivity", REPAIRED % b"1073741824"),
         ("size", b'{"results": {"1": {"size": 5}}, "materialized_timestamp": 1e30}'),
         ("size", b'{"results": {"1": {"size": 5}}, "materialized_timestamp": "inf"}'),
         ("size", b'{"results": {"1": {"size": 5}}, "materialized_timestamp": -1}'),
@@ -445,6 +452,25 @@ def test_a_404_for_an_unknown_id_is_isolated(
     with pytest.warns(errors.UnknownIdsWarning):
         more.neuro.properties("size")
     assert len(sandbox.requests) == count
+
+
+def test_two_batches_with_unknown_ids_are_isolated_once_the_service_responds(sandbox: Sandbox) -> None:
+    """The whole second batch is rejected before any response has values."""
+    ids = pdneuro.sandbox.neurons()["root_id"].head(20).sort_values(ignore_index=True)
+    sandbox.braincircuits.poison = {int(ids[place]): 404 for place in (9, 10)}
+    with pytest.warns(errors.UnknownIdsWarning, match="does not know 2 of the IDs"):
+        found = ids.neuro.properties("size", batch_size=10, max_workers=1)
+    assert found["size"].isna().to_numpy().nonzero()[0].tolist() == [9, 10]
+    assert pdneuro.last_report()["status"].value_counts().to_dict() == {"found": 18, "unknown": 2}
+
+
+def test_partial_results_of_a_service_that_rejects_the_token(sandbox: Sandbox, ids: pd.Series) -> None:
+    ids[:4].neuro.properties("size")
+    sandbox.fail(times=9, status=401)
+    with pytest.warns(errors.PartialResultWarning, match=r"6 IDs could not be fetched.*returned 401"):
+        found = ids.neuro.properties("size", on_error="partial")
+    assert found["size"].notna().tolist() == [True] * 4 + [False] * 6
+    assert len(sandbox.requests) == 2  # every further request would fail as well
 
 
 @pytest.mark.parametrize(

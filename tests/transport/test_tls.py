@@ -12,6 +12,7 @@ import ssl
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,25 @@ def test_one_step_is_enough_where_the_server_has_other_suites(start: Start, tmp_
     assert len(caught) == 1
     # Warned of once: the next call knows, also with another cache.
     assert ask(url, cache_dir=tmp_path / "other") == "a"
+
+
+def test_two_threads_that_step_down_at_once_warn_once(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, both, reason = start(f"{DHE}:{ECDHE}"), threading.Barrier(2), tls.reason
+
+    def late(error: BaseException) -> str:
+        both.wait(60)  # both have failed before one of them steps down
+        return reason(error)
+
+    monkeypatch.setattr(tls, "reason", late)
+
+    def ask_in(folder: str) -> str:
+        return ask(url, cache_dir=tmp_path / folder)
+
+    with ThreadPoolExecutor(2) as pool, pytest.warns(errors.WeakEncryptionWarning) as caught:
+        assert [*pool.map(ask_in, ["one", "two"])] == ["a", "a"]
+    assert len(caught) == 1
 
 
 def test_connections_are_kept_after_stepping_down(
