@@ -225,7 +225,7 @@ def each(value: Any) -> Callable[[Response], Response]:
 ODD = [
     ("braincircuits", "size", Response({"results": [1]}), "order", "different", "not an object: list [1]"),
     ("braincircuits", "size", Response({"results": [1]}), "keys of size", "not checked", "pass ids="),
-    ("braincircuits", "link_pre", each([5]), "keys of link_pre", "different", "list [5]"),
+    ("braincircuits", "link_pre", each(5), "keys of link_pre", "different", "int 5"),
     ("braincircuits", "connectivity", each({"downstream": [], "upstream": []}), "keys of connectivity",
      "not checked", "no partners; pass ids="),
     ("cave", "/versions", Response([]), "versions", "different", "not a list of numbers: list []"),

@@ -235,3 +235,9 @@ def test_a_citation_names_the_data_set_and_neuprint(sandbox: Sandbox, ids: pd.Se
     assert "The right optic lobe" in text
     assert "10.1038/s41586-025-08746-0" in text
     assert "10.3389/fninf.2022.896292" in text
+
+
+def test_a_page_instead_of_a_reason_still_says_whom_to_ask(server: LocalServer, ids: pd.Series) -> None:
+    server.fail(path="custom", status=403, html=True)
+    with pytest.raises(errors.ForbiddenError, match=r"403.*Ask the owners.*/account"):
+        ids.neuro.properties("type")
