@@ -196,10 +196,8 @@ def table(name: str, query: str, fetch: Fetch) -> dict[str, list[Any]]:
         raise _with_datasets(name, error, fetch) from None
 
 
-def _with_datasets(name: str, error: NotFoundError, fetch: Fetch) -> NotFoundError:
+def _with_datasets(name: str, error: NotFoundError, fetch: Fetch) -> UnknownDatasetError:
     """Return the error for a data set that the server does not have, with those that it has."""
-    if isinstance(error, UnknownDatasetError):
-        return error
     try:
         return _unknown(name, datasets(fetch))
     except ServiceError:
