@@ -96,7 +96,7 @@ def _token(probe: BrainCircuitsProbe) -> Finding:
     if needs_cave and probe.cave_token and "Authorization-Cave" not in probe.headers:
         probe.headers["Authorization-Cave"] = f"Bearer {probe.cave_token}"
         response = probe.send(request)
-    accepted = response.status_code not in (401, 403)
+    accepted = response.status_code < 500 and response.status_code not in (401, 403)
     result = "accepted" if accepted else f"{response.status_code}: {probe.excerpt(response)}"
     return Finding(accepted, f"{probe.origin}; {result}")
 

@@ -118,7 +118,7 @@ def _token(probe: CaveProbe) -> Finding:
     url = f"{probe.address}/info/api/v2/datastack/full/{probe.datastack}"
     response = probe.send(Request("GET", url))
     redirected = bool(response.history) or 300 <= response.status_code < 400
-    accepted = response.status_code not in (401, 403) and not redirected
+    accepted = response.status_code < 500 and response.status_code not in (401, 403) and not redirected
     text = "redirected to a sign-in page" if redirected else f"status {response.status_code}"
     result = "accepted" if accepted else f"{text}: {probe.excerpt(response)}"
     return Finding(accepted, f"{probe.origin}; {result}")

@@ -75,6 +75,18 @@ def test_a_rejected_token_names_the_page(
     assert "withdrawn" not in printed.replace("The token", "")
 
 
+@pytest.mark.parametrize("service", ["braincircuits", "cave"])
+def test_a_service_that_fails_has_not_accepted_the_token(
+    empty: Sandbox, capsys: pytest.CaptureFixture[str], service: str
+) -> None:
+    empty.fail(times=9, status=500)
+    pdneuro.setup(service, TOKEN if service == "braincircuits" else TOKENS["minnie65_public"])
+    printed = capsys.readouterr().out
+    assert "Not accepted" in printed
+    assert "500" in printed
+    assert "accepts it" not in printed
+
+
 def test_a_typed_token_is_not_shown(
     empty: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +122,7 @@ def test_without_a_connection_the_token_is_saved(
 
 
 @pytest.mark.parametrize(
-    ("faults", "count"), [([{"body": b'{"results": {}}'}], 1), ([{"status": 500}, {"reset": True}], 2)]
+    ("faults", "count"), [([{"body": b'{"results": {}}'}], 1), ([{"status": 422}, {"reset": True}], 2)]
 )
 def test_without_a_known_segment_the_query_has_an_example(
     empty: Sandbox, capsys: pytest.CaptureFixture[str], faults: list[dict[str, Any]], count: int
