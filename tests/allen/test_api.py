@@ -228,6 +228,7 @@ IDS = [
     pd.Series(["1", "17"]),
     pd.Categorical([1, 17]),
     [np.int64(1), np.uint8(17)],
+    np.array([[1], [17]]),
     (number for number in (1, 17)),
 ]
 
@@ -365,6 +366,38 @@ def test_unknown_options_of_a_query_are_rejected_before_it_is_sent(recorder: Rec
     assert not recorder.addresses
 
 
+REFUSED: list[tuple[Any, str]] = [
+    (lambda: allen.AnnotatedSectionDataSetsApi().build_compound_query([]), "queries is empty"),
+    (lambda: allen.AnnotatedSectionDataSetsApi().build_compound_query([{"structures": 1}, {"structures": 2, "density": ["Low"]}]),
+     r"query 1 has 'density'\..*density_values"),
+    (lambda: allen.AnnotatedSectionDataSetsApi().build_compound_query([{"structures": 1, "link": "xor"}, {"structures": 2}]),
+     "link must be 'and' or 'or', not 'xor'"),
+    (lambda: allen.OntologiesApi().get_structures(structure_set_names=["Mouse - Coarse", 5, " "]),
+     r"structure_set_names takes names as text, not 5, ' '\."),
+    (lambda: allen.GridDataApi().build_projection_url([5, 6]), "section_data_set_id takes one ID, not 2"),
+    (lambda: allen.RmaApi().service_query("mouse_correlation", {"row": ""}), "row is empty text"),
+    (lambda: allen.RmaApi().model_query("Structure", filters=["id"]), r"\(name, value\).*, not 'id'\."),
+    (lambda: allen.RmaApi().model_query("Structure", filters=[("id", 1), ("id",)]), r"not \('id',\)\."),
+    (lambda: allen.RmaApi().build_query_url("model::Atlas", "yaml"), "fmt is json, xml or csv, not 'yaml'"),
+    (lambda: allen.GridDataApi().build_expression_url(5, ["energy", "sound"]), "energy, density, intensity, not 'sound'"),
+    (lambda: allen.GridDataApi().build_expression_url(5, []), "energy, density, intensity, not empty"),
+    (lambda: allen.MouseConnectivityApi().get_structure_unionizes([1], is_injection="yes"),
+     "is_injection must be True or False, not 'yes'"),
+    (lambda: allen.MouseConnectivityApi().calculate_injection_centroid(np.ones((2, 2, 2)), np.ones((1, 2, 2))),
+     r"differ in shape: \(2, 2, 2\) and \(1, 2, 2\)"),
+    (lambda: allen.projection_data(5, "projection_density_"), r"kind must be one of .*, not 'projection_density_'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
+def test_an_argument_that_no_query_can_have_is_refused(
+    call: Any, words: str, recorder: Recorder
+) -> None:
+    with pytest.raises(errors.InvalidQueryError, match=words):
+        call()
+    assert not recorder.addresses
+
+
 def test_parts_of_criteria_are_joined_and_filters_follow_the_model() -> None:
     stage = payload.model_stage(
         "WellKnownFile",
@@ -408,6 +441,19 @@ def test_true_may_be_1_or_a_numpy_bool(recorder: Recorder) -> None:
         allen.ImageDownloadApi().build_image_url("atlas_image_download", 5, annotation=np.bool_(True)),
     ):
         assert url.endswith("?annotation=true")
+
+
+def test_an_image_has_a_colormap_by_name_or_as_text() -> None:
+    build = allen.ImageDownloadApi("https://host").build_image_url
+    start = "https://host/api/v2/projection_image_download/5?colormap="
+    assert build("projection_image_download", 5, colormap=(0.25, "jet")) == f"{start}0.5,0.25,0,256,2"
+    text = "0,1,0,128,4"
+    assert build("projection_image_download", 5, colormap=text) == start + text
+
+
+def test_the_parameters_of_a_service_without_a_description_are_sent(recorder: Recorder) -> None:
+    allen.ConnectedServices().query("tbi_correlation", row=5, anything="x")
+    assert unquote(recorder.addresses[0]).endswith("q=service::tbi_correlation[anything$eqx][row$eq5]")
 
 
 def test_a_call_without_a_selector_is_an_error(recorder: Recorder) -> None:
@@ -745,7 +791,14 @@ def test_cells_are_filtered(sandbox: Sandbox) -> None:
     assert simple["cell_soma_location"].iloc[0] == [8000.5, 900.25, 2000.0]
     specimens = cells.list_cells(require_morphology=True)
     assert specimens["species"].tolist()[0] == "Mus musculus"
+    every = cells.list_cells()
+    whole = every["id"][every["has_reconstruction"]]
+    assert cells.list_cells(require_reconstruction=True)["id"].tolist() == whole.tolist()
+    assert 0 < len(whole) < len(every)
+    assert cells.list_cells(reporter_status="negative")["id"].tolist() == [485909730]
+    assert cells.list_cells(reporter_status=["positive"])["id"].tolist() == [318808427, 464212183]
     assert cells.get_ephys_sweeps(318808427)["sweep_number"].tolist() == [1, 2, 3]
+    assert cells.get_ephys_sweeps(5).empty
     assert "tags" not in cells.get_morphology_features().columns
 
 
@@ -781,6 +834,39 @@ def test_models_of_cells(sandbox: Sandbox) -> None:
     files = allen.BiophysicalApi().get_well_known_file_ids(472299294)
     assert files["stimulus"] == {"490000003": "318808428.nwb"}
     assert files["modfiles"] == {"470000001": "modfiles/Ca.mod"}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: allen.GridDataApi().download_deformation_field(69816930, "a.mhd", "a.raw"),
+         r"data set 69816930 does not have a file of type DeformationFieldHeader, DeformationFieldVoxels\."),
+        (lambda: allen.GridDataApi().download_deformation_field(100140756, "a.mhd", "a.raw", "Voxels"),
+         r"data set 100140756 does not have a file of type Voxels\."),
+        (lambda: allen.MouseConnectivityApi().get_reference_aligned_image_channel_volumes_url(5),
+         r"data set 5 does not have aligned images\. URL: .*attachable_id\$eq5"),
+    ],
+)  # fmt: skip
+def test_a_data_set_without_such_a_file_is_named(
+    call: Any, words: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.NotFoundError, match=words):
+        call()
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_a_model_without_a_file_is_named(sandbox: Sandbox) -> None:
+    row: dict[str, Any] = {"id": 566302806, "well_known_files": []}
+    sandbox.fail(body=json.dumps({"success": True, "msg": [row]}).encode())
+    with pytest.raises(errors.NotFoundError, match="model 566302806 does not have a file"):
+        allen.GlifApi().get_neuron_configs([566302806])
+
+
+@pytest.mark.parametrize("density", [0.0, np.nan])
+def test_volumes_without_an_injection_have_no_center(density: float) -> None:
+    volume = np.full((2, 2, 2), density)
+    assert allen.MouseConnectivityApi().calculate_injection_centroid(volume, volume) is None
 
 
 def test_the_repr_of_a_class_shows_its_address() -> None:

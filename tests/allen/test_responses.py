@@ -81,6 +81,15 @@ def test_an_envelope_with_one_record_that_is_not_in_a_list(sandbox: Sandbox) -> 
     assert allen.RmaApi().model_query("Structure")["id"].tolist() == [5]
 
 
+def test_the_content_of_a_response_is_a_table_only_if_it_is_one(sandbox: Sandbox) -> None:
+    api = allen.RmaApi()
+    answer(sandbox, {"success": True, "msg": ROWS}, {"success": True, "msg": {"id": 5}})
+    url = api.build_query_url("model::Structure")
+    assert api.json_msg_query(url, dataframe=False) == ROWS
+    assert api.json_msg_query(url)["name"].tolist() == ["a", "b"]
+    assert api.json_msg_query(api.build_query_url("model::Atlas")) == {"id": 5}
+
+
 # -- counts ---------------------------------------------------------------------------------------
 
 
@@ -247,6 +256,13 @@ def test_an_archive_with_a_damaged_member_is_not_unpacked(sandbox: Sandbox, tmp_
     assert (tmp_path / "out" / "second").read_bytes() == b"the content of the second member"
 
 
+def test_a_folder_in_an_archive_is_not_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.fail(body=archive(**{"part/": b"", "part/first": b"1"}))
+    allen.RmaApi().retrieve_file_over_http(f"{sandbox.url}/allen/x", tmp_path / "out" / "v", zipped=True)
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert files == [tmp_path / "out" / "part" / "first"]
+
+
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside"])
 def test_an_archive_writes_only_into_its_folder(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     sandbox.fail(body=archive(**{"first": b"1", name: b"2"}))
@@ -275,6 +291,33 @@ def test_what_is_not_a_file_is_not_saved(
         allen.RmaApi().retrieve_file_over_http(f"{sandbox.url}/allen/x", tmp_path / "file")
     assert not (tmp_path / "file").exists()
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "type: block\nsizes: 9\nencoding: raw",
+        "type: uint8\nsizes: nine\nencoding: raw",
+        "type: uint8\nsizes: 9\nencoding: raw\ndata file: other.raw",
+        "type: uint8\nsizes: 9\nencoding: raw\ndatafile: other.raw",
+        "type: uint8\nsizes: 9\nencoding: ascii",
+    ],
+)
+def test_a_volume_whose_voxels_cannot_be_counted_is_saved(
+    sandbox: Sandbox, tmp_path: Path, lines: str
+) -> None:
+    body = f"NRRD0004\n{lines}\n\n1 2".encode()
+    sandbox.fail(body=body)
+    file = allen.RmaApi().retrieve_file_over_http(f"{sandbox.url}/allen/x", tmp_path / "v.nrrd")
+    assert file.read_bytes() == body
+
+
+def test_a_volume_with_damaged_voxels_is_not_saved(sandbox: Sandbox, tmp_path: Path) -> None:
+    head = b"NRRD0004\ntype: uint8\nsizes: 9\nencoding: gzip\n\n"
+    sandbox.fail(body=head + b"Service Unavailable")
+    with pytest.raises(errors.InvalidResponseError, match="the volume is damaged"):
+        allen.RmaApi().retrieve_file_over_http(f"{sandbox.url}/allen/x", tmp_path / "v.nrrd")
+    assert not (tmp_path / "v.nrrd").exists()
 
 
 def test_a_file_of_json_is_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
