@@ -140,6 +140,12 @@ def test_the_first_use_of_an_accessor_imports_its_methods(use: str) -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.parametrize("name", ["payload.quote", "sdk.RmaApi"])
+def test_a_module_in_an_example_needs_no_import_of_its_own(name: str) -> None:
+    script = f"import pdneuro; assert callable(pdneuro.allen.{name})"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_the_design_page_lists_every_folder_and_module() -> None:
     page = Path(__file__).parents[1] / "docs" / "design.md"
     tree = page.read_text("utf-8").partition("```text")[2].partition("```")[0].splitlines()[2:]

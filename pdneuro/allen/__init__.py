@@ -109,6 +109,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
+    if name in ("payload", "sdk"):
+        return _importlib.import_module(f"pdneuro.allen.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'pdneuro.allen' has no attribute {name!r}")
     return getattr(_importlib.import_module(f"pdneuro.allen.{_HOME[name]}"), name)
