@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote as percent_encode
 
@@ -102,7 +102,11 @@ def filters(given: Mapping[str, Any] | Iterable[Sequence[Any]] | None, *, ordere
     ('[graph_id$eq1]', "[genes$is'id']")
     """
     entries = list(given.items() if isinstance(given, Mapping) else given or ())
-    wrong = [entry for entry in entries if isinstance(entry, str) or len(entry) not in (2, 3)]
+    wrong = [
+        entry
+        for entry in entries
+        if isinstance(entry, str) or not isinstance(entry, Collection) or len(entry) not in (2, 3)
+    ]
     if wrong:
         raise InvalidQueryError(
             f"a filter is (name, value) or (name, operator, value), not {listing(map(repr, wrong))}."

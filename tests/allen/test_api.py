@@ -378,6 +378,9 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: allen.RmaApi().service_query("mouse_correlation", {"row": ""}), "row is empty text"),
     (lambda: allen.RmaApi().model_query("Structure", filters=["id"]), r"\(name, value\).*, not 'id'\."),
     (lambda: allen.RmaApi().model_query("Structure", filters=[("id", 1), ("id",)]), r"not \('id',\)\."),
+    (lambda: allen.RmaApi().model_query("Structure", filters=[5]), r"\(name, operator, value\), not 5\."),
+    (lambda: allen.AnnotatedSectionDataSetsApi().build_query(1, intensity_values=5),
+     "intensity_values takes names as text, not 5"),
     (lambda: allen.RmaApi().build_query_url("model::Atlas", "yaml"), "fmt is json, xml or csv, not 'yaml'"),
     (lambda: allen.GridDataApi().build_expression_url(5, ["energy", "sound"]), "energy, density, intensity, not 'sound'"),
     (lambda: allen.GridDataApi().build_expression_url(5, []), "energy, density, intensity, not empty"),
@@ -421,6 +424,12 @@ def test_the_compound_query_fills_each_key_with_its_own_values(recorder: Recorde
         "[structures $in 1 : intensity_values $in 'High' : density_values $in 'Low'] and "
         "[structures $in 2 : pattern_values $in 'Full' : age_names $in 'P4']"
     )
+
+
+def test_names_may_come_from_a_generator(recorder: Recorder) -> None:
+    api = allen.AnnotatedSectionDataSetsApi()
+    api.get_annotated_section_data_sets(1, (level for level in ("High", "Low")), density_values=[])
+    assert unquote(recorder.addresses[0]).endswith("?structures=1&intensity_values='High','Low'")
 
 
 def test_every_table_starts_at_start_row(recorder: Recorder) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 import pandas as pd
@@ -198,4 +198,4 @@ class AnnotatedSectionDataSetsApi(RmaApi):
 
 
 def _any(values: Any) -> bool:
-    return values is not None and len(values) > 0
+    return values is not None and (not isinstance(values, Sized) or len(values) > 0)
