@@ -30,6 +30,7 @@ from pdneuro.allen.sdk import (
     RmaApi,
     RmaTemplate,
     SvgApi,
+    SynchronizationApi,
     cacheable,
     memoize,
 )
@@ -191,6 +192,34 @@ def test_except_wins_over_excpt_with_a_warning(sandbox: Sandbox) -> None:
     assert stage.endswith("[except$eqid]")
     assert caught[0].filename == __file__
     assert RmaApi().options_clause(excpt=["name"]) == "rma::options[except$eqname]"
+
+
+def test_a_record_that_is_not_in_a_list_stays_one(sandbox: Sandbox) -> None:
+    sandbox.fail(body=b'{"success": true, "msg": {"id": 5}}')
+    assert RmaApi().model_query("Structure", num_rows=1) == {"id": 5}
+
+
+def test_a_point_of_an_image_is_a_dictionary(sandbox: Sandbox) -> None:
+    found = SynchronizationApi().get_image_to_reference(1, 2.0, 4.0)
+    assert found == {"image_to_reference": {"x": 100.0, "y": 1.0, "z": 4500.0}}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"), [(b"", "empty"), (b"<html><p>", "HTML page"), (b'{"success": false}', "an error")]
+)
+def test_a_response_that_is_no_xml_document_is_an_error(
+    sandbox: Sandbox, body: bytes, words: str
+) -> None:
+    api = SvgApi()
+    sandbox.fail(body=body)
+    with pytest.raises(errors.InvalidResponseError, match=words):
+        api.retrieve_xml_over_http(api.build_query(100960033))
+    assert api.retrieve_xml_over_http(api.build_query(100960033)).startswith(b"<svg")
+
+
+def test_a_data_set_without_aligned_images_is_named(sandbox: Sandbox) -> None:
+    with pytest.raises(errors.NotFoundError, match="data set 5 does not have aligned images"):
+        MouseConnectivityApi().get_reference_aligned_image_channel_volumes_url(5)
 
 
 def test_rejected_queries_raise_and_are_not_data(sandbox: Sandbox) -> None:
@@ -388,6 +417,18 @@ def test_volumes_are_arrays_with_their_header(sandbox: Sandbox, tmp_path: Path) 
     (tmp_path / "bad.nrrd").write_bytes(b"NRRD0004\n")
     with pytest.raises(errors.InvalidVolumeError, match="NRRD"):
         ReferenceSpaceApi().download_template_volume(100, tmp_path / "bad.nrrd", strategy="file")
+    with pytest.raises(errors.InvalidQueryError, match=r"'create', 'file' or 'lazy', not 'never'\."):
+        api.download_annotation_volume(None, 100, path, strategy="never")
+    assert len(sandbox.requests) == sent
+
+
+def test_a_file_without_a_path_has_the_name_of_allensdk(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = GridDataApi().download_projection_grid_data(100140756, ["data_mask"], 100)
+    assert str(file) == "100140756.nrrd"
+    assert (tmp_path / file).stat().st_size > 900
 
 
 def test_a_mesh_is_its_vertices_and_faces(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -395,7 +436,7 @@ def test_a_mesh_is_its_vertices_and_faces(sandbox: Sandbox, tmp_path: Path) -> N
     vertices, normals, faces, face_normals = ReferenceSpaceApi().download_structure_mesh(385, None, path)
     assert vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
     assert faces.tolist() == [[0, 1, 2]]
-    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nvn 0 0 1\nf 1//1 2//1 3//1\n")
+    path.write_text("# mesh\nv 0 0 0\nv 1 0 0\nv 0 1 0\n\nvt 0 0\nvn 0 0 1\ng all\nf 1//1 2//1 3//1\n")
     vertices, normals, faces, face_normals = ReferenceSpaceApi().download_structure_mesh(
         385, None, path, strategy="file"
     )
@@ -522,6 +563,55 @@ def test_the_keywords_of_cacheable(tmp_path: Path) -> None:
     for wrong, match in (({"strategy": "never"}, "never"), ({"strategy": "lazy"}, "path=")):
         with pytest.raises(errors.InvalidQueryError, match=match):
             numbers(3, **wrong)
+
+
+def test_a_path_is_found_among_the_arguments_or_is_none() -> None:
+    find = Cache.pathfinder(1, 2, path_keyword="file_name")
+    assert find(385) is None
+    assert find(385, None, None) is None
+    assert find(385, None, "second.nrrd") == "second.nrrd"
+    assert find(385, "first.nrrd", "second.nrrd") == "first.nrrd"
+    assert find(385, "first.nrrd", file_name="named.nrrd") == "named.nrrd"
+    assert Cache.pathfinder(0)("only.nrrd", 385) == "only.nrrd"
+
+
+def test_values_of_numpy_and_paths_are_written_as_json(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": np.int64(2**53 + 1),
+            "share": np.float32(0.5),
+            "line": np.array([[1, 2]]),
+            "file": tmp_path,
+        }
+    ]
+    read = Cache.cacher(lambda: rows, path=tmp_path / "rows.json", **Cache.cache_json())
+    assert read == [{"id": 2**53 + 1, "share": 0.5, "line": [[1, 2]], "file": str(tmp_path)}]
+    assert type(read[0]["id"]) is int
+
+
+def test_a_csv_file_has_the_dtypes_of_records(tmp_path: Path) -> None:
+    """Columns of pandas with a missing value become those that allensdk's scripts expect."""
+    table = pd.DataFrame(
+        {
+            "yes": pd.array([True, False], "boolean"),
+            "maybe": pd.array([True, None], "boolean"),
+            "id": pd.array([1, 2**53 + 1], "Int64"),
+            "parent": pd.array([1, None], "Int64"),
+            "share": pd.array([0.5, None], "Float64"),
+            "kind": pd.Categorical(["b", "a"], ["b", "a"]),
+            "when": pd.to_datetime(["2020-01-01", None], utc=True),
+        }
+    )
+    Cache.csv_writer(tmp_path / "a.csv", table)
+    read = Cache().load_csv(tmp_path / "a.csv")
+    assert read.drop(columns=["kind", "when"]).dtypes.map(str).tolist() == [
+        "bool", "object", "int64", "float64", "float64",
+    ]  # fmt: skip
+    assert read["yes"].tolist() == [True, False]
+    assert read["maybe"].tolist() == [True, None]
+    assert read["id"].tolist() == [1, 2**53 + 1]
+    assert read[["parent", "share"]].fillna(-1).to_numpy().tolist() == [[1, 0.5], [-1, -1]]
+    pd.testing.assert_frame_equal(read[["kind", "when"]], table[["kind", "when"]])
 
 
 def test_tables_and_records_are_changed_in_place_as_in_allensdk(sandbox: Sandbox) -> None:

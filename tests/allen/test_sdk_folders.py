@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,42 @@ def test_records_of_the_service_are_not_changed() -> None:
     assert sdk.StructureTree.clean_structures(pd.DataFrame([record]), whitelist=["id"]) == [{"id": 8}]
 
 
+def test_a_field_has_the_function_and_the_name_that_the_call_gives() -> None:
+    record = {"id": 8, "color_hex_triplet": "019399", "structure_id_path": "/997/8/"}
+    fields = ["id", "color_hex_triplet", "structure_id_path"]
+    clean = sdk.StructureTree.clean_structures
+    color, path = [1, 147, 153], [997, 8]
+    assert clean([record], fields) == [{"id": 8, "rgb_triplet": color, "structure_id_path": path}]
+    assert clean([record], fields, renames={"id": "number"}) == [
+        {"number": 8, "color_hex_triplet": color, "structure_id_path": path}
+    ]
+    assert clean([record], fields, data_transforms={"id": str}) == [
+        {"id": "8", "rgb_triplet": "019399", "structure_id_path": "/997/8/"}
+    ]
+
+
+@pytest.mark.parametrize("color", ["08858C", "#08858c", [8, 133, 140], np.array([8, 133, 140])], ids=str)
+def test_a_color_is_three_numbers(color: Any) -> None:
+    found = sdk.StructureTree.hex_to_rgb(color)
+    assert isinstance(found, list)
+    assert found == [8, 133, 140]
+
+
+def test_relations_without_ids_are_those_of_all() -> None:
+    parents = {997: None, 8: 997, 385: 8}
+    rows = [
+        {"id": number, "acronym": f"a{number}", "parent_structure_id": parent, "structure_id_path": path}
+        for (number, parent), path in zip(
+            parents.items(), ["/997/", "/997/8/", "/997/8/385/"], strict=True
+        )
+    ]
+    with pytest.warns(DeprecationWarning, match="StructureTree"):
+        ontology = sdk.Ontology(pd.DataFrame(rows).set_index("id", drop=False))
+    assert ontology.get_child_ids([]) == {997: {8}, 8: {385}}
+    assert ontology.get_descendant_ids([]) == {997: {997, 8, 385}, 8: {8, 385}, 385: {385}}
+    assert ontology.get_child_ids([8, 385]) == {385}
+
+
 def test_overlaps_and_sets(tree: sdk.StructureTree) -> None:
     assert tree.has_overlaps([8, 614454277, 385]) == {8}
     assert tree.get_structure_sets() == {2, 3}
@@ -204,6 +241,20 @@ def test_slices_and_small_labels(tree: sdk.StructureTree, tmp_path: Path) -> Non
     assert values.dtype == np.uint16
     names = dict(zip(table[0], table[7], strict=True))
     assert [names.get(number) for number in values[1].ravel()] == ["VISp", "VISp", "SOC", None]
+
+
+def test_a_mask_is_written_once(tmp_path: Path) -> None:
+    write, path = sdk.ReferenceSpace.check_and_write, tmp_path / "structure_385.nrrd"
+    assert write(tmp_path, 385, lambda: np.ones((2, 2, 2), np.uint8)) == 385
+    first = path.read_bytes()
+    assert write(tmp_path, 385, lambda: np.zeros((2, 2, 2), np.uint8)) == 385
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("number", ["VISp", None, [385]], ids=str)
+def test_what_is_not_an_id_of_a_structure_is_named(number: Any) -> None:
+    with pytest.raises(errors.InvalidIdError, match=rf"^{re.escape(repr(number))} is not the ID"):
+        sdk.ReferenceSpaceCache.validate_structure_ids([385, number])
 
 
 # -- folders ---------------------------------------------------------------------------------------
@@ -302,10 +353,65 @@ def test_files_are_downloaded_once(sandbox: Sandbox, tmp_path: Path) -> None:
     np.testing.assert_array_equal(values, service.sort_values("id")["projection_energy"])
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda mcc: mcc.get_structure_unionizes([7]), errors.InvalidQueryError, "no unionizes of experiment 7"),
+        (lambda mcc: mcc.get_structure_unionizes([]), errors.InvalidQueryError, "experiment_ids is empty"),
+        (lambda mcc: mcc.get_affine_parameters(100140756, "rtv"), errors.InvalidQueryError,
+         "'trv' or 'tvr', not 'rtv'"),
+        (lambda mcc: mcc.get_projection_matrix([100140756], [385], parameter="density"),
+         errors.MissingColumnsError, "column 'density'; they have .*projection_density"),
+    ],
+)  # fmt: skip
+def test_what_no_experiment_has_is_an_error(
+    sandbox: Sandbox, tmp_path: Path, call: Any, error: type[Exception], words: str
+) -> None:
+    mcc = sdk.MouseConnectivityCache(100, manifest_file=tmp_path / "a" / "manifest.json")
+    with pytest.raises(error, match=words):
+        call(mcc)
+    assert not (tmp_path / "a" / "experiment_7").exists()
+
+
+def test_the_transform_of_an_experiment(sandbox: Sandbox, tmp_path: Path) -> None:
+    mcc = sdk.MouseConnectivityCache(100, manifest_file=tmp_path / "manifest.json")
+    alignment = {
+        f"{way}_{place:02d}": place + start
+        for way, start in (("trv", 0.5), ("tvr", 100.5))
+        for place in range(12)
+    }
+    file = tmp_path / "alignment3d.json"
+    file.write_text(json.dumps({**alignment, "id": 7, "section_data_set_id": 5}))
+    expected = (np.arange(12) + 0.5).reshape(4, 3)
+    np.testing.assert_array_equal(mcc.get_affine_parameters(5, file_name=file), expected)
+    np.testing.assert_array_equal(mcc.get_affine_parameters(5, "tvr", file), expected + 100)
+
+
+def test_a_matrix_has_the_summary_structures_and_tables_of_its_axes(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    mcc = sdk.MouseConnectivityCache(100, manifest_file=tmp_path / "a" / "manifest.json")
+    numbers = [112670853, 100140756]
+    found = mcc.get_projection_matrix(numbers, hemisphere_ids=[3], dataframe=True)
+    plain = mcc.get_projection_matrix(numbers, mcc.default_structure_ids, [3])
+    np.testing.assert_array_equal(found["matrix"], plain["matrix"])
+    assert found["rows"].index.tolist() == plain["rows"] == numbers
+    assert found["rows"]["structure_abbrev"].tolist() == [
+        each["structure_abbrev"]
+        for number in numbers
+        for each in mcc.get_experiments()
+        if each["id"] == number
+    ]
+    assert found["columns"].to_dict("records") == plain["columns"]
+
+
 def test_without_a_cache_a_file_needs_a_path(sandbox: Sandbox, tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     mcc = sdk.MouseConnectivityCache(100, cache=False, manifest_file=manifest)
     assert len(mcc.get_experiments()) == 6
+    rows = mcc.get_structure_unionizes([100140756], is_injection=False, hemisphere_ids=[3])
+    assert set(rows["experiment_id"]) == {100140756}
+    assert len(rows) == 36
     with pytest.raises(errors.InvalidQueryError, match="file_name="):
         mcc.get_projection_density(100140756)
     file = tmp_path / "density.nrrd"
@@ -339,6 +445,21 @@ def test_a_damaged_file_is_named(sandbox: Sandbox, folder: Path, name: str) -> N
     mcc = sdk.MouseConnectivityCache(manifest_file=folder / "manifest.json")
     with pytest.raises(errors.InvalidFileError, match=name):
         mcc.get_experiments(injection_structure_ids=[997])
+
+
+@pytest.mark.parametrize("content", ["", 'a,b\n1,"2\n', "a,b\n1,2\n3,4,5,6\n"])
+def test_a_damaged_table_is_named(sandbox: Sandbox, folder: Path, content: str) -> None:
+    (folder / "experiment_5" / "structure_unionizes.csv").write_text(content)
+    mcc = sdk.MouseConnectivityCache(manifest_file=folder / "manifest.json")
+    with pytest.raises(errors.InvalidFileError, match=r"unionizes\.csv cannot be read .*: delete it"):
+        mcc.get_structure_unionizes([5])
+    assert not sandbox.requests
+
+
+def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
+    for _ in range(2):
+        sdk.Manifest.safe_make_parent_dirs(tmp_path / "a" / "b" / "cell.swc")
+    assert [path.name for path in (tmp_path / "a").rglob("*")] == ["b"]
 
 
 def test_an_unfinished_volume_of_allensdk_is_named(sandbox: Sandbox, folder: Path) -> None:
@@ -428,6 +549,14 @@ def test_a_reconstruction_and_its_markers(sandbox: Sandbox, tmp_path: Path) -> N
     assert sandbox.requests == []
     assert ctc.get_reconstruction_markers(464212183) == []
     assert not (tmp_path / "cells" / "specimen_464212183").exists()
+
+
+@pytest.mark.parametrize("line", ["1,2,3,0,1", "1,x,3,0,1,10", "1,2,3,0,1,ten", "1,2"])
+def test_a_line_that_is_not_a_marker_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "cell.marker"
+    path.write_text(f"# x,y,z,radius,shape,name\n\n1,2,3,0,1,10\n{line}\n")
+    with pytest.raises(errors.InvalidFileError, match=rf"cell\.marker has a line .*: '{line}'"):
+        sdk.read_marker_file(path)
 
 
 # -- downloads -------------------------------------------------------------------------------------
