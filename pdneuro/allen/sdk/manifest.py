@@ -280,9 +280,9 @@ def default_manifest(name: str) -> str:
 
 
 def _damaged(path: Any, error: Exception) -> InvalidFileError:
+    reason = f"{type(error).__name__}: {error}".strip()
     return InvalidFileError(
-        f"{path} cannot be read ({type(error).__name__}: {error}). It is damaged: delete it, then it is "
-        "downloaded again."
+        f"{path} cannot be read ({reason}). It is damaged: delete it, then it is downloaded again."
     )
 
 
