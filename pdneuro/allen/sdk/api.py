@@ -361,9 +361,6 @@ class Api(base.Api):
     def _records(self, url: str, key: str | None = None) -> Any:
         return self.json_msg_query(url)
 
-    def _rows(self, url: str) -> send.Table:
-        return send.Table(self.json_msg_query(url), url)
-
     def _message(self, url: str) -> send.Content:
         return send.Content(self.json_msg_query(url), url, None)
 
