@@ -103,6 +103,19 @@ class TestNotInTheTree:
             allen.projection_edges(table, sites, "projection_volume", on_missing="raise")
         with pytest.warns(errors.UnknownIdsWarning, match=r"\(1 rows\).*missing"):
             allen.projection_edges(table, sites, "projection_volume", rollup=["CTX", "TH"])
+        quiet = allen.projection_edges(table, sites, "projection_volume", on_missing="ignore")
+        pd.testing.assert_frame_equal(quiet, edges)
+
+    @pytest.mark.parametrize("column", ["data_set_id", "structure_id"])
+    def test_a_table_without_ids_of_experiments_or_sites_is_an_error(
+        self, column: str, sandbox: Sandbox
+    ) -> None:
+        table = unionizes(structure_id=[VISP], projection_volume=[0.5])
+        sites = pd.DataFrame({"data_set_id": [1], "structure_id": [TH]}).drop(columns=column)
+        with pytest.raises(
+            errors.MissingColumnsError, match="experiments requires 'data_set_id' and 's"
+        ):
+            allen.projection_edges(table, sites, "projection_volume")
 
     def test_the_acronyms_of_an_array(self, sandbox: Sandbox) -> None:
         table = unionizes(structure_id=[VISP, ABSENT], projection_volume=[0.5, 0.25])

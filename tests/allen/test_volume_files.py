@@ -296,6 +296,39 @@ class TestDamagedFiles:
         with pytest.raises(errors.InvalidVolumeError, match=r"v\.mhd"):
             allen.read_volume(file)
 
+    def test_a_missing_header_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(errors.InvalidVolumeError, match=r"none\.mhd cannot be read: .*No such file"):
+            allen.read_volume(tmp_path / "none.mhd")
+
+    def test_compressed_voxels_are_named(self, tmp_path: Path) -> None:
+        with pytest.raises(errors.InvalidVolumeError, match=r"v\.raw is compressed.*Decompress it"):
+            allen.read_volume(write_mhd(tmp_path / "v.mhd", CompressedData="True"))
+
+    @pytest.mark.parametrize("shape", [(6, 4), (2, 3, 2, 2)])
+    def test_another_number_of_dimensions_is_an_error(
+        self, shape: tuple[int, ...], tmp_path: Path
+    ) -> None:
+        values, header = VALUES.reshape(shape), {"spacings": [25.0] * len(shape)}
+        file = write_nrrd(tmp_path / "flat.nrrd", values, None, **header, dimension=[len(shape)])
+        with pytest.raises(
+            errors.InvalidVolumeError, match=rf"flat.nrrd has {len(shape)} dimensions, not"
+        ):
+            allen.read_volume(file)
+
+    @pytest.mark.parametrize("directions", [None, [[25, 0], [0, 25], [25, 25]]])
+    def test_a_space_of_two_dimensions_is_an_error(self, directions: Any, tmp_path: Path) -> None:
+        header = {"space_dimension": [2], "space_origin": [0, 0], "spacings": [25.0] * 3}
+        file = write_nrrd(tmp_path / "plane.nrrd", VALUES, None, **header)
+        if directions is not None:
+            whole = file.read_bytes().replace(
+                b"spacings: 25.0 25.0 25.0", b"space directions: (25,0) (0,25) (25,25)"
+            )
+            file.write_bytes(whole)
+        with pytest.raises(
+            errors.InvalidVolumeError, match=r"plane\.nrrd has a space of another number"
+        ):
+            allen.read_volume(file)
+
     @pytest.mark.parametrize("content", [b"NRRD0005\n", b"NRRD0005\ntype: int\n\nService Unavailable"])
     def test_a_damaged_download_is_deleted_and_downloaded_again(
         self, content: bytes, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
@@ -354,3 +387,9 @@ class TestNoData:
     def test_other_negative_numbers_are_numbers(self, tmp_path: Path) -> None:
         file = write_mhd(tmp_path / "x.mhd", self.GRID - 1)
         assert float(allen.read_volume(file).min()) == -2.0
+        mixed = np.where(self.GRID == 7, -3, self.GRID).astype(np.float32)
+        assert sorted(allen.read_volume(write_mhd(tmp_path / "y.mhd", mixed)).values.flat)[:3] == [
+            -3,
+            -1,
+            -1,
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,37 @@ def test_without_a_folder_the_terms_are_downloaded_once(sandbox: Sandbox) -> Non
     with pdneuro.set_options(offline=True):
         CELLS.neuro.join_structures("division")
     assert len(sandbox.requests) == before == 3
+
+
+def test_terms_that_were_downloaded_are_kept_when_the_next_download_fails(sandbox: Sandbox) -> None:
+    sandbox.fail(status=404, path="membership_color")
+    with pytest.raises(errors.NotFoundError):
+        pdneuro.allen.parcellation_terms()
+    before = len(sandbox.requests)
+    assert pdneuro.allen.parcellation_terms().loc[1, "division"] == "HY"
+    assert [request.path.rpartition("_")[2] for request in sandbox.requests[before:]] == ["color.csv"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda table: table.drop(columns=["division", "organ"]), errors.MissingColumnsError,
+         "lacks the columns 'organ', 'division'"),
+        (lambda table: table.drop(columns="parcellation_index"), errors.MissingColumnsError,
+         "lacks the columns 'parcellation_index'"),
+        (lambda table: pd.concat([table, table.iloc[:1]]), errors.InvalidFileError, "'parcellation_index' must"),
+        (lambda table: table.assign(parcellation_index=[0, 1, "x"]), errors.InvalidFileError, "numbers that differ"),
+        (lambda table: table.assign(parcellation_index=[0, 1, -2]), errors.InvalidFileError, "numbers that differ"),
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_no_terms_is_named(
+    terms: Path, change: Callable[[pd.DataFrame], pd.DataFrame], error: type[Exception], words: str
+) -> None:
+    name = "parcellation_to_parcellation_term_membership_name.csv"
+    [path] = terms.rglob(name)
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(error, match=f"{name}.* {words}"):
+        pdneuro.allen.parcellation_terms(terms)
 
 
 # -- points -----------------------------------------------------------------------------------------
