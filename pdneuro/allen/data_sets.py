@@ -61,6 +61,14 @@ _FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+#: Columns of the table of cells.
+_CELLS: dict[str, Any] = {
+    **dict.fromkeys(("specimen__id", "structure__id", "donor__id"), "int64"),
+    **dict.fromkeys(("specimen__name", "specimen__hemisphere", "line_name", "donor__species"), TEXT),
+    **dict.fromkeys(("structure__name", "structure__acronym", "structure__layer"), TEXT),
+    **dict.fromkeys(("tag__apical", "tag__dendrite_type", "cell_reporter_status"), TEXT),
+    **dict.fromkeys(("csl__x", "csl__y", "csl__z"), "float64"),
+}
 #: Columns of the table of experiments.
 _EXPERIMENTS: dict[str, Any] = {
     **dict.fromkeys(("data_set_id", "structure_id", "product_id"), "int64"),
@@ -117,12 +125,11 @@ def cells(*, species: Any = None, ephys: bool = True, morphology: bool = True) -
     0     318808427       15.5                        5
     1     464212183       16.5                     <NA>
     """
-    table = all_rows("ApiCellTypesSpecimenDetail")
+    table = _documented(all_rows("ApiCellTypesSpecimenDetail"), _CELLS)
     if species is not None:
         names = table["donor__species"].astype("object").map(lambda name: str(name).lower())
         table = table[names.isin(species_names(species))].reset_index(drop=True)
-    if "structure__name" in table.columns:
-        table["structure__name"] = table["structure__name"].str.strip('"')
+    table["structure__name"] = table["structure__name"].str.strip('"')
     wanted = {"ephys": ephys, "morphology": morphology}
     for prefix in (name for name, yes in wanted.items() if yes):
         model, options = _FEATURES[prefix]

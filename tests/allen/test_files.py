@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import allen, errors
 from pdneuro.sandbox import Sandbox, allen_data
+from pdneuro.sandbox import allen as allen_service
+from pdneuro.sandbox.server import Request, Response
 from pdneuro.tables.unionizes import RATIOS
 from tests.conftest import shared
 
@@ -377,6 +379,41 @@ def test_cells_with_their_features(sandbox: Sandbox) -> None:
     assert len(allen.cells(species="human", ephys=False, morphology=False)) == 2
     with pytest.raises(errors.InvalidQueryError, match="'rat'"):
         allen.cells(species=["mouse", "rat"])
+
+
+class Without(allen_service.AllenApp):
+    """A service without rows of some classes."""
+
+    def __init__(self, *classes: str) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def __call__(self, request: Request) -> Response:
+        """Return the response to a request."""
+        response = super().__call__(request)
+        if any(f"model::{name}," in request.query.get("q", "") for name in self.classes):
+            response.body |= {"msg": [], "num_rows": 0, "total_rows": 0}
+        return response
+
+
+def test_cells_of_which_no_reconstruction_has_features(sandbox: Sandbox) -> None:
+    sandbox.allen = Without("NeuronReconstruction")
+    table = allen.cells()
+    assert table["ephys_tau"].notna().all()
+    assert not [name for name in table.columns if name.startswith("morphology_")]
+
+
+@pytest.mark.parametrize("species", [None, "human"])
+def test_no_cells_are_an_empty_table(species: str | None, sandbox: Sandbox) -> None:
+    full = allen.cells()
+    pdneuro.cache.clear()
+    sandbox.allen = Without("ApiCellTypesSpecimenDetail")
+    table = allen.cells(species=species)
+    assert table.empty
+    assert {"specimen__id", "structure__name", "csl__x", "ephys_tau", "morphology_id"} < {*table.columns}
+    assert {*table.columns} < {*full.columns}
+    assert table["specimen__id"].dtype == full["specimen__id"].dtype
+    assert table["structure__name"].dtype == full["structure__name"].dtype
 
 
 def test_experiments_by_site_and_line(sandbox: Sandbox) -> None:
