@@ -28,7 +28,7 @@ from pdneuro.tables import joins
 from pdneuro.tables.columns import array_of, check_choice, take_or_na
 from pdneuro.tables.ids import whole_numbers
 from pdneuro.tables.provenance import stamp
-from pdneuro.tables.structure_tree import Places
+from pdneuro.tables.structure_tree import Places, StructureTree
 from pdneuro.tables.unionizes import (
     RATIOS,
     SIDES,
@@ -276,6 +276,13 @@ def unionizes(
     DataFrame
         The columns of :meth:`pdneuro.allen.MouseConnectivityApi.get_structure_unionizes`.
 
+    Raises
+    ------
+    InvalidQueryError
+        An argument is invalid, such as the negative ID of a structure: rows have no such IDs.
+    UnknownStructureError
+        ``structures`` is neither a set nor a structure.
+
     Examples
     --------
     >>> rows = pdneuro.allen.unionizes([100140756], structures="TH", hemisphere=3, is_injection=False)
@@ -288,18 +295,19 @@ def unionizes(
         return _documented(pd.DataFrame(), _UNIONIZES)
     ids = sorted(payload.id_list(experiments, "experiments"))
     criteria = "[section_data_set_id$in{ids}]"
+    wanted: set[int] | None = None
     if is_injection is not None:
         criteria += f"[is_injection$eq{payload.value(is_injection, 'is_injection')}]"
     if hemisphere is not None:
         criteria += f"[hemisphere_id$eq{payload.one_id(hemisphere, 'hemisphere')}]"
     if structures is not None:
         tree = structure_tree(graph_id)
-        members = tree.members(structures)
-        below = np.unique(tree.below(members.rows, include_self=True)[1])
-        # A longer list does not fit into the address together with the experiments.
+        below = np.unique(tree.below(_members(tree, structures).rows, include_self=True)[1])
+        numbers = tree.take(Places(below, None, acronyms=False, complete=True), "id")
         if len(below) <= payload.MAX_IDS:
-            numbers = tree.take(Places(below, None, acronyms=False, complete=True), "id")
             criteria += f"[structure_id$in{payload.ids(numbers, 'structures')}]"
+        else:  # the list does not fit into the address together with the experiments
+            wanted = set(map(int, numbers))
     parts = [ids[first : first + _BATCH] for first in range(0, len(ids), _BATCH)]
     fetch = Fetch.of()
     endpoint = f"{get_option('allen_url')}/api/v2/data"
@@ -313,8 +321,20 @@ def unionizes(
         for part, table in zip(parts, found, strict=True):
             tables.append(table)
             bar.update(len(part))
-    rows = tables[0]._replace(rows=[row for table in tables for row in table.rows])
-    return _documented(as_table(rows), _UNIONIZES)
+    rows = [row for table in tables for row in table.rows]
+    if wanted is not None:
+        rows = [row for row in rows if row["structure_id"] in wanted]
+    return _documented(as_table(tables[0]._replace(rows=rows)), _UNIONIZES)
+
+
+def _members(tree: StructureTree, structures: Any) -> Places:
+    """Return the structures that a call names, which have no side."""
+    members = tree.members(structures)
+    if members.left is not None:
+        raise InvalidQueryError(
+            f"{structures!r:.60} names the left hemisphere. Use positive IDs, and hemisphere=1."
+        )
+    return members
 
 
 @all_or_none()
@@ -342,12 +362,7 @@ def unionize_columns(
     UnknownIdsWarning
     """
     tree = structure_tree(graph_id)
-    members = tree.members(structures)
-    if members.left is not None:
-        raise InvalidQueryError(
-            f"{structures!r:.60} names the left hemisphere. Use positive IDs, and hemisphere=1."
-        )
-    rows = np.unique(members.rows)
+    rows = np.unique(_members(tree, structures).rows)
     numbers = tree.take(Places(rows, None, acronyms=False, complete=True), "id")
     table = unionizes(
         experiments,

@@ -112,6 +112,41 @@ def test_unionizes_in_long_form(sandbox: Sandbox, table: pd.DataFrame) -> None:
     }
 
 
+@pytest.mark.parametrize("method", ["unionizes", "join_unionizes"])
+def test_a_structure_of_the_left_hemisphere_is_refused(
+    sandbox: Sandbox, table: pd.DataFrame, method: str
+) -> None:
+    with pytest.raises(errors.InvalidQueryError, match=r"\[549, -385\].*hemisphere=1"):
+        getattr(table.neuro, method)([549, -385])
+
+
+@pytest.mark.parametrize("count", [360, 400])
+def test_rows_are_those_of_a_structure_with_any_number_of_parts(sandbox: Sandbox, count: int) -> None:
+    """The IDs of up to 400 structures fit into the address of a query."""
+    plain = allen.unionizes([100140756], structures="TH", hemisphere=3, is_injection=False)
+    parts = [
+        {**sandbox.allen.tree[-1], "id": number, "acronym": f"part{number}", "name": f"part{number}",
+         "parent_structure_id": 549, "structure_id_path": f"/997/8/343/549/{number}/"}
+        for number in range(5001, 5001 + count)
+    ]  # fmt: skip
+    sandbox.allen = AllenApp([*sandbox.allen.tree, *parts])
+    assert len(allen.structure_tree(refresh=True).frame) == 40 + count
+    found = allen.unionizes([100140756], structures="TH", hemisphere=3, is_injection=False)
+    assert set(found["structure_id"]) == {549, 170, 599}
+    pd.testing.assert_frame_equal(found, plain)
+    assert ("structure_id$in" in sandbox.requests[-1].query["q"]) == (count == 360)
+
+
+def test_experiments_without_rows_can_be_an_error_or_ignored(sandbox: Sandbox) -> None:
+    unknown = pd.DataFrame({"data_set_id": [7, 8]}, index=["a", "b"])
+    with pytest.raises(errors.UnknownIdsError, match=r"no unionizes of these experiments: 7, 8\."):
+        unknown.neuro.join_unionizes(["VISp", "TH"], on_missing="raise")
+    joined = unknown.neuro.join_unionizes(["VISp", "TH"], prefix="", on_missing="ignore")
+    assert joined.columns.tolist() == ["data_set_id", "VISp", "TH"]
+    assert joined[["VISp", "TH"]].isna().all(axis=None)
+    assert joined.index.tolist() == ["a", "b"]
+
+
 def test_many_experiments_are_divided_into_requests(sandbox: Sandbox) -> None:
     allen.structure_tree()
     before = len(sandbox.requests)
