@@ -639,6 +639,20 @@ def test_wrapping_a_call(fmt: str, sandbox: Sandbox, tmp_path: Path) -> None:
     assert records[0]["symbol"] == "L"
 
 
+def test_a_wrapped_call_may_return_something_else_than_a_table(sandbox: Sandbox, tmp_path: Path) -> None:
+    cache, call = allen.Cache(tmp_path), allen.RmaApi().load_api_schema
+    found = cache.wrap(call, "schema", index="id", rename=[("number", "id")])
+    assert found == call()
+    assert cache.wrap(call, "schema.json", cache=False) == found
+    count = len(sandbox.requests)
+    sets = allen.OntologiesApi().get_structure_sets
+    table = cache.wrap(sets, "sets", save_as_json=False)
+    pd.testing.assert_frame_equal(cache.wrap(sets, "sets.csv", cache=False), table)
+    assert len(sandbox.requests) == count + 1
+    with pytest.raises(errors.CacheError, match="schema should end in"):
+        cache.read("schema")
+
+
 def test_decorated_functions(sandbox: Sandbox, tmp_path: Path) -> None:
     calls = []
 
@@ -650,6 +664,8 @@ def test_decorated_functions(sandbox: Sandbox, tmp_path: Path) -> None:
     assert squares([1, 2]) == squares(np.array([1, 2])) == squares(pd.Series([1, 2])) == [1, 4]
     assert squares([1, 2], power=3) == [1, 8]
     assert calls == [2, 3]
+    with pytest.raises(errors.CacheError, match="the format is csv, json, parquet, not 'xlsx'"):
+        allen.cacheable("xlsx", folder=tmp_path)
     assert squares([1, 2], to_cache=True) == [1, 4]
     assert calls == [2, 3, 2]
     with pytest.raises(errors.CacheError, match="does not exist"):
@@ -660,6 +676,32 @@ def test_decorated_functions(sandbox: Sandbox, tmp_path: Path) -> None:
     assert list(
         Path(pdneuro.get_options()["cache_dir"]).glob("tables/OntologiesApi_get_structures-*.parquet")
     )
+
+
+def test_a_call_with_a_table_is_known_by_the_content_of_the_table(tmp_path: Path) -> None:
+    calls = []
+
+    @allen.cacheable("json", folder=tmp_path)
+    def names(table: pd.DataFrame) -> list[str]:
+        calls.append(table)
+        return list(table.columns) + table.iloc[:, 0].map(str).tolist()
+
+    table = pd.DataFrame({"id": [1, 2], "sets": ["a", "b"]})
+    nested = table.assign(sets=[[{"id": 1}], []])
+    tables = [
+        table, table.rename(columns={"id": "number"}), table.assign(id=[1, 3]), table.iloc[::-1],
+        nested, nested.assign(sets=[[{"id": 2}], []]),
+    ]  # fmt: skip
+    for each in tables:
+        found = names(each)
+        assert names(each.copy()) == found == list(each.columns) + each.iloc[:, 0].map(str).tolist()
+    assert len(calls) == len(tables)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("a file")
+    with pytest.raises(errors.CacheError, match=r"note.x\.json cannot be written: "):
+        allen.Cache(tmp_path / "note").to_cache([1], "x.json")
 
 
 def test_damaged_and_foreign_cache_files(tmp_path: Path) -> None:

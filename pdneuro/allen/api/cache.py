@@ -296,7 +296,10 @@ def call_key(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, A
 def _argument(value: Any) -> str:
     """Return an argument as text, the same for a list, an array and a Series of equal values."""
     if isinstance(value, pd.DataFrame):
-        hashes = pd.util.hash_pandas_object(value).to_numpy().tobytes()
+        try:
+            hashes = pd.util.hash_pandas_object(value).to_numpy().tobytes()
+        except TypeError:  # cells with lists or records
+            hashes = pd.util.hash_pandas_object(value.map(_argument)).to_numpy().tobytes()
         names = "|".join(map(str, value.columns))
         return f"DataFrame[{names}:{hashlib.blake2b(hashes, digest_size=16).hexdigest()}]"
     if isinstance(value, pd.Series | pd.Index | np.ndarray):
