@@ -382,7 +382,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: allen.AnnotatedSectionDataSetsApi().build_query(1, intensity_values=5),
      "intensity_values takes names as text, not 5"),
     (lambda: allen.RmaApi().build_query_url("model::Atlas", "yaml"), "fmt is json, xml or csv, not 'yaml'"),
-    (lambda: allen.GridDataApi().build_expression_url(5, ["energy", "sound"]), "energy, density, intensity, not 'sound'"),
+    (lambda: allen.GridDataApi().build_expression_url(5, ["energy", "width"]), "energy, density, intensity, not 'width'"),
     (lambda: allen.GridDataApi().build_expression_url(5, []), "energy, density, intensity, not empty"),
     (lambda: allen.MouseConnectivityApi().get_structure_unionizes([1], is_injection="yes"),
      "is_injection must be True or False, not 'yes'"),
