@@ -422,13 +422,30 @@ def test_volumes_are_arrays_with_their_header(sandbox: Sandbox, tmp_path: Path) 
     assert len(sandbox.requests) == sent
 
 
-def test_a_file_without_a_path_has_the_name_of_allensdk(
+def test_a_file_is_downloaded_unless_it_is_only_read(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    file = GridDataApi().download_projection_grid_data(100140756, ["data_mask"], 100)
-    assert str(file) == "100140756.nrrd"
-    assert (tmp_path / file).stat().st_size > 900
+    api, mask = MouseConnectivityApi(), tmp_path / "mask.nrrd"
+    assert str(api.download_data_mask(None, 100140756, 100)) == "100140756.nrrd"
+    whole = (tmp_path / "100140756.nrrd").read_bytes()
+    for strategy in ("lazy", "create", None):
+        assert api.download_data_mask(mask, 100140756, 100, strategy=strategy) == mask
+        assert mask.read_bytes() == whole
+        mask.write_bytes(b"old")
+    for strategy in ("lazy", "file"):
+        assert api.download_data_mask(mask, 100140756, 100, strategy=strategy) == mask
+    assert mask.read_bytes() == b"old"
+
+
+def test_a_replaced_download_finds_the_folder_of_the_file(tmp_path: Path) -> None:
+    class Copied(MouseConnectivityApi):
+        def retrieve_file_over_http(self, url: str, file_path: Any, zipped: bool = False) -> Any:
+            Path(file_path).write_bytes(b"mask")
+
+    path = tmp_path / "new" / "folder" / "mask.nrrd"
+    assert Copied("https://host").download_data_mask(path, 5, 100) == path
+    assert path.read_bytes() == b"mask"
 
 
 def test_a_mesh_is_its_vertices_and_faces(sandbox: Sandbox, tmp_path: Path) -> None:
