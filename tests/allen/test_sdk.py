@@ -196,7 +196,7 @@ def test_except_wins_over_excpt_with_a_warning(sandbox: Sandbox) -> None:
 
 def test_a_record_that_is_not_in_a_list_stays_one(sandbox: Sandbox) -> None:
     sandbox.fail(body=b'{"success": true, "msg": {"id": 5}}')
-    assert RmaApi().model_query("Structure", num_rows=1) == {"id": 5}
+    assert RmaApi().model_query("Structure", num_rows="all") == {"id": 5}
 
 
 def test_a_point_of_an_image_is_a_dictionary(sandbox: Sandbox) -> None:
@@ -615,6 +615,8 @@ def test_a_csv_file_has_the_dtypes_of_records(tmp_path: Path) -> None:
             "id": pd.array([1, 2**53 + 1], "Int64"),
             "parent": pd.array([1, None], "Int64"),
             "share": pd.array([0.5, None], "Float64"),
+            "small": np.array([1, 2], "uint8"),
+            "single": np.array([0.1, np.nan], "float32"),
             "kind": pd.Categorical(["b", "a"], ["b", "a"]),
             "when": pd.to_datetime(["2020-01-01", None], utc=True),
         }
@@ -622,13 +624,14 @@ def test_a_csv_file_has_the_dtypes_of_records(tmp_path: Path) -> None:
     Cache.csv_writer(tmp_path / "a.csv", table)
     read = Cache().load_csv(tmp_path / "a.csv")
     assert read.drop(columns=["kind", "when"]).dtypes.map(str).tolist() == [
-        "bool", "object", "int64", "float64", "float64",
+        "bool", "object", "int64", "float64", "float64", "uint8", "float32",
     ]  # fmt: skip
     assert read["yes"].tolist() == [True, False]
     assert read["maybe"].tolist() == [True, None]
     assert read["id"].tolist() == [1, 2**53 + 1]
     assert read[["parent", "share"]].fillna(-1).to_numpy().tolist() == [[1, 0.5], [-1, -1]]
-    pd.testing.assert_frame_equal(read[["kind", "when"]], table[["kind", "when"]])
+    same = ["small", "single", "kind", "when"]
+    pd.testing.assert_frame_equal(read[same], table[same])
 
 
 def test_tables_and_records_are_changed_in_place_as_in_allensdk(sandbox: Sandbox) -> None:
