@@ -445,6 +445,9 @@ def test_true_may_be_1_or_a_numpy_bool(recorder: Recorder) -> None:
     for yes in (True, np.bool_(True), 1):
         client.get_structure_unionizes([1], is_injection=yes, refresh=True)
         assert "[is_injection$eqtrue]" in unquote(recorder.addresses.pop())
+    for no in (False, np.bool_(False), 0):
+        client.get_structure_unionizes([1], is_injection=no, refresh=True)
+        assert "[is_injection$eqfalse]" in unquote(recorder.addresses.pop())
     for url in (
         allen.ImageDownloadApi().build_image_url("atlas_image_download", 5, annotation=1),
         allen.ImageDownloadApi().build_image_url("atlas_image_download", 5, annotation=np.bool_(True)),

@@ -218,8 +218,10 @@ def test_a_response_that_is_no_xml_document_is_an_error(
 
 
 def test_a_data_set_without_aligned_images_is_named(sandbox: Sandbox) -> None:
+    find = MouseConnectivityApi().get_reference_aligned_image_channel_volumes_url
+    assert find(100140756) == f"{sandbox.url}/allen/api/v2/well_known_file_download/350007560"
     with pytest.raises(errors.NotFoundError, match="data set 5 does not have aligned images"):
-        MouseConnectivityApi().get_reference_aligned_image_channel_volumes_url(5)
+        find(5)
 
 
 def test_rejected_queries_raise_and_are_not_data(sandbox: Sandbox) -> None:

@@ -403,6 +403,8 @@ def test_a_matrix_has_the_summary_structures_and_tables_of_its_axes(
         if each["id"] == number
     ]
     assert found["columns"].to_dict("records") == plain["columns"]
+    assert set(found["columns"]["hemisphere_id"]) == {3}
+    assert found["columns"]["structure_id"].tolist() == mcc.default_structure_ids
 
 
 def test_without_a_cache_a_file_needs_a_path(sandbox: Sandbox, tmp_path: Path) -> None:
