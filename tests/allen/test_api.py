@@ -881,6 +881,16 @@ def test_volumes_without_an_injection_have_no_center(density: float) -> None:
     assert allen.MouseConnectivityApi().calculate_injection_centroid(volume, volume) is None
 
 
+def test_the_center_of_an_injection_is_weighted_by_density_and_fraction() -> None:
+    density, fraction = np.zeros((2, 3, 4)), np.zeros((2, 3, 4))
+    density[0, 0, 0], fraction[0, 0, 0] = 1, 0.25
+    density[1, 2, 3], fraction[1, 2, 3] = 0.5, 0.5
+    density[1, 1, 1], fraction[0, 1, 1] = 1, np.nan
+    center = allen.MouseConnectivityApi().calculate_injection_centroid(density, fraction, 100)
+    assert center is not None
+    assert center.tolist() == [50, 100, 150]
+
+
 def test_the_repr_of_a_class_shows_its_address() -> None:
     assert repr(allen.SvgApi("http://host/x/")) == "<SvgApi at http://host/x>"
     with pytest.raises(errors.InvalidQueryError, match="base_uri"):
