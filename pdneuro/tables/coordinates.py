@@ -19,6 +19,7 @@ from pdneuro.errors import (
     listing,
 )
 from pdneuro.tables import columns, roles
+from pdneuro.tables.ids import MAX_ID
 from pdneuro.tables.provenance import KEY, facts
 from pdneuro.tables.rounding import MAX_EXACT_FLOAT
 
@@ -377,11 +378,11 @@ def _integers(
     fill_value: int | None,
     is_id: bool | None,
 ) -> Any:
-    numbers = cells.to_numpy(dtype=object if cells.dtype == "uint64" else np.int64, na_value=0)
-    if numbers.dtype == object:
-        if max(numbers, default=0) >= 2**63:
-            raise _unstorable(cells, "integers from 2**63")
-        numbers = numbers.astype(np.int64)
+    kind = np.uint64 if pd.api.types.is_unsigned_integer_dtype(cells.dtype) else np.int64
+    numbers = cells.to_numpy(dtype=kind, na_value=0)
+    if (numbers > MAX_ID).any():
+        raise _unstorable(cells, "integers from 2**63")
+    numbers = numbers.astype(np.int64, copy=False)
     if not gaps:
         return numbers
     large = bool(((numbers >= MAX_EXACT_FLOAT) | (numbers <= -MAX_EXACT_FLOAT)).any())

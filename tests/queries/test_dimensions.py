@@ -281,6 +281,26 @@ def test_a_coordinate_along_a_dimension_can_hold_the_ids(sandbox: Sandbox) -> No
     assert "along 'cell': 'id'" in repr(array.neuro)
 
 
+@pytest.mark.parametrize("make", [pd.Categorical, lambda ids: pd.array(ids, "Int64")])
+def test_ids_in_an_array_of_pandas_stay_exact(make: Any) -> None:
+    cells = make([2**60 + 1, None, 2**60 + 2])
+    array = xr.DataArray(np.ones(3), coords={"root_id": ("cell", cells)}, dims="cell")
+    assert array.neuro.ids().tolist() == [2**60 + 1, pd.NA, 2**60 + 2]
+
+
+def test_a_coordinate_of_other_objects_is_taken(sandbox: Sandbox) -> None:
+    array = xr.DataArray([1, 2], coords={"root_id": KNOWN[:2]}, dims="root_id")
+    lists = np.empty(2, object)
+    lists[:] = [[1], [2]]
+    taken = array.assign_coords(size=("root_id", lists))
+    with pytest.raises(
+        errors.ColumnExistsError, match="'size' is already a coordinate with other values"
+    ):
+        taken.neuro.join_properties("size")
+    expected = array.neuro.join_properties("size")
+    xr.testing.assert_equal(taken.neuro.join_properties("size", overwrite=True), expected)
+
+
 def test_names_that_are_taken(sandbox: Sandbox) -> None:
     array = rates()
     for taken, what in (
