@@ -147,9 +147,10 @@ def numbers(edges: pd.DataFrame, name: Hashable) -> npt.NDArray[Any]:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise InvalidEdgesError(f"column {name!r} must contain numbers, not {column.dtype}.")
     if pd.api.types.is_integer_dtype(column):
+        column = column.fillna(0)
         if pd.api.types.is_unsigned_integer_dtype(column) and len(column) and column.max() >= 2**63:
             raise InvalidEdgesError(f"column {name!r} has the number {column.max()}, beyond 64 bits.")
-        return column.fillna(0).to_numpy(dtype=np.int64)
+        return column.to_numpy(dtype=np.int64)
     return column.to_numpy(dtype=np.float64, na_value=0.0)
 
 

@@ -192,6 +192,10 @@ class TestDialects:
         assert grouped.neuro.collapse()["weight"].tolist() == grouped["weight"].tolist()
         assert len(grouped.neuro.to_networkx().edges) == 4
 
+    def test_an_index_without_ends_is_no_column(self) -> None:
+        with pytest.raises(errors.MissingColumnsError, match="among 'weight', and the index 'number'"):
+            tables.as_edges(KC[["weight"]].rename_axis("number"))
+
     def test_repeated_names_are_rejected(self) -> None:
         for twice in ("pre", "weight"):
             with pytest.raises(errors.AmbiguousColumnError, match=twice):
@@ -263,6 +267,48 @@ class TestCollapse:
         assert found["weight"].sum() == KC["weight"].sum()
         with pytest.raises(errors.MissingColumnsError, match=r"'side_pre'.*annotate"):
             annotated.neuro.collapse("side")
+
+    @pytest.mark.parametrize(
+        ("column", "cells", "error", "words"),
+        [
+            ("pre", None, errors.InvalidEdgesError, "'pre' has another role and cannot be summed"),
+            ("roi", None, errors.InvalidEdgesError, "'roi' has another role and cannot be summed"),
+            ("n_pairs", 1, errors.AmbiguousColumnError, "own column 'n_pairs'"),
+            ("n", "a", errors.InvalidEdgesError, "'n' must contain numbers"),
+            ("n", True, errors.InvalidEdgesError, "'n' must contain numbers, not bool"),
+            ("n", np.uint64(2**63), errors.InvalidEdgesError, "'n' has the number 9223372036854775808,"),
+        ],
+    )
+    def test_values_that_cannot_be_summed(
+        self, column: str, cells: Any, error: type[Exception], words: str
+    ) -> None:
+        edges = KC if cells is None else KC.assign(**{column: cells})
+        with pytest.raises(error, match=words):
+            edges.neuro.collapse(values=column)
+
+    def test_unsigned_and_missing_values_are_summed(self) -> None:
+        cells = {
+            "none": pd.array([None] * 5, "UInt64"),
+            "some": pd.array([None, 2, 3, 4, 5], "UInt64"),
+            "small": np.array([1, 2, 3, 4, 5], "uint8"),
+        }
+        found = KC.assign(**cells).neuro.collapse(values=list(cells))
+        assert found[list(cells)].to_numpy().T.tolist() == [[0] * 4, [2, 3, 4, 5], [3, 3, 4, 5]]
+        assert (found[list(cells)].dtypes == "int64").all()
+
+    def test_the_column_of_one_end_can_be_named_in_full(self) -> None:
+        edges = KC.assign(type_post=list("aabbc"))
+        found = edges.neuro.collapse({"post": "type_post"})
+        pd.testing.assert_frame_equal(found, edges.neuro.collapse({"post": "type"}))
+        assert found["type_post"].tolist() == ["a", "b", "b", "c"]
+
+    def test_the_weight_per_neuron_of_labels_at_one_end(self) -> None:
+        by_post = KC.assign(type_post=["a", "a", "b", "b", "a"])
+        found = by_post.neuro.collapse("type_post", per_neuron=True)
+        assert found["weight_per_neuron"].tolist() == [8 / 2, 7 / 1]
+        by_pre = KC.assign(type_pre=["x", "x", "y", "y", "y"])
+        found = by_pre.neuro.collapse({"pre": "type"}, per_neuron=True)
+        assert found["weight_per_neuron"].tolist() == found["weight"].tolist() == [7, 7, 1]
 
     def test_the_smallest_hop_stays(self) -> None:
         assert KC.assign(hop=[3, 2, 1, 1, 1]).neuro.collapse()["hop"].tolist() == [2, 1, 1, 1]
@@ -458,6 +504,8 @@ class TestFractions:
             assert found[f"{of}_fraction"].tolist() == pytest.approx(expected.tolist())
             assert found.attrs["pdneuro"]["fractions_total"] == "source"
             json.dumps(found.attrs)
+        with pytest.raises(ValueError, match="of must be 'input' or 'output', not 'post'"):
+            whole.neuro.fractions("post", total="source")
 
 
 class TestSign:
@@ -661,6 +709,9 @@ class TestExpand:
         )
         assert far.iloc[: len(near)]["pre"].tolist() == near["pre"].tolist()
         assert len(far.attrs["pdneuro"]["asked_per_hop"]) == 2
+        later = near.assign(hop=4).neuro.expand(min_weight=20)["hop"]
+        assert later.head(len(near)).eq(4).all()
+        assert later.iloc[len(near) :].unique().tolist() == [5]
 
     def test_other_columns_stay_and_are_na_in_new_rows(self, sandbox: Sandbox, ids: pd.Series) -> None:
         near = ids.neuro.downstream(min_weight=20).neuro.reciprocal().assign(note="seen")
