@@ -224,7 +224,7 @@ FILES = "pdneuro.connectome"
 #: What shows that a text is a path of files in SWC format: their ending, or a folder.
 SWC = re.compile(r"\.(swc|swc\.gz|zip)$|[/\\]", re.I)
 #: A name, and a version that the service reads.
-_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]*(@.*)?")
+_PROJECT = re.compile(r"[A-Za-z0-9][\w.-]{0,199}(@.{0,50})?")
 #: Names of a service that has others: a data set of neuPrint has its version after a colon.
 _NAMES = {"neuprint": re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")}
 
@@ -322,9 +322,7 @@ def open_skeletons(
     if spec is None:
         spec = get_option("source")
     # No project has skeletons, so the name of a folder is the folder, also without a slash.
-    if isinstance(spec, os.PathLike) or (
-        isinstance(spec, str) and (_is_path(spec, SWC) or Path(spec).expanduser().is_dir())
-    ):
+    if isinstance(spec, os.PathLike) or (isinstance(spec, str) and _is_path(spec, SWC, folders=True)):
         found: SkeletonSource = importlib.import_module(FILES).open_skeletons(spec)
         return found
     if isinstance(spec, SkeletonSource):
@@ -345,11 +343,14 @@ def _open(module: str, name: str | os.PathLike[str]) -> Source:
     return source
 
 
-def _is_path(text: str, more: re.Pattern[str] | None = None) -> bool:
-    """Return whether a text is a path: an existing file, the ending of a table, or an address."""
+def _is_path(text: str, more: re.Pattern[str] | None = None, *, folders: bool = False) -> bool:
+    """Return whether a text is a path: an existing file, the ending of a table, or an address.
+
+    The name of a folder without a slash is a path only if ``folders`` is True.
+    """
     path = Path(text).expanduser()
     try:
-        exists = path.is_file() or ((os.sep in text or "/" in text) and path.exists())
+        exists = path.is_file() or ((folders or os.sep in text or "/" in text) and path.exists())
     except (OSError, ValueError):  # such as a name that is too long
         exists = False
     return exists or is_table(text) or "://" in text or bool(more and more.search(text))

@@ -12,6 +12,7 @@ import pytest
 
 import pdneuro
 from pdneuro import errors
+from pdneuro.sources import open_skeletons
 
 IDS = [720575940621522189, 720575940618495860, 720575940643788498]
 BODY = "1 1 {} 0 0 5 -1\n2 2 3 4 0 1 1\n"
@@ -81,3 +82,10 @@ def test_a_source_without_skeletons_is_named() -> None:
     edges = pd.DataFrame({"pre": IDS[:2], "post": IDS[1:], "weight": [1, 2]})
     with pytest.raises(errors.UnknownSourceError, match="has no skeletons"):
         pd.Series(IDS).neuro.skeletons(source=pdneuro.Connectome(edges))
+
+
+def test_a_source_of_skeletons_can_be_an_object(folder: Path) -> None:
+    opened = open_skeletons(folder)
+    assert open_skeletons(opened) is opened
+    ids = pd.Series(IDS[:2])
+    pd.testing.assert_frame_equal(ids.neuro.skeletons(source=opened), ids.neuro.skeletons(source=folder))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import errors
 from pdneuro.queries import edges as edge_queries
+from pdneuro.queries import properties as property_queries
 from pdneuro.sandbox import Sandbox
 from pdneuro.sandbox.connectome import Connectome
 from pdneuro.tables import as_edges, collapse, threshold
@@ -464,3 +465,32 @@ def test_keys_of_groups_become_columns_as_in_pandas(sandbox: Sandbox) -> None:
     assert columns.columns.tolist() == [*keys, "pre", "post", "weight"]
     expected = levels.reset_index(level=keys).reset_index(drop=True)
     pd.testing.assert_frame_equal(columns, expected)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ids, **more: edge_queries.edges(ids, **more),
+        lambda ids, **more: property_queries.properties(ids, "size", **more),
+        lambda ids, **more: edge_queries.partners(ids, **more),
+    ],
+)
+def test_an_unknown_argument_of_a_request_is_an_error_with_the_known_ones(
+    call: Any, sandbox: Sandbox, ids: pd.Series
+) -> None:
+    with pytest.raises(
+        TypeError, match=r"argument 'batchsize'.*'batch_size'\? The arguments are batch_si"
+    ):
+        call(ids, batchsize=2)
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize("spec", ["x" * 5000, "x" * 5000 + "/y", "a\0b"])
+def test_a_source_that_no_file_can_be_named_is_unknown(
+    spec: str, sandbox: Sandbox, ids: pd.Series
+) -> None:
+    # With a slash, it is the path of files with skeletons.
+    for call in (ids.neuro.edges, *([] if "/" in spec else [ids.neuro.skeletons])):
+        with pytest.raises(errors.UnknownSourceError, match="unknown source"):
+            call(source=spec)
+    assert not sandbox.requests
