@@ -158,7 +158,8 @@ class StructureTree:
     @property
     def fields(self) -> list[str]:
         """Return the fields that :meth:`take` accepts."""
-        return [*self._frame.columns, "color"]
+        colors = ["color"] if "color_hex_triplet" in self._frame else []
+        return [*self._frame.columns, *colors]
 
     # -- from a column to places ------------------------------------------------------------------
 
@@ -270,8 +271,7 @@ class StructureTree:
         try:
             codes, distinct = pd.factorize(values)
         except TypeError:  # for lists and other containers, whole_numbers() raises a better error
-            whole_numbers(values)
-            raise
+            return self._locate_numbers(*whole_numbers(values))
         items = np.append(np.asarray(distinct, object), [None])  # the code -1: missing
         rows = np.full(len(items), MISSING)
         left = np.zeros(len(items), bool)

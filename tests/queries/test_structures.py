@@ -330,6 +330,8 @@ def test_a_table_that_is_not_a_tree_is_rejected() -> None:
         StructureTree(loop)
     with pytest.raises(errors.InvalidResponseError, match="same ID"):
         StructureTree(loop.assign(id=1))
+    with pytest.raises(errors.InvalidResponseError, match="lack the fields 'acronym', 'name'"):
+        StructureTree(loop.drop(columns=["acronym", "name"]))
     # A structure whose parent is missing is a root.
     part = StructureTree(loop.assign(parent_structure_id=[9, 1]))
     assert part.frame["depth"].tolist() == [0, 1]
@@ -339,6 +341,38 @@ def test_a_table_that_is_not_a_tree_is_rejected() -> None:
 def test_columns_without_structures_are_errors(cells: list[Any], sandbox: Sandbox) -> None:
     with pytest.raises(errors.InvalidIdError, match="row 0"):
         pd.Series(cells).neuro.structures("acronym")
+
+
+def test_a_tree_of_another_origin_can_lack_acronyms_and_colors() -> None:
+    table = pd.DataFrame({"id": [1, 2, 3], "acronym": ["a", None, "c"], "name": ["A", "B", "C"]})
+    tree = StructureTree(table.assign(parent_structure_id=[None, 1, 1]))
+    assert tree.locate(pd.Series(["C", "a", "None"])).rows.tolist() == [2, 0, -3]
+    assert pd.isna(tree.take(tree.named([2]), "acronym")[0])
+    assert "color" not in tree.fields
+    with pytest.raises(errors.UnknownStructureError, match="field 'color'") as caught:
+        tree.take(tree.named([2]), "color")
+    assert "did you mean" not in str(caught.value).lower()
+    colored = StructureTree(table.assign(parent_structure_id=[None, 1, 1], color_hex_triplet="FF00AA"))
+    assert colored.take(colored.named([2]), "color").tolist() == ["#ff00aa"]
+    assert "color" in colored.fields
+
+
+def test_a_set_is_a_name_or_a_whole_number(sandbox: Sandbox) -> None:
+    sets = [[{"id": 2, "name": "first"}], [{"id": 1, "name": "second"}]]
+    table = pd.DataFrame({"id": [1, 2], "acronym": ["a", "b"], "name": ["A", "B"]})
+    tree = StructureTree(table.assign(parent_structure_id=[None, 1], structure_sets=sets))
+    for name, row in ((2, 0), (np.int64(1), 1), (" FIRST ", 0), (2.0, 1), ("b", 1)):
+        assert tree.members(name).rows.tolist() == [row]
+    with pytest.raises(errors.InvalidIdError, match="booleans"):
+        tree.members(True)
+
+
+def test_categories_of_the_left_hemisphere(sandbox: Sandbox) -> None:
+    cells = pd.Series([385, -385, None, 549, -385], dtype="Int64", name="structure_id")
+    grouped = cells.astype(pd.CategoricalDtype(pd.array([997, -385, 549, 385], "Int64")))
+    expected = cells.neuro.structures("id", "acronym")
+    assert expected["id"].fillna(0).tolist() == [385, -385, 0, 549, -385]
+    pd.testing.assert_frame_equal(grouped.neuro.structures("id", "acronym"), expected)
 
 
 def test_shared_acronyms_are_ambiguous(sandbox: Sandbox) -> None:
