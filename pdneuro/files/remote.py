@@ -14,7 +14,6 @@ from pdneuro.errors import (
     ConnectionFailedError,
     MissingDependencyError,
     OfflineError,
-    PdneuroError,
 )
 from pdneuro.options import Fetch
 from pdneuro.transport.download import download, remote_state
@@ -92,8 +91,6 @@ def _by_fsspec(address: str, home: Path, name: str, options: dict[str, Any]) -> 
         raise MissingDependencyError(
             f"{shown} cannot be opened: {error}. Install: pip install 'pdneuro[remote]'."
         ) from error
-    except PdneuroError:
-        raise
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise ConnectionFailedError(

@@ -223,9 +223,6 @@ def _are_strongest(
     both: pd.DataFrame, totals: Any, top: int | None, cover: float | None
 ) -> npt.NDArray[np.bool_]:
     """Return which rows are among the strongest of their side; ``totals`` are those of the sides."""
-    chosen = np.ones(len(both), bool)
-    if top is None and cover is None:
-        return chosen
     numbered = both.assign(row=np.arange(len(both)), total=totals)
     ranked = numbered.sort_values(["weight", "partner"], ascending=[False, True])
     sides = ranked.groupby("side")
@@ -237,6 +234,7 @@ def _are_strongest(
         before = sides["weight"].cumsum().to_numpy() - weight
         # The first partner that reaches the share is the last one.
         kept &= (before / np.maximum(total, 1) < cover) & (weight > 0)
+    chosen = np.empty(len(both), bool)
     chosen[ranked["row"].to_numpy()] = kept
     return chosen
 

@@ -104,6 +104,58 @@ def test_addresses_of_fsspec_are_read(sandbox: Sandbox) -> None:
         memory.rm("/bucket", recursive=True)
 
 
+def test_an_unchanged_file_of_fsspec_is_not_copied_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    memory, copied = fsspec.filesystem("memory"), []
+    memory.pipe("/bucket/edges.csv", EDGES)
+    copy = type(memory).get_file
+    monkeypatch.setattr(
+        type(memory), "get_file", lambda *given, **more: (copied.append(given), copy(*given, **more))
+    )
+    try:
+        for _ in range(2):
+            assert pdneuro.read_edges("memory://bucket/edges.csv").weight.tolist() == [5]
+    finally:
+        memory.rm("/bucket", recursive=True)
+    assert len(copied) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            PermissionError("Anonymous caller has no access.\nRequest 17"),
+            "Anonymous caller has no access",
+        ),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_a_file_system_that_fails_is_a_connection_error(
+    error: Exception, words: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+
+    def fail(*given: Any, **more: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "isdir", fail)
+    with pytest.raises(
+        errors.ConnectionFailedError, match=f"be read: {words}\\. For a public"
+    ) as caught:
+        pdneuro.read_edges("memory://bucket/edges.csv?token=hidden")
+    assert "17" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert caught.value.url.startswith("memory://bucket/edges.csv")
+
+
+@pytest.mark.parametrize("address", ["https://localhost", "https://localhost/", "memory://bucket"])
+def test_an_address_without_a_file_is_an_error(address: str, sandbox: Sandbox) -> None:
+    with pytest.raises(FileNotFoundError, match=f"^{address} does not name a file"):
+        pdneuro.read_table(address)
+
+
 @pytest.mark.parametrize(("address", "package"), [("gs://b/e.csv", "gcsfs"), ("s3://b/e.csv", "s3fs")])
 def test_a_missing_package_is_an_error_with_the_extra(
     address: str, package: str, sandbox: Sandbox

@@ -92,6 +92,22 @@ def test_the_strongest_partners_cover_the_share(given_rows: Any, cover: float, t
         assert mine["partner"].tolist() == of_side["partner"].tolist()[:top]
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "3", True])
+def test_a_number_of_partners_is_whole_and_at_least_1(wrong: Any) -> None:
+    brain = pdneuro.Connectome(table([(1, 2, 4)]))
+    with pytest.raises(ValueError, match=f"top must be a whole number of partners.*not {wrong!r}"):
+        pd.Series([1]).neuro.partners(source=brain, top=wrong)
+
+
+def test_sorted_partners_are_in_the_order_of_their_ids() -> None:
+    brain = pdneuro.Connectome(table([(1, 3, 2), (1, 9, 7), (5, 1, 1)]))
+    found = pd.Series([1]).neuro.partners(source=brain)
+    assert found["partner"].tolist() == [9, 3, 5]
+    by_id = pd.Series([1]).neuro.partners(source=brain, sort=True)
+    assert by_id["partner"].tolist() == [3, 5, 9]
+    assert by_id.index.tolist() == [0, 1, 2]
+
+
 def test_partners_without_a_label_count_in_the_denominator() -> None:
     edges = table([(1, 2, 4), (1, 3, 4), (1, 4, 2)])
     brain = pdneuro.Connectome(edges)
