@@ -7,6 +7,7 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -38,7 +39,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("batch_size", 0), ("batch_size", True), ("batch_size", 1.5), ("batch_size", "x"), ("timeout", 0),
+            ("batch_size", 0), ("batch_size", True), ("batch_size", 1.5), ("batch_size", "x"), ("batch_size", np.int64(0)), ("timeout", 0),
             ("timeout", None), ("retries", -1), ("offline", "maybe"), ("on_error", "skip"),
             ("braincircuits_url", "api.braincircuits.io"), ("braincircuits_url", "ftp://x"),
             ("braincircuits_url", "https://me:s3cret@host"), ("braincircuits_url", None),
@@ -60,6 +61,7 @@ class TestOptions:
             ("offline", "1", True), ("offline", "no", False), ("progress", "auto", None), ("progress", "true", True),
             ("braincircuits_url", "http://127.0.0.1:1/x/", "http://127.0.0.1:1/x"), ("cave_url", "", None),
             ("cache_dir", "~/c", Path("~/c").expanduser()),
+            ("batch_size", np.int64(7), 7), ("timeout", np.float32(2.5), 2.5), ("offline", np.bool_(True), True),
         ],
     )  # fmt: skip
     def test_values_are_brought_to_one_type(self, name: str, given: object, kept: object) -> None:
@@ -67,6 +69,7 @@ class TestOptions:
             kept = Path("~/c").expanduser()
         with pdneuro.set_options(**{name: given}):
             assert pdneuro.get_options()[name] == kept
+            assert type(pdneuro.get_options()[name]) is type(kept)
 
     def test_a_wrong_environment_variable_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PDNEURO_RETRIES", "lots")

@@ -334,6 +334,12 @@ class TestSpaces:
         missing = points.assign(x=np.nan)
         assert missing.neuro.sample(labels).isna().all()
 
+    @pytest.mark.parametrize("columns", [["x", "y"], ["x", "y", "z", "x"], []])
+    def test_a_point_has_three_columns(self, columns: list[str], sandbox: Sandbox) -> None:
+        points = pd.DataFrame({"x": [150.0], "y": [450.0], "z": [450.0]})
+        with pytest.raises(errors.MissingColumnsError, match="columns= must be three names, not"):
+            points.neuro.sample(allen.annotation_volume(100), columns)
+
     def test_volumes_in_another_unit_or_space(self, sandbox: Sandbox) -> None:
         labels, signal = allen.annotation_volume(100), allen.projection_data(100140756, resolution=100)
         dims = ("ap", "dv", "lr")

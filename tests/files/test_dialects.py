@@ -511,6 +511,9 @@ def test_a_list_of_ids_of_numpy(tmp_path: Path) -> None:
     neurons = pdneuro.read_neurons(path)
     assert neurons.columns.tolist() == ["root_id"]
     assert neurons["root_id"].tolist() == [A, B]
+    assert pdneuro.read_table(path, ["root_id"])["root_id"].tolist() == [A, B]
+    with pytest.raises(errors.MissingColumnsError, match=r"783\.npy lacks the columns 'id'.* 'root_id'"):
+        pdneuro.read_table(path, ["root_id", "id"])
     np.save(path, np.array([0.5, 1.0]))
     with pytest.raises(errors.InvalidFileError, match=r"proofread_root_ids_783\.npy.*list of IDs"):
         pdneuro.read_neurons(path)
@@ -551,3 +554,52 @@ def test_errors_name_the_file(read: Callable[[Path], pd.DataFrame], tmp_path: Pa
     assert any("notes.csv" in note for note in caught.value.__notes__)
     with pytest.raises(TypeError, match="int"):
         read(7)  # type: ignore[arg-type]
+
+
+def test_further_columns_of_edges(tmp_path: Path) -> None:
+    path = tmp_path / "edges.csv"
+    path.write_text("pre,post,weight,size\n11,12,3,9\n")
+    for columns in ("size", ["size"]):
+        found = pdneuro.read_edges(path, columns=columns)
+        assert found.to_dict("list") == {"pre": [11], "post": [12], "weight": [3], "size": [9]}
+    matrix = tmp_path / "matrix.csv"
+    matrix.write_text(",11,12,13\n11,0,1,2\n12,0,0,3\n13,1,1,0\n")
+    assert pdneuro.read_edges(matrix, columns=[])["weight"].tolist() == [1, 2, 3, 1, 1]
+    with pytest.raises(errors.MissingColumnsError, match=r"matrix has no further.*columns=\['size'\]"):
+        pdneuro.read_edges(matrix, columns=["size"])
+
+
+@pytest.mark.parametrize("columns", [None, ["x"]])
+def test_whether_cells_without_an_id_repeat_the_one_above_can_be_chosen(
+    columns: list[str] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "edges.csv"
+    path.write_text("pre_root_id,post_root_id,x,y,z\n11,12,1,2,3\n,,4,5,6\n")
+    assert pdneuro.read_edges(path, columns=columns)["pre"].tolist() == [11, 11]
+    assert pdneuro.read_edges(path, columns=columns, sparse=True)["pre"].tolist() == [11, 11]
+    with pytest.warns(errors.DroppedRowsWarning, match="1 of 2 edges"):
+        assert pdneuro.read_edges(path, columns=columns, sparse=False)["pre"].tolist() == [11]
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"), [("GABA", ["roi", "nt"]), ("9", ["roi", "4"]), (None, ["roi"])]
+)
+def test_the_fifth_column_without_a_header_is_a_transmitter_if_it_is_text(
+    cells: str | None, names: list[str], tmp_path: Path
+) -> None:
+    rows = [f"{720575940621522189 + n},{720575940632800257 + n},ME_R,{n + 2}" for n in range(3)]
+    rows = [row if cells is None else f"{row},{cells}" for row in rows]
+    (tmp_path / "edges.csv").write_text("\n".join(rows))
+    found = pdneuro.read_edges(tmp_path / "edges.csv")
+    assert found.columns.tolist() == ["pre", "post", "weight", *names]
+    assert found["weight"].tolist() == [2, 3, 4]
+
+
+def test_the_column_of_neurons_and_transmitters_that_are_given_stay() -> None:
+    table = pd.DataFrame(
+        {"root_id": [11, 11], "other": [12, 13], "nt": ["gaba", "x"], "nt_type": ["ACH", "GLUT"]}
+    )
+    found = pdneuro.read_neurons(table, on="other")
+    pd.testing.assert_frame_equal(found, table)
+    headless = pd.DataFrame({"0": [7, 8], "1": [720575940621522189, 720575940632800257]})
+    assert pdneuro.read_neurons(headless, on="0")["0"].tolist() == [7, 8]

@@ -264,3 +264,41 @@ def test_mappings_belong_to_the_mouse(sandbox: Sandbox) -> None:
         pd.Series(["FroL"]).neuro.rollup("Cosmos", graph_id=10, on_missing="ignore")
     with pytest.raises(errors.UnknownStructureError, match="did you mean Cosmos"):
         pd.Series(["VISp"]).neuro.rollup("Cosmo")
+
+
+UNIONIZES = pd.DataFrame(
+    {
+        "experiment_id": [100140756],
+        "structure_id": [385],
+        "hemisphere_id": [3],
+        "is_injection": [False],
+        "projection_density": [0.5],
+        "sum_pixels": [4.0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "options", "words"),
+    [
+        ("experiment_id", {}, r"no column of experiments \(section_data_set_id, .*among 'structure_id'"),
+        ("structure_id", {}, "does not have a column 'structure_id'"),
+        (
+            "hemisphere_id",
+            {"hemisphere": "ipsilateral"},
+            "hemisphere='ipsilateral' requires a column 'hemisphere_id'",
+        ),
+        ("hemisphere_id", {"hemisphere": 3}, "hemisphere=3 requires a column 'hemisphere_id'"),
+        (
+            None,
+            {"rollup": ["VISp"]},
+            "rolling up 'projection_density' requires the columns 'sum_projection_pixels'",
+        ),
+    ],
+)
+def test_unionizes_without_a_column_are_an_error_that_names_it(
+    lacking: str | None, options: dict[str, Any], words: str, sandbox: Sandbox
+) -> None:
+    rows = UNIONIZES if lacking is None else UNIONIZES.drop(columns=lacking)
+    with pytest.raises(errors.MissingColumnsError, match=words):
+        allen.projection_matrix(rows, **options)

@@ -258,3 +258,34 @@ def test_an_inner_join_to_both_ends_equals_two_inner_joins(
     one = properties(table, on="pre", how="inner", suffix="_pre")
     two = properties(one, on="post", how="inner", suffix="_post")
     pd.testing.assert_frame_equal(both, two, check_dtype=False)
+
+
+class Plain:
+    """A source with the methods of the protocol alone: it reports no statuses, and has no catalog."""
+
+    name = "plain"
+
+    def properties(self, ids: Any, name: str, *, multiple: str, fetch: Any) -> dict[str, Any]:
+        return {name: pd.array([7 if number == 11 else None for number in ids.tolist()], "Int64")}
+
+    def records(self, ids: Any, name: str, *, fetch: Any) -> pd.DataFrame:
+        return pd.DataFrame({"segment_id": ids[:0]})
+
+    def edges(self, ids: Any, *, upstream: bool, downstream: bool, fetch: Any) -> pd.DataFrame:
+        return pd.DataFrame({"pre": ids, "post": ids[::-1], "weight": 1})
+
+
+def test_the_values_of_a_source_without_statuses_decide_them() -> None:
+    table = pd.DataFrame({"root_id": pd.array([11, 12, None, 11], "Int64")}, index=list("abca"))
+    found = table.neuro.join_properties("size", source=Plain(), indicator=True)
+    assert found["_merge"].tolist() == ["found", "none", "missing", "found"]
+    inner = table.neuro.join_properties("size", source=Plain(), how="inner")
+    assert inner.index.tolist() == ["a", "a"]
+    assert inner["size"].tolist() == [7, 7]
+
+
+def test_a_source_without_a_catalog_lists_what_every_source_can_do() -> None:
+    found = pdneuro.catalog(Plain())
+    assert found["source"].eq("plain").all()
+    assert found.loc[found["kind"] == "source", "name"].tolist() == ["plain"]
+    assert found.loc[found["kind"] == "capability", "name"].tolist() == ["properties", "edges"]

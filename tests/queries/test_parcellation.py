@@ -106,6 +106,25 @@ def test_indexes_are_not_looked_up_in_the_tree_of_structures() -> None:
         CELLS.parcellation_index.neuro.is_under("TH")
 
 
+def test_an_index_that_is_no_number_is_an_error_with_its_row(terms: Path) -> None:
+    cells = pd.Series([1, "VISp"], name="parcellation_index", index=["a", "b"])
+    with pytest.raises(errors.InvalidIdError, match=r"'parcellation_index'.*'VISp' \(row 'b'\)"):
+        cells.neuro.structures("division", terms=terms)
+
+
+def test_terms_can_be_a_table_and_lack_a_kind(terms: Path) -> None:
+    (file,) = terms.rglob("*_color.csv")
+    file.unlink()
+    table = pdneuro.allen.parcellation_terms(terms)
+    assert table.columns.tolist() == [*LEVELS, *(f"{level}_name" for level in LEVELS)]
+    with pdneuro.set_options(offline=True):
+        found = CELLS.neuro.join_structures("division", "organ_name", terms=table)
+    assert found.parcellation_division.tolist() == ["TH", "HY", "TH"]
+    assert found.parcellation_organ_name.tolist() == ["name brain"] * 3
+    with pytest.raises(errors.UnknownFieldError, match="no field 'division_color'"):
+        CELLS.neuro.join_structures("division_color", terms=table)
+
+
 def test_other_fields_and_folders_are_errors(terms: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.UnknownFieldError, match="'division'"):
         CELLS.neuro.join_structures("divison", terms=terms)

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pdneuro.tables import from_records
+from pdneuro.tables import explode, flatten, from_records
 from pdneuro.tables.columns import (
     check_multiple,
     column,
+    long_records,
     property_columns,
     scatter,
     with_standard_dtype,
@@ -72,3 +73,23 @@ def test_entries_return_to_their_rows_and_the_others_are_missing() -> None:
 def test_an_unknown_choice_for_several_records_lists_the_valid_ones() -> None:
     with pytest.raises(ValueError, match=r"raise, first, list, count, not 'all'"):
         check_multiple("all")
+
+
+def test_a_table_without_lists_is_flattened() -> None:
+    table = pd.DataFrame({"id": [7, 8], "graph": [{"id": 1}, {"id": 2}]})
+    found = explode(table)
+    pd.testing.assert_frame_equal(found, flatten(table))
+    assert found["graph_id"].tolist() == [1, 2]
+
+
+def test_a_mapping_is_lists_of_records_only_if_every_value_is() -> None:
+    lists = {"up": [{"n": 1}, {"n": 2}], "down": [{"n": 3}]}
+    found = long_records(np.array([11]), [lists])
+    assert found.to_dict("list") == {
+        "segment_id": [11] * 3,
+        "list": ["up", "up", "down"],
+        "n": [1, 2, 3],
+    }
+    one = long_records(np.array([11]), [{**lists, "total": 3}])
+    assert one.columns.tolist() == ["segment_id", "up_count", "up", "down_count", "down", "total"]
+    assert one["up_count"].tolist() == [2]

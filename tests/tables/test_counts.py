@@ -274,3 +274,23 @@ def test_regions_that_do_not_overlap_are_chosen(tmp_path: Path) -> None:
     assert lazy(nested).neuro.collapse(regions=flat).compute()["weight"].tolist() == [14]
     with pytest.warns(errors.DoubtfulParameterWarning, match=r"'MB\(r\)'.*'MB\(R\)'"):
         nested.neuro.collapse(regions=["MB(r)", "SMP(R)"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_count"), [(2, 3, True), (1, 3, True), (2, 0.5, False), (1, 1, False)]
+)
+def test_all_rows_decide_whether_a_column_can_count(first: float, last: float, is_count: bool) -> None:
+    rows = 1500  # more than those that are looked at first
+    pairs = pd.DataFrame({"pre": range(1, rows + 1), "post": range(rows + 1, 2 * rows + 1)})
+    frame = pairs.assign(strength=[first] * (rows - 1) + [last])
+    if is_count:
+        with pytest.raises(errors.AmbiguousColumnError, match="'strength' may count its synapses"):
+            frame.neuro.as_edges()
+    else:
+        assert frame.neuro.as_edges()["weight"].eq(1).all()
+
+
+def test_rows_with_lists_are_synapses_that_differ() -> None:
+    pairs = pd.concat([PAIRS, PAIRS.head(1)], ignore_index=True)
+    frame = pairs.assign(contacts=[3, 4, 5, 3], position=[[1, 2], [3, 4], [5, 6], [7, 8]])
+    assert weights(frame.neuro.as_edges())[FIRST, SECOND] == 2

@@ -141,7 +141,12 @@ def test_a_sum_of_duckdb_is_an_integer() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda c: c, lambda c: pytest.importorskip("polars").Series("root_id", c)]
+    "make",
+    [
+        lambda c: c,
+        lambda c: c.combine_chunks(),
+        lambda c: pytest.importorskip("polars").Series("root_id", c),
+    ],
 )
 def test_columns_are_accepted(make: Callable[[Any], Any]) -> None:
     column = pa.chunked_array([[LARGE, None], [12]])

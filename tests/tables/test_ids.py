@@ -132,6 +132,17 @@ def test_zero_means_no_segment() -> None:
         (pd.Series(["9" * 5000]), InvalidIdError, ["2**63"]),
         (pd.Series([object()], dtype=object), InvalidIdError, ["not a number"]),
         (pd.MultiIndex.from_tuples([(1, 2)]), InvalidIdError, ["MultiIndex"]),
+        (np.array([[ID]]), InvalidIdError, ["one dimension, not 2"]),
+        (
+            pd.array([2**24 + 2], "Float32"),
+            PrecisionLossError,
+            ["Float32, which is exact only up to 2**24"],
+        ),
+        (
+            pd.Series(pd.Categorical(["12", "x", None, "y", "x"], ["z", "y", "x", "12"])),
+            InvalidIdError,
+            ["'x' (row 1), 'y' (row 3), 'x' (row 4)"],
+        ),
     ],
 )
 def test_an_inexact_id_is_an_error_with_value_and_row(
@@ -142,6 +153,15 @@ def test_an_inexact_id_is_an_error_with_value_and_row(
     assert isinstance(caught.value, ValueError)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 62, reason="no dtype is wider than float64")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_wide_floats_are_exact_up_to_63_bits(sign: int) -> None:
+    wide = np.array([sign * (2**63 - 1), 12], np.longdouble)
+    assert whole_numbers(pd.Series(wide))[0].tolist() == [sign * (2**63 - 1), 12]
+    with pytest.raises(InvalidIdError, match=r"2\*\*63 or more.*\(row 0\)"):
+        whole_numbers(pd.Series(np.array([wide[0] + sign, 12])))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -182,3 +183,9 @@ def test_a_dask_frame_keeps_names() -> None:
     assert pdneuro.dask
     lazy = dd.from_pandas(WORM, npartitions=2).neuro.as_edges(nodes="names")
     assert lazy.compute().pre.tolist() == named().pre.tolist()
+
+
+@pytest.mark.parametrize("nodes", ["name", None, True])
+def test_another_choice_of_nodes_is_an_error(nodes: Any) -> None:
+    with pytest.raises(ValueError, match=f"nodes must be 'ids' or 'names', not {nodes!r}"):
+        WORM.neuro.as_edges(nodes=nodes)

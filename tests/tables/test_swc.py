@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pdneuro import errors
 from pdneuro.graphs import from_tree, to_tree
 from pdneuro.neuromorpho import read_swc
 from pdneuro.tables import cable_length, check, morphology, path_distance
+from pdneuro.tables.skeletons import unpack_nodes
 from tests.conftest import shared
 
 FOLDER = "neuromorpho/swc"
@@ -429,3 +431,21 @@ def test_reading_gives_no_other_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(pdneuro.neuromorpho.read_swc(io.StringIO(ROWS))) == 3
+
+
+def test_a_file_of_several_neurons_beside_others(tmp_path: Path) -> None:
+    body = "1 1 0 0 0 5 -1\n2 2 3 4 0 1 1\n"
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.swc").write_text(body)
+    expected = read_swc([tmp_path / f"{name}.swc" for name in "abc"])
+    several = tmp_path / "several.swc"
+    expected[expected["neuron"] != "c"].to_csv(several, sep=" ", index=False)
+    found = read_swc([several, tmp_path / "c.swc"])
+    assert found["neuron"].tolist() == ["a", "a", "b", "b", "c", "c"]
+    pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("body", [b"no zlib", zlib.compress(b"half a node")])
+def test_a_damaged_skeleton_of_the_cache_is_an_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match="an encoded skeleton is damaged: "):
+        unpack_nodes(body)

@@ -84,4 +84,10 @@ def test_the_choice_of_columns() -> None:
         tables.top_nt(pd.DataFrame({"gaba": ["a"], "ach": [1.0]}))
     with pytest.raises(errors.ColumnExistsError):
         tables.top_nt(pd.DataFrame({"gaba": [0.5], "ach": [1.0], "top_nt": ["gaba"]}))
+    with pytest.raises(errors.ColumnExistsError, match="'top_nt' already"):  # two columns of this name
+        tables.top_nt(
+            pd.DataFrame([[0.5, 0.2, "gaba", "gaba"]], columns=["gaba", "ach", *["top_nt"] * 2])
+        )
+    with pytest.raises(ValueError, match="names a transmitter twice"):
+        table.neuro.top_nt({"gaba": "gaba", "gaba_avg": "gaba"})
     assert ".top_nt()" in repr(table[["gaba", "ach"]].neuro)
