@@ -14,8 +14,8 @@ import pandas as pd
 from pdneuro._compat import optional
 from pdneuro.errors import InvalidFileError
 
-#: Maximum number of rows and columns of a sheet, and of digits of its numbers.
-_SHEET, _EXCEL_DIGITS = (1_048_576, 16_384), 15
+#: Maximum number of rows and columns of a sheet, of digits of its numbers, and of characters of a cell.
+_SHEET, _EXCEL_DIGITS, _EXCEL_TEXT = (1_048_576, 16_384), 15, 32_767
 
 
 def sheet_text(file: Path) -> str:
@@ -53,21 +53,35 @@ def write_excel(table: pd.DataFrame, unfinished: Path, target: Path) -> None:
             f"{target.name} cannot hold {len(table):,} rows of {table.shape[1]:,} columns; a sheet has "
             f"{_SHEET[0]:,} rows and {_SHEET[1]:,} columns. Write csv or parquet."
         )
-    book = optional("openpyxl", "excel").Workbook(write_only=True)
+    openpyxl = optional("openpyxl", "excel")
+    book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()
+
+    def as_written(cell: Any) -> Any:
+        value = _excel_cell(cell)
+        if not isinstance(value, str):
+            return value
+        control = openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.search(value)
+        if control or len(value) > _EXCEL_TEXT:
+            why = "control characters" if control else f"more than {_EXCEL_TEXT:,} characters"
+            raise InvalidFileError(
+                f"{target.name} cannot hold the text {value[:20]!r}, which has {why}. Shorten or "
+                "correct it, or write csv."
+            )
+        if not value.startswith("="):
+            return value
+        text = openpyxl.cell.WriteOnlyCell(sheet, value)
+        text.data_type = "s"  # a formula without a result is read as an empty cell
+        return text
+
     columns = [table.iloc[:, place] for place in range(table.shape[1])]
     cells = [
-        column.astype(object).where(column.notna(), None).map(_excel_cell, na_action="ignore")
+        column.astype(object).where(column.notna(), None).map(as_written, na_action="ignore")
         for column in columns
     ]
-    sheet.append(list(map(str, table.columns)))
-    try:
-        for row in zip(*cells, strict=True):
-            sheet.append(row)
-    except (TypeError, ValueError) as error:
-        raise InvalidFileError(
-            f"{target.name} cannot hold the table: {error}. Convert the column, or write csv."
-        ) from error
+    sheet.append(list(map(as_written, map(str, table.columns))))
+    for row in zip(*cells, strict=True):
+        sheet.append(row)
     book.save(unfinished)
 
 

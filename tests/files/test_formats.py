@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import errno
 import gzip
 import math
 import zipfile
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 import pdneuro
 from pdneuro import errors
 from pdneuro.cli import main
-from pdneuro.files import column_names, read_edges, read_table, write_table
+from pdneuro.files import column_names, edge_pieces, read_edges, read_table, write_table
 
 A, B, C = 720575940621522189, 720575940632800257, 720575940617869243
 TEXT_FORMATS = ["t.csv", "t.tsv", "t.csv.gz", "t.csv.bz2", "t.tsv.xz", "t.csv.zip"]
@@ -103,6 +106,30 @@ def test_values_that_a_format_does_not_hold_are_an_error_that_names_it(tmp_path:
     assert not list(tmp_path.glob("t*"))
 
 
+@pytest.mark.parametrize("name", [*TEXT_FORMATS, *ARROW_FORMATS, "t.xlsx"])
+def test_pieces_of_a_file_are_its_edges(name: str, tmp_path: Path) -> None:
+    needs(name)
+    write_table(EDGES, tmp_path / name)
+    pieces = list(edge_pieces(tmp_path / name))
+    assert pd.concat(pieces).to_numpy().tolist() == EDGES.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_a_disk_that_fails_is_no_damaged_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(EDGES, tmp_path / name)
+
+    def fail(*given: Any, **more: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pd, "read_csv", fail)
+    monkeypatch.setattr(pyarrow.dataset, "dataset", fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read_table(tmp_path / name)
+    assert caught.value.errno == errno.EIO
+
+
 # -- Excel ----------------------------------------------------------------------------------------
 
 
@@ -139,6 +166,61 @@ def test_cells_of_a_sheet(tmp_path: Path) -> None:
     assert found["flag"].tolist() == [True, False]
     assert read_table(tmp_path / "t.xlsx", ["n"]).shape == (2, 1)
     assert read_table(tmp_path / "t.xlsx", verbatim=True)["n"].tolist() == ["5", ""]
+
+
+def test_an_excel_file_keeps_booleans_and_text_that_looks_like_a_formula(tmp_path: Path) -> None:
+    needs("t.xlsx")
+    table = pd.DataFrame({"=n": ["=1+1", "=", "+1", None], "flag": [True, None, False, True]})
+    write_table(table, tmp_path / "t.xlsx")
+    found = read_table(tmp_path / "t.xlsx")
+    assert found.columns.tolist() == ["=n", "flag"]
+    assert found["=n"].fillna("none").tolist() == ["=1+1", "=", "+1", "none"]
+    assert found["flag"].dtype == "boolean"
+    assert found["flag"].tolist() == [True, pd.NA, False, True]
+
+
+def test_numbers_are_numbers_in_a_sheet_unless_excel_rounds_them(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    write_table(pd.DataFrame({"a": [10**15 - 1, 10**15], "x": [0.5, np.inf]}), tmp_path / "t.xlsx")
+    rows = openpyxl.load_workbook(tmp_path / "t.xlsx").active.iter_rows(values_only=True)
+    assert list(rows) == [("a", "x"), (10**15 - 1, 0.5), (str(10**15), "inf")]
+
+
+def test_dates_of_a_sheet_have_no_time_of_day(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    book = openpyxl.Workbook()
+    day, time = datetime.datetime(2020, 1, 2), datetime.datetime(2020, 1, 2, 3, 4)
+    for row in (["root_id", "day", "time"], [A // 10**6, day, time]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    found = read_table(tmp_path / "t.xlsx").iloc[0]
+    assert (found["day"], found["time"]) == ("2020-01-02", "2020-01-02 03:04:00")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (pd.DataFrame({"a": ["x" * 32_768]}), "'x{20}', which has more than 32,767 characters"),
+        (pd.DataFrame({"a": ["one\x01two"]}), "which has control characters"),
+        (pd.DataFrame({"one\x01two": [1]}), "which has control characters"),
+        (pd.DataFrame(np.zeros((1, 16_385), int)), "1 rows of 16,385 columns; a sheet has"),
+        (pd.DataFrame({"a": range(1_048_576)}), "1,048,576 rows of 1 columns; a sheet has"),
+    ],
+    ids=["long", "control", "header", "wide", "tall"],
+)
+def test_what_a_sheet_cannot_hold_is_an_error(table: pd.DataFrame, words: str, tmp_path: Path) -> None:
+    needs("t.xlsx")
+    with pytest.raises(errors.InvalidFileError, match=words):
+        write_table(table, tmp_path / "t.xlsx")
+    assert not list(tmp_path.glob("*.xlsx*"))
+
+
+def test_the_longest_text_and_many_rows_of_a_sheet(tmp_path: Path) -> None:
+    needs("t.xlsx")
+    write_table(pd.DataFrame({"a": ["x" * 32_767]}), tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx")["a"].str.len().tolist() == [32_767]
+    write_table(pd.DataFrame({"a": range(16_384)}), tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx")["a"].tolist() == list(range(16_384))
 
 
 # -- files that are not tables --------------------------------------------------------------------
