@@ -291,9 +291,13 @@ class TestCollapse:
             "none": pd.array([None] * 5, "UInt64"),
             "some": pd.array([None, 2, 3, 4, 5], "UInt64"),
             "small": np.array([1, 2, 3, 4, 5], "uint8"),
+            "large": np.array([2**60 + 1, 0, 1, 2, 3], "uint64"),
         }
         found = KC.assign(**cells).neuro.collapse(values=list(cells))
-        assert found[list(cells)].to_numpy().T.tolist() == [[0] * 4, [2, 3, 4, 5], [3, 3, 4, 5]]
+        assert found["none"].tolist() == [0] * 4
+        assert found["some"].tolist() == [2, 3, 4, 5]
+        assert found["small"].tolist() == [3, 3, 4, 5]
+        assert found["large"].tolist() == [2**60 + 1, 1, 2, 3]
         assert (found[list(cells)].dtypes == "int64").all()
 
     def test_the_column_of_one_end_can_be_named_in_full(self) -> None:
