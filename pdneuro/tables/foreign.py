@@ -51,13 +51,10 @@ def to_pandas(given: Any) -> Any:
     if not any(hasattr(given, f"__arrow_c_{kind}__") for kind in ("stream", "array")):
         return given
     arrow = optional("pyarrow", "files")
-    if hasattr(given, "__arrow_c_stream__"):
-        try:
-            return from_arrow(arrow.RecordBatchReader.from_stream(given).read_all(), True)
-        except (arrow.ArrowException, TypeError, ValueError):  # a column
-            column = arrow.chunked_array(given)
-    else:
-        column = arrow.chunked_array([arrow.array(given)])
+    try:
+        return from_arrow(arrow.RecordBatchReader.from_stream(given).read_all(), True)
+    except (arrow.ArrowException, TypeError, ValueError):  # a column, of several arrays or of one
+        column = arrow.chunked_array(given)
     cells = from_arrow(arrow.table({"": column}), False)[""]
     return cells.rename(getattr(given, "name", None))
 

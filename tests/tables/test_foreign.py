@@ -140,11 +140,22 @@ def test_a_sum_of_duckdb_is_an_integer() -> None:
     assert as_edges(relation).to_numpy().tolist() == [[LARGE, 12, 7]]
 
 
+class OneArray:
+    """A column of a package that has Arrow's C interface for one array, but not for a stream."""
+
+    def __init__(self, cells: pa.Array) -> None:
+        self.cells = cells
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
+        return self.cells.__arrow_c_array__(requested_schema)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda c: c,
         lambda c: c.combine_chunks(),
+        lambda c: OneArray(c.combine_chunks()),
         lambda c: pytest.importorskip("polars").Series("root_id", c),
     ],
 )
