@@ -361,9 +361,7 @@ def coordinate_array(
     if types.is_float_dtype(dtype):
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
     if types.is_datetime64_any_dtype(dtype):
-        if isinstance(dtype, pd.DatetimeTZDtype):
-            cells = cells.dt.tz_convert("UTC").dt.tz_localize(None)
-        return cells.to_numpy(dtype="datetime64[ns]")
+        return cells.to_numpy(dtype="datetime64[ns]")  # in UTC
     if types.is_timedelta64_dtype(dtype):
         return cells.to_numpy(dtype="timedelta64[ns]")
     if types.is_string_dtype(dtype):

@@ -597,7 +597,7 @@ def test_the_fifth_column_without_a_header_is_a_transmitter_if_it_is_text(
 
 def test_the_column_of_neurons_and_transmitters_that_are_given_stay() -> None:
     table = pd.DataFrame(
-        {"root_id": [11, 11], "other": [12, 13], "nt": ["gaba", "x"], "nt_type": ["ACH", "GLUT"]}
+        {"root_id": [11, 11], "other": [12, 13], "NT": ["ACH", "GLUT"], "nt": ["gaba", "x"]}
     )
     found = pdneuro.read_neurons(table, on="other")
     pd.testing.assert_frame_equal(found, table)

@@ -26,6 +26,8 @@ TIME = pd.Timestamp("2020-01-01T02:00")
         (pd.Series([True, False]), [True, False], "bool"),
         (pd.Series([True, False], dtype="boolean"), [True, False], "bool"),
         (pd.Series([True, None], dtype="boolean"), [1.0, np.nan], "float64"),
+        (pd.Series([-5, 2**62 + 1]), [-5, 2**62 + 1], "int64"),
+        (pd.Series([-5, None], dtype="Int64"), [-5.0, np.nan], "float64"),
         (pd.Series([5, 2**63 - 1], dtype="uint64"), [5, 2**63 - 1], "int64"),
         (pd.Series([5, None], dtype="UInt64"), [5.0, np.nan], "float64"),
         (pd.Series([], dtype="uint64"), [], "int64"),
@@ -38,6 +40,11 @@ TIME = pd.Timestamp("2020-01-01T02:00")
         (pd.Series([True, False], dtype=object), [True, False], "bool"),
         (pd.Series([None, None], dtype=object), [np.nan, np.nan], "float64"),
         (pd.Series([datetime.date(2020, 1, 1), None]), ["2020-01-01", NAT], "datetime64[ns]"),
+        (
+            pd.Series([TIME.tz_localize(zone) for zone in ("Europe/Berlin", "UTC")], dtype=object),
+            ["2020-01-01T01:00", "2020-01-01T02:00"],
+            "datetime64[ns]",
+        ),
         (
             pd.Series([TIME.tz_localize("Europe/Berlin").to_pydatetime(), None], dtype=object),
             ["2020-01-01T01:00", NAT],
