@@ -40,6 +40,9 @@ OBJECTS = {
     "structure column": lambda: pd.Series([385, 549], name="structure_id"),
     "reconstructions": lambda: pdneuro.neuromorpho.swc([1, 2]),
     "neuromorpho": lambda: pd.DataFrame({"neuron_id": [1, 2]}),
+    "neuromorpho column": lambda: pd.Series([1, 2], name="neuron_id"),
+    "experiments": lambda: pd.DataFrame({"data_set_id": [112670853, 100140756]}),
+    "experiment column": lambda: pd.Series([112670853], name="data_set_id"),
     "volume": lambda: pdneuro.allen.annotation_volume(100),
     "annotated edges": lambda: (
         pdneuro.sandbox.neurons()
@@ -118,6 +121,45 @@ def test_each_method_is_in_the_repr_of_an_object(sandbox: Sandbox) -> None:
         assert set(missing) <= {"cite"}, kind
 
 
+@pytest.mark.parametrize(
+    ("obj", "title", "first"),
+    [
+        (
+            pd.Series([1], name="neuron_id"),
+            "neurons of NeuroMorpho.org: 'neuron_id' (int64)",
+            '.neuromorpho("species", "cell_type")',
+        ),
+        (
+            pd.Series([1], name="experiment_id"),
+            "experiments: 'experiment_id' (int64)",
+            '.unionizes("Brain - Major Divisions")',
+        ),
+        (
+            pd.DataFrame({"experiment_id": [1], "data_set_id": [2]}),
+            "experiments: 'experiment_id', 'data_set_id'",
+            '.join_unionizes("Brain - Major Divisions")',
+        ),
+    ],
+)
+def test_neurons_and_experiments_are_recognized_by_name(obj: Any, title: str, first: str) -> None:
+    assert repr(obj.neuro).splitlines()[1] == f"  {title}"
+    assert described(obj)["next"][0] == first
+
+
+@pytest.mark.parametrize("obj", [5, "root_id", [1, 2]])
+def test_what_has_no_accessor_is_named(obj: Any) -> None:
+    with pytest.raises(
+        TypeError, match=rf"^{type(obj).__name__} has no \.neuro accessor\. Use a Series"
+    ):
+        pdneuro.neuro(obj)
+
+
+def test_a_table_of_signal_is_not_one_of_experiments() -> None:
+    signal = pd.DataFrame({"data_set_id": [1], "hemisphere_id": [3], "structure_id": [385]})
+    assert "experiments" not in repr(signal.neuro)
+    assert "experiments" in repr(signal.drop(columns="hemisphere_id").neuro)
+
+
 def test_missing_things_are_listed() -> None:
     table = pd.DataFrame({"root_id": [7.2e17, None], "bodyId": [1, 2]})
     missing = " ".join(described(table)["missing"])
@@ -133,6 +175,12 @@ def test_missing_things_are_listed() -> None:
     rounded = xarray.DataArray([0.5], dims="root_id", coords={"root_id": [7.2e17]})
     assert "digits of 'root_id'" in " ".join(described(rounded)["missing"])
     assert "digits" not in " ".join(described(rounded.assign_coords(root_id=[5.0]))["missing"])
+    bare = rounded.drop_vars("root_id")
+    assert described(bare)["missing"][0] == (
+        "a coordinate of the dimension 'root_id': .assign_coords({'root_id': ...})"
+    )
+    assert "segment IDs" not in repr(bare.neuro)
+    assert "a coordinate of" not in " ".join(described(rounded)["missing"])
     edges = pd.DataFrame({"pre": [1], "post": [2]})
     assert "each row counts as one synapse" in described(edges)["missing"][0]
 
@@ -146,6 +194,9 @@ def test_the_threshold_of_edges_is_listed(sandbox: Sandbox, ids: pd.Series) -> N
 def test_cave_columns_suggest_cave_methods() -> None:
     with pdneuro.set_options(source="cave:minnie65_public@1300"):
         assert described(pd.Series([5], name="root_id"))["next"][0] == ".is_latest()"
+        array = xarray.DataArray([0.5], coords={"root_id": [5]})
+        assert described(array)["next"][:2] == [".join_cave(table)", ".edges()"]
+    assert described(array)["next"][0] == '.join_properties("link_pre")'
 
 
 def test_supervoxels_are_not_segments(sandbox: Sandbox) -> None:
