@@ -125,3 +125,21 @@ def test_sides_without_values_are_named(rows: int, reason: str) -> None:
     table = edges.assign(side_pre=None, side_post=None).head(rows)
     with pytest.raises(errors.InvalidEdgesError, match=f"'side'.*{reason}"):
         table.neuro.compare(side="side")
+
+
+def test_suffixes_name_the_two_tables() -> None:
+    types = {"cell_type_pre": ["A", "B"], "cell_type_post": ["C", "C"]}
+    edges = pd.DataFrame({"pre": [1, 2], "post": 3, "weight": [60, 40], **types})
+    found = edges.neuro.compare(edges.head(1), suffixes=("_old", "_new"))
+    assert found["weight_old"].tolist() == [60, 40]
+    assert found["weight_new"].fillna(0).tolist() == [60, 0]
+    assert found["found_in"].tolist() == ["both", "old"]
+    assert found.attrs["pdneuro"]["types_only_old"] == 1
+
+
+def test_without_common_types_nothing_is_tested() -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 1], "weight": [60, 40]})
+    one, two = (edges.neuro.annotate({1: a, 2: b}, "cell_type") for a, b in ("AB", "CD"))
+    found = one.neuro.compare(two)
+    assert found["found_in"].tolist() == ["self", "self", "other", "other"]
+    assert found[["p_value", "q_value"]].isna().all(axis=None)

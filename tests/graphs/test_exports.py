@@ -385,3 +385,28 @@ def test_provenance_is_in_every_export(sandbox: Sandbox, ids: pd.Series) -> None
         steps: Any = found.neuro.fractions().neuro.reciprocal()
     assert steps.attrs["pdneuro"]["source"] == entry["source"]
     json.dumps(steps.attrs)
+
+
+def test_garbage_collection_that_was_off_stays_off() -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [3, 4]})
+    gc.disable()
+    try:
+        edges.neuro.to_networkx()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_neuron_in_several_rows_of_the_nodes_is_an_error() -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [3, 4]})
+    nodes = pd.DataFrame({"root_id": [1, 2, 2], "side": ["left", "right", "left"]})
+    with pytest.raises(ValueError, match="neuron 2 appears in several rows of the nodes"):
+        edges.neuro.to_networkx(nodes)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("side", "side"), (None, "group")])
+def test_a_label_for_each_neuron_is_a_coordinate(name: str | None, expected: str) -> None:
+    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3], "weight": [3, 4]})
+    found = edges.neuro.to_xarray(nodes=pd.Series({3: "left", 1: "right"}, name=name))
+    assert found[f"{expected}_pre"].to_numpy().tolist() == ["right", "", "left"]
+    assert found[f"{expected}_post"].to_numpy().tolist() == ["right", "", "left"]

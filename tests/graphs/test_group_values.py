@@ -197,3 +197,15 @@ def test_neurons_with_names() -> None:
     chosen = pd.MultiIndex.from_tuples([("a", "AVAL"), ("b", "AVAR")])
     found = both.neuro.annotate(types, "type").neuro.similarity(of="output", group_by="type", ids=chosen)
     assert found.to_numpy().tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("end", ["pre", "post"])
+def test_categories_of_one_end_alone_do_not_order_a_matrix(end: str) -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [3, 4, 5]})
+    edges = edges.assign(type_pre=["A", "B", "A"], type_post=["B", "A", "A"])
+    kinds = {f"type_{one}": pd.CategoricalDtype(["B", "A"]) for one in ("pre", "post")}
+    one, both = (edges.astype(part) for part in ({f"type_{end}": kinds[f"type_{end}"]}, kinds))
+    assert both.neuro.to_matrix("type").index.tolist() == ["B", "A"]
+    found = one.neuro.to_matrix("type")
+    assert found.index.tolist() == found.columns.tolist() == ["A", "B"]
+    assert found.to_numpy().tolist() == [[5, 3], [4, 0]]

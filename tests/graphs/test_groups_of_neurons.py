@@ -192,3 +192,24 @@ def test_one_text_is_not_a_list_of_digits(ids: object) -> None:
     for call in (edges.neuro.to_matrix, edges.neuro.similarity):
         with pytest.raises(TypeError, match="IDs must be a Series, Index, array or list"):
             call(ids=ids)
+
+
+def test_the_method_of_communities_is_known() -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [8, 8, 9], "weight": [3, 4, 5]})
+    with pytest.raises(ValueError, match="method must be 'infomap' or 'leiden', not 'louvain'"):
+        edges.neuro.communities("louvain")
+
+
+@pytest.mark.parametrize("ids", [[], [2]])
+def test_fewer_than_two_neurons_are_a_cluster_each(ids: list[int]) -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [8, 8, 9], "weight": [3, 4, 5]})
+    found = edges.neuro.cluster(n=1, ids=ids)
+    assert found.to_dict() == dict.fromkeys(ids, 1)
+
+
+def test_layers_end_after_the_last_hop() -> None:
+    chain = pd.DataFrame({"pre": range(1, 6), "post": range(2, 7), "weight": 3})
+    found = chain.neuro.layers(1, threshold=None, max_hops=2)
+    assert found["layer"].tolist()[:3] == [0, 1, 2]
+    assert found["layer"].isna().tolist()[3:] == [True, True, True]
+    assert found["reached"].tolist() == [1, 1, 1, 0, 0, 0]

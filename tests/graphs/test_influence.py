@@ -139,6 +139,36 @@ class TestInfluence:
         with pytest.raises(errors.MissingColumnsError, match="nt_pre"):
             random_edges(6).drop(columns="nt").neuro.influence(BASE, signed=["gaba"])
 
+    def test_an_eigenvalue_that_is_not_found_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from scipy.sparse import linalg
+
+        def fails(*_: object, **__: object) -> None:
+            raise linalg.ArpackNoConvergence("no", np.empty(0), np.empty((0, 0)))
+
+        monkeypatch.setattr(linalg, "eigs", fails)
+        module = sys.modules["pdneuro.graphs.influence"]
+        monkeypatch.setattr(module, "_SMALL", 2)
+        edges = pd.DataFrame({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": 5, "nt": ["a", "a", "b"]})
+        found = edges.neuro.influence(1, signed="b").attrs["pdneuro"]["largest_eigenvalue"]
+        assert found == pytest.approx(0.5)  # of a dense matrix
+        monkeypatch.setattr(module, "_MEDIUM", 2)
+        with pytest.raises(errors.NotConvergedError, match=r"of 3 neurons was not found.*\.threshold"):
+            edges.neuro.influence(1, signed="b")
+
+    def test_a_residual_that_is_too_large_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from scipy.sparse import linalg
+
+        for name in ("bicgstab", "gmres"):
+            monkeypatch.setattr(linalg, name, lambda _, rest, **options: (0 * rest, 1))
+        edges = pd.DataFrame({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": 5})
+        found = edges.neuro.influence(1)  # a small matrix is factorized
+        np.testing.assert_allclose(found["influence"], expected(edges, [1]))
+        monkeypatch.setattr(sys.modules["pdneuro.graphs.influence"], "_MEDIUM", 2)
+        with pytest.raises(
+            errors.NotConvergedError, match=r"the residual is still 1 of the start.*weak"
+        ):
+            edges.neuro.influence(1)
+
     def test_the_eigenvalue_of_a_known_matrix(self) -> None:
         from scipy import sparse
 
@@ -235,19 +265,21 @@ class TestEffective:
         found = edges.neuro.effective(ids[:9], ids[3:], **options).set_index(keys)
         pd.testing.assert_frame_equal(found.reindex(whole.index), whole, rtol=1e-12)
 
-    @given(seed=st.integers(0, 10_000))
+    @given(seed=st.integers(0, 10_000), signed=st.booleans(), turned=st.booleans())
     @settings(max_examples=10)
-    def test_few_targets_of_a_sparse_table(self, seed: int) -> None:
-        # Most neurons do not lead to the targets, so their rows are left out.
+    def test_few_neurons_of_a_sparse_table(self, seed: int, signed: bool, turned: bool) -> None:
+        # Most neurons do not lead from the sources to the targets, so their rows are left out.
         edges = random_edges(seed, neurons=300, rows=450).drop_duplicates(["pre", "post"])
         ids, shares = dense(edges)
-        sources, targets = ids[::3], edges["post"].unique()[:2]
-        found = edges.neuro.effective(sources, targets, 4).set_index(["source", "target"])
-        places = [np.flatnonzero(ids == target)[0] for target in targets]
+        one, two = [ids[::30], edges["post"].unique()[:2]]
+        sources, targets = (two, one) if turned else (one, two)
+        found = edges.neuro.effective(sources, targets, 4, signed="gaba" if signed else None)
+        sums = found.groupby(["source", "target"]).sum(numeric_only=True)
+        rows, columns = (np.searchsorted(ids, end) for end in (targets, sources))
         for hops in range(1, 5):
-            power = np.linalg.matrix_power(shares, hops)[places][:, ::3]
+            power = np.linalg.matrix_power(shares, hops)[np.ix_(rows, columns)]
             wanted = pd.DataFrame(power.T, sources, targets).stack()
-            values = found[f"hops_{hops}"].reindex(wanted.index, fill_value=0.0)
+            values = sums[f"hops_{hops}"].reindex(wanted.index, fill_value=0.0)
             np.testing.assert_allclose(values, wanted, rtol=1e-12, atol=0)
 
     def test_errors(self) -> None:
@@ -258,6 +290,15 @@ class TestEffective:
             edges.neuro.effective(edges["pre"], 3)
         with pytest.raises(errors.MissingColumnsError, match="cell_type_pre"):
             edges.neuro.effective(edges["pre"], edges["pre"], group_by="cell_type")
+
+    def test_too_many_pairs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        edges = random_edges(13)
+        ids = np.union1d(edges["pre"], edges["post"])
+        monkeypatch.setattr(sys.modules["pdneuro.graphs.effective"], "_MAX_PAIRS", 12)
+        assert len(edges.neuro.effective(ids[:3], ids[:4], 3))
+        with pytest.raises(errors.TooLargeError, match="7 sources and 2 targets are too many pairs"):
+            edges.neuro.effective(ids[:7], ids[:2], 3)
+        assert len(edges.neuro.effective(ids[:7], ids[:2], 3, group_by={"pre": dict.fromkeys(ids, "A")}))
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,14 @@ def test_max_paths_limits_the_unfinished_paths_too() -> None:
     assert edges.neuro.paths(1, 2, max_paths=101)["path"].tolist() == [(1, 2)]
     with pytest.raises(errors.TooLargeError, match="max_paths=50 "):
         edges.neuro.paths(1, 2, max_paths=50)
+
+
+def test_max_paths_limits_the_steps_of_the_search() -> None:
+    # 40 detours lead to neuron 2 too late for its 40 further neurons, so most steps are for nothing.
+    late, far = range(100, 140), range(200, 240)
+    pairs = [(1, 2), (2, 3), *((1, n) for n in late), *((n, 2) for n in late)]
+    pairs += [*((2, n) for n in far), *((n, 3) for n in far)]
+    edges = pd.DataFrame(pairs, columns=["pre", "post"])
+    assert len(edges.neuro.paths(1, 3, max_paths=84)) == 81
+    with pytest.raises(errors.TooLargeError, match="max_paths=83 paths of 3 hops"):
+        edges.neuro.paths(1, 3, max_paths=83)

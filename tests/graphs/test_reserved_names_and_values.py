@@ -42,6 +42,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "list": ([1, None, "é"], '[1, null, "é"]'),
     "tuple": ((A, 2), f"[{A}, 2]"),
     "array": (np.array([1.5, 2]), "[1.5, 2.0]"),
+    "set": ({3, 10, 2}, "[10, 2, 3]"),
+    "set of texts": (frozenset({"b", "a"}), '["a", "b"]'),
     "mapping": ({"x": pd.Timestamp("2023-01-05"), 2: [B]}, f'{{"x": "2023-01-05T00:00:00", "2": [{B}]}}'),
     "decimal": (decimal.Decimal(7), 7),
     "fraction": (decimal.Decimal("1.5"), 1.5),
@@ -54,6 +56,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "control": ("a\x00b", "a\ufffdb"),
     "complex": (1 + 2j, "(1+2j)"),
 }  # fmt: skip
+SETS = ("set", "set of texts")
 
 
 def as_written(value: Any, form: str) -> Any:
@@ -67,7 +70,7 @@ def test_each_writer_of_networkx_takes_each_value(form: str, kind: str, tmp_path
     value, expected = VALUES[kind]
     column = pd.Series([value, None, value], dtype=object)
     edges, neurons = EDGES.assign(about=column), NEURONS.assign(about=column)
-    if kind not in ("text", "bytes", "list", "tuple", "array", "mapping", "interval"):
+    if kind not in ("text", "bytes", "list", "tuple", "array", "mapping", "interval", *SETS):
         neurons["same"] = column.infer_objects()
     graph = edges.neuro.to_networkx(neurons)
     write, read = FORMATS[form]
