@@ -210,3 +210,36 @@ def test_an_open_connectome_survives_a_cleared_cache(tmp_path: Path) -> None:
     brain = Connectome.from_files(file)
     shutil.rmtree(pdneuro.get_options()["cache_dir"])
     assert rows(brain) == [[1, 2, 5]]
+
+
+def test_an_index_that_cannot_be_renamed_is_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n")
+
+    def refused(self: Path, target: Path) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.warns(errors.CacheWarning, match="not here"):
+        brain = Connectome.from_files(file)
+    assert rows(brain) == [[1, 2, 5]]
+    assert indexes() == []
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_an_index_that_another_process_deletes_is_in_memory(
+    pieces: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pdneuro.files.edges.PIECE_ROWS", 2 // pieces)
+    file = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n3,4,6\n")
+    rename = Path.rename
+
+    def deleted(self: Path, target: Path) -> None:
+        shutil.rmtree(rename(self, target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", deleted)
+        brain = Connectome.from_files(file, index=True)
+        assert rows(brain) == [[1, 2, 5], [3, 4, 6]]
+    assert indexes() == []

@@ -317,3 +317,18 @@ def test_one_name_and_the_names_of_its_letters_have_their_own_index(tmp_path: Pa
 def test_a_table_is_no_path(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="not DataFrame"):
         Connectome.from_files(synapses())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "dtype"),
+    [("7", "0.5", "Float64"), ("0.5", "7", "Float64")],
+)
+def test_integers_and_decimals_of_two_pieces_are_one_column(
+    first: str, second: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pdneuro.files.edges.PIECE_ROWS", 2)
+    path = tmp_path / "edges.csv"
+    path.write_text(f"pre,post,weight,area\n1,2,5,{first}\n1,3,4,\n1,4,3,{second}\n")
+    found = Connectome.from_files(path, columns=["area"], index=True).to_frame()["area"]
+    assert found.fillna(-1).tolist() == [float(first), -1, float(second)]
+    assert found.dtype == dtype

@@ -302,3 +302,35 @@ def test_any_size_of_pieces(
     pd.testing.assert_frame_equal(brain.reciprocal().to_frame(), pairs.neuro.reciprocal())
     pd.testing.assert_frame_equal(brain.fractions().to_frame(), pairs.neuro.fractions())
     pd.testing.assert_frame_equal(brain.collapse(labels), pairs.neuro.collapse(labels))
+
+
+def test_transmitters_may_be_unknown_without_a_check(brain: Connectome, frame: pd.DataFrame) -> None:
+    options: dict[str, Any] = {"inhibitory": "serine", "excitatory": "ach"}
+    with pytest.warns(errors.DoubtfulParameterWarning, match="'nt_pre' does not contain serine"):
+        brain.sign(**options)
+    found = brain.sign(**options, check=False).to_frame()  # does not warn
+    expected = frame.neuro.sign(**options, check=False)
+    assert found["signed_weight"].tolist() == expected["signed_weight"].tolist()
+
+
+def test_expanding_twice_continues_to_count_the_hops(brain: Connectome) -> None:
+    strong = brain.threshold(70)
+    twice = strong.expand(min_weight=40).expand(min_weight=30)
+    expected = strong.to_frame().neuro.expand(source=brain, min_weight=40)
+    expected = expected.neuro.expand(source=brain, min_weight=30)
+    found, expected = (
+        table.sort_values(["pre", "post"], ignore_index=True) for table in (twice.to_frame(), expected)
+    )
+    pd.testing.assert_frame_equal(found, expected)
+    assert set(found["hop"]) == {1, 2, 3}
+
+
+def test_some_neurons_after_a_step(brain: Connectome, frame: pd.DataFrame) -> None:
+    ids = brain.ids.sample(40, random_state=2)
+    strong = frame.neuro.threshold(8)
+    found = brain.threshold(8).similarity(ids=ids)
+    pd.testing.assert_frame_equal(found, strong.neuro.similarity(ids=ids))
+    assert found.attrs == strong.neuro.similarity(ids=ids).attrs
+    assert not found.equals(brain.similarity(ids=ids))
+    matrix = brain.expand(min_weight=50).to_matrix(ids=ids)
+    pd.testing.assert_frame_equal(matrix, brain.to_frame().neuro.to_matrix(ids=ids))

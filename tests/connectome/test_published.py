@@ -286,3 +286,59 @@ def test_the_sandbox_has_flywire(sandbox: Sandbox) -> None:
     assert brain.name == "sandbox:published:flywire:783 (synthetic)"
     assert "do not cite" in brain.cite()
     assert brain.neurons.side.isin(["left", "right"]).all()
+
+
+def test_a_file_of_another_size_than_announced_is_an_error(
+    server: LocalServer, buckets: Buckets
+) -> None:
+    seen: set[str] = set()
+
+    def shrinking(request: Request) -> Response:
+        response = buckets(request)
+        if "cell_ids" in request.path and request.path in seen:
+            response.body = response.body[:-5]
+        seen.add(request.path)
+        return response
+
+    size = len(buckets.files["cell_ids_v2.parquet"])
+    server.apps["/buckets"] = shrinking
+    with pytest.raises(
+        errors.InvalidResponseError, match=f"the file has {size - 5:,} bytes instead of {size:,}"
+    ):
+        pdneuro.Connectome.download("fanc:1444")
+
+
+def test_complete_files_are_used_without_a_connection(server: LocalServer) -> None:
+    pdneuro.Connectome.download("flywire:783")
+    before = len(server.requests)
+    server.fail(times=99, status=503)
+    assert pdneuro.Connectome.download("flywire:783").to_frame().weight.tolist() == [9]
+    assert len(server.requests) == before + 1  # the first failure is enough
+
+
+def test_an_archive_is_unpacked_once(server: LocalServer, tmp_path: Path) -> None:
+    pdneuro.Connectome.download("hemibrain:1.2", tmp_path / "hemi")
+    file = tmp_path / "hemi" / "traced-total-connections.csv"
+    written = file.stat()
+    assert pdneuro.Connectome.download("hemibrain:1.2", tmp_path / "hemi").to_frame().weight.sum() == 30
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+    file.unlink()
+    assert pdneuro.Connectome.download("hemibrain:1.2", tmp_path / "hemi").to_frame().weight.sum() == 30
+
+
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [
+        (archive({"other.csv": frame("a", (1,))}), r"does not contain traced-total-connections\.csv"),
+        (b"no archive", r"(?s:cannot be unpacked: .*refresh=True)"),
+        (published_files()["exported-traced-adjacencies-v1.2.tar.gz"][:-30], "cannot be unpacked"),
+    ],
+    ids=["another file", "no archive", "truncated"],
+)
+def test_a_damaged_archive_is_an_error(
+    damaged: bytes, words: str, server: LocalServer, buckets: Buckets
+) -> None:
+    name = "exported-traced-adjacencies-v1.2.tar.gz"
+    buckets.files[name] = damaged
+    with pytest.raises(errors.InvalidFileError, match=rf"{name} {words}"):
+        pdneuro.Connectome.download("hemibrain:1.2")

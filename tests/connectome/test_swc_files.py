@@ -89,3 +89,11 @@ def test_a_source_of_skeletons_can_be_an_object(folder: Path) -> None:
     assert open_skeletons(opened) is opened
     ids = pd.Series(IDS[:2])
     pd.testing.assert_frame_equal(ids.neuro.skeletons(source=opened), ids.neuro.skeletons(source=folder))
+
+
+def test_the_only_file_is_of_its_own_id(folder: Path) -> None:
+    file = folder / f"{IDS[0]}.swc"
+    assert pd.Series(IDS[:1]).neuro.skeletons(source=str(file))["x"].tolist() == [0.5, 3]
+    with pytest.warns(errors.UnknownIdsWarning, match="no file with such a name"):
+        nodes = pd.Series([12]).neuro.skeletons(source=str(file))
+    assert nodes.empty
