@@ -21,11 +21,19 @@ WHOLE_VERBS: dict[str, Callable[[Any], Any]] = {
     "matrix of columns": lambda e: annotated(e).neuro.to_matrix("side", normalize="output"),
     "matrix of one end": lambda e: e.neuro.to_matrix({"post": labels()}),
     "matrix of shares": lambda e: e.assign(area=0.5).neuro.to_matrix(labels(), values="area"),
+    "matrix of some neurons": lambda e: e.neuro.to_matrix(ids=labels().index[:50]),
+    "sparse of some neurons": lambda e: e.neuro.to_sparse(ids=labels().index[:50]),
     "sparse": lambda e: e.neuro.to_sparse(),
     "similarity": lambda e: e.neuro.similarity(of="input", ids=labels().index[:20]),
     "similarity by label": lambda e: e.neuro.similarity(group_by=labels(), top=2),
+    "similarity by columns": lambda e: annotated(e).neuro.similarity(
+        of="output", group_by="side", top=2
+    ),
     "motifs": lambda e: e.neuro.motifs(),
     "link": lambda e: e["pre"].neuro.link("flywire"),
+    "link of a table": lambda e: e.assign(root_id=e["pre"], side="a")[["root_id", "side"]].neuro.link(
+        "flywire", color="side"
+    ),
 }
 
 
@@ -52,3 +60,10 @@ def test_provenance_of_a_lazy_table(sandbox: Sandbox) -> None:
         assert lazy.neuro.cite().compute() == eager.neuro.cite()
     names = ["source", "dataset", "license", "queries"]
     pd.testing.assert_frame_equal(found[names], eager.neuro.provenance[names])
+
+
+@pytest.mark.parametrize("values", ["n_pairs", "n_pre", "n_post", "weight_per_neuron"])
+def test_counts_of_groups_are_no_values_of_a_matrix(values: str, sandbox: Sandbox) -> None:
+    lazy = dd.from_pandas(edges(), npartitions=2)
+    with pytest.raises(ValueError, match=rf"no matrix of '{values}'.*collapse\(group_by="):
+        lazy.neuro.to_matrix(labels(), values=values)

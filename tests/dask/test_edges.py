@@ -58,6 +58,20 @@ def test_a_table_of_pairs_may_list_a_pair_twice() -> None:
         lazy.compute()
 
 
+@pytest.mark.parametrize(("post", "words"), [([2, 3, 1, 2], None), ([2, 3, 1, 3], "'contacts'")])
+def test_rows_with_lists_are_compared_too(post: list[int], words: str | None) -> None:
+    table = pd.DataFrame({"pre": [1, 2, 3, 1], "post": post, "contacts": [3, 4, 5, 3]})
+    table["place"] = [[1, 2], [3, 4], [5, 6], [7, 8]]
+    with dask.config.set({"scheduler": "synchronous", "dataframe.convert-string": False}):
+        lazy = dd.from_pandas(table, npartitions=2).neuro.as_edges()
+        for call in (table.neuro.as_edges, lazy.compute):
+            if words is None:
+                assert call()["weight"].tolist() == [1, 1, 1, 1]
+            else:
+                with pytest.raises(errors.AmbiguousColumnError, match=words):
+                    call()
+
+
 ROWS = st.lists(
     st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(0, 9)), min_size=1, max_size=20
 )

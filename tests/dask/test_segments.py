@@ -68,3 +68,32 @@ def test_no_more_neurons_than_the_limit_are_requested(sandbox: Sandbox) -> None:
     with dask.config.set(scheduler="synchronous"), pytest.raises(errors.NodeBudgetError, match="hop 2"):
         lazy.compute()
     assert set(asked(sandbox)) == set(neurons().head(20)["root_id"])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda t: t.neuro.edges(hops=0), "hops must be at least 1, not 0"),
+        (lambda t: t.neuro.downstream(hops=-1), "hops must be at least 1, not -1"),
+        (lambda t: t.neuro.partners(hops=2), r"partners are of one hop.*\.edges\(hops="),
+        (lambda t: t.neuro.synapses(), "the columns of 'synapses' are not documented.*meta="),
+        (lambda t: t.neuro.records("contacts"), "the columns of 'contacts' are not documented.*meta="),
+        (
+            lambda t: t.neuro.edges().neuro.fractions("both"),
+            "of must be 'input' or 'output', not 'both'",
+        ),
+    ],
+)
+def test_wrong_arguments_are_errors_of_the_call(
+    call: Callable[[Any], Any], words: str, sandbox: Sandbox
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        call(dd.from_pandas(neurons()[["root_id"]], npartitions=2))
+    assert not sandbox.requests
+
+
+def test_partners_of_one_hop_may_say_so(sandbox: Sandbox) -> None:
+    lazy = dd.from_pandas(neurons().head(9), npartitions=2)
+    with dask.config.set(scheduler="synchronous"):
+        found, expected = (lazy.neuro.partners(**options).compute() for options in ({"hops": 1}, {}))
+    assert len(found) == len(expected) > 0
