@@ -223,6 +223,7 @@ def test_positions_of_a_result_are_recognized() -> None:
         ({"layers": [{"type": "image", "name": "y"}]}, errors.InvalidQueryError, "no source"),
         ({"layers": [{"type": "image", "source": "x", "name": "em"}]}, errors.InvalidQueryError, "already has"),
         ({"layers": [{"type": "image", "source": {1}, "name": "y"}]}, errors.InvalidQueryError, "JSON"),
+        ({"layers": [5]}, errors.InvalidQueryError, "layer 0 is a int, not a mapping"),
         ({"units": "um"}, ValueError, "'nm' or 'voxel'"),
     ],
 )  # fmt: skip
@@ -231,6 +232,11 @@ def test_wrong_points_and_layers_are_named(
 ) -> None:
     with pytest.raises(error, match=words):
         IDS.neuro.link("microns", **options)
+
+
+def test_ids_that_are_not_unique_do_not_name_points() -> None:
+    (layer,) = annotation_layers(IDS.neuro.link("microns", points=points(id=[17, 17])))
+    assert [one["id"] for one in layer["annotations"]] == ["0", "1"]
 
 
 @pytest.mark.parametrize("size", [0, -4e-9, float("nan"), float("inf"), None])
@@ -289,3 +295,23 @@ def test_wrong_values_are_errors_of_the_link(wrong: dict[str, Any]) -> None:
 def test_states_with_other_shapes_are_errors(state: Any) -> None:
     with pytest.raises(errors.InvalidQueryError):
         link_tables(state)
+
+
+@pytest.mark.parametrize(
+    ("point", "matrix", "words"),
+    [
+        ([1, 2], None, r"'marks' has a position that is not three numbers: \[1, 2\]"),
+        ([1, 2, "a"], None, r"'marks' has a position that is not three numbers: \[1, 2, 'a'\]"),
+        (None, None, "'marks' has a position that is not three numbers: None"),
+        ([1, 2, 3], [[1, 0], [0, 1]], "'marks' has a position that is not three numbers"),
+        ([1, 2, 3], [["a"]], r"'marks' has a matrix that is not numbers: \[\['a'\]\]"),
+        ([1, 2, 3], [[1, 0], [0]], r"'marks' has a matrix that is not numbers: \[\[1, 0\], \[0\]\]"),
+    ],
+)
+def test_positions_of_a_link_are_three_numbers(point: Any, matrix: Any, words: str) -> None:
+    size = {axis: [1e-9, "m"] for axis in "xyz"}
+    transform = {"outputDimensions": size, **({} if matrix is None else {"matrix": matrix})}
+    layer = {"name": "marks", "source": {"url": "local://annotations", "transform": transform}}
+    layer["annotations"] = [{"type": "point", "point": point}]
+    with pytest.raises(errors.InvalidQueryError, match=words):
+        link_tables({"layers": [layer]})
