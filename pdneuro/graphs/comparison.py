@@ -220,6 +220,5 @@ def _corrected(values: Any) -> Any:
     stats = optional("scipy.stats", "graph")
     result = np.full(len(values), np.nan)
     tested = ~np.isnan(values)
-    if tested.any():
-        result[tested] = stats.false_discovery_control(values[tested])
+    result[tested] = stats.false_discovery_control(values[tested])
     return result
