@@ -228,12 +228,22 @@ def test_an_index_that_cannot_be_renamed_is_not_saved(
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
-def test_an_index_that_another_process_deletes_is_in_memory(
+def test_another_process_writes_or_deletes_the_same_index(
     pieces: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pdneuro.files.edges.PIECE_ROWS", 2 // pieces)
     file = write(tmp_path / "edges.csv", "pre,post,weight\n1,2,5\n3,4,6\n")
     rename = Path.rename
+
+    def also_written(self: Path, target: Path) -> None:
+        shutil.copytree(self, target)
+        rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", also_written)
+        assert rows(Connectome.from_files(file, index=True)) == [[1, 2, 5], [3, 4, 6]]
+    assert len(indexes()) == 1
+    pdneuro.cache.clear()
 
     def deleted(self: Path, target: Path) -> None:
         shutil.rmtree(rename(self, target))

@@ -332,5 +332,7 @@ def test_some_neurons_after_a_step(brain: Connectome, frame: pd.DataFrame) -> No
     pd.testing.assert_frame_equal(found, strong.neuro.similarity(ids=ids))
     assert found.attrs == strong.neuro.similarity(ids=ids).attrs
     assert not found.equals(brain.similarity(ids=ids))
-    matrix = brain.expand(min_weight=50).to_matrix(ids=ids)
-    pd.testing.assert_frame_equal(matrix, brain.to_frame().neuro.to_matrix(ids=ids))
+    expanded = brain.threshold(70).expand(min_weight=40)
+    matrix = expanded.to_matrix(ids=ids)
+    pd.testing.assert_frame_equal(matrix, expanded.to_frame().neuro.to_matrix(ids=ids))
+    assert not matrix.equals(brain.to_matrix(ids=ids))

@@ -520,3 +520,26 @@ def test_the_files_may_be_deleted_after_indexing(files: tuple[Path, Path], tmp_p
     brain = pdneuro.Connectome.from_files(files[0])
     shutil.move(files[0], tmp_path / "moved.parquet")
     assert len(brain.to_frame()) == 45_000
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tags", [{"segment_id": 11, "tag": "a"}, {"segment_id": 11, "tag": "b"}]),
+        ("x", [{"segment_id": 11, "value": 1.5}]),
+    ],
+)
+def test_columns_of_the_table_of_neurons_as_records(name: str, expected: list[dict]) -> None:
+    edges = pd.DataFrame({"pre": [11, 13], "post": [13, 11], "weight": [5, 4]})
+    neurons = pd.DataFrame({"root_id": [11, 13], "x": [1.5, None]})
+    neurons["tags"] = pd.Series([[{"tag": "a"}, {"tag": "b"}], None], dtype=object)
+    found = pd.Series([13, 11]).neuro.records(name, source=pdneuro.Connectome(edges, neurons))
+    assert found.to_dict("records") == expected
+
+
+def test_several_columns_of_the_table_of_neurons_as_one_record() -> None:
+    edges = pd.DataFrame({"pre": [11, 13], "post": [13, 11], "weight": [5, 4]})
+    neurons = pd.DataFrame({"root_id": [11, 13], "soma_x": [1, 2], "soma_y": [3, 4]})
+    found = pd.Series([13, 11]).neuro.records("soma", source=pdneuro.Connectome(edges, neurons))
+    assert found.columns.tolist() == ["segment_id", "soma_x", "soma_y"]
+    assert found.to_numpy().tolist() == [[13, 2, 4], [11, 1, 3]]

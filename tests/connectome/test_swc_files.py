@@ -95,5 +95,6 @@ def test_the_only_file_is_of_its_own_id(folder: Path) -> None:
     file = folder / f"{IDS[0]}.swc"
     assert pd.Series(IDS[:1]).neuro.skeletons(source=str(file))["x"].tolist() == [0.5, 3]
     with pytest.warns(errors.UnknownIdsWarning, match="no file with such a name"):
-        nodes = pd.Series([12]).neuro.skeletons(source=str(file))
-    assert nodes.empty
+        assert pd.Series([12]).neuro.skeletons(source=str(file)).empty
+    with pytest.warns(errors.UnknownIdsWarning, match="no file with such a name"):
+        assert pd.Series(IDS[:1]).neuro.skeletons(source=str(folder / "12.swc")).empty

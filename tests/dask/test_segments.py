@@ -77,6 +77,7 @@ def test_no_more_neurons_than_the_limit_are_requested(sandbox: Sandbox) -> None:
         (lambda t: t.neuro.downstream(hops=-1), "hops must be at least 1, not -1"),
         (lambda t: t.neuro.partners(hops=2), r"partners are of one hop.*\.edges\(hops="),
         (lambda t: t.neuro.synapses(), "the columns of 'synapses' are not documented.*meta="),
+        (lambda t: t["root_id"].neuro.cave("nuclei"), "the columns of 'nuclei' are not documented"),
         (lambda t: t.neuro.records("contacts"), "the columns of 'contacts' are not documented.*meta="),
         (
             lambda t: t.neuro.edges().neuro.fractions("both"),

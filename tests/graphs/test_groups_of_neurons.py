@@ -200,8 +200,8 @@ def test_the_method_of_communities_is_known() -> None:
         edges.neuro.communities("louvain")
 
 
-@pytest.mark.parametrize("ids", [[], [2]])
-def test_fewer_than_two_neurons_are_a_cluster_each(ids: list[int]) -> None:
+@pytest.mark.parametrize("ids", [[], [2], [1, 2]])
+def test_few_neurons_are_one_cluster(ids: list[int]) -> None:
     edges = pd.DataFrame({"pre": [1, 2, 3], "post": [8, 8, 9], "weight": [3, 4, 5]})
     found = edges.neuro.cluster(n=1, ids=ids)
     assert found.to_dict() == dict.fromkeys(ids, 1)
