@@ -14,6 +14,9 @@ import pdneuro
 from pdneuro import errors
 from pdneuro.sources import open_skeletons
 
+
+from pdneuro.connectome.swc_files import SwcFiles
+
 IDS = [720575940621522189, 720575940618495860, 720575940643788498]
 BODY = "1 1 {} 0 0 5 -1\n2 2 3 4 0 1 1\n"
 
@@ -96,5 +99,6 @@ def test_the_only_file_is_of_its_own_id(folder: Path) -> None:
     assert pd.Series(IDS[:1]).neuro.skeletons(source=str(file))["x"].tolist() == [0.5, 3]
     with pytest.warns(errors.UnknownIdsWarning, match="no file with such a name"):
         assert pd.Series([12]).neuro.skeletons(source=str(file)).empty
+    other = (folder / "12.swc").rename(folder / "12.txt")
     with pytest.warns(errors.UnknownIdsWarning, match="no file with such a name"):
-        assert pd.Series(IDS[:1]).neuro.skeletons(source=str(folder / "12.swc")).empty
+        assert pd.Series(IDS[:1]).neuro.skeletons(source=SwcFiles(other)).empty  # damaged, not read
