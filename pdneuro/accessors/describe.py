@@ -152,8 +152,8 @@ def describe_frame(frame: pd.DataFrame, methods: Methods) -> Description:
         found.append(_supervoxel_table(supervoxels, with_roots=bool(names)))
     for scores in score_columns(frame.columns):
         line = f"transmitter scores: {listing(map(repr, scores.values()))}"
-        call = (".top_nt()", "the most likely transmitter of each row")
-        found.append(Role([line], [call], methods("transmitters")))
+        calls = [(".top_nt()", "the most likely transmitter of each row")]
+        found.append(Role([line], calls, methods("transmitters")))
     if columns:
         found.append(_structure_table(columns, methods))
     experiments = roles.experiment_columns(frame.columns)
