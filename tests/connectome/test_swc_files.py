@@ -12,10 +12,8 @@ import pytest
 
 import pdneuro
 from pdneuro import errors
-from pdneuro.sources import open_skeletons
-
-
 from pdneuro.connectome.swc_files import SwcFiles
+from pdneuro.sources import open_skeletons
 
 IDS = [720575940621522189, 720575940618495860, 720575940643788498]
 BODY = "1 1 {} 0 0 5 -1\n2 2 3 4 0 1 1\n"
