@@ -89,7 +89,7 @@ def matrix(
     >>> edges.neuro.plot.matrix().get_xlabel()
     'postsynaptic (3)'
     """
-    check_choice("order", order, ("sorted", "clustered", "given", None))
+    check_choice("order", order, (None, "sorted", "clustered", "given"))
     if bars is not None and group_by is not None:
         raise ValueError("bars= cannot be combined with group_by=, which already groups the rows.")
     options = {"values": values, "normalize": normalize, "dropna": dropna, "ids": ids}

@@ -185,7 +185,8 @@ def check_choice(name: str, value: Any, choices: Iterable[str | None]) -> None:
 
 def check_multiple(multiple: str) -> None:
     """Raise ValueError unless ``multiple`` is one of :data:`MULTIPLE`."""
-    check_choice("multiple", multiple, MULTIPLE)
+    if multiple not in MULTIPLE:
+        raise ValueError(f"multiple must be one of {', '.join(MULTIPLE)}, not {multiple!r}.")
 
 
 # -- JSON values of a property --------------------------------------------------------------------
