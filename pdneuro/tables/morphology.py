@@ -85,9 +85,7 @@ def cable_length(
     keys = list(group_by) if isinstance(group_by, list | tuple) else [group_by]
     groups: list[Any] = [pd.Series(_key(nodes, key), name=key) for key in keys]
     lengths = pd.Series(length, name="cable_length")
-    by_group = lengths.groupby(
-        groups if len(groups) > 1 else groups[0], sort=False, observed=True, dropna=False
-    )
+    by_group = lengths.groupby(groups, sort=False, observed=True, dropna=False)
     return inherit(by_group.sum(), nodes)
 
 
