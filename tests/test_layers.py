@@ -96,6 +96,24 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
                 }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "needs_pandas"),
+    [
+        (["-m", "pdneuro", "--version"], False),
+        (["-c", "import sys; sys.argv = ['/bin/pdneuro']; import pdneuro"], False),
+        (["-c", "import sys; sys.argv = ['/bin/other']; import pdneuro"], True),
+        (["-c", "import pdneuro"], True),
+    ],
+    ids=["module", "command", "another command", "import"],
+)
+def test_the_command_line_starts_without_pandas(arguments: list[str], needs_pandas: bool) -> None:
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "pdneuro" in imported
+    assert ("pandas" in imported) == needs_pandas
+
+
 def test_import_is_light() -> None:
     """As light as pandas_flavor: nothing of the network, graphs or extras is loaded, and no method."""
     script = (

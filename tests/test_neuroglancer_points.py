@@ -148,6 +148,20 @@ def test_a_state_of_the_older_viewer_gets_points_in_its_form() -> None:
     assert OLDER["navigation"]["pose"]["position"]["voxelCoordinates"] == [1, 2, 3]
 
 
+def test_points_of_the_older_viewer_are_in_its_voxels_or_in_those_of_their_layer() -> None:
+    layer = {
+        "type": "annotation",
+        "name": "a",
+        "annotations": [{"type": "point", "id": "1", "point": [10, 20, 30]}],
+    }
+    for size, expected in ((None, [40, 80, 1200]), ([8, 8, 40], [80, 160, 1200])):
+        own = layer if size is None else {**layer, "voxelSize": size}
+        found = link_tables({**OLDER, "layers": [*OLDER["layers"], own]}).points
+        assert found[["x", "y", "z"]].values.tolist() == [expected]
+    with pytest.raises(errors.InvalidQueryError, match="no valid voxelSize"):
+        link_tables({**OLDER, "layers": [{**layer, "voxelSize": [8, 8]}]})
+
+
 def test_hidden_segments_and_a_matrix_are_read() -> None:
     state = {
         "dimensions": {"x": [8e-9, "m"], "y": [8e-9, "m"], "z": [8e-9, "m"]},

@@ -158,7 +158,7 @@ def _features(edges: pd.DataFrame, of: str, group_by: Any) -> tuple[pd.Index[Any
         parts.append(sparse.csr_array((weight[known], (own[known], others[known])), shape=shape))
         totals += np.bincount(own, weight, len(neurons))
         present[own] = True
-    features = sparse.csr_array(sparse.hstack(parts, format="csr"), dtype=np.float64)
+    features = sparse.csr_array(sparse.hstack(parts, format="csr"))
     features.sum_duplicates()
     return neurons, features, totals, present
 
