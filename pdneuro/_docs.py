@@ -360,22 +360,25 @@ def documented(*, like: Callable[..., Any] | None = None) -> Callable[[Function]
 
 
 def fill(doc: str, texts: typing.Mapping[str, str]) -> str:
-    """Replace lines such as ``{on}`` by the text of that name, indented as the line is.
+    r"""Replace lines such as ``{on}`` by the text of that name, indented as the line is.
 
     A text can have such lines as well.
 
     >>> fill("{join}", {"join": "{on}, how", "on": "on"})
     '{on}, how'
-    >>> fill("{join}", {"join": "{on}", "on": "on : hashable"})
-    'on : hashable'
+    >>> fill("{join}", {"join": "{on}\n    {list}", "on": "on : hashable", "list": "A list."})
+    'on : hashable\n    A list.'
     """
+    return _filled(inspect.cleandoc(doc), texts)
+
+
+def _filled(doc: str, texts: typing.Mapping[str, str]) -> str:
     lines = []
-    for line in inspect.cleandoc(doc).split("\n"):
+    for line in doc.split("\n"):
         name = line.strip()[1:-1]
         if line.strip() == f"{{{name}}}" and name in texts:
             indent = line[: len(line) - len(line.lstrip())]
-            # cleandoc ignores the indentation of a first line, which is empty here.
-            lines.append(textwrap.indent(fill(f"\n{texts[name]}", texts), indent))
+            lines.append(textwrap.indent(_filled(texts[name], texts), indent))
         else:
             lines.append(line)
     return "\n".join(lines)

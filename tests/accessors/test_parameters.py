@@ -50,6 +50,8 @@ def test_help_describes_each_parameter(method: Callable[..., Any]) -> None:
         for name in names.split(",")
     } | {name.lstrip("*") for name in re.findall(r"^(\S+)$", section, re.MULTILINE)}
     assert described >= parameters(method).keys() - {"self"}
+    outside = [line for line in section.splitlines() if line and not line.startswith(" ")]
+    assert all(re.fullmatch(r"[\w*, ]+( : .+)?", line) for line in outside), outside
 
 
 @pytest.mark.parametrize("method", [m for m in EVERY if ".join_" in str(m.id)])
