@@ -155,6 +155,7 @@ def test_the_ids_of_neurons_are_recognized(name: str, edges: Path, tmp_path: Pat
     assert joined["cell_type"].tolist()[:2] == ["b", "a"]
     assert joined["size"].tolist() == [20, 10, pd.NA]
     assert brain.ids.tolist() == sorted([FIRST, SECOND, THIRD])
+    assert brain.ids.name == "root_id"  # so that its methods recognize it
     assert brain.neurons.shape[0] == 2
 
 
