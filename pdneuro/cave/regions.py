@@ -45,8 +45,10 @@ def find_regions(version: Version) -> Regions:
     for name in client.tables(number):
         if any(part in name.casefold() for part in _PARTS):
             table = client.table(name, number)
-            column = _region_column(client.sample(table))
-            if table.reference == client.synapse_table and column is not None:
+            if table.reference != client.synapse_table:
+                continue
+            column = _region_column(version.sample(name))
+            if column is not None:
                 return Regions(column, table)
     raise UnknownFieldError(
         f"the synapses of {client.datastack}, version {number}, have no regions: there is no column "

@@ -242,7 +242,8 @@ def _requested(version: Version, choice: Choice) -> tuple[tuple[str, ...] | None
     known = None if sample is None else [str(name) for name in sample.columns]
     if known is not None:
         _require_columns(version.client.datastack, choice, known)
-    if choice.nt if known is None else choice.columns is None and not choice.nt:
+    wants_all = known is None if choice.nt else choice.columns is None
+    if wants_all:
         return None, sample
     extra = transmitter_columns(known or ()) if choice.nt else choice.columns or ()
     return tuple(dict.fromkeys([PRE, POST, *extra, *needed])), sample

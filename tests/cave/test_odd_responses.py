@@ -177,7 +177,8 @@ def test_a_table_of_regions_of_other_rows_is_not_used(
 ) -> None:
     plain = table.drop(columns="neuropil")
     regions = pd.DataFrame({"id": [1], "target_id": [1], "region": ["x"]})
-    serve(TableServer({"synapses": plain, "regions": regions}))
+    broken = only("/regions/query", Response({"message": "broken"}, 500))
+    serve(TableServer({"synapses": plain, "regions": regions}, fault=broken))
     with pytest.raises(errors.UnknownFieldError, match="have no regions"):
         ids.neuro.downstream(source=SOURCE, roi=True)
 

@@ -85,6 +85,19 @@ class TestTheFirstRow:
         found = ids.neuro.synapses(["size"], source=SOURCE, on_error="partial", upstream=False)
         assert sorted(found["size"]) == sorted(table["size"])
 
+    def test_all_columns_are_returned_without_it(
+        self, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
+    ) -> None:
+        scored = table.assign(cleft_score=range(len(table)))
+        serve(self.served(scored, as_view=as_view))
+        expected = ids.neuro.synapses(source=SOURCE, min_score=100)
+        with pdneuro.set_options(offline=True):  # from the cache, which has all scores
+            found = ids.neuro.synapses(source=f"{SOURCE}@20", min_score=100)
+        pd.testing.assert_frame_equal(found, expected)
+        serve(self.served(scored, as_view=as_view, fault=failing(99, 400)))
+        found = ids.neuro.synapses(source=SOURCE, min_score=100)
+        pd.testing.assert_frame_equal(found, expected)
+
     @pytest.mark.parametrize("status", [200, 400], ids=["known", "not known"])
     @pytest.mark.parametrize(
         ("options", "words"),
