@@ -410,7 +410,7 @@ def sum_rows(
     names = list(dict.fromkeys([*keys, "weight", *also, *least, *keep]))
     for name in ("weight", *also):
         check_total(edges, name)
-    groups = members or group_rows(*(edges[key] for key in keys), ordered=False)
+    groups = members or group_rows(*(edges[key] for key in keys))
     if len(groups.starts) == len(edges):
         result = edges[names].reset_index(drop=True)
     else:

@@ -37,26 +37,23 @@ class Groups(NamedTuple):
         return np.diff(self.starts, append=len(self.rows))
 
 
-def group_rows(*keys: pd.Series[Any], ordered: bool = True) -> Groups:
+def group_rows(*keys: pd.Series[Any]) -> Groups:
     """Group rows whose keys are all equal; missing keys are equal to each other.
 
-    Parameters
-    ----------
-    *keys : Series
-    ordered : bool, default True
-        Sort the groups by the first appearance of their keys. Otherwise their order is arbitrary, which
-        takes half of the time.
+    Groups are in the order in which the values of each key appear, or in the order of its categories.
     """
-    starts = None if ordered else starts_of_runs(*(array_of(key) for key in keys))
+    starts = starts_of_runs(*(array_of(key) for key in keys))
     if starts is not None:  # equal rows are adjacent, so each run of them is grouped as one row
-        runs = group_rows(*(key.iloc[starts] for key in keys), ordered=False)
+        runs = group_rows(*(key.iloc[starts] for key in keys))
         lengths = np.diff(starts, append=len(keys[0]))[runs.rows]
         before = np.cumsum(lengths) - lengths
         rows = np.repeat(starts[runs.rows] - before, lengths) + np.arange(len(keys[0]))
         return Groups(rows, before[runs.starts])
-    code, size = _codes(keys[0], ordered)
-    for key in keys[1:]:
-        further, count = _codes(key, ordered)
+    # pandas numbers values without the lock of Python, so each large column has its own thread.
+    with ThreadPoolExecutor(len(keys)) as pool:
+        each = pool.map if len(keys) > 1 and len(keys[0]) > _LARGE else map
+        (code, size), *others = each(_codes, keys)
+    for further, count in others:
         if size * count > 2**62:
             code, distinct = pd.factorize(code)
             size = len(distinct)
@@ -122,12 +119,9 @@ def _slots(ids: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
     return product.view(np.int64)
 
 
-def _codes(key: pd.Series[Any], ordered: bool) -> tuple[npt.NDArray[np.int64], int]:
+def _codes(key: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], int]:
     if isinstance(key.dtype, pd.CategoricalDtype):
         return key.cat.codes.to_numpy().astype(np.int64) + 1, len(key.cat.categories) + 1
-    if key.dtype == np.int64 and not ordered:
-        ids, (positions,) = number_ids(key.to_numpy())
-        return positions.astype(np.int64), max(len(ids), 1)
     codes, distinct = pd.factorize(array_of(key), use_na_sentinel=False)
     return codes.astype(np.int64, copy=False), max(len(distinct), 1)
 

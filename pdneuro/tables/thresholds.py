@@ -87,7 +87,7 @@ def pair_weights(edges: pd.DataFrame) -> Int64Array:
     """
     if pairs_differ(edges["pre"].to_numpy(), edges["post"].to_numpy()):
         return edges["weight"].to_numpy()
-    groups = group_rows(edges["pre"], edges["post"], ordered=False)
+    groups = group_rows(edges["pre"], edges["post"])
     sums = np.add.reduceat(edges["weight"].to_numpy()[groups.rows], groups.starts)
     totals = np.empty(len(edges), np.int64)
     totals[groups.rows] = np.repeat(sums, groups.sizes)
