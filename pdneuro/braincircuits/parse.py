@@ -41,7 +41,7 @@ from pdneuro.tables.partners import (
     unpack_in_parts,
 )
 from pdneuro.transport.report import FIRST_ENCODING, NONE_ENCODING, NOT_CACHED, Batch, ShapeError
-from pdneuro.transport.responses import parse_json, parse_json_each
+from pdneuro.transport.responses import parse_json
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 #: Partners whose payload begins with the numbers of records that were dropped, and of those merged.
@@ -388,7 +388,7 @@ def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None])
     is_json = np.isin(forms, (JSON_ENCODING, OTHER_KEYS_ENCODING))
     bodies = [body or b"" for body in compress(payloads, is_json)]
     if not (name in LINKS and _are_links(bodies)):
-        found = parse_json_each(bodies)
+        found = [parse_json(bytes(body)) for body in bodies]  # of a response: msgspec.Raw
         for key in DOCUMENTED.get(name, ()):
             counts = [value.get(key) for value in found if type(value) is dict]
             wrong = [count for count in counts if not _is_count(count)]

@@ -35,7 +35,7 @@ from pdneuro.transport.report import (
     Batch,
     ShapeError,
 )
-from pdneuro.transport.responses import parse_json_each
+from pdneuro.transport.responses import parse_json
 
 JSON_ENCODING, PARTNERS_ENCODING = FIRST_ENCODING, FIRST_ENCODING + 1
 SKELETON_ENCODING, RECORDS_ENCODING = FIRST_ENCODING + 2, FIRST_ENCODING + 4
@@ -590,7 +590,8 @@ def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     if (forms == _REMOVED).any():
         raise ShapeError("the rows are packed as in an earlier version of pdneuro.")
     packed_rows.check([body or b"" for body in compress(payloads, forms == RECORDS_ENCODING)])
-    parse_json_each(compress(payloads, forms == JSON_ENCODING))
+    for body in compress(payloads, forms == JSON_ENCODING):
+        parse_json(body or b"")
     if not are_whole(compress(payloads, forms == PARTNERS_ENCODING)):
         raise ShapeError("packed partners are truncated.")
 

@@ -39,7 +39,7 @@ from pdneuro.transport.report import (
     Batch,
     ShapeError,
 )
-from pdneuro.transport.responses import is_html, parse_json, parse_json_each
+from pdneuro.transport.responses import is_html, parse_json
 
 JSON_ENCODING, PARTNERS_ENCODING, SKELETON_ENCODING = range(FIRST_ENCODING, FIRST_ENCODING + 3)
 #: A skeleton with a problem: it is returned, and not cached, since the response may be damaged.
@@ -186,7 +186,7 @@ def check(encodings: Sequence[int], payloads: Sequence[bytes | None], name: str 
     if not are_whole(body for body, is_packed in zip(payloads, packed, strict=True) if is_packed):
         raise ShapeError("packed partners are truncated.")
     bodies = [body for body, kind in zip(payloads, encodings, strict=True) if kind == JSON_ENCODING]
-    found = parse_json_each(bodies)
+    found = [parse_json(body or b"") for body in bodies]
     points([value for value in found if is_point(value)], (1.0, 1.0, 1.0))
     if name == "roiInfo":
         for value in found:

@@ -10,7 +10,7 @@ import msgspec
 
 from pdneuro.neuromorpho.field_types import ID, MISSING, NAME
 from pdneuro.transport.report import ShapeError
-from pdneuro.transport.responses import is_html, parse_json, parse_json_each
+from pdneuro.transport.responses import is_html, parse_json
 
 
 class Page(NamedTuple):
@@ -61,14 +61,15 @@ def page(body: bytes) -> Page:
     ShapeError
         The body is not JSON, or not the documented object.
     """
-    parse_json(body)  # the envelope does not read its records
     try:
         envelope = _envelope.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        parse_json(body)  # raises an error that names the kind, such as an HTML page
         raise ShapeError(f"the response is not the documented JSON ({error}).") from None
     if envelope.error:
         raise ShapeError(f"the response is an error: {envelope.error}.")
     if envelope.neuron_id is not None and not envelope.embedded:
+        parse_json(body)  # the envelope does not read all of it
         return Page([body], 1, 1, 0)
     if not envelope.embedded and envelope.page is None:
         raise ShapeError("the response has no '_embedded' records and no 'page'.")
@@ -76,6 +77,8 @@ def page(body: bytes) -> Page:
     if min(block.total_elements or 0, block.total_pages or 0) < 0:
         raise ShapeError("the response announces a negative number of records.")
     found = [bytes(entry) for entries in envelope.embedded.values() for entry in entries]
+    for record in found:
+        parse_json(record)  # the envelope does not read them
     return Page(found, block.total_elements, block.total_pages, block.number)
 
 
@@ -114,7 +117,8 @@ def _mapping(record: Any) -> dict[str, Any]:
 
 def check(encodings: Sequence[int], payloads: Sequence[bytes | None]) -> None:
     """Raise ShapeError if a cached record, or list of records, cannot be read."""
-    for found in parse_json_each(body for body in payloads if body is not None):
+    for body in payloads:
+        found = [] if body is None else parse_json(body)
         for record in found if isinstance(found, list) else [found]:
             _id_of(_mapping(record))
 

@@ -75,6 +75,8 @@ def parse_json(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kind = "an HTML page" if is_html(body) else f"not valid JSON ({error})"
         raise ShapeError(f"the response is {kind}.") from None
+    if body.count(b"[") + body.count(b"{") <= _MAX_DEPTH:  # most responses; it takes no time
+        return value
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(_MAX_DEPTH + 1):
         if not level:
@@ -87,21 +89,6 @@ def parse_json(body: bytes) -> Any:
             if isinstance(item, dict | list)
         ]
     raise ShapeError(f"the response is JSON with more than {_MAX_DEPTH} levels.")
-
-
-def parse_json_each(bodies: Iterable[bytes | None]) -> list[Any]:
-    """Return the values of several JSON documents, which are read at once.
-
-    Raises
-    ------
-    ShapeError
-        One of them is not JSON, see :func:`parse_json`.
-    """
-    documents = [body or b"" for body in bodies]
-    found: list[Any] = parse_json(b"[" + b",".join(documents) + b"]")
-    if len(found) != len(documents):
-        raise ShapeError("a value is not one JSON value.")
-    return found
 
 
 def without_secrets(url: str) -> str:
