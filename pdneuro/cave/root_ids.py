@@ -26,6 +26,7 @@ from pdneuro.cave.payload import (
 )
 from pdneuro.cave.send import Cave
 from pdneuro.errors import (
+    BatchRefusedError,
     ExpiredVersionError,
     InvalidRequestError,
     NotFoundError,
@@ -116,11 +117,11 @@ class Version(NamedTuple):
         """Name of the source in messages and provenance."""
         return f"cave:{self.client.datastack}@{self.number}"
 
-    def sample(self, table: str | None) -> pd.DataFrame | None:
+    def sample(self, table: str | None, *, required: bool = True) -> pd.DataFrame | None:
         """Return one row of a table; ``None`` is the table of synapses.
 
-        None if pdneuro is offline, if the server does not return one row, or if a request may fail
-        (``on_error="partial"``).
+        None if pdneuro is offline, if the server does not return one row, if a request may fail
+        (``on_error="partial"``), or if the server fails at this query and the row is not required.
         """
         if self.fetch.offline:
             return None
@@ -130,8 +131,9 @@ class Version(NamedTuple):
             return self.client.sample(self._table(table))
         except InvalidRequestError:
             return None
-        except ServiceError:
-            if self.fetch.on_error == "partial":
+        except ServiceError as error:
+            may_fail = not required and isinstance(error, BatchRefusedError)
+            if may_fail or self.fetch.on_error == "partial":
                 return None
             raise
 

@@ -238,7 +238,7 @@ def _requested(version: Version, choice: Choice) -> tuple[tuple[str, ...] | None
     needed = _needed(choice)
     if choice.columns is None and not needed and not choice.nt:
         return None, None
-    sample = version.sample(None)
+    sample = version.sample(None, required=False)  # the rows show the columns as well
     known = None if sample is None else [str(name) for name in sample.columns]
     if known is not None:
         _require_columns(version.client.datastack, choice, known)

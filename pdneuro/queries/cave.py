@@ -131,10 +131,12 @@ def _find(
             first = len(report.fetches)
             opened = opened.at_version(roots.ids, options)
             version = opened.open(roots.ids, options)
-            sample = version.sample(table)
+            sample = version.sample(table, required=False)  # the rows show the columns as well
             _require_columns(sample, table, [id_column, *(wanted or ())])
             rows = version.rows(roots.ids, table, id_column, wanted, resolution)
             without = np.array([body is None for body in rows.payloads], bool)
+            if sample is None and without.all():
+                sample = version.sample(table)
             version.warn_of_stale(roots.ids[without], len(without))
             only = rows.columns() if multiple in ("raise", "first") else None
             values = rows.lists() if only is None else []

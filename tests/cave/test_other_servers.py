@@ -55,16 +55,44 @@ class TestTheFirstRow:
         return TableServer(**{"tables": {}, **kinds, **options})
 
     @pytest.mark.parametrize("query", QUERIES)
-    def test_a_fault_is_an_error_and_the_next_call_requests_it_again(
+    def test_the_call_after_a_fault_requests_it_again(
         self, query: str, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
     ) -> None:
-        serve(self.served(table, as_view=as_view, fault=failing(1, 500)))
-        with pytest.raises(errors.ServerError, match="overloaded"):
+        server = serve(self.served(table, as_view=as_view, fault=failing(1, 500)))
+        if query == "roi":  # only this row shows where the regions are
+            with pytest.raises(errors.ServerError, match="overloaded"):
+                QUERIES[query](ids)
+        else:
             QUERIES[query](ids)
         found = QUERIES[query](ids)
         assert len(found)
+        assert sum(map(is_sample, server.requests)) > 1
         serve(self.served(table, as_view=as_view))
         pd.testing.assert_frame_equal(found, QUERIES[query](ids))
+
+    @pytest.mark.parametrize("query", ["nt", "columns"])
+    def test_the_rows_show_the_columns_as_well(
+        self, query: str, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
+    ) -> None:
+        serve(self.served(table, as_view=as_view, fault=failing(99, 500)))
+        found = QUERIES[query](ids)
+        with pytest.raises(errors.ServerError, match="overloaded"):  # no row, so no columns
+            QUERIES[query](ids + 10**6)
+        serve(self.served(table, as_view=as_view))
+        pd.testing.assert_frame_equal(found, QUERIES[query](ids))
+
+    def test_a_join_needs_it_only_if_no_id_has_a_row(
+        self, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
+    ) -> None:
+        options: dict[str, Any] = {"source": SOURCE, "id_column": "pre_pt_root_id", "multiple": "count"}
+        frame = ids.to_frame("root_id")
+        serve(self.served(table, as_view=as_view, fault=failing(99, 500)))
+        found = frame.neuro.join_cave("synapses", on="root_id", **options)
+        with pytest.raises(errors.ServerError, match="overloaded"):
+            (frame + 10**6).neuro.join_cave("synapses", on="root_id", **options)
+        serve(self.served(table, as_view=as_view))
+        expected = frame.neuro.join_cave("synapses", on="root_id", **options)
+        pd.testing.assert_frame_equal(found, expected)
 
     def test_transmitters_are_averaged_without_it(
         self, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
