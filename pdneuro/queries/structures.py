@@ -109,7 +109,7 @@ def _find(
     if _has_indexes(column, terms):
         return _find_terms(column, listed(fields), terms)
     tree, positions = _find_structures(column, graph_id, on_missing, skipped)
-    table = pd.DataFrame(_fields(tree, positions, listed(fields)), index=column.index)
+    table = pd.DataFrame(_fields(tree, positions, listed(fields)), index=column.index, copy=False)
     table = stamp(table, source="allen", query=f"structures({tree.name})")
 
     def status() -> npt.NDArray[np.int8]:

@@ -613,10 +613,9 @@ def _runs(first: Rows, counts: Rows) -> Rows:
 
 def _of_rows(values: npt.NDArray[Any], rows: Rows, outside: Any) -> npt.NDArray[Any]:
     """Return the value of each row; ``outside`` for VOID, UNKNOWN and MISSING."""
-    result = np.full(len(rows), outside, values.dtype)
-    known = rows >= 0
-    result[known] = values[rows[known]]
-    return result
+    # Negative rows count from the end.
+    extended: npt.NDArray[Any] = np.append(values, np.full(3, outside, values.dtype))
+    return extended[rows]
 
 
 def _repeat(of_categories: Places, used: Rows, codes: Rows, count: int) -> Places:
