@@ -156,7 +156,7 @@ def join(
         if how == "inner":
             kept = np.all([status == FOUND for status in statuses], axis=0)
     columns: dict[Any, Any] = {}
-    rows = np.flatnonzero(kept)
+    rows = np.flatnonzero(kept) if len(ends) > 1 or not kept.all() else None
     for name in found.table.columns:
         cells = array_of(found.table[name])
         for number, (column, end) in enumerate(ends):
@@ -164,7 +164,7 @@ def join(
             if name in without or (name == not_twice and label_of == column.name):
                 continue
             part = cells
-            if len(ends) > 1 or len(rows) < len(table):
+            if rows is not None:
                 part = joins.narrowed(cells.take(rows + number * len(table)), cells)
             columns[label_of] = part
     if label:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro._compat import CONCAT_BY_REFERENCE, copies_on_write
+from pdneuro._compat import copies_on_write
 from pdneuro.errors import ColumnExistsError, MultipleRecordsError, listing
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.grouping import starts_of_runs
@@ -131,17 +132,17 @@ def add_columns(
         for name in equal:
             del named[name]
         taken = []
-    # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame.
-    joined = frame.copy(deep=not copies_on_write())
     in_place = list(named) if frame.columns.nlevels > 1 else taken
-    for name in in_place:
-        joined[name] = named.pop(name)
-    if not named:
-        return joined
-    attrs = joined.attrs
-    added = pd.DataFrame(named, index=frame.index, copy=False)
-    joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1, **CONCAT_BY_REFERENCE))
-    joined.attrs = attrs
+    joined = frame
+    if in_place or not named:
+        # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame.
+        joined = frame.copy(deep=not copies_on_write())
+        for name in in_place:
+            joined[name] = named.pop(name)
+    if named:
+        added = pd.DataFrame(named, index=frame.index, copy=False)
+        joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1))
+        joined.attrs = copy.deepcopy(frame.attrs)
     return joined
 
 
