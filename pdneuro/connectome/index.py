@@ -26,7 +26,7 @@ from pdneuro.tables.pairs import coded_ends
 from pdneuro.tables.partners import PartnerRows
 
 #: Number of records that are copied at once, and that are summed at once.
-_CHUNK, _BLOCK = 16_384, 1_000_000
+_CHUNK, _BLOCK = 131_072, 1_000_000
 
 Places = npt.NDArray[np.intp]
 
