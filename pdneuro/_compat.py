@@ -31,4 +31,4 @@ def optional(module: str, extra: str) -> Any:
 
 def copies_on_write() -> bool:
     """Return True if pandas copies shared memory before a frame is changed."""
-    return PANDAS_3 or bool(pd.get_option("mode.copy_on_write"))
+    return PANDAS_3 or pd.get_option("mode.copy_on_write") is True  # "warn" does not copy

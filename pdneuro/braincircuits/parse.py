@@ -388,7 +388,8 @@ def check(name: str, encodings: Sequence[int], payloads: Sequence[bytes | None])
     is_json = np.isin(forms, (JSON_ENCODING, OTHER_KEYS_ENCODING))
     bodies = [body or b"" for body in compress(payloads, is_json)]
     if not (name in LINKS and _are_links(bodies)):
-        found = [parse_json(bytes(body)) for body in bodies]  # of a response: msgspec.Raw
+        # A payload of a response is a msgspec.Raw, one of the cache is bytes.
+        found = [parse_json(bytes(body)) for body in bodies]
         for key in DOCUMENTED.get(name, ()):
             counts = [value.get(key) for value in found if type(value) is dict]
             wrong = [count for count in counts if not _is_count(count)]

@@ -120,8 +120,9 @@ class Version(NamedTuple):
     def sample(self, table: str | None, *, required: bool = True) -> pd.DataFrame | None:
         """Return one row of a table; ``None`` is the table of synapses.
 
-        None if pdneuro is offline, if the server does not return one row, if a request may fail
-        (``on_error="partial"``), or if the server fails at this query and the row is not required.
+        None if pdneuro is offline, if the server rejects a query for one row, or if a request may fail
+        (``on_error="partial"``). If the row is not ``required``, also if the server fails at this query,
+        as by a status 500 or 413.
         """
         if self.fetch.offline:
             return None

@@ -139,8 +139,9 @@ def search(
             source = source.at_version(every, fetch)
             version = source.open(every, fetch)
             if together:
-                halves = [between(version, pre, None, choice), between(version, None, post, choice)]
-                halves = [half for half in halves if len(half)] or halves[:1]
+                before = between(version, pre, None, choice, required=False)
+                halves = [before, between(version, None, post, choice, required=not len(before))]
+                halves = [half for half in halves if len(half)] or halves[1:]
                 found = pd.concat(halves).drop_duplicates("id", ignore_index=True)
             else:
                 found = between(version, pre, post, choice)
@@ -169,7 +170,12 @@ def _corners(bounds: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def between(
-    version: Version, pre: Int64Array | None, post: Int64Array | None, choice: Choice
+    version: Version,
+    pre: Int64Array | None,
+    post: Int64Array | None,
+    choice: Choice,
+    *,
+    required: bool = True,
 ) -> pd.DataFrame:
     """Return the synapses from some root IDs onto others: ``id, pre, post`` and the chosen columns.
 
@@ -179,6 +185,8 @@ def between(
     pre, post : array of int64, optional
         Distinct root IDs; None means any segment.
     choice : Choice
+    required : bool
+        Raise an error if neither a synapse nor the first row of the table shows the columns.
     """
     names, sample = _requested(version, choice)
     column, own, other = (PRE, pre, post) if pre is not None else (POST, post, pre)
@@ -191,7 +199,9 @@ def between(
     assert own is not None
     rows = _fetched(version, own, column, partners, names, choice, batch_size)
     if not len(rows[column]):
-        return _without_rows(choice, version.sample(None) if sample is None else sample)
+        if sample is None:
+            sample = version.sample(None, required=required)
+        return _without_rows(choice, sample)
     _require_columns(version.client.datastack, choice, list(rows))
     return _chosen(rows, column, pre, post, choice)
 

@@ -67,6 +67,7 @@ def page(body: bytes) -> Page:
         parse_json(body)  # raises an error that names the kind, such as an HTML page
         raise ShapeError(f"the response is not the documented JSON ({error}).") from None
     if envelope.error:
+        parse_json(body)  # raises if it is nested too deep for a message
         raise ShapeError(f"the response is an error: {envelope.error}.")
     if envelope.neuron_id is not None and not envelope.embedded:
         parse_json(body)  # the envelope does not read all of it

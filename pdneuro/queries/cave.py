@@ -131,15 +131,19 @@ def _find(
             first = len(report.fetches)
             opened = opened.at_version(roots.ids, options)
             version = opened.open(roots.ids, options)
-            sample = version.sample(table, required=False)  # the rows show the columns as well
-            _require_columns(sample, table, [id_column, *(wanted or ())])
+            sample = version.sample(table, required=False)
+            if sample is not None:
+                _require_columns(sample.columns, table, [id_column, *(wanted or ())])
             rows = version.rows(roots.ids, table, id_column, wanted, resolution)
             without = np.array([body is None for body in rows.payloads], bool)
-            if sample is None and without.all():
-                sample = version.sample(table)
             version.warn_of_stale(roots.ids[without], len(without))
             only = rows.columns() if multiple in ("raise", "first") else None
             values = rows.lists() if only is None else []
+            if sample is None and not without.all():  # the rows show the columns as well
+                shown = next(filter(None, values), [{}])[0] if only is None else only
+                _require_columns(shown, table, wanted or ())
+            elif sample is None and multiple in ("raise", "first"):
+                sample = version.sample(table)
         status[roots.known] = report.status(roots.ids, first)
     if only is not None:
         names = _names(only, wanted, id_column)
@@ -491,11 +495,9 @@ def at(
     return _successors(ids, on, source, wanted_version(version), details, fetch)
 
 
-def _require_columns(sample: pd.DataFrame | None, table: str, wanted: Sequence[str]) -> None:
+def _require_columns(names: Iterable[Hashable], table: str, wanted: Sequence[str]) -> None:
     """Raise for columns that a table does not have; the axis of a position is optional."""
-    if sample is None:
-        return
-    known = [str(name) for name in sample.columns]
+    known = [str(name) for name in names]
     whole = {*known, *(name.rpartition("_")[0] for name in known if name[-2:] in ("_x", "_y", "_z"))}
     for name in wanted:
         if name not in whole:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -133,16 +132,17 @@ def add_columns(
             del named[name]
         taken = []
     in_place = list(named) if frame.columns.nlevels > 1 else taken
-    joined = frame
-    if in_place or not named:
-        # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame.
-        joined = frame.copy(deep=not copies_on_write())
-        for name in in_place:
-            joined[name] = named.pop(name)
-    if named:
-        added = pd.DataFrame(named, index=frame.index, copy=False)
-        joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1))
-        joined.attrs = copy.deepcopy(frame.attrs)
+    # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame. If
+    # columns are added, concat copies.
+    joined = frame.copy(deep=bool(in_place or not named) and not copies_on_write())
+    for name in in_place:
+        joined[name] = named.pop(name)
+    if not named:
+        return joined
+    attrs = joined.attrs
+    added = pd.DataFrame(named, index=joined.index, copy=False)
+    joined = pd.concat([joined, added], axis=1)
+    joined.attrs = attrs
     return joined
 
 

@@ -613,7 +613,7 @@ def _runs(first: Rows, counts: Rows) -> Rows:
 
 def _of_rows(values: npt.NDArray[Any], rows: Rows, outside: Any) -> npt.NDArray[Any]:
     """Return the value of each row; ``outside`` for VOID, UNKNOWN and MISSING."""
-    # Negative rows count from the end.
+    # VOID, UNKNOWN and MISSING are -1 to -3, so they read the three entries at the end.
     extended: npt.NDArray[Any] = np.append(values, np.full(3, outside, values.dtype))
     return extended[rows]
 

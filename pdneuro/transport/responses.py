@@ -75,7 +75,7 @@ def parse_json(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kind = "an HTML page" if is_html(body) else f"not valid JSON ({error})"
         raise ShapeError(f"the response is {kind}.") from None
-    if body.count(b"[") + body.count(b"{") <= _MAX_DEPTH:  # most responses; it takes no time
+    if body.count(b"[") + body.count(b"{") <= _MAX_DEPTH:  # each level has a bracket
         return value
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(_MAX_DEPTH + 1):

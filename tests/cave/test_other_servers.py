@@ -81,6 +81,29 @@ class TestTheFirstRow:
         serve(self.served(table, as_view=as_view))
         pd.testing.assert_frame_equal(found, QUERIES[query](ids))
 
+    def test_one_direction_without_synapses_needs_none(
+        self, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
+    ) -> None:
+        chosen = table[table["post_pt_root_id"] != ids[0]]
+        serve(self.served(chosen, as_view=as_view, fault=failing(99, 500)))
+        found = ids[:1].neuro.synapses(["size"], source=SOURCE)
+        assert sorted(found["size"]) == sorted(chosen.loc[chosen["pre_pt_root_id"] == ids[0], "size"])
+
+    @pytest.mark.parametrize("status", [400, 413, 500])
+    @pytest.mark.parametrize("multiple", ["raise", "first", "list", "count"])
+    def test_a_join_without_it_knows_the_columns_of_the_rows(
+        self, multiple: str, status: int, as_view: bool, serve: Serve, ids: pd.Series
+    ) -> None:
+        cells = pd.DataFrame({"id": [1, 2, 3], "pt_root_id": ids[:3].to_numpy(), "kind": list("abc")})
+        kinds = {"views" if as_view else "tables": {"cells": cells}}
+        serve(TableServer(**{"tables": {}, **kinds, "fault": failing(99, status)}))
+        column = ids[:3].rename("root_id")
+        for names in (["kidn"], ["kind", "kidn"]):
+            with pytest.raises(errors.UnknownFieldError, match="no column 'kidn'"):
+                column.neuro.cave("cells", names, source=SOURCE, multiple=multiple)
+        found = column.neuro.cave("cells", ["kind"], source=SOURCE, multiple="first")
+        assert found["kind"].tolist() == list("abc")
+
     def test_a_join_needs_it_only_if_no_id_has_a_row(
         self, as_view: bool, serve: Serve, table: pd.DataFrame, ids: pd.Series
     ) -> None:
@@ -88,8 +111,11 @@ class TestTheFirstRow:
         frame = ids.to_frame("root_id")
         serve(self.served(table, as_view=as_view, fault=failing(99, 500)))
         found = frame.neuro.join_cave("synapses", on="root_id", **options)
+        other = frame + 10**6
+        counts = other.neuro.join_cave("synapses", on="root_id", **options)  # needs no column
+        assert counts["synapses_count"].tolist() == [0] * len(frame)
         with pytest.raises(errors.ServerError, match="overloaded"):
-            (frame + 10**6).neuro.join_cave("synapses", on="root_id", **options)
+            other.neuro.join_cave("synapses", on="root_id", **{**options, "multiple": "first"})
         serve(self.served(table, as_view=as_view))
         expected = frame.neuro.join_cave("synapses", on="root_id", **options)
         pd.testing.assert_frame_equal(found, expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import pdneuro
 from pdneuro import errors
+from pdneuro._compat import PANDAS_3
 from pdneuro.sandbox import Sandbox
 
 Join = Callable[..., pd.DataFrame]
@@ -235,6 +237,23 @@ def test_an_empty_table_has_the_same_columns(sandbox: Sandbox, case: Any) -> Non
     full, empty = (join(part, indicator=True, how="inner") for part in (table, table.iloc[:0]))
     assert empty.columns.tolist() == full.columns.tolist()
     assert len(empty) == 0
+
+
+@pytest.mark.parametrize("copy_on_write", [False, True, "warn"])
+def test_a_change_of_the_result_does_not_reach_the_table(
+    sandbox: Sandbox, case: Any, copy_on_write: Any
+) -> None:
+    join, table, _ = case
+    table = table.rename_axis("row")
+    expected = table.copy()
+    mode = pd.option_context("mode.copy_on_write", copy_on_write)
+    with contextlib.nullcontext() if PANDAS_3 else mode:
+        once = join(table)
+        for joined in (once, join(once)):  # the second adds no column
+            joined.index.name = "new"
+            joined.iloc[0, 0] = joined.iloc[2, 0]
+            pd.testing.assert_frame_equal(table, expected)
+    pd.testing.assert_frame_equal(table, expected)
 
 
 def test_the_columns_of_a_join_with_copy_on_write(sandbox: Sandbox, case: Any) -> None:
