@@ -14,6 +14,9 @@ PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
 #: Dtype of text columns: ``str`` in pandas 3; in pandas 2 ``str`` means object.
 TEXT: Any = "str" if PANDAS_3 else "string"
 
+#: Arguments that keep ``pd.concat`` from copying its parts; pandas 3 never does.
+CONCAT_BY_REFERENCE: dict[str, Any] = {} if PANDAS_3 else {"copy": False}
+
 #: Arguments that make ``pd.read_csv`` round numbers correctly, which is the default in pandas 3.
 ROUND_TRIP: dict[str, Any] = {} if PANDAS_3 else {"float_precision": "round_trip"}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdneuro._compat import copies_on_write
+from pdneuro._compat import CONCAT_BY_REFERENCE, copies_on_write
 from pdneuro.errors import ColumnExistsError, MultipleRecordsError, listing
 from pdneuro.tables.columns import array_of, take_or_na
 from pdneuro.tables.grouping import starts_of_runs
@@ -132,16 +132,15 @@ def add_columns(
             del named[name]
         taken = []
     in_place = list(named) if frame.columns.nlevels > 1 else taken
-    # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame. If
-    # columns are added, concat copies.
-    joined = frame.copy(deep=bool(in_place or not named) and not copies_on_write())
+    # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame.
+    joined = frame.copy(deep=not copies_on_write())
     for name in in_place:
         joined[name] = named.pop(name)
     if not named:
         return joined
     attrs = joined.attrs
     added = pd.DataFrame(named, index=joined.index, copy=False)
-    joined = pd.concat([joined, added], axis=1)
+    joined = cast(pd.DataFrame, pd.concat([joined, added], axis=1, **CONCAT_BY_REFERENCE))
     joined.attrs = attrs
     return joined
 
