@@ -66,11 +66,12 @@ def page(body: bytes) -> Page:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         parse_json(body)  # raises an error that names the kind, such as an HTML page
         raise ShapeError(f"the response is not the documented JSON ({error}).") from None
+    is_record = envelope.neuron_id is not None and not envelope.embedded
+    if envelope.error or is_record:
+        parse_json(body)  # the envelope does not check all of it
     if envelope.error:
-        parse_json(body)  # raises if it is nested too deep for a message
         raise ShapeError(f"the response is an error: {envelope.error}.")
-    if envelope.neuron_id is not None and not envelope.embedded:
-        parse_json(body)  # the envelope does not read all of it
+    if is_record:
         return Page([body], 1, 1, 0)
     if not envelope.embedded and envelope.page is None:
         raise ShapeError("the response has no '_embedded' records and no 'page'.")

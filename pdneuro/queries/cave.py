@@ -142,7 +142,7 @@ def _find(
             if sample is None and not without.all():  # the rows show the columns as well
                 shown = next(filter(None, values), [{}])[0] if only is None else only
                 _require_columns(shown, table, wanted or ())
-            elif sample is None and multiple in ("raise", "first"):
+            elif sample is None and multiple in ("raise", "first"):  # nothing else shows them
                 sample = version.sample(table)
         status[roots.known] = report.status(roots.ids, first)
     if only is not None:

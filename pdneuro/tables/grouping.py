@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pdneuro.tables.columns import array_of
+
+T = TypeVar("T")
 
 #: A factor that spreads the differences of IDs over all bits of a number.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -49,10 +52,7 @@ def group_rows(*keys: pd.Series[Any]) -> Groups:
         before = np.cumsum(lengths) - lengths
         rows = np.repeat(starts[runs.rows] - before, lengths) + np.arange(len(keys[0]))
         return Groups(rows, before[runs.starts])
-    # pandas numbers values without the lock of Python, so each large column has its own thread.
-    with ThreadPoolExecutor(len(keys)) as pool:
-        each = pool.map if len(keys) > 1 and len(keys[0]) > _LARGE else map
-        (code, size), *others = each(_codes, keys)
+    (code, size), *others = _for_each(_codes, keys)
     for further, count in others:
         if size * count > 2**62:
             code, distinct = pd.factorize(code)
@@ -84,24 +84,30 @@ def number_ids(*columns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], 
     >>> number_ids(np.array([12, 15]), np.array([12, 11]))
     (array([11, 12, 15]), [array([1, 2], dtype=int32), array([1, 0], dtype=int32)])
     """
-    # numpy sorts and looks up without the lock of Python, so each large column has its own thread.
+    ids = _distinct(np.concatenate(_for_each(_distinct, columns)))
+    bits = min(len(ids).bit_length() + 3, 24)
+    slots, table = _slots(ids, bits), np.zeros(1 << bits, np.int32)
+    table[slots] = np.arange(len(ids), dtype=np.int32)
+    # IDs that share a slot with another are looked up among each other.
+    table[slots[table[slots] != np.arange(len(ids))]] = -1
+    crowded = np.flatnonzero(table[slots] < 0)
+
+    def positions(column: npt.NDArray[np.int64]) -> Any:
+        found = table.take(_slots(column, bits))
+        rows = np.flatnonzero(found < 0)
+        found[rows] = crowded[np.searchsorted(ids[crowded], column[rows])]
+        return found
+
+    return ids, _for_each(positions, columns)
+
+
+def _for_each(function: Callable[[Any], T], columns: Sequence[Any]) -> list[T]:
+    """Call a function with each column."""
+    if len(columns) == 1 or len(columns[0]) <= _LARGE:
+        return [*map(function, columns)]
+    # numpy and pandas sort and look up without the lock of Python, so each column has its own thread.
     with ThreadPoolExecutor(len(columns)) as pool:
-        each = pool.map if len(columns) > 1 and len(columns[0]) > _LARGE else map
-        ids = _distinct(np.concatenate([*each(_distinct, columns)]))
-        bits = min(len(ids).bit_length() + 3, 24)
-        slots, table = _slots(ids, bits), np.zeros(1 << bits, np.int32)
-        table[slots] = np.arange(len(ids), dtype=np.int32)
-        # IDs that share a slot with another are looked up among each other.
-        table[slots[table[slots] != np.arange(len(ids))]] = -1
-        crowded = np.flatnonzero(table[slots] < 0)
-
-        def positions(column: npt.NDArray[np.int64]) -> Any:
-            found = table.take(_slots(column, bits))
-            rows = np.flatnonzero(found < 0)
-            found[rows] = crowded[np.searchsorted(ids[crowded], column[rows])]
-            return found
-
-        return ids, [*each(positions, columns)]
+        return [*pool.map(function, columns)]
 
 
 def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -131,9 +131,9 @@ def add_columns(
         for name in equal:
             del named[name]
         taken = []
-    in_place = list(named) if frame.columns.nlevels > 1 else taken
     # Without Copy-on-Write a shallow copy would let a change of the result reach the caller's frame.
     joined = frame.copy(deep=not copies_on_write())
+    in_place = list(named) if frame.columns.nlevels > 1 else taken
     for name in in_place:
         joined[name] = named.pop(name)
     if not named:

@@ -613,8 +613,8 @@ def _runs(first: Rows, counts: Rows) -> Rows:
 
 def _of_rows(values: npt.NDArray[Any], rows: Rows, outside: Any) -> npt.NDArray[Any]:
     """Return the value of each row; ``outside`` for VOID, UNKNOWN and MISSING."""
-    # VOID, UNKNOWN and MISSING are -1 to -3, so they read the three entries at the end.
-    extended: npt.NDArray[Any] = np.append(values, np.full(3, outside, values.dtype))
+    # These are negative, MISSING is the lowest: they read the entries at the end.
+    extended: npt.NDArray[Any] = np.append(values, np.full(-MISSING, outside, values.dtype))
     return extended[rows]
 
 
